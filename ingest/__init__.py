@@ -1,0 +1,1 @@
+"""Webhook in, Kafka out."""

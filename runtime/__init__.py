@@ -1,0 +1,1 @@
+"""Process scaffolding that every stage shares: logs, metrics, signals, bounded clients."""

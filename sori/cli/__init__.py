@@ -1,0 +1,1 @@
+"""The command line: `sori --help` is the manual."""

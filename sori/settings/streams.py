@@ -1,0 +1,19 @@
+"""The stream processor."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class StreamsSettings(BaseModel):
+    """Settings of `sori streams`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    group: str = Field("sori-streams", description="Kafka consumer group.")
+    pane_s: int = Field(10, gt=0, description="Length of a pane, seconds of event time.")
+    window_s: int = Field(60, gt=0, description="Length of a CTR window, seconds; a multiple of the pane.")
+    lateness_s: int = Field(600, gt=0, description="Allowed lateness, seconds of event time.")
+    max_skew_s: float = Field(300.0, ge=0, description="How far created_at may lie ahead of received_at, seconds.")
+    flush_interval_s: float = Field(1.0, gt=0, description="Work between two flushes, seconds.")
+    session_timeout_s: float = Field(10.0, gt=0, description="Kafka session timeout, seconds.")
+    admin_port: int = Field(8082, ge=0, le=65535, description="Port of /healthz and /metrics; 0 turns it off.")
+    admin_host: str = Field("127.0.0.1", description="Address of /healthz and /metrics.")

@@ -1,0 +1,1 @@
+"""Kafka in, windows and alerts out: Faust agents over pure operators."""
