@@ -1,4 +1,4 @@
-"""All settings, one group per file. Environment `SORI_<GROUP>__<NAME>`, `--config sori.toml`, secrets also as `*_FILE`."""
+"""All settings, one group per file: environment `SORI_<GROUP>__<NAME>`, `--config sori.toml`, secrets as `*_FILE`."""
 
 from sori.settings.root import Settings, load_settings
 

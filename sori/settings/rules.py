@@ -1,6 +1,6 @@
 """Parameters of the fraud rules, with units."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 
 class RulesSettings(BaseModel):

@@ -1,0 +1,59 @@
+"""Every metric of every stage: `sori_<stage>_<noun>_<unit|total>`. runtime.metrics builds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+_LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+_ROWS = (1, 10, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """One metric. `labels` must have bounded values; `buckets` only for histograms."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+# --- ingest -----------------------------------------------------------------------------------------------------------
+INGEST_EVENTS = MetricSpec("sori_ingest_events_total", "counter", "Deliveries by outcome.", ("outcome", "account"))
+INGEST_REQUEST_SECONDS = MetricSpec(
+    "sori_ingest_request_seconds", "histogram", "Time from request to answer.", (), _LATENCY_S
+)
+INGEST_ACK_SECONDS = MetricSpec(
+    "sori_ingest_ack_seconds", "histogram", "Time from produce to Kafka's acknowledgement.", (), _LATENCY_S
+)
+
+# --- streams ----------------------------------------------------------------------------------------------------------
+STREAMS_EVENTS = MetricSpec("sori_streams_events_total", "counter", "Events applied.", ("hop",))
+STREAMS_REPLAYED = MetricSpec("sori_streams_replayed_total", "counter", "Events re-applied after a rewind.", ("hop",))
+STREAMS_DUPLICATES = MetricSpec("sori_streams_duplicates_total", "counter", "Duplicate deliveries dropped.")
+STREAMS_LATE = MetricSpec("sori_streams_late_total", "counter", "Events beyond allowed lateness.", ("reason",))
+STREAMS_UNDECODABLE = MetricSpec("sori_streams_undecodable_total", "counter", "Records that are no event.", ("hop",))
+STREAMS_ALERTS = MetricSpec(
+    "sori_streams_alerts_total", "counter", "Alert records by rule and state.", ("rule", "state")
+)
+STREAMS_FLUSH_SECONDS = MetricSpec(
+    "sori_streams_flush_seconds", "histogram", "Time to emit all dirty rows.", ("hop",), _LATENCY_S
+)
+STREAMS_BATCH_ROWS = MetricSpec("sori_streams_batch_rows", "histogram", "Records per fetched batch.", ("hop",), _ROWS)
+STREAMS_WATERMARK = MetricSpec(
+    "sori_streams_watermark_seconds", "gauge", "Watermark, epoch seconds.", ("hop", "partition")
+)
+STREAMS_LAG = MetricSpec("sori_streams_lag_records", "gauge", "Records not yet applied.", ("topic", "partition"))
+STREAMS_PANES = MetricSpec("sori_streams_live_panes", "gauge", "Live panes over all partitions.", ("hop",))
+STREAMS_COMMIT_AGE = MetricSpec("sori_streams_uncommitted_seconds", "gauge", "Age of the oldest uncommitted work.")
+
+# --- sinks ------------------------------------------------------------------------------------------------------------
+
+# --- api --------------------------------------------------------------------------------------------------------------
+
+
+def all_specs() -> list[MetricSpec]:
+    """Every metric declared in this module."""
+    return [value for value in globals().values() if isinstance(value, MetricSpec)]

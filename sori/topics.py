@@ -1,0 +1,63 @@
+"""Every Kafka topic: the only contract between stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+_HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. `suffix` follows the configured prefix; `key` and `schema` are for readers of `sori topics list`."""
+
+    suffix: str
+    partitions: int
+    retention_ms: int
+    key: str
+    schema: str
+    cleanup: Literal["delete", "compact"] = "delete"
+    extra: dict[str, str] = field(default_factory=dict)
+
+    def name(self, prefix: str = "sori.") -> str:
+        """Full topic name."""
+        return prefix + self.suffix
+
+    def config(self) -> dict[str, str]:
+        """Topic-level Kafka settings."""
+        policy = {"cleanup.policy": self.cleanup, "max.message.bytes": str(8 * 1024 * 1024)}
+        retention = {} if self.cleanup == "compact" else {"retention.ms": str(self.retention_ms)}
+        return {**policy, **retention, **self.extra}
+
+
+#: Event time is in created_at; the record timestamp is received_at and must stay the ingress's, hence CreateTime.
+EVENTS = Topic(
+    "events",
+    6,
+    7 * _DAY_MS,
+    "device_id, else activity_id, else account_id",
+    "webhook body as signed",
+    extra={"message.timestamp.type": "CreateTime"},
+)
+QUARANTINE = Topic("quarantine", 2, 30 * _DAY_MS, "account_id", "raw bytes; reason and detail in headers")
+CTR_WINDOWS = Topic("ctr-windows", 6, 2 * _DAY_MS, "none", "NDJSON rows, cumulative upserts")
+DEVICE_WINDOWS = Topic("device-windows", 6, 2 * _DAY_MS, "none", "NDJSON rows, cumulative upserts")
+GEO_ROLLUPS = Topic("geo-rollups", 4, 2 * _DAY_MS, "account and place", "NDJSON rows, cumulative upserts")
+FRAUD_ALERTS = Topic("fraud-alerts", 4, 30 * _DAY_MS, "account_id/subject", "one alert as JSON")
+LATE = Topic("late", 2, 7 * _DAY_MS, "none", "NDJSON rows, one per late event")
+SESSION_RECORDS = Topic("session-records", 2, 7 * _DAY_MS, "device_id", "one of the customer's session records as JSON")
+SUBSCRIPTIONS = Topic("subscriptions", 1, 0, "subscription id", "one subscription as JSON", cleanup="compact")
+
+TOPICS = (
+    EVENTS,
+    QUARANTINE,
+    CTR_WINDOWS,
+    DEVICE_WINDOWS,
+    GEO_ROLLUPS,
+    FRAUD_ALERTS,
+    LATE,
+    SESSION_RECORDS,
+    SUBSCRIPTIONS,
+)
