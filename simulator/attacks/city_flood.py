@@ -1,0 +1,66 @@
+"""Click flood by a city: many devices of one place, each modest, together far above the place's past."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from simulator.attacks.tapping import Taps, taps
+from simulator.ground import Ground
+from simulator.order import in_order
+from simulator.plan import Attack, Device, Draft, Planted, Range
+
+KIND = "geo_click_flood"
+RULE = "geo_click_burst"
+_MOST_PER_DEVICE = 8  # in the whole attack: no device stands out by itself
+
+
+@dataclass(frozen=True)
+class CityFlood:
+    """Ranges of a city's flood: `times_ordinary` scales with the traffic of the place, `fewest` clicks at least."""
+
+    begins: Range = (0.5, 0.55)
+    lasts_s: Range = (25, 90)
+    times_ordinary: Range = (10, 30)
+    fewest: Range = (200, 300)
+    clicks_per_device: Range = (1.5, 4)
+    newcomers: Range = (0, 1)
+    with_impression: Range = (0.1, 0.8)
+
+    def plant(self, ground: Ground) -> Planted:
+        """Draw the attack from the seed."""
+        name = ground.name(KIND)
+        rng = ground.rng(name)
+        account, place = ground.free_place(rng)
+        window = ground.window(rng, self.begins, self.lasts_s)
+        ordinary = ground.clicks_per_s(account, place) * window.seconds
+        clicks = int(max(rng.uniform(*self.fewest), rng.uniform(*self.times_ordinary) * ordinary))
+        count = int(clicks / rng.uniform(*self.clicks_per_device))
+        population, newcomers = account.devices[place], rng.uniform(*self.newcomers)
+        bots = [
+            account.device(place, population + n if rng.random() < newcomers else rng.randrange(population))
+            for n in range(count)
+        ]
+        style = Taps(
+            label=name,
+            account=account,
+            campaigns=tuple(account.campaign(rng) for _ in range(rng.randint(1, 4))),
+            with_impression=rng.uniform(*self.with_impression),
+        )
+        truth = Attack(name, KIND, RULE, account.id, "place", place.subject, window.start_ms, window.end_ms)
+
+        chance = rng.random()
+
+        def drafts() -> Iterator[Draft]:
+            source = Random(chance)
+            moments = [int(source.uniform(window.start_ms, window.end_ms)) for _ in range(clicks)]
+            return in_order(taps(style, source, zip(moments, _modest(bots, clicks, source), strict=True)))
+
+        return Planted((truth,), clicks * (1 + style.with_impression), drafts)
+
+
+def _modest(bots: list[Device], clicks: int, rng: Random) -> list[Device]:
+    """Who makes each click: at random, but no device more often than its limit."""
+    hands = [bot for bot in bots for _ in range(_MOST_PER_DEVICE)]
+    return rng.sample(hands, clicks)

@@ -1,0 +1,38 @@
+"""What a click bot does: a click, with or without showing the banner first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+from simulator.ordinary import new_id
+from simulator.plan import Campaign, Device, Draft
+from simulator.world import Account
+from sori.events import CLICK, IMPRESSION
+
+_SHOWN_BEFORE_MS = (60, 900)  # a bot taps this long after it showed the banner
+
+
+@dataclass(frozen=True)
+class Taps:
+    """How the bots of one attack behave; `with_impression` is the share of clicks whose banner was shown."""
+
+    label: str
+    account: Account
+    campaigns: tuple[Campaign, ...]
+    with_impression: float
+
+
+def taps(style: Taps, rng: Random, clicks: Iterable[tuple[int, Device]]) -> Iterator[Draft]:
+    """For each (moment, device): maybe an impression, then the click with the same activity_id."""
+    for moment, device in clicks:
+        campaign = rng.choice(style.campaigns)
+        material = rng.choice(campaign.materials) if campaign.materials else None
+        session = f"{rng.getrandbits(32):08x}-{rng.getrandbits(16):04x}"
+        click = Draft(
+            moment, CLICK, style.account.id, device, campaign, material, new_id(rng, "act"), session, style.label
+        )
+        if rng.random() < style.with_impression:
+            yield click._replace(at_ms=moment - rng.randint(*_SHOWN_BEFORE_MS), event=IMPRESSION)
+        yield click
