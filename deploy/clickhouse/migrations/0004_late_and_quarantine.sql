@@ -1,0 +1,66 @@
+-- Events that came too late (or from the future) for the stream's windows; the sink recounts the touched windows.
+
+CREATE TABLE IF NOT EXISTS late
+(
+    account_id       LowCardinality(String),
+    event            LowCardinality(String),
+    created_at       DateTime64(3, 'UTC'),
+    identity         String,
+    window_start     DateTime('UTC'),
+    received_at      DateTime64(3, 'UTC'),
+    kafka_partition  Int32,
+    kafka_offset     Int64,
+    reason           LowCardinality(String)
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(received_at)
+ORDER BY (window_start, account_id, kafka_partition, kafka_offset)
+SETTINGS non_replicated_deduplication_window = 1000;
+
+CREATE TABLE IF NOT EXISTS late_in
+(
+    account_id       String,
+    event            String,
+    created_at       Int64,
+    identity         String,
+    window_start     Int64,
+    received_at      Int64,
+    kafka_partition  Int32,
+    kafka_offset     Int64,
+    reason           String
+)
+ENGINE = Null;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS late_in_mv TO late AS
+SELECT
+    account_id,
+    event,
+    fromUnixTimestamp64Milli(late_in.created_at, 'UTC')  AS created_at,
+    identity,
+    toDateTime(late_in.window_start, 'UTC')              AS window_start,
+    fromUnixTimestamp64Milli(late_in.received_at, 'UTC') AS received_at,
+    kafka_partition,
+    kafka_offset,
+    reason
+FROM late_in;
+
+-- What could not be processed, by its place in the quarantine topic.
+CREATE TABLE IF NOT EXISTS quarantine
+(
+    received_at      DateTime64(3, 'UTC'),
+    reason           LowCardinality(String),
+    detail           String CODEC(ZSTD(1)),
+    field            LowCardinality(String),
+    endpoint         LowCardinality(String),
+    account_id       LowCardinality(String),
+    verified         Bool,
+    key_id           LowCardinality(String),
+    content_type     LowCardinality(String),
+    raw              String CODEC(ZSTD(3)),
+    kafka_partition  Int32,
+    kafka_offset     Int64
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(received_at)
+ORDER BY (received_at, kafka_partition, kafka_offset)
+SETTINGS non_replicated_deduplication_window = 1000;
