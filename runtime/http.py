@@ -1,0 +1,83 @@
+"""/healthz, /readyz and /metrics for a stage that serves no HTTP of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+
+from sori.errors import PrerequisiteError
+
+#: Says what is not ready, by name; an empty mapping means ready.
+Readiness = Callable[[], Awaitable[Mapping[str, str]]]
+
+
+async def always_ready() -> Mapping[str, str]:
+    """The readiness of a stage that is ready once it runs."""
+    return {}
+
+
+def add_admin_routes(
+    app: web.Application, readiness: Readiness = always_ready, registry: CollectorRegistry = REGISTRY
+) -> None:
+    """Add the three routes to an application.
+
+    GET /healthz: 200 while the process runs its loop. GET /readyz: 200, or 503 with {"not_ready": {name: reason}}.
+    GET /metrics: Prometheus text.
+    """
+
+    async def healthz(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def readyz(_request: web.Request) -> web.Response:
+        missing = dict(await readiness())
+        if missing:
+            return web.json_response({"status": "not ready", "not_ready": missing}, status=503)
+        return web.json_response({"status": "ready"})
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+
+
+@asynccontextmanager
+async def admin_server(host: str, port: int, readiness: Readiness = always_ready) -> AsyncIterator[int]:
+    """Serve the routes while the block runs; yields the real port. Port 0 serves nothing and yields 0.
+
+    Raises PrerequisiteError when the port is taken.
+    """
+    if port == 0:
+        yield 0
+        return
+    app = web.Application()
+    add_admin_routes(app, readiness)
+    async with serve(app, host, port) as real_port:
+        yield real_port
+
+
+@asynccontextmanager
+async def serve(
+    app: web.Application, host: str, port: int, *, drain_s: float = 5.0, option: str = "its port setting"
+) -> AsyncIterator[int]:
+    """Serve any application while the block runs; yields the real port, also for port 0.
+
+    At the end it stops accepting and gives open requests `drain_s` seconds. Raises PrerequisiteError, naming
+    `option`, when the port is taken.
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=drain_s)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise PrerequisiteError(
+                f"Cannot listen on {host}:{port}: {error.strerror}.", f"Free the port or choose another with {option}."
+            ) from error
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
