@@ -28,6 +28,9 @@ INGEST_REQUEST_SECONDS = MetricSpec(
 INGEST_ACK_SECONDS = MetricSpec(
     "sori_ingest_ack_seconds", "histogram", "Time from produce to Kafka's acknowledgement.", (), _LATENCY_S
 )
+INGEST_PROTOCOL_ERRORS = MetricSpec(
+    "sori_ingest_protocol_errors_total", "counter", "Requests that never became a delivery.", ("kind",)
+)
 
 # --- streams ----------------------------------------------------------------------------------------------------------
 STREAMS_EVENTS = MetricSpec("sori_streams_events_total", "counter", "Events applied.", ("hop",))
@@ -50,6 +53,17 @@ STREAMS_PANES = MetricSpec("sori_streams_live_panes", "gauge", "Live panes over 
 STREAMS_COMMIT_AGE = MetricSpec("sori_streams_uncommitted_seconds", "gauge", "Age of the oldest uncommitted work.")
 
 # --- sinks ------------------------------------------------------------------------------------------------------------
+SINKS_ROWS = MetricSpec("sori_sinks_rows_total", "counter", "Rows stored in ClickHouse.", ("sink",))
+SINKS_REJECTED = MetricSpec(
+    "sori_sinks_rejected_rows_total", "counter", "Rows ClickHouse refused; quarantined.", ("sink",)
+)
+SINKS_RETRIES = MetricSpec("sori_sinks_retries_total", "counter", "Tries that failed and come again.", ("sink", "kind"))
+SINKS_INSERT_SECONDS = MetricSpec(
+    "sori_sinks_insert_seconds", "histogram", "Time of one insert.", ("sink",), _LATENCY_S
+)
+SINKS_BATCH_ROWS = MetricSpec("sori_sinks_batch_rows", "histogram", "Rows per insert.", ("sink",), _ROWS)
+SINKS_LAG = MetricSpec("sori_sinks_lag_records", "gauge", "Records not yet stored.", ("sink",))
+SINKS_AGE = MetricSpec("sori_sinks_uncommitted_seconds", "gauge", "Age of the oldest fetched, unstored row.", ("sink",))
 
 # --- api --------------------------------------------------------------------------------------------------------------
 

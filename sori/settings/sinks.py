@@ -8,8 +8,17 @@ class SinksSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    group: str = Field("sori-sinks", description="Kafka consumer group.")
+    group: str = Field("sori-sinks", description="Prefix of the Kafka consumer groups, one per topic: <group>.<topic>.")
     max_batch_rows: int = Field(50_000, gt=0, description="Most rows of one insert.")
-    max_batch_age_s: float = Field(1.0, gt=0, description="Longest wait before an insert, seconds.")
+    max_batch_bytes: int = Field(64 * 1024 * 1024, gt=0, description="Most bytes of one insert.")
+    max_batch_age_s: float = Field(1.0, gt=0, description="Longest wait before an insert of raw events, seconds.")
+    window_batch_age_s: float = Field(0.4, gt=0, description="Longest wait before an insert of windows, seconds.")
+    alert_batch_age_s: float = Field(0.1, gt=0, description="Longest wait before an insert of alerts, seconds.")
+    insert_timeout_s: float = Field(60.0, gt=0, description="Longest wait for ClickHouse's answer, seconds.")
+    backoff_min_s: float = Field(
+        0.2, gt=0, description="First pause after a failed insert, seconds; doubles, jittered."
+    )
+    backoff_max_s: float = Field(15.0, gt=0, description="Longest pause between two tries, seconds.")
+    stall_s: float = Field(60.0, gt=0, description="Waiting rows and no commit for so long: not healthy, seconds.")
     admin_port: int = Field(8083, ge=0, le=65535, description="Port of /healthz and /metrics; 0 turns it off.")
     admin_host: str = Field("127.0.0.1", description="Address of /healthz and /metrics.")

@@ -1,0 +1,51 @@
+"""What a flush wants written to Kafka: packed rows, and single records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sori.topics import Topic
+
+#: Packs stay under the 1 MB that brokers and consumers take by default.
+MAX_PACK_BYTES = 700_000
+
+
+class Record(Protocol):
+    """The parts of a consumed Kafka record that operators read. `timestamp` is epoch milliseconds."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One record to produce. `rows` counts the NDJSON rows in `value`; `lane` modulo the partitions picks one."""
+
+    topic: Topic
+    value: bytes
+    rows: int = 1
+    lane: int | None = None
+    key: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = field(default=())
+
+
+def pack_lines(topic: Topic, lines: Sequence[bytes], lane: int) -> list[Output]:
+    """Pack rows already serialised, one JSON object each, into as few records as their size allows."""
+    packed: list[Output] = []
+    begin = size = 0
+    for end, line in enumerate(lines):
+        if size and size + len(line) > MAX_PACK_BYTES:
+            packed.append(Output(topic, b"\n".join(lines[begin:end]), end - begin, lane))
+            begin, size = end, 0
+        size += len(line) + 1
+    if begin < len(lines):
+        packed.append(Output(topic, b"\n".join(lines[begin:]), len(lines) - begin, lane))
+    return packed

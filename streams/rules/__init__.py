@@ -1,0 +1,1 @@
+"""Fraud rules: pure judgements over counts; each its own file, its parameters in settings."""

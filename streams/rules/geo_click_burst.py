@@ -1,0 +1,58 @@
+"""geo_click_burst: a place clicks far more than it used to, and more than its impressions explain.
+
+When a spot airs, impressions jump in one place within a minute and clicks follow at the usual rate: the product at
+work. So the rule asks three things of the window: clicks at least `floor` and `factor` times expected; the busiest
+device left out (one device's flood is device_click_burst's matter); and a click-through rate whose Wilson lower bound
+is at least `min_ctr` and `ctr_factor` times the place's past rate, over impressions that reach back further than the
+clicks by `impression_lag_s`, since a click comes after its impression. MRC invalid traffic: SIVT.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sori.settings.rules import GeoClickBurst
+from streams.rules.device_click_burst import Judgement
+from streams.rules.statistics import severity_of, wilson_lower
+
+NAME = "geo_click_burst"
+
+#: Prior of a place without a past: 5 % of 20 impressions.
+_PRIOR_CLICKS, _PRIOR_IMPRESSIONS = 1.0, 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceCounts:
+    """Counts of one place. `window_impressions` reach back `impression_lag_s` before the window."""
+
+    window_clicks: int
+    top_device_clicks: int
+    window_impressions: int
+    baseline_clicks: int
+    baseline_impressions: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceJudgement:
+    """A burst, and the rates that made it one."""
+
+    burst: Judgement
+    ctr_lower: float
+    baseline_ctr: float
+
+
+def judge(counts: PlaceCounts, rule: GeoClickBurst) -> PlaceJudgement | None:
+    """Judge one place's window against its past."""
+    clicks = counts.window_clicks - counts.top_device_clicks
+    if clicks < rule.floor:
+        return None
+    expected = counts.baseline_clicks * rule.window_s / rule.baseline_s
+    if clicks < rule.factor * expected:
+        return None
+    trials = max(counts.window_impressions, clicks)
+    ctr_lower = wilson_lower(clicks, trials)
+    baseline_ctr = (counts.baseline_clicks + _PRIOR_CLICKS) / (counts.baseline_impressions + _PRIOR_IMPRESSIONS)
+    if ctr_lower < max(rule.min_ctr, min(1.0, rule.ctr_factor * baseline_ctr) * 0.9):
+        return None
+    burst = Judgement(clicks, expected, rule.floor, severity_of(clicks, rule.floor))
+    return PlaceJudgement(burst, ctr_lower, baseline_ctr)
