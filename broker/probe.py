@@ -17,7 +17,8 @@ async def answers(bootstrap: str, timeout_s: float = 3.0) -> bool:
         # A bare connect first: it fails at once and in silence, where the client would log an error per attempt.
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             _, writer = await asyncio.open_connection(host, int(port))
-        writer.close()
+            writer.close()
+            await writer.wait_closed()
         async with asyncio.timeout(timeout_s):
             return await _has_nodes(bootstrap)
     except (OSError, TimeoutError, KafkaError):

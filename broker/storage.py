@@ -149,7 +149,7 @@ def last_error(directory: BrokerDir) -> str:
         if not file.is_file():
             continue
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-        errors = [line for line in lines[-400:] if re.search(r"\b(ERROR|FATAL|Error|Exception)\b", line)]
+        errors = [line for line in lines[-400:] if re.search(r"\b(ERROR|FATAL)\b|(Error|Exception): ", line)]
         if errors:
             return "\n".join(errors[-5:])
     return ""
