@@ -1,0 +1,142 @@
+"""Endpoints: a path, the accounts that may post there, and the secrets that prove them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sori.errors import ConfigError
+from sori.settings.ingest import IngestSettings
+from sori.signature import Secret
+
+DEFAULT_NAME = "default"
+DEFAULT_PATH = "/webhooks/sori"
+RESERVED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One webhook URL. Empty `accounts`: any account that no other endpoint claims. Empty `secrets`: unsigned."""
+
+    name: str
+    path: str
+    accounts: frozenset[str] = frozenset()
+    secrets: tuple[Secret, ...] = field(default=(), repr=False)
+
+    @property
+    def signed(self) -> bool:
+        """Whether a signature is demanded."""
+        return bool(self.secrets)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointTable:
+    """Every endpoint by path, and which accounts are claimed by an endpoint that lists them."""
+
+    by_path: Mapping[str, Endpoint]
+    claimed: frozenset[str]
+
+    def allows(self, endpoint: Endpoint, account: str) -> bool:
+        """Whether the account may post to the endpoint: it is listed there, or nobody lists it and all may post."""
+        return account in endpoint.accounts if endpoint.accounts else account not in self.claimed
+
+    @property
+    def unsigned(self) -> list[Endpoint]:
+        """Endpoints that take events from anyone who knows the URL."""
+        return [endpoint for endpoint in self.by_path.values() if not endpoint.signed]
+
+
+class _EndpointRow(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    path: str = ""
+    accounts: list[str] = []
+    app_id: str = ""
+    secrets: list[str] = []
+    secret_files: list[str] = []
+    unsigned: bool = False
+
+
+class _EndpointsFile(msgspec.Struct, forbid_unknown_fields=True):
+    endpoint: list[_EndpointRow] = []
+
+
+def make_secret(app_id: str, value: str) -> Secret:
+    """A secret whose key id is the app id and eight hex digits of its SHA-256: tells which, not what."""
+    digest = sha256(value.encode()).hexdigest()[:8]
+    return Secret(f"{app_id}:{digest}" if app_id else digest, value.encode())
+
+
+def make_table(endpoints: Sequence[Endpoint]) -> EndpointTable:
+    """Check endpoints against each other. Raises ConfigError."""
+    for kind, names in (("name", [e.name for e in endpoints]), ("path", [e.path for e in endpoints])):
+        twice = [value for value, count in Counter(names).items() if count > 1]
+        if twice:
+            raise ConfigError(f"two endpoints have the {kind} {twice[0]!r}")
+    for endpoint in endpoints:
+        if not endpoint.path.startswith("/") or endpoint.path in RESERVED_PATHS:
+            raise ConfigError(f"endpoint {endpoint.name!r}: {endpoint.path!r} is not a path for webhooks")
+    claimed = frozenset(account for endpoint in endpoints for account in endpoint.accounts)
+    return EndpointTable({endpoint.path: endpoint for endpoint in endpoints}, claimed)
+
+
+def load_endpoints(settings: IngestSettings) -> EndpointTable:
+    """The endpoints in force: the default one from the settings, the others from the endpoints file.
+
+    With an endpoints file the default endpoint exists only if it has secrets: a second, open door is never implied.
+    Raises ConfigError.
+    """
+    values = [value.strip() for value in settings.secret_keys.split(",") if value.strip()]
+    endpoints = []
+    if values or settings.endpoints_file is None:
+        secrets = tuple(make_secret(settings.app_id, value) for value in values)
+        endpoints.append(Endpoint(DEFAULT_NAME, DEFAULT_PATH, secrets=secrets))
+    if settings.endpoints_file is not None:
+        endpoints.extend(_read(settings.endpoints_file))
+    if not endpoints:
+        raise ConfigError("no endpoint: the endpoints file is empty and the default endpoint has no secret")
+    return make_table(endpoints)
+
+
+def _read(path: Path) -> list[Endpoint]:
+    try:
+        rows = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _EndpointsFile).endpoint
+    except OSError as error:
+        raise ConfigError(f"cannot read the endpoints file {path}: {error.strerror}") from error
+    except (ValueError, msgspec.ValidationError) as error:
+        raise ConfigError(f"endpoints file {path}: {error}") from error
+    return [_endpoint(row, path.parent) for row in rows]
+
+
+def _endpoint(row: _EndpointRow, folder: Path) -> Endpoint:
+    try:
+        kept = [(folder / name).read_text(encoding="utf-8").strip() for name in row.secret_files]
+    except OSError as error:
+        raise ConfigError(f"endpoint {row.name!r}: cannot read a secret file: {error.strerror}") from error
+    values = [*row.secrets, *kept]
+    if row.unsigned == bool(values):
+        fix = "give it secrets, or say unsigned = true" if not values else "unsigned = true goes without secrets"
+        raise ConfigError(f"endpoint {row.name!r}: {fix}")
+    if not all(values):
+        raise ConfigError(f"endpoint {row.name!r}: a secret is empty")
+    secrets = tuple(make_secret(row.app_id, value) for value in values)
+    return Endpoint(row.name, row.path or f"/webhooks/{row.name}", frozenset(row.accounts), secrets)
+
+
+def describe(table: EndpointTable) -> list[dict[str, Any]]:
+    """The table for logs: key ids, never secrets."""
+    return [
+        {
+            "endpoint": endpoint.name,
+            "path": endpoint.path,
+            "accounts": sorted(endpoint.accounts) or "any",
+            "keys": [secret.key_id for secret in endpoint.secrets] or "unsigned",
+        }
+        for endpoint in table.by_path.values()
+    ]

@@ -1,0 +1,82 @@
+"""How a delivery can end, and the one table from there to HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """Every end of a delivery, each counted per account."""
+
+    ACCEPTED = "accepted"
+    SPOOLED = "spooled"
+    UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
+    MALFORMED = "malformed"
+    INVALID = "invalid"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED_TYPE = "unsupported_type"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    TIMEOUT = "timeout"
+
+
+class Protocol(StrEnum):
+    """Requests that never became a delivery."""
+
+    BAD_REQUEST = "bad_request"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    SLOW_BODY = "slow_body"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What HTTP says. `verified_status` replaces `status` when the sender is proven and the body is quarantined."""
+
+    status: int
+    title: str
+    problem: bool = True
+    verified_status: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+_RETRY_SOON = (("Retry-After", "1"),)
+_RETRY_LATER = (("Retry-After", "5"),)
+
+#: Outcome -> status -> problem type (`urn:sori:problem:<outcome>`).
+ANSWERS: Mapping[Outcome | Protocol, Answer] = {
+    Outcome.ACCEPTED: Answer(200, "Stored in Kafka", problem=False),
+    Outcome.SPOOLED: Answer(200, "Stored on local disk, on its way to Kafka", problem=False),
+    Outcome.UNAUTHORIZED: Answer(
+        401, "The signature does not prove the sender", headers=(("WWW-Authenticate", "X-SORI-Signature"),)
+    ),
+    Outcome.FORBIDDEN: Answer(403, "This account may not post here"),
+    Outcome.MALFORMED: Answer(400, "The body cannot be read", verified_status=422),
+    Outcome.INVALID: Answer(422, "The body is no event of the contract", verified_status=422),
+    Outcome.TOO_LARGE: Answer(413, "The body is too large"),
+    Outcome.UNSUPPORTED_TYPE: Answer(
+        415,
+        "Not JSON in UTF-8, or an unknown encoding",
+        headers=(("Accept", "application/json"), ("Accept-Encoding", "gzip, deflate, identity")),
+    ),
+    Outcome.RATE_LIMITED: Answer(429, "This account sends too fast", headers=_RETRY_SOON),
+    Outcome.OVERLOADED: Answer(503, "Cannot store now", headers=_RETRY_LATER),
+    Outcome.TIMEOUT: Answer(503, "Could not store in time", headers=_RETRY_SOON),
+    Protocol.BAD_REQUEST: Answer(400, "This is no HTTP request we understand"),
+    Protocol.NOT_FOUND: Answer(404, "No such endpoint"),
+    Protocol.METHOD_NOT_ALLOWED: Answer(405, "Webhooks are POSTed", headers=(("Allow", "POST"),)),
+    Protocol.SLOW_BODY: Answer(408, "The body did not arrive in time"),
+    Protocol.HEADERS_TOO_LARGE: Answer(431, "The request head is too large"),
+    Protocol.INTERNAL: Answer(500, "A bug of ours"),
+}
+
+
+def status_of(outcome: Outcome | Protocol, *, verified: bool = False) -> int:
+    """HTTP status of an outcome; `verified` says that the sender is proven."""
+    answer = ANSWERS[outcome]
+    return (verified and answer.verified_status) or answer.status

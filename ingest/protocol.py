@@ -1,0 +1,117 @@
+"""aiohttp's HTTP protocol and what it lacks: bounded connections, bounded time to a head, problem JSON for bad HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from ingest import problems, replies
+from ingest.outcomes import Outcome, Protocol
+
+#: How long we read on after an early refusal, so that the client sees the answer and not a reset.
+_LINGER_S = 1.0
+
+_logger = structlog.get_logger()
+_SHED = problems.problem(Outcome.OVERLOADED, close=True)
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Bounds of every connection; sizes in bytes, times in seconds."""
+
+    max_connections: int
+    header_timeout_s: float
+    keepalive_timeout_s: float
+    max_header_bytes: int
+    max_headers: int
+
+
+class IngestProtocol(RequestHandler):
+    """One connection."""
+
+    __slots__ = ("_first_head", "_server")
+
+    def __init__(self, server: IngestServer, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+        super().__init__(server, loop=loop, **options)
+        self._server = server
+        self._first_head: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Refuse a connection too many; give the others a while for their first request head."""
+        super().connection_made(transport)
+        limits = self._server.limits
+        if self._server.open_connections > limits.max_connections:
+            self._server.on_protocol_error(Outcome.OVERLOADED)
+            if self.transport is not None:
+                self.transport.write(_SHED)
+            self.close()
+            self.force_close()
+            return
+        # later heads are covered by the keep-alive timer, which a half-sent head does not push back
+        self._first_head = self._loop.call_later(limits.header_timeout_s, self._require_head)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the timer."""
+        if self._first_head is not None:
+            self._first_head.cancel()
+        super().connection_lost(exc)
+
+    def _require_head(self) -> None:
+        if not self._request_count:
+            self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Bad HTTP is counted, not logged line by line; a bug of ours is logged in full."""
+        if status >= 500:
+            _logger.error("request_failed", exc_info=exc)
+            kind, detail = Protocol.INTERNAL, ""
+        elif isinstance(exc, LineTooLong) or "too many headers" in str(exc).lower():
+            kind, detail = Protocol.HEADERS_TOO_LARGE, ""
+        else:
+            kind, detail = Protocol.BAD_REQUEST, (message or "").splitlines()[0][:200] if message else ""
+        self._server.on_protocol_error(kind)
+        return replies.refusal(kind, close=True, detail=detail) if detail else replies.refusal(kind, close=True)
+
+
+class IngestServer(web.Server):
+    """aiohttp's low-level server: no router, no middleware, bodies as they come on the wire."""
+
+    def __init__(
+        self, handler: Handler, limits: ConnectionLimits, on_protocol_error: Callable[[Outcome | Protocol], None]
+    ) -> None:
+        super().__init__(
+            handler,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=limits.keepalive_timeout_s,
+            lingering_time=_LINGER_S,
+            max_line_size=limits.max_header_bytes,
+            max_field_size=limits.max_header_bytes,
+            max_headers=limits.max_headers,
+        )
+        self.limits = limits
+        self.on_protocol_error = on_protocol_error
+
+    @property
+    def open_connections(self) -> int:
+        """Connections that are open now."""
+        return len(self._connections)
+
+    def __call__(self) -> RequestHandler:
+        """A protocol for the next connection."""
+        return IngestProtocol(self, self._loop, **self._kwargs)

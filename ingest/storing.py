@@ -1,0 +1,77 @@
+"""The two places where an event can be safe, as the committer sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ingest.record import Record
+from sori.errors import StorageUnavailable
+
+
+class Log(Protocol):
+    """Kafka. `write` returns when all replicas have the records; after an error they may have them all the same."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the last thing heard of Kafka was good."""
+        ...
+
+    async def connect(self) -> None:
+        """Connect afresh, bounded. Raises StorageUnavailable."""
+        ...
+
+    async def write(self, records: Sequence[Record], timeout_s: float) -> None:
+        """Store a group, bounded. Raises StorageUnavailable and is then no longer connected."""
+        ...
+
+
+class Spool(Protocol):
+    """The local disk: first in, first out, and nothing in it is lost with the process."""
+
+    @property
+    def pending(self) -> int:
+        """Records not yet dropped."""
+        ...
+
+    @property
+    def has_room(self) -> bool:
+        """Whether an append would be tried."""
+        ...
+
+    async def append(self, records: Sequence[Record]) -> None:
+        """Return when the records are on disk (fsync). Raises StorageUnavailable when full or broken: none is kept."""
+        ...
+
+    async def peek(self, limit: int) -> list[Record]:
+        """The oldest records, in order."""
+        ...
+
+    async def drop(self, count: int) -> None:
+        """Forget the oldest `count` records: they are in Kafka."""
+        ...
+
+    async def park(self) -> None:
+        """Set the oldest record aside: the broker refuses it for good."""
+        ...
+
+
+class NoSpool:
+    """Kafka or nothing."""
+
+    pending = 0
+    has_room = False
+
+    async def append(self, records: Sequence[Record]) -> None:
+        """Refuse."""
+        raise StorageUnavailable(f"no spool for {len(records)} records")
+
+    async def peek(self, limit: int) -> list[Record]:  # noqa: ARG002 - protocol
+        """Nothing is ever there."""
+        return []
+
+    async def drop(self, count: int) -> None:
+        """Nothing to drop."""
+
+    async def park(self) -> None:
+        """Nothing to park."""

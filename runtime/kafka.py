@@ -1,0 +1,116 @@
+"""aiokafka clients that cannot hang us: every start, wait and stop has a bound of our own (aiokafka #1101)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Protocol, TypeVar
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from sori.errors import StorageUnavailable
+from sori.settings.kafka import KafkaSettings
+
+T = TypeVar("T")
+ClientT = TypeVar("ClientT", bound="Client")
+
+#: Longest wait for a client to say goodbye; after that its sockets are closed under it.
+STOP_TIMEOUT_S = 3.0
+
+_log = structlog.get_logger()
+
+
+class Client(Protocol):
+    """What AIOKafkaProducer, AIOKafkaConsumer and AIOKafkaAdminClient share."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+async def bounded(awaitable: Awaitable[T], timeout_s: float, what: str) -> T:
+    """Await a Kafka call for at most `timeout_s` seconds.
+
+    Raises StorageUnavailable on timeout and on any Kafka or socket error. Unlike asyncio.wait_for it does not wait for
+    the cancelled call to end: aiokafka swallows cancellation.
+    """
+    task = asyncio.ensure_future(awaitable)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+    except asyncio.CancelledError:
+        _abandon(task)
+        raise
+    if not done:
+        _abandon(task)
+        raise StorageUnavailable(f"{what}: no answer from Kafka within {timeout_s:g} s")
+    try:
+        return task.result()
+    except (KafkaError, OSError, asyncio.CancelledError) as error:
+        raise StorageUnavailable(f"{what}: {type(error).__name__}: {error}") from error
+
+
+def _abandon(task: asyncio.Future[Any]) -> None:
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    task.cancel()
+
+
+def make_producer(settings: KafkaSettings, **options: Any) -> AIOKafkaProducer:
+    """A producer that loses nothing it acknowledged: idempotent, acks=all, lz4. Start it with `start`."""
+    return AIOKafkaProducer(
+        **{
+            "bootstrap_servers": settings.bootstrap,
+            "acks": "all",
+            "enable_idempotence": True,
+            "compression_type": "lz4",
+            "request_timeout_ms": int(settings.request_timeout_s * 1000),
+            **options,
+        }
+    )
+
+
+def make_consumer(settings: KafkaSettings, *topics: str, **options: Any) -> AIOKafkaConsumer:
+    """A consumer that commits only when told to and starts at the oldest record. Start it with `start`."""
+    return AIOKafkaConsumer(
+        *topics,
+        **{
+            "bootstrap_servers": settings.bootstrap,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+            "request_timeout_ms": int(settings.request_timeout_s * 1000),
+            **options,
+        },
+    )
+
+
+async def start(client: Client, timeout_s: float, what: str = "connect") -> None:
+    """Start a client, or stop it again and raise StorageUnavailable."""
+    try:
+        await bounded(client.start(), timeout_s, what)
+    except BaseException:
+        await stop(client, timeout_s=min(timeout_s, STOP_TIMEOUT_S))
+        raise
+
+
+async def stop(client: Client, timeout_s: float = STOP_TIMEOUT_S) -> None:
+    """Stop a client, flushing what it can within `timeout_s`; never raises, never hangs."""
+    try:
+        await bounded(client.stop(), timeout_s, "stop")
+    except StorageUnavailable as error:
+        _log.debug("kafka_client_abandoned", error=str(error))
+        inner = getattr(client, "client", None) or getattr(client, "_client", None)
+        if inner is not None:
+            with suppress(StorageUnavailable):
+                await bounded(inner.close(), 1.0, "close")
+
+
+@asynccontextmanager
+async def running(client: ClientT, timeout_s: float, what: str = "connect") -> AsyncIterator[ClientT]:
+    """Start on entry, stop on exit, both bounded. Raises StorageUnavailable on entry."""
+    await start(client, timeout_s, what)
+    try:
+        yield client
+    finally:
+        await stop(client)
