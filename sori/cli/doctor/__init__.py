@@ -1,0 +1,1 @@
+"""What `sori doctor` examines."""
