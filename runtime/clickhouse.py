@@ -80,14 +80,26 @@ def parse_dsn(text: str) -> Dsn:
     )
 
 
-def open_client(dsn: str | Dsn, *, settings: dict[str, Any] | None = None, create_database: bool = False) -> Client:
+def open_client(
+    dsn: str | Dsn,
+    *,
+    settings: dict[str, Any] | None = None,
+    create_database: bool = False,
+    send_receive_timeout: float = 60.0,
+) -> Client:
     """Open a client; each has its own connection and serves one thread at a time.
+
+    `settings` hold for every query. `send_receive_timeout` (seconds) bounds one request to a server.
 
     Raises ConfigError (DSN, credentials, no such database), PathHeld (another process has the chDB path) or
     StorageUnavailable (the server does not answer).
     """
     target = parse_dsn(dsn) if isinstance(dsn, str) else dsn
-    client = _open_embedded(target.path) if target.path is not None else _open_server(target, create_database)
+    client = (
+        _open_embedded(target.path)
+        if target.path is not None
+        else _open_server(target, create_database, send_receive_timeout)
+    )
     for name, value in (settings or {}).items():
         client.set_client_setting(name, value)
     return client
@@ -123,9 +135,9 @@ def path_holder(path: Path) -> int | None:
     return None
 
 
-def _open_server(dsn: Dsn, create_database: bool) -> Client:
+def _open_server(dsn: Dsn, create_database: bool, timeout_s: float) -> Client:
     try:
-        return _connect(dsn, dsn.database)
+        return _connect(dsn, dsn.database, timeout_s)
     except DatabaseError as error:
         if error.code in _AUTHENTICATION_FAILED:
             raise ConfigError(f"{dsn}: ClickHouse refuses this user or password") from error
@@ -135,16 +147,16 @@ def _open_server(dsn: Dsn, create_database: bool) -> Client:
             raise ConfigError(f"{dsn}: no database {dsn.database!r}; create it with `sori schema apply`") from error
     except ClickHouseError as error:
         raise StorageUnavailable(f"{dsn}: {error}") from error
-    bootstrap = _connect(dsn, "default")
+    bootstrap = _connect(dsn, "default", timeout_s)
     try:
         bootstrap.command(f"CREATE DATABASE IF NOT EXISTS `{dsn.database}`")
     finally:
         bootstrap.close()
-    return _connect(dsn, dsn.database)
+    return _connect(dsn, dsn.database, timeout_s)
 
 
-def _connect(dsn: Dsn, database: str) -> Client:
-    options: dict[str, Any] = dict(dsn.options)
+def _connect(dsn: Dsn, database: str, timeout_s: float) -> Client:
+    options: dict[str, Any] = {"connect_timeout": 5, "send_receive_timeout": timeout_s, **dict(dsn.options)}
     return clickhouse_connect.get_client(
         host=dsn.host,
         port=dsn.port,

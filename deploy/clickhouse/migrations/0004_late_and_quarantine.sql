@@ -64,3 +64,26 @@ ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(received_at)
 ORDER BY (received_at, kafka_partition, kafka_offset)
 SETTINGS non_replicated_deduplication_window = 1000;
+
+CREATE TABLE IF NOT EXISTS quarantine_in
+(
+    raw              String,
+    received_ms      Int64,
+    kafka_partition  Int32,
+    kafka_offset     Int64,
+    verified         UInt8,
+    reason           String,
+    detail           String,
+    field            String,
+    endpoint         String,
+    account_id       String,
+    key_id           String,
+    content_type     String
+)
+ENGINE = Null;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS quarantine_in_mv TO quarantine AS
+SELECT
+    fromUnixTimestamp64Milli(received_ms, 'UTC') AS received_at,
+    reason, detail, field, endpoint, account_id, verified, key_id, content_type, raw, kafka_partition, kafka_offset
+FROM quarantine_in;

@@ -1,0 +1,129 @@
+"""Batches of Kafka records: which offsets they hold, when they are due, and the token that names them.
+
+A batch is a set of offset ranges, one per partition. The same ranges always give the same rows in the same order, hence
+the same block and the same token: that is what lets ClickHouse recognise a retry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Headers = Sequence[tuple[str, bytes]]
+
+#: Partitions of one batch, so that the ranges fit into the 4096 bytes of Kafka's commit metadata.
+MAX_PARTITIONS = 64
+
+
+class Record(Protocol):
+    """What a sink needs of a Kafka record."""
+
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """Offsets per partition: first, and one past the last."""
+
+    topic: str
+    by_partition: Mapping[int, tuple[int, int]]
+
+    def encode(self) -> str:
+        """`0:10-20,1:5-6`, partitions ascending."""
+        return ",".join(f"{p}:{first}-{after}" for p, (first, after) in sorted(self.by_partition.items()))
+
+    @classmethod
+    def decode(cls, topic: str, text: str) -> Ranges:
+        """Inverse of encode. Raises ValueError on anything else."""
+        found: dict[int, tuple[int, int]] = {}
+        for part in text.split(","):
+            partition, _, span = part.partition(":")
+            first, _, after = span.partition("-")
+            found[int(partition)] = (int(first), int(after))
+        return cls(topic, found)
+
+    @property
+    def token(self) -> str:
+        """ClickHouse's insert_deduplication_token of this batch."""
+        return f"{self.topic}/{self.encode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one topic, ordered by partition and offset."""
+
+    ranges: Ranges
+    records: Sequence[Record]
+
+
+class Collector:
+    """Gathers fetched records of one topic until they are due by rows, bytes or age. Time is an argument."""
+
+    def __init__(self, topic: str, *, max_rows: int, max_bytes: int, max_age_s: float) -> None:
+        self._topic = topic
+        self._max_rows = max_rows
+        self._max_bytes = max_bytes
+        self._max_age_s = max_age_s
+        self._held: dict[int, list[Record]] = {}
+        self._rows = 0
+        self._bytes = 0
+        self._since = 0.0
+
+    @property
+    def rows(self) -> int:
+        """Rows held."""
+        return self._rows
+
+    @property
+    def full(self) -> bool:
+        """Whether the batch is due whatever its age."""
+        return self._rows >= self._max_rows or self._bytes >= self._max_bytes or len(self._held) >= MAX_PARTITIONS
+
+    @property
+    def room(self) -> int:
+        """How many more records may be fetched before the batch is full; at least 1."""
+        return max(1, self._max_rows - self._rows)
+
+    def add(self, records: Sequence[Record], rows: int, now: float) -> None:
+        """Hold records of one partition, in offset order."""
+        if not records:
+            return
+        if not self._held:
+            self._since = now
+        self._held.setdefault(records[0].partition, []).extend(records)
+        self._rows += rows
+        self._bytes += sum([len(record.value or b"") for record in records])
+
+    def due_in(self, now: float) -> float | None:
+        """Seconds until the batch is due (0 when it is), or None when nothing is held."""
+        if not self._held:
+            return None
+        return 0.0 if self.full else max(0.0, self._since + self._max_age_s - now)
+
+    def take(self) -> Batch:
+        """Hand over everything held, as one batch."""
+        held, self._held = self._held, {}
+        self._rows = self._bytes = 0
+        return make_batch(self._topic, held)
+
+    def clear(self) -> None:
+        """Forget everything held: somebody else will read it again."""
+        self._held = {}
+        self._rows = self._bytes = 0
+
+
+def make_batch(topic: str, held: Mapping[int, Sequence[Record]]) -> Batch:
+    """One batch from records per partition, each in offset order."""
+    spans = {partition: (rows[0].offset, rows[-1].offset + 1) for partition, rows in held.items() if rows}
+    ordered = [record for partition in sorted(spans) for record in held[partition]]
+    return Batch(Ranges(topic, spans), ordered)

@@ -1,0 +1,69 @@
+"""Raw events: one column per part of the record, no parsing of the body in Python.
+
+The ingress writes all six headers in a fixed order, so they are read by position. A record of another producer takes
+the slow path, where absent headers are empty and a missing identity is computed from the body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from sinks.batch import Headers, Record
+from sinks.inserts import ColumnarInsert
+from sori.errors import EventError
+from sori.events import decode
+from sori.identity import identity
+from sori.records import NAMES, event_headers, parse_headers
+
+TABLE = "events_in"
+COLUMNS = {
+    "raw": "String",
+    "received_ms": "Int64",
+    "kafka_partition": "Int32",
+    "kafka_offset": "Int64",
+    "header_account": "String",
+    "header_event": "String",
+    "header_endpoint": "String",
+    "header_verified": "UInt8",
+    "header_key_id": "String",
+    "header_identity": "String",
+}
+_FIRST, _LAST = NAMES[0], NAMES[-1]
+
+
+def build(records: Sequence[Record]) -> ColumnarInsert:
+    """Columns for events_in; any record gives a row."""
+    bodies = [record.value or b"" for record in records]
+    heads: Sequence[Headers] = [record.headers for record in records]
+    if not all(len(h) == 6 and h[5][0] == _LAST and h[0][0] == _FIRST and h[5][1] for h in heads):
+        heads = [complete(head, body) for head, body in zip(heads, bodies, strict=True)]
+    columns: list[Sequence[object]] = [
+        bodies,
+        [record.timestamp for record in records],
+        [record.partition for record in records],
+        [record.offset for record in records],
+        [h[0][1] for h in heads],
+        [h[1][1] for h in heads],
+        [h[2][1] for h in heads],
+        [h[3][1] == b"1" for h in heads],
+        [h[4][1] for h in heads],
+        [h[5][1] for h in heads],
+    ]
+    return ColumnarInsert(TABLE, list(COLUMNS), list(COLUMNS.values()), columns)
+
+
+def complete(head: Headers, body: bytes) -> Headers:
+    """All six headers, whatever the producer wrote; an identity that is missing comes from the body."""
+    found = parse_headers(head or ())
+    if not found.identity:
+        found = found._replace(identity=identity_of(body))
+    return event_headers(**found._asdict())
+
+
+def identity_of(body: bytes) -> str:
+    """The identity of sori.identity, or a digest of bytes that are no event, so that they stay apart."""
+    try:
+        return identity(decode(body))
+    except EventError:
+        return "raw:" + blake2b(body, digest_size=16).hexdigest()

@@ -1,0 +1,30 @@
+"""Packed rows: record values are NDJSON already, so a batch of them is their concatenation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sinks.batch import Record
+from sinks.inserts import NdjsonInsert
+from sori.records import ROWS
+
+
+def builder(table: str) -> Callable[[Sequence[Record]], NdjsonInsert]:
+    """A builder for `table`."""
+
+    def build(records: Sequence[Record]) -> NdjsonInsert:
+        return NdjsonInsert(table, b"\n".join([record.value for record in records if record.value]))
+
+    return build
+
+
+def count_rows(records: Sequence[Record]) -> int:
+    """Rows in packed records: from their `rows` header, else by counting lines."""
+    return sum([_rows(record) for record in records])
+
+
+def _rows(record: Record) -> int:
+    for name, value in record.headers:
+        if name == ROWS and value.isdigit():
+            return int(value)
+    return (record.value or b"").count(b"\n") + 1

@@ -1,0 +1,109 @@
+"""`sori sinks`: every sink of the pipeline in one process, each with its own consumer, client and thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+
+import structlog
+from clickhouse_connect.driver.client import Client
+
+from runtime import migrations
+from runtime.clickhouse import Dsn, open_client, parse_dsn
+from sinks.deadletter import DeadLetters
+from sinks.specs import SinkSpec, sink_specs
+from sinks.store import Store
+from sinks.topic_sink import TopicSink
+from sinks.writer import Writer
+from sori.errors import SchemaError, StorageUnavailable
+from sori.settings import Settings
+
+_log = structlog.get_logger()
+
+
+class SinkService:
+    """Runs the sinks; `readiness` says which of them are in trouble."""
+
+    def __init__(self, settings: Settings, specs: list[SinkSpec] | None = None) -> None:
+        self._settings = settings
+        self._specs = specs if specs is not None else sink_specs(settings.sinks)
+        self._dsn = parse_dsn(settings.clickhouse_dsn)
+        self._sinks: list[TopicSink] = []
+        self._starting = "starting"
+
+    async def readiness(self) -> Mapping[str, str]:
+        """Trouble by sink name; empty when all is well."""
+        if self._starting:
+            return {"sinks": self._starting}
+        return {sink.group: sink.trouble for sink in self._sinks if sink.trouble}
+
+    async def prepare(self, stop: asyncio.Event) -> None:
+        """Wait for the server, and see to the schema: an embedded engine is migrated, a server must be up to date.
+
+        Raises PathHeld or ConfigError at once: waiting would not help.
+        """
+        while not stop.is_set():
+            try:
+                await asyncio.to_thread(_see_to_schema, self._dsn)
+            except (StorageUnavailable, SchemaError) as error:
+                if self._dsn.embedded:
+                    raise
+                self._starting = str(error)
+                _log.error("cannot start yet, trying again", error=str(error))
+                await _pause(stop, self._settings.sinks.backoff_max_s / 3)
+            else:
+                self._starting = ""
+                return
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Prepare, then work until `stop` is set. Raises what ends a sink."""
+        await self.prepare(stop)
+        if stop.is_set():
+            return
+        async with AsyncExitStack() as stack:
+            tasks = [asyncio.create_task(self._open(spec, stack).run(stop), name=spec.name) for spec in self._specs]
+            _log.info("sinks running", clickhouse=str(self._dsn), topics=[spec.name for spec in self._specs])
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _open(self, spec: SinkSpec, stack: AsyncExitStack) -> TopicSink:
+        executor = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix=f"sink-{spec.name}"))
+        writer = Writer(self._opener())
+        stack.callback(writer.close)
+        letters = DeadLetters(self._settings.kafka)
+        stack.push_async_callback(letters.close)
+        store = Store(spec, writer, letters, self._settings.sinks, executor)
+        sink = TopicSink(spec, store, self._settings.kafka, self._settings.sinks)
+        self._sinks.append(sink)
+        return sink
+
+    def _opener(self) -> Callable[[], Client]:
+        dsn, timeout_s = self._dsn, self._settings.sinks.insert_timeout_s
+        return lambda: open_client(dsn, send_receive_timeout=timeout_s)
+
+
+def _see_to_schema(dsn: Dsn) -> None:
+    client = open_client(dsn)
+    try:
+        if dsn.embedded:
+            migrations.apply(client)
+        else:
+            migrations.require_current(client)
+    finally:
+        client.close()
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,94 @@
+"""Executes inserts on one ClickHouse client. Blocking: call it in a thread, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+from sinks.failures import Unavailable, classify
+from sinks.inserts import ColumnarInsert, Insert, NdjsonInsert
+from sori.errors import SoriError
+
+#: A block is either stored whole or not at all, and its token recognises it when it comes again.
+SETTINGS: dict[str, Any] = {
+    "async_insert": 0,
+    "wait_end_of_query": 1,
+    "insert_deduplicate": 1,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    # one block per insert, whatever its size: several would be deduplicated one by one
+    "max_insert_block_size": 10_000_000,
+    "min_insert_block_size_rows": 10_000_000,
+    "min_insert_block_size_bytes": 0,
+    "input_format_parallel_parsing": 0,
+    "max_insert_threads": 1,
+    # collapsing versions is the merges' work; here it would double the cost of an insert
+    "optimize_on_insert": 0,
+    # one odd clock must not fail a block: created_at is the partition key
+    "max_partitions_per_insert_block": 0,
+    "date_time_input_format": "best_effort",
+    "input_format_skip_unknown_fields": 1,
+    "input_format_null_as_default": 1,
+    "input_format_json_read_objects_as_strings": 1,
+}
+
+
+class Writer:
+    """Owns a client and opens it again after a failure.
+
+    `insert` is atomic per call as long as the rows fall into one month, and idempotent within the table's
+    deduplication window: same token, same rows, stored once.
+    """
+
+    def __init__(self, open_client: Callable[[], Client]) -> None:
+        self._open_client = open_client
+        self._client: Client | None = None
+
+    def insert(self, insert: Insert, token: str) -> None:
+        """Store one block. Raises InsertFailure: Unavailable, SchemaDrift or Rejected."""
+        client = self._connected()
+        settings = {**SETTINGS, "insert_deduplication_token": token}
+        try:
+            if isinstance(insert, ColumnarInsert):
+                _insert_columns(client, insert, settings)
+            else:
+                _insert_ndjson(client, insert, settings)
+        except Exception as error:
+            raise classify(error) from error
+
+    def ping(self) -> bool:
+        """Whether the server answers now."""
+        try:
+            return bool(self._connected().ping())
+        except Unavailable:
+            return False
+
+    def close(self) -> None:
+        """Close the client."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            try:
+                self._client = self._open_client()
+            except SoriError as error:
+                raise Unavailable(str(error)) from error
+        return self._client
+
+
+def _insert_columns(client: Client, insert: ColumnarInsert, settings: dict[str, Any]) -> None:
+    client.insert(
+        insert.table,
+        insert.columns,
+        column_names=insert.names,
+        column_type_names=insert.types,
+        column_oriented=True,
+        settings=settings,
+    )
+
+
+def _insert_ndjson(client: Client, insert: NdjsonInsert, settings: dict[str, Any]) -> None:
+    client.raw_insert(insert.table, insert_block=insert.body, settings=settings, fmt="JSONEachRow")

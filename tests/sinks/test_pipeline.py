@@ -1,0 +1,147 @@
+"""From real Kafka into the real engine, and what people then see."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaProducer
+from clickhouse_connect.driver.client import Client
+
+from runtime.kafka import make_producer, running
+from sinks.service import SinkService
+from sori import topics as registry
+from sori.records import event_headers
+from sori.settings import Settings, load_settings
+from sori.settings.kafka import KafkaSettings
+from sori.topics import Topic
+from tests.support.wait import wait_until
+
+
+@asynccontextmanager
+async def sinks_running(settings: Settings) -> AsyncIterator[SinkService]:
+    """Every sink at work while the block runs; what ends them ends the test."""
+    stop = asyncio.Event()
+    service = SinkService(settings)
+    task = asyncio.create_task(service.run(stop))
+    try:
+        yield service
+    finally:
+        stop.set()
+        await task
+
+
+def settings_for(kafka: KafkaSettings, dsn: str) -> Settings:
+    """Settings of a pipeline of this test's own."""
+    return load_settings(kafka=kafka.model_dump(), clickhouse={"dsn": dsn}, sinks={"group": kafka.topic_prefix + "g"})
+
+
+def impression(number: int, **changes: object) -> bytes:
+    """An impression as SORI sends it."""
+    body = {
+        "event": "campaign.impression",
+        "account_id": "acc_1",
+        "created_at": "2025-10-14T05:25:12.421Z",
+        "activity_id": f"act_{number}",
+        "device_id": f"dev_{number % 7}",
+        "campaign": {"id": "cmp_1", "name": "Fall", "tags": ["a"]},
+        **changes,
+    }
+    return json.dumps(body).encode()
+
+
+async def produce(producer: AIOKafkaProducer, kafka: KafkaSettings, topic: Topic, *values: bytes, **options: object):
+    """Send and wait for every acknowledgement."""
+    sent = [await producer.send(topic.name(kafka.topic_prefix), value, **options) for value in values]
+    await asyncio.gather(*sent)
+
+
+async def test_every_topic_reaches_its_view(topics: KafkaSettings, dsn: str, client: Client) -> None:
+    """An event, windows, an alert, a late event and a quarantined record each show up where people look."""
+    kafka = topics
+    headers = event_headers(
+        account="acc_1",
+        event="campaign.impression",
+        endpoint="/webhooks/sori",
+        verified=True,
+        key_id="k1",
+        identity="act_1",
+    )
+    window = {
+        "window_start": 1760419500,
+        "account_id": "acc_1",
+        "campaign_id": "cmp_1",
+        "material_id": "",
+        "platform": "Android",
+        "country": "US",
+        "region": "MI",
+        "city": "Ann Arbor",
+        "source_partition": 0,
+        "impressions": 3,
+        "clicks": 1,
+        "suspect_clicks": 0,
+        "version": 10,
+    }
+    newer = {**window, "impressions": 5, "version": 20}
+    elsewhere = {**window, "source_partition": 1, "impressions": 10, "clicks": 4}
+    alert = {
+        "alert_id": "5c2c5bfc-2d1c-5d6a-9f3e-000000000001",
+        "rule": "device_click_burst",
+        "account_id": "acc_1",
+        "severity": "high",
+        "invalid_traffic_class": "GIVT",
+        "subject_kind": "device",
+        "subject": "dev_1",
+        "window_start": "2025-10-14T05:25:00.000Z",
+        "window_end": "2025-10-14T05:26:00.000Z",
+        "opened_at": "2025-10-14T05:25:30.500Z",
+        "updated_at": "2025-10-14T05:25:30.500Z",
+        "closed_at": None,
+        "observed": 40,
+        "expected": 1.5,
+        "floor": 20,
+        "state": "opened",
+        "version": 1,
+        "evidence": {"sample_event_ids": ["act_1"]},
+    }
+    late = {
+        "account_id": "acc_1",
+        "event": "campaign.click",
+        "created_at": 1760419512421,
+        "identity": "act_9",
+        "window_start": 1760419500,
+        "received_at": 1760423112421,
+        "kafka_partition": 0,
+        "kafka_offset": 7,
+        "reason": "late",
+    }
+    async with sinks_running(settings_for(kafka, dsn)), running(make_producer(kafka), 10) as producer:
+        await produce(producer, kafka, registry.EVENTS, impression(1), headers=headers, timestamp_ms=1760419513000)
+        packed = b"\n".join(json.dumps(row).encode() for row in (newer, elsewhere))
+        await produce(producer, kafka, registry.CTR_WINDOWS, json.dumps(window).encode(), packed)
+        device = {"window_start": 1760419500, "account_id": "acc_1", "device_id": "dev_1", "source_partition": 0}
+        device |= {"impressions": 2, "clicks": 1, "authentications": 1, "version": 3}
+        await produce(producer, kafka, registry.DEVICE_WINDOWS, json.dumps(device).encode())
+        closed = {**alert, "state": "closed", "closed_at": "2025-10-14T05:31:00.250Z", "version": 2}
+        await produce(producer, kafka, registry.FRAUD_ALERTS, json.dumps(alert).encode(), json.dumps(closed).encode())
+        await produce(producer, kafka, registry.LATE, json.dumps(late).encode())
+        quarantined = [("reason", b"malformed"), ("detail", b"not JSON"), ("account", b"acc_1"), ("verified", b"1")]
+        await produce(producer, kafka, registry.QUARANTINE, b"\xff{", headers=quarantined)
+        for view in ("events_current", "ctr_by_minute", "alerts_current", "late_events", "quarantine_current"):
+            await wait_until(lambda view=view: client.command(f"SELECT count() FROM {view}") == 1)  # noqa: S608 - ours
+        await wait_until(lambda: client.command("SELECT clicks FROM ctr_by_device") == 1)
+        await wait_until(lambda: client.command("SELECT impressions FROM ctr_by_minute") == 15)
+        await wait_until(lambda: client.command("SELECT state FROM alerts_current") == "closed")
+
+    event = client.query("SELECT * FROM events_current").named_results()
+    [row] = list(event)
+    assert row["event"] == "campaign.impression"
+    assert row["country"] == row["platform"] == "Unknown"
+    assert row["campaign_tags"] == ["a"]
+    assert row["verified"] is True
+    assert row["received_at"].isoformat() == "2025-10-14T05:25:13"
+    assert client.command("SELECT clicks FROM ctr_by_minute") == 5
+    assert client.command("SELECT JSONExtractString(evidence, 'sample_event_ids', 1) FROM alerts_current") == "act_1"
+    assert client.command("SELECT reason FROM quarantine_current") == "malformed"
