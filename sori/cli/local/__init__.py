@@ -1,0 +1,1 @@
+"""The whole pipeline on one machine: what `sori up` and `sori demo` run."""

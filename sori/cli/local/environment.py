@@ -1,0 +1,23 @@
+"""Settings for child processes, as environment variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from sori.settings.root import PREFIX
+
+
+def child_environment(overrides: Mapping[str, Any]) -> dict[str, str]:
+    """Our own environment plus `overrides`, nested as in load_settings: {"ingest": {"port": 8080}}.
+
+    Only what differs is handed over, so that secrets from files or TOML never show in a child's environment.
+    """
+    env = dict(os.environ)
+    for name, value in overrides.items():
+        if isinstance(value, Mapping):
+            env |= {f"{PREFIX}{name}__{field}".upper(): str(inner) for field, inner in value.items()}
+        else:
+            env[f"{PREFIX}{name}".upper()] = str(value)
+    return env
