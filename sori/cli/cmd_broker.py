@@ -26,6 +26,7 @@ def broker(
         typer.Option(min=0, max=65535, help="Client port on 127.0.0.1; 0 picks a free one.", show_default=False),
     ] = None,
     heap_mb: Annotated[int | None, typer.Option(min=128, help="JVM heap, megabytes.", show_default=False)] = None,
+    fetch_only: Annotated[bool, typer.Option("--fetch-only", help="Fetch Kafka's jars if need be, and end.")] = False,
 ) -> None:
     """Run a real Apache Kafka on this machine, and stop it cleanly on Ctrl-C or SIGTERM.
 
@@ -40,6 +41,11 @@ def broker(
     top = {} if data_dir is None else {"data_dir": data_dir}
     settings = load_settings(config, broker={name: value for name, value in given.items() if value is not None}, **top)
     configure_logging(settings.log, stage="broker")
+    if fetch_only:
+        from broker.jars import resolve_jars
+
+        resolve_jars()
+        return
     raise typer.Exit(asyncio.run(_run(settings)))
 
 

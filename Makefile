@@ -1,0 +1,63 @@
+# Every target sets itself up on a fresh machine (Python 3.11+, JDK 17+, Maven) and passes ARGS="..." on.
+
+# The first interpreter that is new enough.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+
+define bench
+	@test -e bench/$(1).py -o -d bench/$(1) || { echo "bench/$(1) does not exist yet" >&2; exit 2; }
+	$(BIN)/python -m bench.$(1) $(ARGS)
+endef
+
+.PHONY: help setup jars demo up test check bench-ingest bench-streams bench-sinks eval-fraud soak clean
+.DEFAULT_GOAL := help
+
+help:  ## show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+setup: $(READY) jars  ## virtual environment with pinned packages, Kafka jars
+
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing: install it, or run make PYTHON=/path/to/python3" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+jars: $(READY)
+	@$(BIN)/sori broker --fetch-only
+
+demo: setup  ## the whole pipeline with labelled traffic, a live table and a reconciliation
+	$(BIN)/sori demo $(ARGS)
+
+up: setup  ## the whole pipeline, until Ctrl-C
+	$(BIN)/sori up $(ARGS)
+
+test: setup  ## every test, on real Kafka and the real ClickHouse engine
+	$(BIN)/pytest $(ARGS)
+
+check: $(READY)  ## lint, format and types
+	$(BIN)/ruff check . $(ARGS)
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench-ingest: setup  ## events/s of one ingress process, beside its peers
+	$(call bench,ingest)
+
+bench-streams: setup  ## events/s of the hop-1 agent, beside an idiomatic Faust table
+	$(call bench,streams)
+
+bench-sinks: setup  ## rows/s into ClickHouse, beside its peers
+	$(call bench,sinks)
+
+eval-fraud: setup  ## precision, recall and delay of the fraud rules
+	$(call bench,fraud)
+
+soak: setup  ## hours of traffic with faults
+	$(call bench,soak)
+
+clean:  ## remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info
