@@ -10,7 +10,7 @@ from typing import Literal
 from simulator import humans
 from simulator.ground import Ground
 from simulator.order import in_order
-from simulator.ordinary import new_id
+from simulator.ordinary import new_id, new_session
 from simulator.places import Place
 from simulator.plan import Campaign, Device, Draft, FlashCrowd, Planted, Range, Span
 from simulator.world import Account, Picker
@@ -81,7 +81,7 @@ def _crowd(
 
 def _listener(rng: Random, device: Device, account: Account, campaign: Campaign, heard: int) -> Iterator[Draft]:
     material = rng.choice(campaign.materials) if campaign.materials else None
-    session = f"{rng.getrandbits(32):08x}-{rng.getrandbits(16):04x}"
+    session = new_session(rng)
     if rng.random() < _LOGIN_SHARE:
         yield Draft(heard - humans.login_to_spot_ms(rng), AUTHENTICATION, account.id, device, session=session)
     for times in range(2 if rng.random() < _AGAIN_SHARE else 1):

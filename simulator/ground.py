@@ -9,7 +9,7 @@ from simulator.places import Place
 from simulator.plan import Range, Span
 from simulator.world import Account, World
 
-CLICK_SHARE = 0.02  # rough share of clicks among ordinary events, for scaling an attack
+CLICK_SHARE, IMPRESSION_SHARE = 0.02, 0.73  # rough shares of ordinary events, for scaling an attack
 
 
 @dataclass
@@ -50,6 +50,7 @@ class Ground:
         length = min(rng.uniform(*lasts_s), most * self.span.seconds)
         return Span(start, min(self.span.end_ms, start + int(length * 1000)))
 
-    def clicks_per_s(self, account: Account, place: Place) -> float:
-        """About how many clicks/s ordinary traffic makes in this place."""
-        return self.rate * self.world.share[account.id] * account.share[place] * CLICK_SHARE
+    def ordinary_per_s(self, account: Account, place: Place) -> tuple[float, float]:
+        """About how many impressions/s and clicks/s ordinary traffic makes in this place."""
+        events = self.rate * self.world.share[account.id] * account.share[place]
+        return events * IMPRESSION_SHARE, events * CLICK_SHARE

@@ -21,6 +21,19 @@ def next_spot_ms(rng: Random) -> int:
     return int(1000 * (_SHORTEST_SPOT_S + rng.lognormvariate(math.log(_NEXT_SPOT_MEDIAN_S), _NEXT_SPOT_SIGMA)))
 
 
+def mean_next_spot_s() -> float:
+    """The mean of next_spot_ms, in seconds."""
+    return _SHORTEST_SPOT_S + _NEXT_SPOT_MEDIAN_S * math.exp(_NEXT_SPOT_SIGMA**2 / 2)
+
+
+def rest_until_spot_ms(rng: Random) -> int:
+    """What is left of such a wait at a moment chosen at random: long waits are met more often (renewal theory)."""
+    mu = math.log(_NEXT_SPOT_MEDIAN_S)
+    if rng.random() * mean_next_spot_s() >= _SHORTEST_SPOT_S:
+        mu += _NEXT_SPOT_SIGMA**2  # the length-biased log-normal
+    return int(1000 * rng.random() * (_SHORTEST_SPOT_S + rng.lognormvariate(mu, _NEXT_SPOT_SIGMA)))
+
+
 def login_to_spot_ms(rng: Random) -> int:
     """From signing in to the first recognised spot."""
     return int(1000 * rng.uniform(0.8, 6.0))

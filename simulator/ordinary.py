@@ -20,7 +20,6 @@ NO_DEVICE_SHARE = 0.004  # sessions whose SDK does not tell a device id
 MORE_SPOTS = 0.6  # chance that one more spot follows: 2.5 impressions per session on average
 MOST_SPOTS = 30
 ADMIN_SHARE = 0.004  # material events among all
-WARM_UP_MS = 120_000  # sessions that began before the start are under way at the start
 _BLOCK_MS = 600_000  # the local hours of the places are looked up this often
 
 
@@ -29,27 +28,30 @@ def new_id(rng: Random, prefix: str) -> str:
     return f"{prefix}_{rng.getrandbits(64):016x}"
 
 
+def new_session(rng: Random) -> str:
+    """A session id as an SDK would make it."""
+    return f"{rng.getrandbits(32):08x}-{rng.getrandbits(16):04x}"
+
+
 def sessions(world: World, rng: Random, span: Span, rate: float) -> Iterator[Draft]:
     """Viewers' events at `rate` events/s on average over the span, with the day's ups and downs inside it."""
-    agenda = Agenda()
+    audience = _Audience(world, rng)
     per_session = LOGIN_SHARE + (1 + world.mean_ctr) / (1 - MORE_SPOTS)
     hours = _hours(span)
     mean_level = math.fsum(_level(world, hour) for _, hour in hours) / len(hours)
-    moment = float(span.start_ms - WARM_UP_MS)
-    for block_end, hour in hours:
-        places = {account.id: account.place_picker(hour) for account in world.accounts}
+    moment = float(span.start_ms)
+    for number, (block_end, hour) in enumerate(hours):
+        audience.look_at_the_clock(hour)
         starts_per_ms = rate / per_session * _level(world, hour) / mean_level / 1000
+        if number == 0:
+            audience.under_way(span, starts_per_ms * 1000)
         moment += rng.expovariate(starts_per_ms)
         while moment < block_end:
-            for draft in agenda.until(moment):
-                if draft.at_ms >= span.start_ms:
-                    yield draft
-            _session(world, places, rng, int(moment), agenda)
+            yield from audience.agenda.until(moment)
+            audience.begin(int(moment))
             moment += rng.expovariate(starts_per_ms)
         moment = block_end  # memoryless: a gap cut at the block's end may be drawn anew
-    for draft in agenda.until(span.end_ms):
-        if draft.at_ms >= span.start_ms:
-            yield draft
+    yield from audience.agenda.until(span.end_ms)
 
 
 def materials_edited(world: World, rng: Random, span: Span, rate: float) -> Iterator[Draft]:
@@ -68,34 +70,58 @@ def materials_edited(world: World, rng: Random, span: Span, rate: float) -> Iter
         yield Draft(int(moment), event, account_id, material=material_of(number, rng))
 
 
-def shown(rng: Random, device: Device, account: Account, at_ms: int, session: str) -> tuple[Draft, Draft | None]:
-    """One impression of a campaign of the account and, as often as its CTR says, the click that follows."""
-    campaign = account.campaign(rng)
-    material = rng.choice(campaign.materials) if campaign.materials else None
-    activity_id = new_id(rng, "act")
-    impression = Draft(at_ms, IMPRESSION, account.id, device, campaign, material, activity_id, session)
-    if rng.random() >= campaign.ctr:
-        return impression, None
-    return impression, impression._replace(at_ms=at_ms + humans.click_delay_ms(rng), event=CLICK)
+class _Audience:
+    """People at their devices; what they will do is on the agenda."""
 
+    def __init__(self, world: World, rng: Random) -> None:
+        self.agenda = Agenda()
+        self._world = world
+        self._rng = rng
+        self._places: dict[str, Picker[Place]] = {}
 
-def _session(world: World, places: dict[str, Picker[Place]], rng: Random, at_ms: int, agenda: Agenda) -> None:
-    account = world.account(rng)
-    device = account.any_device(places[account.id](rng), rng)
-    if rng.random() < NO_DEVICE_SHARE:
-        device = device._replace(id=None)
-    session = f"{rng.getrandbits(32):08x}-{rng.getrandbits(16):04x}"
-    if rng.random() < LOGIN_SHARE:
-        agenda.add(Draft(at_ms, AUTHENTICATION, account.id, device, session=session))
-        at_ms += humans.login_to_spot_ms(rng)
-    for _ in range(MOST_SPOTS):
-        impression, click = shown(rng, device, account, at_ms, session)
-        agenda.add(impression)
-        if click is not None:
-            agenda.add(click)
-        if rng.random() >= MORE_SPOTS:
-            return
-        at_ms += humans.next_spot_ms(rng)
+    def look_at_the_clock(self, hour: float) -> None:
+        """From now on people of each place come as often as this hour (UTC) suggests."""
+        self._places = {account.id: account.place_picker(hour) for account in self._world.accounts}
+
+    def under_way(self, span: Span, starts_per_s: float) -> None:
+        """Sessions begun before the span that wait for their next spot: stationary traffic from the first second."""
+        waiting = starts_per_s * MORE_SPOTS / (1 - MORE_SPOTS) * humans.mean_next_spot_s()
+        for _ in range(round(waiting)):
+            at_ms = span.start_ms + humans.rest_until_spot_ms(self._rng)
+            if at_ms < span.end_ms:
+                account, device = self._viewer()
+                self._listen(account, device, new_session(self._rng), at_ms)
+
+    def begin(self, at_ms: int) -> None:
+        """One session begins, most often with an authentication."""
+        account, device = self._viewer()
+        session = new_session(self._rng)
+        if self._rng.random() < LOGIN_SHARE:
+            self.agenda.add(Draft(at_ms, AUTHENTICATION, account.id, device, session=session))
+            at_ms += humans.login_to_spot_ms(self._rng)
+        self._listen(account, device, session, at_ms)
+
+    def _viewer(self) -> tuple[Account, Device]:
+        account = self._world.account(self._rng)
+        device = account.any_device(self._places[account.id](self._rng), self._rng)
+        if self._rng.random() < NO_DEVICE_SHARE:
+            device = device._replace(id=None)
+        return account, device
+
+    def _listen(self, account: Account, device: Device, session: str, at_ms: int) -> None:
+        """One spot after the other from `at_ms` on, each followed by a click as often as its campaign's CTR says."""
+        rng = self._rng
+        for _ in range(MOST_SPOTS):
+            campaign = account.campaign(rng)
+            material = rng.choice(campaign.materials) if campaign.materials else None
+            activity_id = new_id(rng, "act")
+            shown = Draft(at_ms, IMPRESSION, account.id, device, campaign, material, activity_id, session)
+            self.agenda.add(shown)
+            if rng.random() < campaign.ctr:
+                self.agenda.add(shown._replace(at_ms=at_ms + humans.click_delay_ms(rng), event=CLICK))
+            if rng.random() >= MORE_SPOTS:
+                return
+            at_ms += humans.next_spot_ms(rng)
 
 
 def _level(world: World, hour: float) -> float:

@@ -49,7 +49,7 @@ class Plan:
     def deliveries(self) -> Iterator[Planned]:
         """Every delivery in order of `send_time_ms`, which is never before its event time."""
         rng = Random(f"{self.seed}/deliveries")
-        return _dispatched(self.scenario, self._drafts(), Wording(Random(f"{self.seed}/wording")), rng)
+        return _dispatched(self, self._drafts(), Wording(Random(f"{self.seed}/wording")), rng)
 
     def _drafts(self) -> Iterator[Draft]:
         ordinary = sessions(self.world, Random(f"{self.seed}/sessions"), self.span, self.ordinary_rate)
@@ -75,8 +75,9 @@ def generate(scenario: Scenario, seed: int, start_ms: int, duration_s: float, ra
     return plan(scenario, seed, start_ms, duration_s, rate).deliveries()
 
 
-def _dispatched(scenario: Scenario, drafts: Iterator[Draft], wording: Wording, rng: Random) -> Iterator[Planned]:
+def _dispatched(plan: Plan, drafts: Iterator[Draft], wording: Wording, rng: Random) -> Iterator[Planned]:
     """Word each draft, hold some up, repeat some, and put the result in the order of sending."""
+    scenario, last_ms = plan.scenario, plan.span.end_ms + plan.scenario.disorder_ms
     held_share, copied_share = rng.uniform(*scenario.disorder), rng.uniform(*scenario.duplicates)
     waiting: list[tuple[int, int, Planned]] = []
     pushed = 0
@@ -92,6 +93,7 @@ def _dispatched(scenario: Scenario, drafts: Iterator[Draft], wording: Wording, r
             pushed += 1
             planned = Planned(created_ms, send_ms, body, draft.label, number, copies)
             heapq.heappush(waiting, (send_ms, pushed, planned))
-            send_ms += rng.randint(1, scenario.copy_within_ms)
+            # copies follow soon, so that a run ends when its traffic does
+            send_ms += 1 + int(rng.random() * max(0, min(scenario.copy_within_ms, last_ms - send_ms)))
     while waiting:
         yield heapq.heappop(waiting)[2]

@@ -13,16 +13,18 @@ from simulator.plan import Attack, Device, Draft, Planted, Range
 
 KIND = "geo_click_flood"
 RULE = "geo_click_burst"
+_MEMORY_S = 120  # impressions of this long ago still explain clicks
 _MOST_PER_DEVICE = 8  # in the whole attack: no device stands out by itself
 
 
 @dataclass(frozen=True)
 class CityFlood:
-    """Ranges of a city's flood: `times_ordinary` scales with the traffic of the place, `fewest` clicks at least."""
+    """Ranges of a city's flood; it grows with the place, so that it stands out in a big city too."""
 
     begins: Range = (0.5, 0.55)
     lasts_s: Range = (25, 90)
     times_ordinary: Range = (10, 30)
+    of_impressions: Range = (0.3, 0.8)  # clicks per ordinary impression of the place, its last two minutes included
     fewest: Range = (200, 300)
     clicks_per_device: Range = (1.5, 4)
     newcomers: Range = (0, 1)
@@ -34,8 +36,15 @@ class CityFlood:
         rng = ground.rng(name)
         account, place = ground.free_place(rng)
         window = ground.window(rng, self.begins, self.lasts_s)
-        ordinary = ground.clicks_per_s(account, place) * window.seconds
-        clicks = int(max(rng.uniform(*self.fewest), rng.uniform(*self.times_ordinary) * ordinary))
+        impressions_per_s, clicks_per_s = ground.ordinary_per_s(account, place)
+        seen_s = min(_MEMORY_S, (window.start_ms - ground.span.start_ms) / 1000) + window.seconds
+        clicks = int(
+            max(
+                rng.uniform(*self.fewest),
+                rng.uniform(*self.times_ordinary) * clicks_per_s * window.seconds,
+                rng.uniform(*self.of_impressions) * impressions_per_s * seen_s,
+            )
+        )
         count = int(clicks / rng.uniform(*self.clicks_per_device))
         population, newcomers = account.devices[place], rng.uniform(*self.newcomers)
         bots = [

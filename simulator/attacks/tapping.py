@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
 
-from simulator.ordinary import new_id
+from simulator.ordinary import new_id, new_session
 from simulator.plan import Campaign, Device, Draft
 from simulator.world import Account
 from sori.events import CLICK, IMPRESSION
@@ -29,7 +29,7 @@ def taps(style: Taps, rng: Random, clicks: Iterable[tuple[int, Device]]) -> Iter
     for moment, device in clicks:
         campaign = rng.choice(style.campaigns)
         material = rng.choice(campaign.materials) if campaign.materials else None
-        session = f"{rng.getrandbits(32):08x}-{rng.getrandbits(16):04x}"
+        session = new_session(rng)
         click = Draft(
             moment, CLICK, style.account.id, device, campaign, material, new_id(rng, "act"), session, style.label
         )
