@@ -1,0 +1,114 @@
+"""What the deployment files say agrees with the code: images, settings, commands, ports, files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from broker.jars import kafka_version
+from sori.cli.main import COMMANDS
+from sori.settings import Settings
+from sori.settings.root import PREFIX
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+DOCKERFILE = (ROOT / "deploy/docker/Dockerfile").read_text()
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+STAGES = {"ingest": 8080, "api": 8081, "streams": 8082, "sinks": 8083}
+ONE_SHOTS = {"topics", "schema"}
+
+
+def known_variables() -> set[str]:
+    """Every environment variable that the settings read."""
+    names = set()
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            fields = [f"{PREFIX}{name}__{inner}".upper() for inner in field.annotation.model_fields]
+            names |= {*fields, *(f"{inner}_FILE" for inner in fields)}
+        else:
+            names.add(f"{PREFIX}{name}".upper())
+    return names
+
+
+def used_variables() -> Iterator[tuple[str, str]]:
+    """(where, name) of every SORI_ variable that is set for a container."""
+    for service, spec in SERVICES.items():
+        yield from ((service, name) for name in spec.get("environment", {}))
+    yield from (("Dockerfile", name) for name in re.findall(r"\b(SORI_[A-Z_]+)=", DOCKERFILE))
+
+
+def test_every_variable_is_a_setting() -> None:
+    """A renamed setting cannot leave a silent, dead variable behind."""
+    ours = [(where, name) for where, name in used_variables() if name.startswith(PREFIX)]
+    assert len(ours) > 10
+    assert [entry for entry in ours if entry[1] not in known_variables()] == []
+
+
+def test_every_image_is_pinned() -> None:
+    """No image floats: each has a version tag."""
+    images = [spec["image"] for spec in SERVICES.values()] + re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    assert all(re.search(r":\d[\w.-]*$", image) for image in images)
+
+
+def test_kafka_is_the_version_that_the_tests_run() -> None:
+    """The container and the embedded broker are the same release."""
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{kafka_version()}"
+
+
+def test_commands_exist() -> None:
+    """Every container of ours runs a command of the CLI."""
+    ours = {name: spec for name, spec in SERVICES.items() if spec["image"].startswith("sori-")}
+    assert set(ours) == {*STAGES, *ONE_SHOTS}
+    assert {spec["command"][0] for spec in ours.values()} <= {command.name for command in COMMANDS}
+
+
+@pytest.mark.parametrize("service", sorted({*SERVICES} - ONE_SHOTS))
+def test_whatever_keeps_running_has_a_health_check_and_restarts(service: str) -> None:
+    """A hung container is seen, a dead one comes back."""
+    assert SERVICES[service]["healthcheck"]["test"]
+    assert SERVICES[service]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize(("stage", "port"), STAGES.items())
+def test_health_checks_ask_the_port_that_the_stage_listens_on(stage: str, port: int) -> None:
+    """The default port of the settings is the one in the health check and in the published ports."""
+    group = getattr(Settings(), stage)
+    assert (group.port if hasattr(group, "port") else group.admin_port) == port
+    assert f":{port}/healthz" in " ".join(SERVICES[stage]["healthcheck"]["test"])
+    assert all(published == f"{port}:{port}" for published in SERVICES[stage].get("ports", []))
+
+
+def test_stages_wait_for_topics_and_schema() -> None:
+    """No stage starts before what it reads and writes exists."""
+    for stage in STAGES:
+        waits = SERVICES[stage]["depends_on"]
+        assert {waits[name]["condition"] for name in ONE_SHOTS} == {"service_completed_successfully"}
+
+
+def test_files_that_are_named_exist() -> None:
+    """Build files, copied folders and bind mounts are in the repository; named volumes are declared."""
+    assert (ROOT / SERVICES["ingest"]["build"]["dockerfile"]).is_file()
+    for line in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE):
+        assert all((ROOT / name).exists() for name in line.split()), line
+    for spec in SERVICES.values():
+        for volume in spec.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source in COMPOSE["volumes"] or (ROOT / source).exists(), volume
+
+
+def test_every_package_is_in_the_image() -> None:
+    """A new top-level package cannot be forgotten in the Dockerfile."""
+    packages = {path.parent.name for path in ROOT.glob("*/py.typed")}
+    assert packages <= set(re.findall(r"^COPY (\w+) \w+$", DOCKERFILE, re.MULTILINE))
+
+
+def test_the_image_runs_as_nobody_in_particular() -> None:
+    """The last stage switches to a numeric user, and no service switches back."""
+    assert re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE)[-1] == "10001"
+    assert not any("user" in spec for spec in SERVICES.values())
