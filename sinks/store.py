@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 
 import structlog
 
+from runtime.backoff import Backoff
 from runtime.metrics import counter, histogram
 from sinks.atoms import Atom, atoms
-from sinks.backoff import Backoff
 from sinks.batch import Batch
 from sinks.bisect import store_the_good
 from sinks.deadletter import DeadLetters
@@ -37,9 +36,8 @@ class Store:
         self._spec = spec
         self._writer = writer
         self._letters = letters
-        self._backoff = Backoff(settings.backoff_min_s, settings.backoff_max_s)
+        self._settings = settings
         self._executor = executor
-        self._rng = random.Random()  # noqa: S311 - jitter
         self.trouble: str = ""
 
     async def store(self, batch: Batch, wait: Wait) -> None:
@@ -76,36 +74,39 @@ class Store:
         counter(metrics.SINKS_REJECTED).labels(self._spec.name).inc(len(culprits))
 
     async def _quarantine(self, topic: str, culprits: list[tuple[Atom, Rejected]], wait: Wait) -> None:
-        attempt = 0
+        backoff = self._new_backoff()
         while True:
             try:
                 await self._letters.send(topic, culprits)
-                return
             except StorageUnavailable as error:
-                self._note(Unavailable(str(error)), attempt)
-                await wait(self._backoff.pause(attempt, self._rng))
-                attempt += 1
+                self._note(Unavailable(str(error)))
+                await wait(backoff.next_s())
+            else:
+                self.trouble = ""
+                return
 
     async def _until_taken(self, insert: Callable[[], None], wait: Wait) -> None:
         loop = asyncio.get_running_loop()
-        attempt = 0
+        backoff = self._new_backoff()
         while True:
             try:
                 with histogram(metrics.SINKS_INSERT_SECONDS).labels(self._spec.name).time():
                     await loop.run_in_executor(self._executor, insert)
             except (Unavailable, SchemaDrift) as error:
-                self._note(error, attempt)
-                await wait(self._backoff.pause(attempt, self._rng))
-                attempt += 1
+                self._note(error)
+                await wait(backoff.next_s())
             else:
                 if self.trouble:
-                    _log.info("clickhouse takes inserts again", sink=self._spec.name, tries=attempt + 1)
+                    _log.info("clickhouse takes inserts again", sink=self._spec.name)
                 self.trouble = ""
                 return
 
-    def _note(self, error: InsertFailure, attempt: int) -> None:
+    def _new_backoff(self) -> Backoff:
+        return Backoff(self._settings.backoff_min_s, self._settings.backoff_max_s)
+
+    def _note(self, error: InsertFailure) -> None:
         kind = "schema" if isinstance(error, SchemaDrift) else "unavailable"
         counter(metrics.SINKS_RETRIES).labels(self._spec.name, kind).inc()
         self.trouble = f"{kind}: {error}"
         hint = "run `sori schema apply`" if kind == "schema" else "paused, will retry"
-        _log.error("insert failed", sink=self._spec.name, attempt=attempt, kind=kind, error=str(error), hint=hint)
+        _log.error("insert failed", sink=self._spec.name, kind=kind, error=str(error), hint=hint)

@@ -31,6 +31,19 @@ INGEST_ACK_SECONDS = MetricSpec(
 INGEST_PROTOCOL_ERRORS = MetricSpec(
     "sori_ingest_protocol_errors_total", "counter", "Requests that never became a delivery.", ("kind",)
 )
+INGEST_IN_FLIGHT = MetricSpec("sori_ingest_in_flight_requests", "gauge", "Requests being handled.")
+INGEST_CONNECTIONS = MetricSpec("sori_ingest_open_connections", "gauge", "Open client connections.")
+INGEST_OLDEST_WAIT = MetricSpec(
+    "sori_ingest_oldest_unacknowledged_seconds",
+    "gauge",
+    "Age of the oldest event that is neither in Kafka nor spooled.",
+)
+INGEST_DIRECT = MetricSpec("sori_ingest_kafka_direct", "gauge", "1 while events go straight to Kafka, 0 while spooled.")
+INGEST_SPOOL_EVENTS = MetricSpec("sori_ingest_spool_events", "gauge", "Events in the spool.")
+INGEST_SPOOL_BYTES = MetricSpec("sori_ingest_spool_bytes", "gauge", "Event bytes in the spool.")
+INGEST_SPOOL_AGE = MetricSpec("sori_ingest_spool_oldest_seconds", "gauge", "Age of the oldest event in the spool.")
+INGEST_SPOOL_PARKED = MetricSpec("sori_ingest_spool_parked_events", "gauge", "Events that Kafka refuses for good.")
+INGEST_SPOOL_ROOM = MetricSpec("sori_ingest_spool_has_room", "gauge", "1 while the spool takes events.")
 
 # --- streams ----------------------------------------------------------------------------------------------------------
 STREAMS_EVENTS = MetricSpec("sori_streams_events_total", "counter", "Events applied.", ("hop",))
@@ -66,6 +79,8 @@ SINKS_LAG = MetricSpec("sori_sinks_lag_records", "gauge", "Records not yet store
 SINKS_AGE = MetricSpec("sori_sinks_uncommitted_seconds", "gauge", "Age of the oldest fetched, unstored row.", ("sink",))
 
 # --- api --------------------------------------------------------------------------------------------------------------
+API_QUERIES = MetricSpec("sori_api_queries_total", "counter", "Queries asked.")
+API_QUERY_SECONDS = MetricSpec("sori_api_query_seconds", "histogram", "Time of one query.", (), _LATENCY_S)
 
 
 def all_specs() -> list[MetricSpec]:

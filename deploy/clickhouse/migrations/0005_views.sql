@@ -1,5 +1,6 @@
 -- What people query. Column names are a contract: columns may be added, not renamed.
--- FINAL, versions and source partitions end here.
+-- FINAL, versions and source partitions end here. ctr_low and ctr_high bound the rate: Wilson's 95 % score interval
+-- (E. B. Wilson, JASA 22, 1927); where clicks exceed impressions, impressions are taken to be as many.
 
 CREATE OR REPLACE VIEW events_current AS
 SELECT
@@ -10,9 +11,14 @@ SELECT
 FROM events FINAL;
 
 CREATE OR REPLACE VIEW ctr_by_minute AS
+WITH
+    greatest(impressions, clicks) AS n, if(n = 0, 0, clicks / n) AS p, 3.841459 AS zz,
+    1.959964 * sqrt(p * (1 - p) / n + zz / (4 * n * n)) AS half
 SELECT
     minute, account_id, campaign_id, material_id, platform, country, region, city, impressions, clicks,
     if(impressions = 0, 0, clicks / impressions) AS ctr,
+    if(n = 0, 0, (p + zz / (2 * n) - half) / (1 + zz / n)) AS ctr_low,
+    if(n = 0, 1, (p + zz / (2 * n) + half) / (1 + zz / n)) AS ctr_high,
     suspect_clicks
 FROM
 (
@@ -27,9 +33,14 @@ FROM
 WHERE impressions > 0 OR clicks > 0;
 
 CREATE OR REPLACE VIEW device_by_minute AS
+WITH
+    greatest(impressions, clicks) AS n, if(n = 0, 0, clicks / n) AS p, 3.841459 AS zz,
+    1.959964 * sqrt(p * (1 - p) / n + zz / (4 * n * n)) AS half
 SELECT
     minute, account_id, device_id, impressions, clicks, authentications,
-    if(impressions = 0, 0, clicks / impressions) AS ctr
+    if(impressions = 0, 0, clicks / impressions) AS ctr,
+    if(n = 0, 0, (p + zz / (2 * n) - half) / (1 + zz / n)) AS ctr_low,
+    if(n = 0, 1, (p + zz / (2 * n) + half) / (1 + zz / n)) AS ctr_high
 FROM
 (
     SELECT
@@ -42,29 +53,44 @@ FROM
 );
 
 CREATE OR REPLACE VIEW ctr_by_campaign AS
+WITH
+    greatest(impressions, clicks) AS n, if(n = 0, 0, clicks / n) AS p, 3.841459 AS zz,
+    1.959964 * sqrt(p * (1 - p) / n + zz / (4 * n * n)) AS half
 SELECT
     account_id, campaign_id,
     min(minute) AS first_minute, max(minute) AS last_minute,
     sum(m.impressions) AS impressions, sum(m.clicks) AS clicks,
-    if(impressions = 0, 0, clicks / impressions) AS ctr
+    if(impressions = 0, 0, clicks / impressions) AS ctr,
+    if(n = 0, 0, (p + zz / (2 * n) - half) / (1 + zz / n)) AS ctr_low,
+    if(n = 0, 1, (p + zz / (2 * n) + half) / (1 + zz / n)) AS ctr_high
 FROM ctr_by_minute AS m
 GROUP BY account_id, campaign_id;
 
 CREATE OR REPLACE VIEW ctr_by_place AS
+WITH
+    greatest(impressions, clicks) AS n, if(n = 0, 0, clicks / n) AS p, 3.841459 AS zz,
+    1.959964 * sqrt(p * (1 - p) / n + zz / (4 * n * n)) AS half
 SELECT
     account_id, country, region, city,
     min(minute) AS first_minute, max(minute) AS last_minute,
     sum(m.impressions) AS impressions, sum(m.clicks) AS clicks,
-    if(impressions = 0, 0, clicks / impressions) AS ctr
+    if(impressions = 0, 0, clicks / impressions) AS ctr,
+    if(n = 0, 0, (p + zz / (2 * n) - half) / (1 + zz / n)) AS ctr_low,
+    if(n = 0, 1, (p + zz / (2 * n) + half) / (1 + zz / n)) AS ctr_high
 FROM ctr_by_minute AS m
 GROUP BY account_id, country, region, city;
 
 CREATE OR REPLACE VIEW ctr_by_device AS
+WITH
+    greatest(impressions, clicks) AS n, if(n = 0, 0, clicks / n) AS p, 3.841459 AS zz,
+    1.959964 * sqrt(p * (1 - p) / n + zz / (4 * n * n)) AS half
 SELECT
     account_id, device_id,
     min(minute) AS first_minute, max(minute) AS last_minute,
     sum(m.impressions) AS impressions, sum(m.clicks) AS clicks,
     if(impressions = 0, 0, clicks / impressions) AS ctr,
+    if(n = 0, 0, (p + zz / (2 * n) - half) / (1 + zz / n)) AS ctr_low,
+    if(n = 0, 1, (p + zz / (2 * n) + half) / (1 + zz / n)) AS ctr_high,
     sum(m.authentications) AS authentications
 FROM device_by_minute AS m
 GROUP BY account_id, device_id;

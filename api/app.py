@@ -1,0 +1,123 @@
+"""The read side over HTTP.
+
+GET  /healthz  /readyz  /metrics
+POST /v1/query   SQL, as text or as {"query", "format"}; ?format= names any ClickHouse output format
+GET  /v1/ctr     ?by=campaign|place|device|platform &since=15m &account= &limit=
+GET  /v1/alerts  ?state=opened|updated|closed &since=2h &account= &limit=
+Errors are RFC 9457 problem JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from api import questions
+from api.engine import DEFAULT_FORMAT
+from api.pool import EnginePool
+from runtime.http import Readiness, add_admin_routes, always_ready
+from runtime.metrics import counter, histogram
+from sori import metrics
+from sori.errors import ConfigError, QueryError, StorageUnavailable
+
+POOL = web.AppKey("pool", EnginePool)
+
+_MAX_QUERY_BYTES = 1024 * 1024
+_FORMAT = re.compile(r"\w{1,64}")
+_CONTENT_TYPES = {
+    "JSON": "application/json",
+    "JSONEachRow": "application/x-ndjson",
+    "CSV": "text/csv; charset=UTF-8",
+    "CSVWithNames": "text/csv; charset=UTF-8",
+    "TSV": "text/tab-separated-values; charset=UTF-8",
+    "TabSeparated": "text/tab-separated-values; charset=UTF-8",
+    "Parquet": "application/vnd.apache.parquet",
+}
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def build_app(pool: EnginePool, readiness: Readiness = always_ready) -> web.Application:
+    """The application; it closes the pool when it ends."""
+    app = web.Application(middlewares=[_problems], client_max_size=_MAX_QUERY_BYTES)
+    app[POOL] = pool
+    app.on_cleanup.append(_close_pool)
+    add_admin_routes(app, readiness)
+    app.router.add_post("/v1/query", _query)
+    app.router.add_get("/v1/ctr", _ctr)
+    app.router.add_get("/v1/alerts", _alerts)
+    return app
+
+
+async def _close_pool(app: web.Application) -> None:
+    app[POOL].close()
+
+
+@web.middleware
+async def _problems(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except QueryError as error:
+        return _problem(400, "query-refused", "The query was refused", str(error))
+    except (StorageUnavailable, ConfigError) as error:
+        return _problem(503, "storage-unavailable", "ClickHouse cannot answer now", str(error))
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _problem(error.status, "http", error.reason, error.text or error.reason)
+
+
+def _problem(status: int, kind: str, title: str, detail: str) -> web.Response:
+    body = {"type": f"urn:sori:problem:{kind}", "title": title, "status": status, "detail": detail}
+    return web.json_response(body, status=status, content_type="application/problem+json")
+
+
+async def _query(request: web.Request) -> web.Response:
+    sql, fmt = _read_body(await request.read(), request.content_type)
+    fmt = request.query.get("format", fmt)
+    if not _FORMAT.fullmatch(fmt):
+        raise QueryError(f"not a format: {fmt!r}")
+    counter(metrics.API_QUERIES).inc()
+    with histogram(metrics.API_QUERY_SECONDS).time():
+        answer = await request.app[POOL].raw(sql, fmt)
+    return web.Response(body=answer, headers={"Content-Type": _CONTENT_TYPES.get(fmt, "application/octet-stream")})
+
+
+def _read_body(body: bytes, content_type: str) -> tuple[str, str]:
+    try:
+        text = body.decode()
+        if content_type != "application/json":
+            return text, DEFAULT_FORMAT
+        asked = json.loads(text)
+        return str(asked["query"]), str(asked.get("format") or DEFAULT_FORMAT)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise QueryError('the body must be SQL, or JSON such as {"query": "SELECT 1", "format": "CSV"}') from error
+
+
+async def _ctr(request: web.Request) -> web.Response:
+    by = request.query.get("by", "campaign")
+    sql = questions.ctr(by, since=_since(request), account=request.query.get("account"), limit=_limit(request, 20))
+    return web.json_response({"by": by, "rows": await request.app[POOL].rows(sql)})
+
+
+async def _alerts(request: web.Request) -> web.Response:
+    asked = request.query
+    sql = questions.alerts(
+        since=_since(request), state=asked.get("state"), account=asked.get("account"), limit=_limit(request, 50)
+    )
+    return web.json_response({"rows": await request.app[POOL].rows(sql)})
+
+
+def _since(request: web.Request) -> datetime | None:
+    text = request.query.get("since")
+    return questions.parse_since(text, datetime.now(UTC)) if text else None
+
+
+def _limit(request: web.Request, default: int) -> int:
+    text = request.query.get("limit", str(default))
+    if not text.isdigit() or not 0 < int(text) <= 100_000:
+        raise QueryError(f"limit must be a number from 1 to 100000, not {text[:20]!r}")
+    return int(text)
