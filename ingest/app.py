@@ -1,142 +1,92 @@
-"""`sori ingest`: the process, from its settings to a clean end."""
+"""`sori ingest`: one process, from its settings to a clean end."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 
 import structlog
-from prometheus_client import generate_latest
 
-from ingest.admission import Rules
-from ingest.client_address import parse_networks
 from ingest.committer import Committer
-from ingest.drain import Drain
-from ingest.endpoints import EndpointTable, describe, load_endpoints
-from ingest.gate import AccountLabels, TokenBuckets
-from ingest.handler import HandlerLimits, Webhooks
-from ingest.kafka_log import KafkaLog
-from ingest.meters import Meters
-from ingest.probes import Probes
-from ingest.protocol import ConnectionLimits, IngestServer
-from ingest.refusal_log import RefusalLog
-from ingest.storing import NoSpool, Spool
+from ingest.spool import DiskSpool
+from ingest.spool_policy import SpoolLimits
+from ingest.wiring import Ingress, build
 from runtime.signals import stop_event
 from sori.errors import PrerequisiteError
 from sori.settings import Settings
-from sori.signature import SCHEMES
-from sori.topics import EVENTS, QUARANTINE
 
 #: How long the start waits for Kafka before it serves from the spool.
 _FIRST_CONNECT_S = 2.0
+_BACKLOG = 1024
+#: Closing a kept connection at once would cut off a request that is on its way.
+_FAREWELL_S = 1.0
 
 _logger = structlog.get_logger()
 
 
-@dataclass
-class Ingress:
-    """The parts of one ingress process."""
+async def serve(settings: Settings, run_dir: Path | None = None, worker: str = "") -> None:
+    """Run until SIGTERM or SIGINT, then drain; SIGHUP reads endpoints and certificate again.
 
-    settings: Settings
-    log: KafkaLog
-    spool: Spool
-    committer: Committer
-    drain: Drain
-    webhooks: Webhooks
-    server: IngestServer
-
-    def replace_endpoints(self, table: EndpointTable) -> None:
-        """Put another endpoint table in force, between two requests."""
-        self.webhooks.rules = replace(self.webhooks.rules, table=table)
-
-
-def build(settings: Settings, spool: Spool) -> Ingress:
-    """Wire everything; nothing runs yet. Raises ConfigError."""
-    ours, prefix = settings.ingest, settings.kafka.topic_prefix
-    events_topic, quarantine_topic = EVENTS.name(prefix), QUARANTINE.name(prefix)
-    table = load_endpoints(ours)
-    meters = Meters()
-    log = KafkaLog(settings.kafka, (events_topic, quarantine_topic))
-    committer = Committer(
-        log, spool, ack_timeout_s=ours.ack_timeout_s, deadline_s=ours.deadline_s, on_ack=meters.ack_seconds
-    )
-    rules = Rules(table, SCHEMES[ours.signature_scheme], events_topic, int(ours.max_clock_skew_s * 1000))
-    limits = HandlerLimits(
-        ours.max_body_bytes,
-        ours.max_inflated_bytes,
-        ours.body_timeout_s,
-        ours.max_in_flight,
-        ours.quarantine_unsigned,
-    )
-
-    def readiness() -> Mapping[str, str]:
-        if webhooks.draining:
-            return {"draining": "shutting down"}
-        return {} if committer.can_store else {"storage": "Kafka does not acknowledge and the spool takes no more"}
-
-    webhooks = Webhooks(
-        rules,
-        committer.submit,
-        limits,
-        probes=Probes(readiness, generate_latest),
-        meters=meters,
-        buckets=TokenBuckets(ours.rate_limit_per_s, ours.rate_burst),
-        labels=AccountLabels(ours.max_account_labels),
-        quarantine_topic=quarantine_topic,
-        refusals=RefusalLog(parse_networks(ours.trusted_proxies)),
-    )
-    connection_limits = ConnectionLimits(
-        ours.max_connections, ours.header_timeout_s, ours.keepalive_timeout_s, ours.max_header_bytes, ours.max_headers
-    )
-    server = IngestServer(webhooks, connection_limits, meters.protocol_error)
-    return Ingress(
-        settings, log, spool, committer, Drain(log, spool, committer, timeout_s=ours.ack_timeout_s), webhooks, server
-    )
-
-
-async def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT, then drain. Raises ConfigError, or PrerequisiteError when the port is taken."""
-    ingress = build(settings, NoSpool())
-    table = ingress.webhooks.rules.table
-    for row in describe(table):
-        _logger.info("endpoint", **row)
-    for endpoint in table.unsigned:
-        _logger.warning("endpoint_unsigned", endpoint=endpoint.name, path=endpoint.path, stored_as="verified=0")
-    with stop_event() as stop:
-        await run(ingress, stop.wait)
+    Kafka may be down at any time, also at the start. Raises ConfigError, StorageUnavailable when the spool's folder
+    cannot be used, PrerequisiteError when the port is taken.
+    """
+    ours = settings.ingest
+    limits = SpoolLimits(ours.spool_max_bytes, int(ours.spool_max_age_s * 1000), ours.spool_min_free_bytes)
+    spool = await DiskSpool.open(ours.spool_dir or settings.data_dir / "spool", limits)
+    try:
+        ingress = build(settings, spool, run_dir, worker)
+        with stop_event() as stop:
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, ingress.caretaker.reload_all)
+            await run(ingress, stop.wait)
+    finally:
+        await spool.close()
 
 
 async def run(ingress: Ingress, until: Callable[[], Awaitable[object]]) -> None:
-    """Serve until `until` returns, then drain: unready, finish what is in flight, flush."""
-    ours = ingress.settings.ingest
-    workers = [asyncio.create_task(part.run()) for part in (ingress.committer, ingress.drain)]
+    """Serve until `until` returns, then drain: unready, finish what is in flight, flush; the rest stays spooled."""
+    parts = (ingress.committer, ingress.drain, ingress.caretaker)
+    tasks = [asyncio.create_task(part.run()) for part in parts]
     try:
-        await _first_connect(ingress.committer)
-        listener = await _listen(ingress)
-        address, port = listener.sockets[0].getsockname()[:2]
-        _logger.info("listening", host=address, port=port, kafka=ingress.committer.direct)
-        await _until_or_failure(until, workers)
-        ingress.webhooks.draining = True
-        listener.close()
-        ingress.server.pre_shutdown()
-        await ingress.server.shutdown(ours.drain_s)
+        async with AsyncExitStack() as stack:
+            if ingress.siblings is not None:
+                await stack.enter_async_context(ingress.siblings.serving())
+            await _first_connect(ingress.committer)
+            listener = await _listen(ingress)
+            host, port = listener.sockets[0].getsockname()[:2]
+            _logger.info("listening", host=host, port=port, kafka=ingress.committer.direct)
+            await _until_or_failure(until, tasks)
+            await _drain(ingress, listener)
     finally:
-        for task in workers:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await ingress.log.close()
-    _logger.info("stopped", spooled=ingress.spool.pending)
+    await ingress.spool.refresh()
+    _logger.info("stopped", left_in_spool=ingress.spool.pending)
 
 
-async def _until_or_failure(until: Callable[[], Awaitable[object]], workers: list[asyncio.Task[None]]) -> None:
-    """Return when asked to stop; raise what ended a worker, for without it nothing is stored."""
+async def _drain(ingress: Ingress, listener: asyncio.Server) -> None:
+    """Refuse connections, answer what still comes on open ones with `Connection: close`, wait for what is in flight."""
+    ingress.webhooks.draining = True
+    listener.close()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_FAREWELL_S):
+            await ingress.server.all_gone()
+    ingress.server.pre_shutdown()
+    await ingress.server.shutdown(ingress.settings.ingest.drain_s)
+
+
+async def _until_or_failure(until: Callable[[], Awaitable[object]], tasks: list[asyncio.Task[None]]) -> None:
+    """Return when asked to stop; raise what ended a task, for without it nothing is stored."""
     stopping = asyncio.ensure_future(until())
     try:
-        await asyncio.wait([stopping, *workers], return_when=asyncio.FIRST_COMPLETED)
-        for task in workers:
+        await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
             if task.done():
                 task.result()
     finally:
@@ -157,8 +107,10 @@ async def _listen(ingress: Ingress) -> asyncio.Server:
             ours.host,
             ours.port,
             family=socket.AF_UNSPEC,
-            backlog=1024,
-            reuse_port=ours.workers > 1 or None,
+            backlog=_BACKLOG,
+            ssl=ingress.tls,
+            ssl_handshake_timeout=None if ingress.tls is None else ours.header_timeout_s,
+            reuse_port=ingress.siblings is not None or None,
         )
     except OSError as error:
         raise PrerequisiteError(

@@ -17,7 +17,7 @@ _BATCH = 1_000
 #: With this few records left new events are made to wait for the last of them, so that the spool does become empty.
 _CUT_OVER_AT = 2_000
 _CUT_OVER_S = 1.0
-_BACKOFF_S = (0.2, 5.0)
+_BACKOFF_S = (0.2, 2.0)
 
 _logger = structlog.get_logger()
 

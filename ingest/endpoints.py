@@ -38,10 +38,11 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class EndpointTable:
-    """Every endpoint by path, and which accounts are claimed by an endpoint that lists them."""
+    """Every endpoint by path, which accounts some endpoint lists, and the files that all this was read from."""
 
     by_path: Mapping[str, Endpoint]
     claimed: frozenset[str]
+    sources: tuple[Path, ...] = ()
 
     def allows(self, endpoint: Endpoint, account: str) -> bool:
         """Whether the account may post to the endpoint: it is listed there, or nobody lists it and all may post."""
@@ -73,7 +74,7 @@ def make_secret(app_id: str, value: str) -> Secret:
     return Secret(f"{app_id}:{digest}" if app_id else digest, value.encode())
 
 
-def make_table(endpoints: Sequence[Endpoint]) -> EndpointTable:
+def make_table(endpoints: Sequence[Endpoint], sources: Sequence[Path] = ()) -> EndpointTable:
     """Check endpoints against each other. Raises ConfigError."""
     for kind, names in (("name", [e.name for e in endpoints]), ("path", [e.path for e in endpoints])):
         twice = [value for value, count in Counter(names).items() if count > 1]
@@ -83,7 +84,7 @@ def make_table(endpoints: Sequence[Endpoint]) -> EndpointTable:
         if not endpoint.path.startswith("/") or endpoint.path in RESERVED_PATHS:
             raise ConfigError(f"endpoint {endpoint.name!r}: {endpoint.path!r} is not a path for webhooks")
     claimed = frozenset(account for endpoint in endpoints for account in endpoint.accounts)
-    return EndpointTable({endpoint.path: endpoint for endpoint in endpoints}, claimed)
+    return EndpointTable({endpoint.path: endpoint for endpoint in endpoints}, claimed, tuple(sources))
 
 
 def load_endpoints(settings: IngestSettings) -> EndpointTable:
@@ -93,25 +94,28 @@ def load_endpoints(settings: IngestSettings) -> EndpointTable:
     Raises ConfigError.
     """
     values = [value.strip() for value in settings.secret_keys.split(",") if value.strip()]
-    endpoints = []
+    endpoints: list[Endpoint] = []
+    sources: list[Path] = []
     if values or settings.endpoints_file is None:
         secrets = tuple(make_secret(settings.app_id, value) for value in values)
         endpoints.append(Endpoint(DEFAULT_NAME, DEFAULT_PATH, secrets=secrets))
     if settings.endpoints_file is not None:
-        endpoints.extend(_read(settings.endpoints_file))
+        rows = _read(settings.endpoints_file)
+        folder = settings.endpoints_file.parent
+        endpoints.extend(_endpoint(row, folder) for row in rows)
+        sources = [settings.endpoints_file, *(folder / name for row in rows for name in row.secret_files)]
     if not endpoints:
         raise ConfigError("no endpoint: the endpoints file is empty and the default endpoint has no secret")
-    return make_table(endpoints)
+    return make_table(endpoints, sources)
 
 
-def _read(path: Path) -> list[Endpoint]:
+def _read(path: Path) -> list[_EndpointRow]:
     try:
-        rows = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _EndpointsFile).endpoint
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _EndpointsFile).endpoint
     except OSError as error:
         raise ConfigError(f"cannot read the endpoints file {path}: {error.strerror}") from error
     except (ValueError, msgspec.ValidationError) as error:
         raise ConfigError(f"endpoints file {path}: {error}") from error
-    return [_endpoint(row, path.parent) for row in rows]
 
 
 def _endpoint(row: _EndpointRow, folder: Path) -> Endpoint:

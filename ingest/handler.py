@@ -75,9 +75,10 @@ class Webhooks:
         close = self.draining or not request.keep_alive or request.version < HttpVersion11
         if endpoint is None:
             # not worth a fast path: probes, query strings, percent-encodings and strangers
-            probe = self._probes.answer(request.path, close=close) if request.method in ("GET", "HEAD") else None
-            if probe is not None:
-                return probe
+            if request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
+                probe = await self._probes.answer(request.path, close=close)
+                if probe is not None:
+                    return probe
             endpoint = self.rules.table.by_path.get(request.path)
             if endpoint is None:
                 return self._stranger(Protocol.NOT_FOUND, close=close)

@@ -17,7 +17,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import murmur2
 
 from ingest.record import Record
-from runtime.kafka import bounded, make_producer, start, stop
+from runtime.kafka import abandon, bounded, make_producer, start, stop
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
 
@@ -71,7 +71,7 @@ class KafkaLog:
                     self._partitions[topic] = len(found)
                     self._cache.clear()
         except BaseException:
-            await stop(producer, 0.5)
+            await abandon(producer)
             raise
         self._producer = producer
 
@@ -107,10 +107,15 @@ class KafkaLog:
                 raise MessageSizeTooLargeError(f"{len(value)} bytes do not fit a batch of {_BATCH_BYTES}")
         for batch in batches.values():
             batch.close()
-        return [
-            await producer.send_batch(batch, topic, partition=partition)
-            for (topic, partition), batch in batches.items()
-        ]
+        futures: list[asyncio.Future[Any]] = []
+        try:
+            for (topic, partition), batch in batches.items():
+                futures.append(await producer.send_batch(batch, topic, partition=partition))
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+        return futures
 
     def _partition(self, topic: str, key: bytes) -> int:
         """Kafka's default partitioner, so that any other producer agrees with us."""
@@ -126,7 +131,7 @@ class KafkaLog:
         """Drop the producer at once; it is taken down in the background."""
         if (producer := self._producer) is not None:
             self._producer = None
-            task = asyncio.get_running_loop().create_task(stop(producer, 0.5))
+            task = asyncio.get_running_loop().create_task(abandon(producer))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from ingest.outcomes import Outcome, Protocol
-from runtime.metrics import counter, histogram
+from runtime.metrics import counter, gauge, histogram
 from sori import metrics
+from sori.metrics import MetricSpec
 
 
 class Meters:
@@ -31,3 +32,9 @@ class Meters:
     def protocol_error(self, kind: Outcome | Protocol) -> None:
         """Count a request that never became a delivery."""
         self._protocol.labels(kind.value).inc()
+
+
+def bind_gauges(values: Mapping[MetricSpec, Callable[[], float]], registry: CollectorRegistry = REGISTRY) -> None:
+    """Have gauges read their value when they are scraped."""
+    for spec, read in values.items():
+        gauge(spec, registry).set_function(read)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 from aiohttp import web
@@ -12,29 +12,30 @@ from ingest import replies
 
 #: Reasons why nothing can be stored now, by name; empty means ready.
 Readiness = Callable[[], Mapping[str, str]]
+Exposition = Callable[[], Awaitable[bytes]]
 
 
 class Probes:
     """Answers the three paths."""
 
-    def __init__(self, readiness: Readiness, exposition: Callable[[], bytes]) -> None:
+    def __init__(self, readiness: Readiness, exposition: Exposition) -> None:
         self._readiness = readiness
         self._routes = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics}
         self._exposition = exposition
 
-    def answer(self, path: str, *, close: bool) -> web.StreamResponse | None:
+    async def answer(self, path: str, *, close: bool) -> web.StreamResponse | None:
         """The answer, or None when the path is no probe."""
         route = self._routes.get(path)
-        return None if route is None else route(close=close)
+        return None if route is None else await route(close=close)
 
-    def _healthz(self, *, close: bool) -> web.StreamResponse:
+    async def _healthz(self, *, close: bool) -> web.StreamResponse:
         """Alive as long as the loop turns; Kafka has no say, or an outage would have us restarted."""
         return replies.plain(200, "application/json", b'{"status":"ok"}', close=close)
 
-    def _readyz(self, *, close: bool) -> web.StreamResponse:
+    async def _readyz(self, *, close: bool) -> web.StreamResponse:
         missing = self._readiness()
         body = {"status": "not ready", "not_ready": missing} if missing else {"status": "ready"}
         return replies.plain(503 if missing else 200, "application/json", orjson.dumps(body), close=close)
 
-    def _metrics(self, *, close: bool) -> web.StreamResponse:
-        return replies.plain(200, CONTENT_TYPE_LATEST, self._exposition(), close=close)
+    async def _metrics(self, *, close: bool) -> web.StreamResponse:
+        return replies.plain(200, CONTENT_TYPE_LATEST, await self._exposition(), close=close)

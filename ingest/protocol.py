@@ -64,6 +64,7 @@ class IngestProtocol(RequestHandler):
         if self._first_head is not None:
             self._first_head.cancel()
         super().connection_lost(exc)
+        self._server.note_departure()
 
     def _require_head(self) -> None:
         if not self._request_count:
@@ -106,11 +107,22 @@ class IngestServer(web.Server):
         )
         self.limits = limits
         self.on_protocol_error = on_protocol_error
+        self._empty = asyncio.Event()
 
     @property
     def open_connections(self) -> int:
         """Connections that are open now."""
         return len(self._connections)
+
+    def note_departure(self) -> None:
+        """Called when a connection is lost."""
+        self._empty.set()
+
+    async def all_gone(self) -> None:
+        """Wait until no connection is open."""
+        while self._connections:
+            self._empty.clear()
+            await self._empty.wait()
 
     def __call__(self) -> RequestHandler:
         """A protocol for the next connection."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ingest.record import Record
-from sori.errors import StorageUnavailable
 
 
 class Log(Protocol):
@@ -54,24 +53,3 @@ class Spool(Protocol):
     async def park(self) -> None:
         """Set the oldest record aside: the broker refuses it for good."""
         ...
-
-
-class NoSpool:
-    """Kafka or nothing."""
-
-    pending = 0
-    has_room = False
-
-    async def append(self, records: Sequence[Record]) -> None:
-        """Refuse."""
-        raise StorageUnavailable(f"no spool for {len(records)} records")
-
-    async def peek(self, limit: int) -> list[Record]:  # noqa: ARG002 - protocol
-        """Nothing is ever there."""
-        return []
-
-    async def drop(self, count: int) -> None:
-        """Nothing to drop."""
-
-    async def park(self) -> None:
-        """Nothing to park."""

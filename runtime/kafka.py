@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerClosed
 
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
@@ -104,6 +104,25 @@ async def stop(client: Client, timeout_s: float = STOP_TIMEOUT_S) -> None:
         if inner is not None:
             with suppress(StorageUnavailable):
                 await bounded(inner.close(), 1.0, "close")
+
+
+async def abandon(producer: AIOKafkaProducer, timeout_s: float = STOP_TIMEOUT_S) -> None:
+    """Take down a producer whose broker does not answer; what is pending in it fails. Never raises, never hangs.
+
+    aiokafka's own stop flushes first, that is, waits for the broker, and leaves tasks running when it is cut short.
+    """
+    sender = producer._sender.sender_task  # noqa: SLF001 - no public way to give up
+    while sender is not None and not sender.done():
+        sender.cancel()  # the first cancel makes it wait for its requests, the second ends those
+        await asyncio.wait({sender}, timeout=0.05)
+    accumulator = producer._message_accumulator  # noqa: SLF001
+    queued = [batch for batches in accumulator._batches.values() for batch in batches]  # noqa: SLF001
+    for batch in (*queued, *accumulator._pending_batches):  # noqa: SLF001
+        batch.failure(ProducerClosed())
+        for future in (batch.future, batch._drain_waiter):  # noqa: SLF001
+            if future.done() and not future.cancelled():
+                future.exception()  # else asyncio reports that nobody looked
+    await stop(producer, timeout_s)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,20 +15,34 @@ def ingest(
     *,
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).", dir_okay=False)] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.", min=0, max=65535)] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes sharing the port.", min=1)] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes sharing the port, each on its own core.", min=1)
+    ] = None,
+    worker: Annotated[str, typer.Option(hidden=True)] = "",
+    run_dir: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Receive SORI's webhooks: verify, validate, store in Kafka, then answer 200.
 
     A 200 means stored: acknowledged by all in-sync replicas, or fsynced to the local spool while Kafka is away.
-    SIGTERM drains; SIGHUP reads the endpoints file again.
+    SIGTERM drains; SIGHUP reads the endpoints file and the certificate again.
     """
     import uvloop
 
     from ingest.app import serve
+    from ingest.workers import run_workers
     from runtime.logging import configure_logging
 
     given: dict[str, Any] = {"host": host, "port": port, "workers": workers}
     settings = load_settings(config, ingest={name: value for name, value in given.items() if value is not None})
-    configure_logging(settings.log, stage="ingest")
-    uvloop.run(serve(settings))
+    configure_logging(settings.log, stage=f"ingest/{worker}" if worker else "ingest")
+    if settings.ingest.workers == 1 or worker:
+        uvloop.run(serve(settings, run_dir, worker))
+        return
+
+    def command(real_port: int, name: str, folder: Path) -> list[str]:
+        options = {"--host": settings.ingest.host, "--port": real_port, "--worker": name, "--run-dir": folder}
+        words = [str(word) for pair in options.items() for word in pair]
+        return [sys.executable, "-m", "sori.cli.main", "ingest", *(["--config", str(config)] if config else []), *words]
+
+    uvloop.run(run_workers(settings.ingest, command))

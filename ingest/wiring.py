@@ -1,0 +1,178 @@
+"""Puts the parts of one ingress process together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from ssl import SSLContext
+
+import structlog
+from prometheus_client import generate_latest
+
+from ingest import tls
+from ingest.admission import Rules
+from ingest.caretaker import Caretaker
+from ingest.client_address import parse_networks
+from ingest.committer import Committer
+from ingest.drain import Drain
+from ingest.endpoints import EndpointTable, describe, load_endpoints
+from ingest.gate import AccountLabels, TokenBuckets
+from ingest.handler import HandlerLimits, Webhooks
+from ingest.kafka_log import KafkaLog
+from ingest.meters import Meters, bind_gauges
+from ingest.probes import Probes
+from ingest.protocol import ConnectionLimits, IngestServer
+from ingest.refusal_log import RefusalLog
+from ingest.siblings import Siblings
+from ingest.spool import DiskSpool
+from ingest.watch import Reloader
+from sori import metrics
+from sori.settings import Settings
+from sori.settings.ingest import IngestSettings
+from sori.signature import SCHEMES
+from sori.topics import EVENTS, QUARANTINE
+
+_logger = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Ingress:
+    """The parts of one ingress process; nothing runs yet."""
+
+    settings: Settings
+    log: KafkaLog
+    spool: DiskSpool
+    committer: Committer
+    drain: Drain
+    webhooks: Webhooks
+    server: IngestServer
+    caretaker: Caretaker
+    tls: SSLContext | None
+    siblings: Siblings | None
+
+
+def build(settings: Settings, spool: DiskSpool, run_dir: Path | None = None, worker: str = "") -> Ingress:
+    """Wire everything; `run_dir` and `worker` are set for one of several workers. Raises ConfigError."""
+    ours, prefix = settings.ingest, settings.kafka.topic_prefix
+    events_topic, quarantine_topic = EVENTS.name(prefix), QUARANTINE.name(prefix)
+    meters = Meters()
+    log = KafkaLog(settings.kafka, (events_topic, quarantine_topic))
+    committer = Committer(
+        log, spool, ack_timeout_s=ours.ack_timeout_s, deadline_s=ours.deadline_s, on_ack=meters.ack_seconds
+    )
+    rules = Rules(load_endpoints(ours), SCHEMES[ours.signature_scheme], events_topic, int(ours.max_clock_skew_s * 1000))
+    siblings = None if run_dir is None else Siblings(run_dir, worker, generate_latest)
+
+    async def exposition() -> bytes:
+        return generate_latest() if siblings is None else await siblings.page()
+
+    def readiness() -> Mapping[str, str]:
+        if webhooks.draining:
+            return {"draining": "shutting down"}
+        return {} if committer.can_store else {"storage": f"Kafka does not acknowledge; {spool.status.full}"}
+
+    webhooks = Webhooks(
+        rules,
+        committer.submit,
+        _handler_limits(ours),
+        probes=Probes(readiness, exposition),
+        meters=meters,
+        buckets=TokenBuckets(ours.rate_limit_per_s, ours.rate_burst),
+        labels=AccountLabels(ours.max_account_labels),
+        quarantine_topic=quarantine_topic,
+        refusals=RefusalLog(parse_networks(ours.trusted_proxies)),
+    )
+    server = IngestServer(webhooks, _connection_limits(ours), meters.protocol_error)
+    context, reloaders = _reloadable(ours, webhooks)
+    announce(rules.table)
+    ingress = Ingress(
+        settings=settings,
+        log=log,
+        spool=spool,
+        committer=committer,
+        drain=Drain(log, spool, committer, timeout_s=ours.ack_timeout_s),
+        webhooks=webhooks,
+        server=server,
+        caretaker=Caretaker(spool, committer, reloaders),
+        tls=context,
+        siblings=siblings,
+    )
+    _bind_gauges(ingress)
+    return ingress
+
+
+def announce(table: EndpointTable) -> None:
+    """Log who may post where; an endpoint without a signature is a warning."""
+    for row in describe(table):
+        _logger.info("endpoint", **row)
+    for endpoint in table.unsigned:
+        _logger.warning(
+            "endpoint_unsigned",
+            endpoint=endpoint.name,
+            path=endpoint.path,
+            stored_as="verified=0",
+            remedy="set secrets",
+        )
+
+
+def _reloadable(ours: IngestSettings, webhooks: Webhooks) -> tuple[SSLContext | None, list[Reloader]]:
+    def load_table() -> Sequence[Path]:
+        table = load_endpoints(ours)
+        webhooks.rules = replace(webhooks.rules, table=table)
+        announce(table)
+        return table.sources
+
+    reloaders = []
+    if ours.endpoints_file is not None:
+        reloaders.append(Reloader("endpoints", load_table, webhooks.rules.table.sources))
+    if ours.tls_cert is None or ours.tls_key is None:
+        return None, reloaders
+    cert, key = ours.tls_cert, ours.tls_key
+    context = tls.make_context(cert, key)
+
+    def load_certificate() -> Sequence[Path]:
+        tls.load(context, cert, key)
+        return cert, key
+
+    reloaders.append(Reloader("certificate", load_certificate, (cert, key)))
+    return context, reloaders
+
+
+def _handler_limits(ours: IngestSettings) -> HandlerLimits:
+    return HandlerLimits(
+        ours.max_body_bytes,
+        ours.max_inflated_bytes,
+        ours.body_timeout_s,
+        ours.max_in_flight,
+        ours.quarantine_unsigned,
+    )
+
+
+def _connection_limits(ours: IngestSettings) -> ConnectionLimits:
+    return ConnectionLimits(
+        ours.max_connections, ours.header_timeout_s, ours.keepalive_timeout_s, ours.max_header_bytes, ours.max_headers
+    )
+
+
+def _bind_gauges(ingress: Ingress) -> None:
+    spool, committer = ingress.spool, ingress.committer
+
+    def spool_age() -> float:
+        oldest = spool.status.oldest_ms
+        return 0.0 if oldest is None else max(0.0, time.time() - oldest / 1000)
+
+    bind_gauges(
+        {
+            metrics.INGEST_IN_FLIGHT: lambda: ingress.webhooks.in_flight,
+            metrics.INGEST_CONNECTIONS: lambda: ingress.server.open_connections,
+            metrics.INGEST_OLDEST_WAIT: committer.oldest_wait_s,
+            metrics.INGEST_DIRECT: lambda: committer.direct,
+            metrics.INGEST_SPOOL_EVENTS: lambda: spool.pending,
+            metrics.INGEST_SPOOL_BYTES: lambda: spool.status.bytes,
+            metrics.INGEST_SPOOL_AGE: spool_age,
+            metrics.INGEST_SPOOL_PARKED: lambda: spool.status.parked,
+            metrics.INGEST_SPOOL_ROOM: lambda: spool.has_room,
+        }
+    )
