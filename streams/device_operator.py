@@ -81,11 +81,12 @@ class DeviceOperator(PartitionOperator):
         clock = self.clock
         if time_ms > clock.watermark:
             clock.watermark = time_ms
-        pane_start = time_ms - time_ms % policy.pane_ms
-        if pane_start + policy.pane_ms <= clock.watermark - policy.lateness_ms:
+        # A pane lives as long as its window: half a window could not be rebuilt.
+        if time_ms - time_ms % policy.window_ms + policy.window_ms <= clock.watermark - policy.lateness_ms:
             self.counters.late += 1
             self._rejects.append(Reject(record, event, "late", time_ms))
             return
+        pane_start = time_ms - time_ms % policy.pane_ms
         pane = self._store.panes.get(pane_start)
         if pane is None:
             pane = self._store.open(pane_start, offset)

@@ -48,7 +48,7 @@ class PartitionOperator(ABC):
         return self.next_offset < self._settled_at
 
     def apply(self, records: Sequence[Record]) -> None:
-        """Apply records in offset order; those before the committed offset silently, those already applied not at all."""
+        """Apply records in offset order: those before the committed offset silently, those known already not at all."""
         if records and records[0].offset < self.next_offset:
             records = [record for record in records if record.offset >= self.next_offset]
         if not records:

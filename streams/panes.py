@@ -39,13 +39,12 @@ class DeviceClicks:
 
 
 class Pane:
-    """Ten seconds (by default) of event time."""
+    """Ten seconds (by default) of event time: what dedupe and rules read. It lives as long as its window."""
 
-    __slots__ = ("clicks", "first_offset", "places", "seen", "start_ms", "window")
+    __slots__ = ("clicks", "places", "seen", "start_ms", "window")
 
-    def __init__(self, start_ms: int, first_offset: int, window: Window) -> None:
+    def __init__(self, start_ms: int, window: Window) -> None:
         self.start_ms = start_ms
-        self.first_offset = first_offset
         self.window = window
         self.seen: dict[tuple[str, str], set[str]] = {}
         self.clicks: dict[DeviceKey, DeviceClicks] = {}
@@ -53,12 +52,16 @@ class Pane:
 
 
 class Window:
-    """One minute (by default) of event time: what is published per campaign and per device."""
+    """One minute (by default) of event time: what is published per campaign and per device.
 
-    __slots__ = ("ctr", "devices", "start_ms")
+    `first_offset` is the first record that touched it: whoever wants it exact must re-read from there.
+    """
 
-    def __init__(self, start_ms: int) -> None:
+    __slots__ = ("ctr", "devices", "first_offset", "start_ms")
+
+    def __init__(self, start_ms: int, first_offset: int) -> None:
         self.start_ms = start_ms
+        self.first_offset = first_offset
         self.ctr: dict[CtrKey, CtrCell] = {}
         self.devices: dict[DeviceKey, DeviceCell] = {}
 
@@ -73,23 +76,23 @@ class PaneStore:
         self.windows: dict[int, Window] = {}
 
     def open(self, start_ms: int, offset: int) -> Pane:
-        """Create the pane starting at `start_ms`, first touched by `offset`, and its window if need be."""
+        """Create the pane starting at `start_ms`, and its window if `offset` is the first to touch it."""
         window_start = start_ms - start_ms % self._window_ms
         window = self.windows.get(window_start)
         if window is None:
-            window = self.windows[window_start] = Window(window_start)
-        pane = self.panes[start_ms] = Pane(start_ms, offset, window)
+            window = self.windows[window_start] = Window(window_start, offset)
+        pane = self.panes[start_ms] = Pane(start_ms, window)
         return pane
 
     def evict(self, horizon_ms: int) -> None:
-        """Forget panes, and windows, that end at or before the horizon."""
-        for start in [start for start in self.panes if start + self._pane_ms <= horizon_ms]:
-            del self.panes[start]
+        """Forget windows that end at or before the horizon, and their panes."""
         for start in [start for start in self.windows if start + self._window_ms <= horizon_ms]:
             del self.windows[start]
+            for pane_start in range(start, start + self._window_ms, self._pane_ms):
+                self.panes.pop(pane_start, None)
 
     def low(self, horizon_ms: int, otherwise: int) -> int:
-        """Smallest first offset of the panes that live past the horizon; `otherwise` when there are none."""
-        pane_ms = self._pane_ms
-        live = (pane.first_offset for pane in self.panes.values() if pane.start_ms + pane_ms > horizon_ms)
+        """Smallest first offset of the windows that live past the horizon; `otherwise` when there are none."""
+        window_ms = self._window_ms
+        live = (window.first_offset for window in self.windows.values() if window.start_ms + window_ms > horizon_ms)
         return min(live, default=otherwise)

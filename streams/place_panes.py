@@ -25,8 +25,8 @@ class RollUp(msgspec.Struct, frozen=True):
     clicking_devices: int
     top_device_clicks: int
     version: int
-    campaigns: dict[str, int] = {}  # noqa: RUF012 - msgspec copies defaults
-    samples: list[str] = []  # noqa: RUF012 - msgspec copies defaults
+    campaigns: dict[str, int] = {}
+    samples: list[str] = []
 
     @property
     def place(self) -> PlaceKey:

@@ -32,7 +32,7 @@ class TimePolicy:
         )
 
     def horizon(self, watermark: int) -> int:
-        """Panes that end at or before this are gone."""
+        """Windows that end at or before this are gone, and late."""
         return watermark - self.lateness_ms
 
 
