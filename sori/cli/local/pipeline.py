@@ -15,6 +15,7 @@ import structlog
 
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
+from runtime.clickhouse import parse_dsn
 from runtime.ports import free_port, require_free
 from runtime.supervisor import ProcessChild, Supervisor
 from sori.cli.doctor.machine import listening
@@ -91,7 +92,8 @@ class LocalPipeline:
         if self.embedded_kafka:
             await self._start_broker()
         await apply_topics(settings.kafka)
-        await self._apply_schema()
+        if not parse_dsn(settings.clickhouse_dsn).embedded:  # the sinks migrate an embedded engine themselves
+            await self._apply_schema()
         for name, arguments in STAGES.items():
             await self.supervisor.start(name, self._child(name, arguments))
         base = f"http://{_reachable(settings.ingest.host)}:{settings.ingest.port}"

@@ -1,0 +1,45 @@
+"""How far consumer groups are behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from runtime import kafka as clients
+from sori.settings.kafka import KafkaSettings
+
+#: Topics that a group reads, by group.
+Readers = Mapping[str, Sequence[str]]
+
+
+async def group_lags(kafka: KafkaSettings, readers: Readers) -> dict[str, int]:
+    """Records in the topics that each group has not committed yet; what was never committed counts whole.
+
+    Raises StorageUnavailable when Kafka does not answer in time.
+    """
+    timeout_s = kafka.request_timeout_s
+    consumer = clients.make_consumer(kafka)
+    await clients.start(consumer, timeout_s, "read the end offsets")
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap, request_timeout_ms=int(timeout_s * 1000))
+    try:
+        await clients.bounded(admin.start(), timeout_s, "connect")
+        described = await clients.bounded(admin.describe_topics(), timeout_s, "describe the topics")
+        partitions = {topic["topic"]: [part["partition"] for part in topic["partitions"]] for topic in described}
+        lags = {}
+        for group, topics in readers.items():
+            wanted = [TopicPartition(topic, number) for topic in topics for number in partitions.get(topic, [])]
+            first = await clients.bounded(consumer.beginning_offsets(wanted), timeout_s, "read the first offsets")
+            end = await clients.bounded(consumer.end_offsets(wanted), timeout_s, "read the end offsets")
+            done = await clients.bounded(
+                admin.list_consumer_group_offsets(group, partitions=wanted), timeout_s, f"read the offsets of {group}"
+            )
+            # An offset of -1 stands for "nothing committed".
+            lags[group] = sum(
+                end[part] - max(first[part], done[part].offset if part in done else -1) for part in wanted
+            )
+        return lags
+    finally:
+        await clients.stop(consumer)
+        await clients.bounded(admin.close(), clients.STOP_TIMEOUT_S, "close")
