@@ -17,7 +17,7 @@ from broker.class_archive import ClassArchive
 from broker.folder_lock import folder_lock
 from broker.jars import resolve_jars
 from broker.java import Java, find_java
-from broker.probe import answers
+from broker.probe import answers, serves_groups
 from runtime import children
 from runtime.ports import LOOPBACK, free_port, require_free
 from sori.errors import StorageUnavailable
@@ -129,7 +129,8 @@ class EmbeddedBroker:
     async def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + self._start_timeout_s
         while process.poll() is None:
-            if await answers(self.bootstrap):
+            # Groups as well: the first stage to join one would otherwise find no coordinator yet, and back off.
+            if await answers(self.bootstrap) and await serves_groups(self.bootstrap):
                 return
             if time.monotonic() > deadline:
                 raise StorageUnavailable(
