@@ -8,7 +8,9 @@ InsertFailure
 
 from __future__ import annotations
 
-from clickhouse_connect.driver.exceptions import DatabaseError, DataError, OperationalError
+import struct
+
+from clickhouse_connect.driver.exceptions import DataError
 
 #: Something is not where our migrations put it.
 _SCHEMA_CODES = {
@@ -54,6 +56,10 @@ _DATA_CODES = {
 }
 
 
+#: Raised while rows are encoded for the wire, before ClickHouse sees them.
+_BAD_DATA = (DataError, TypeError, ValueError, OverflowError, struct.error)
+
+
 class InsertFailure(Exception):
     """An insert did not happen, or not certainly."""
 
@@ -82,8 +88,6 @@ def classify(error: Exception) -> InsertFailure:
         return SchemaDrift(text, code)
     if code in _DATA_CODES:
         return Rejected(text, code)
-    if isinstance(error, OperationalError):
-        return Unavailable(text, code)
-    if isinstance(error, (DataError, TypeError, ValueError, OverflowError)) or not isinstance(error, DatabaseError):
+    if isinstance(error, _BAD_DATA):
         return Rejected(text or type(error).__name__, code)
-    return Unavailable(text, code)
+    return Unavailable(text or type(error).__name__, code)

@@ -55,7 +55,10 @@ class Writer:
             else:
                 _insert_ndjson(client, insert, settings)
         except Exception as error:
-            raise classify(error) from error
+            failure = classify(error)
+            if isinstance(failure, Unavailable):
+                self.close()  # a broken client must not outlive the trouble
+            raise failure from error
 
     def ping(self) -> bool:
         """Whether the server answers now."""
