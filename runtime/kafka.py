@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, ProducerClosed
 
 from sori.errors import StorageUnavailable
@@ -24,7 +25,7 @@ _log = structlog.get_logger()
 
 
 class Client(Protocol):
-    """What AIOKafkaProducer, AIOKafkaConsumer and AIOKafkaAdminClient share."""
+    """What AIOKafkaProducer and AIOKafkaConsumer share."""
 
     async def start(self) -> None: ...
 
@@ -133,3 +134,16 @@ async def running(client: ClientT, timeout_s: float, what: str = "connect") -> A
         yield client
     finally:
         await stop(client)
+
+
+@asynccontextmanager
+async def running_admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client while the block runs; bound each of its calls. Raises StorageUnavailable on entry."""
+    timeout_s = settings.request_timeout_s
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap, request_timeout_ms=int(timeout_s * 1000))
+    try:
+        await bounded(admin.start(), timeout_s, "connect")
+        yield admin
+    finally:
+        with suppress(StorageUnavailable):
+            await bounded(admin.close(), STOP_TIMEOUT_S, "close")

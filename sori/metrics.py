@@ -48,7 +48,7 @@ INGEST_SPOOL_ROOM = MetricSpec("sori_ingest_spool_has_room", "gauge", "1 while t
 # --- streams ----------------------------------------------------------------------------------------------------------
 STREAMS_EVENTS = MetricSpec("sori_streams_events_total", "counter", "Events applied.", ("hop",))
 STREAMS_REPLAYED = MetricSpec("sori_streams_replayed_total", "counter", "Events re-applied after a rewind.", ("hop",))
-STREAMS_DUPLICATES = MetricSpec("sori_streams_duplicates_total", "counter", "Duplicate deliveries dropped.")
+STREAMS_DUPLICATES = MetricSpec("sori_streams_duplicates_total", "counter", "Duplicate deliveries dropped.", ("hop",))
 STREAMS_LATE = MetricSpec("sori_streams_late_total", "counter", "Events beyond allowed lateness.", ("reason",))
 STREAMS_UNDECODABLE = MetricSpec("sori_streams_undecodable_total", "counter", "Records that are no event.", ("hop",))
 STREAMS_ALERTS = MetricSpec(

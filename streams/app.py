@@ -1,0 +1,233 @@
+"""Builds the Faust application and runs it until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import faust
+import structlog
+from aiokafka import TopicPartition
+from faust.types import TP
+
+from runtime.http import admin_server
+from runtime.kafka import bounded, running_admin
+from sori.errors import StorageUnavailable
+from sori.settings import Settings
+from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, EVENTS, FRAUD_ALERTS, GEO_ROLLUPS, LATE, QUARANTINE
+from streams import meters
+from streams.batches import Batch, BatchSchema
+from streams.checkpoint import Checkpoint
+from streams.device_operator import DeviceOperator
+from streams.output import Output
+from streams.place_operator import PlaceOperator
+from streams.policy import TimePolicy
+from streams.watchdog import Watchdog
+from streams.worker import Hop, StreamWorker
+
+log = structlog.get_logger(__name__)
+
+_OUTPUT_TOPICS = (CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS, FRAUD_ALERTS, LATE, QUARANTINE)
+#: Batches an agent may have waiting per partition; each is up to `fetch_bytes`.
+_BUFFERED_BATCHES = 4
+_MAX_POLL_RECORDS = 10_000
+
+
+class StreamApp(faust.App):
+    """A Faust application that knows its checkpointer (see transport)."""
+
+    checkpointer: StreamWorker
+
+
+def hops(settings: Settings) -> list[Hop]:
+    """Both hops with the settings in force. Raises ConfigError where their times do not fit."""
+    streams, rules, prefix = settings.streams, settings.rules, settings.kafka.topic_prefix
+    policy = TimePolicy.of(streams)
+    places = TimePolicy(policy.pane_ms, policy.window_ms, streams.place_lateness_s * 1000, policy.max_skew_ms)
+    made = [
+        Hop("device", EVENTS.name(prefix), lambda part, resume: DeviceOperator(part, policy, rules, resume)),
+        Hop("place", GEO_ROLLUPS.name(prefix), lambda part, resume: PlaceOperator(part, places, rules, resume)),
+    ]
+    for hop in made:
+        hop.make(0, None)
+    return made
+
+
+def build_app(settings: Settings) -> StreamApp:
+    """The Faust application: one agent per hop, batches in, flushes out."""
+    streams, kafka = settings.streams, settings.kafka
+    app = StreamApp(
+        streams.group,
+        broker=";".join(f"sori-batch://{server.strip()}" for server in kafka.bootstrap.split(",")),
+        datadir=tempfile.mkdtemp(prefix="sori-streams-"),  # Faust wants one; nothing is ever written there
+        store="memory://",
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        broker_max_poll_records=_MAX_POLL_RECORDS,
+        broker_session_timeout=streams.session_timeout_s,
+        broker_heartbeat_interval=streams.session_timeout_s / 5,
+        broker_request_timeout=max(kafka.request_timeout_s, streams.session_timeout_s + 1),
+        broker_commit_interval=streams.flush_interval_s,
+        consumer_max_fetch_size=streams.fetch_bytes,
+        consumer_group_instance_id=streams.instance_id or None,
+        stream_buffer_maxsize=_BUFFERED_BATCHES,
+        stream_recovery_delay=0.0,
+        producer_compression_type="lz4",
+        producer_max_request_size=8 * 1024 * 1024,
+        producer_linger=0.002,
+    )
+
+    async def send(outputs: list[Output]) -> None:
+        await _send(app, kafka.topic_prefix, outputs, kafka.request_timeout_s * 3)
+
+    async def read_committed(tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
+        return await _read_committed(settings, tps)
+
+    worker = app.checkpointer = StreamWorker(hops(settings), send, read_committed, fetch_wait_ms=streams.fetch_wait_ms)
+    for hop in hops(settings):
+        topic = app.topic(hop.topic, schema=BatchSchema())
+
+        async def agent(stream: AsyncIterable[Batch]) -> None:
+            async for batch in stream:
+                try:
+                    worker.on_batch(batch)
+                except Exception as error:
+                    # Faust would restart the agent and go on with the next batch: a hole in the state.
+                    await app.crash(error)
+                    raise
+
+        app.agent(topic, name=f"sori.{hop.name}")(agent)
+    return app
+
+
+async def _send(app: StreamApp, prefix: str, outputs: list[Output], timeout_s: float) -> None:
+    """Produce all outputs and wait for every acknowledgement. Raises StorageUnavailable."""
+    producer: Any = app.producer
+    inner = producer._ensure_producer()  # noqa: SLF001 - its metadata is needed, and Faust hides it
+    pending = []
+    for output in outputs:
+        topic = output.topic.name(prefix)
+        partition = None
+        if output.lane is not None:
+            partitions = await bounded(inner.partitions_for(topic), timeout_s, f"metadata of {topic}")
+            partition = output.lane % len(partitions)
+        headers = [("rows", str(output.rows).encode()), *output.headers]
+        pending.append(
+            await bounded(
+                producer.send(topic, output.key, output.value, partition, None, headers), timeout_s, f"send to {topic}"
+            )
+        )
+    if pending:
+        await bounded(asyncio.gather(*pending), timeout_s, "acknowledgement of outputs")
+
+
+async def _read_committed(settings: Settings, tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
+    """Committed offsets with their metadata, which aiokafka's consumer hides; raises StorageUnavailable."""
+    wanted = [TopicPartition(tp.topic, tp.partition) for tp in tps]
+    if not wanted:
+        return {}
+    timeout_s = settings.kafka.request_timeout_s
+    async with running_admin(settings.kafka) as admin:
+        found = await bounded(
+            admin.list_consumer_group_offsets(settings.streams.group, partitions=wanted), timeout_s, "committed offsets"
+        )
+    return {
+        TP(tp.topic, tp.partition): Checkpoint.parse(read.offset, read.metadata)
+        for tp, read in found.items()
+        if read.offset >= 0
+    }
+
+
+async def wait_for_topics(settings: Settings, stop: asyncio.Event) -> None:
+    """Wait until Kafka answers and every topic we read or write is there, or until told to stop."""
+    needed = {topic.name(settings.kafka.topic_prefix) for topic in (EVENTS, *_OUTPUT_TOPICS)}
+    said: object = None
+    while not stop.is_set():
+        try:
+            async with running_admin(settings.kafka) as admin:
+                missing = needed - set(await bounded(admin.list_topics(), settings.kafka.request_timeout_s, "topics"))
+            if not missing:
+                return
+            waiting_for = f"topics {sorted(missing)}; `sori topics apply` creates them"
+        except StorageUnavailable as error:
+            waiting_for = f"Kafka: {error}"
+        if waiting_for != said:
+            log.warning("waiting", waiting_for=waiting_for)
+            said = waiting_for
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), timeout=1.0)
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> int:
+    """Run until `stop` is set or the application crashes; returns the exit code.
+
+    A stop flushes and commits, so that the next start replays nothing it need not.
+    """
+    await wait_for_topics(settings, stop)
+    if stop.is_set():
+        return 0
+    app = build_app(settings)
+    worker = app.checkpointer
+    watchdog = Watchdog(lambda: worker.oldest_unflushed, settings.streams.stall_timeout_s)
+
+    async def readiness() -> dict[str, str]:
+        missing = {} if worker.positions() else {"assignment": "no partitions assigned"}
+        return missing if watchdog.healthy else {**missing, "progress": f"nothing committed for {watchdog.age_s:.0f} s"}
+
+    async with admin_server(settings.streams.admin_host, settings.streams.admin_port, readiness):
+        watchdog.start()
+        try:
+            await app.start()
+            failed = await _flush_until(app, settings.streams.flush_interval_s, stop)
+            if not failed:
+                await worker.flush()
+        finally:
+            await _stop_app(app)
+            watchdog.stop()
+    log.info("stopped", failed=failed)
+    return 1 if failed else 0
+
+
+async def _flush_until(app: StreamApp, interval_s: float, stop: asyncio.Event) -> bool:
+    """Flush and commit every `interval_s`, and at once when an alert opened. Returns whether the application failed."""
+    worker = app.checkpointer
+    stopping = asyncio.ensure_future(stop.wait())
+    crashed = asyncio.ensure_future(app.wait_until_stopped())
+    try:
+        while not (stop.is_set() or app.crashed or crashed.done()):
+            alert = asyncio.ensure_future(worker.owes_alert.wait())
+            await asyncio.wait({stopping, crashed, alert}, timeout=interval_s, return_when=asyncio.FIRST_COMPLETED)
+            alert.cancel()
+            if await worker.flush():
+                await app.consumer.commit()
+            _observe(app)
+    except StorageUnavailable as error:
+        log.exception("flush failed: ending, since what was owed must be computed again", error=str(error))
+        return True
+    finally:
+        stopping.cancel()
+        crashed.cancel()
+    if app.crashed:
+        log.error("application failed", error=repr(app.crash_reason))
+    return bool(app.crashed) or not stop.is_set()
+
+
+def _observe(app: StreamApp) -> None:
+    for hop, live in app.checkpointer.live_panes().items():
+        meters.panes.labels(hop).set(live)
+    for tp, position in app.checkpointer.positions().items():
+        end = app.consumer.highwater(tp)
+        if end is not None:
+            meters.lag.labels(tp.topic, str(tp.partition)).set(max(0, end - position))
+
+
+async def _stop_app(app: StreamApp) -> None:
+    """Stop Faust; it may hang where its broker is gone, and there is nothing left to save by then."""
+    try:
+        await asyncio.wait_for(app.stop(), timeout=10.0)
+    except (TimeoutError, Exception) as error:  # noqa: BLE001 - a failed stop must not hide why we stop
+        log.warning("faust did not stop cleanly", error=repr(error))

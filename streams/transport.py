@@ -1,0 +1,181 @@
+"""The Faust transport `sori-batch://`: one message per fetched partition batch, exact positions in the commit.
+
+Faust's own consumer makes a message of each record and commits what was acked. This one yields a whole batch as one
+message, commits only flush points (offset, and in the metadata string what to re-read), and on assignment rewinds to
+where that says. Registered through the entry point group `faust.transports`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import Any, Protocol, cast
+
+from aiokafka.errors import CommitFailedError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage
+
+from streams.batches import Batch
+from streams.checkpoint import Checkpoint
+
+
+class Checkpointer(Protocol):
+    """What the transport needs of the application: `app.checkpointer`."""
+
+    @property
+    def fetch_wait_ms(self) -> int:
+        """How long the broker may hold back an empty fetch."""
+        ...
+
+    async def committed(self, tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
+        """Committed checkpoints, metadata included; partitions without one are left out."""
+        ...
+
+    def restore(self, assigned: Mapping[TP, Checkpoint | None], epoch: int) -> Mapping[TP, int]:
+        """Make operators for the assigned partitions; return where to read from."""
+        ...
+
+    def flush_points(self) -> Mapping[TP, Checkpoint]:
+        """Newest checkpoint of each partition whose outputs are all in Kafka."""
+        ...
+
+    async def before_revoke(self) -> None:
+        """Partitions are about to go: emit what is owed, so that nobody has to do it again."""
+        ...
+
+
+class _NoReadOffsets(dict[TP, int | None]):
+    """Faust drops what lies before the last offset it read, which after a rewind is what we want; operators know."""
+
+    def __getitem__(self, _tp: TP) -> int | None:
+        return None
+
+    def __setitem__(self, _tp: TP, _offset: int | None) -> None:
+        """Remember nothing."""
+
+
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):
+    """aiokafka in its own thread, committing checkpoints with their metadata."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust hard-codes 1.5 s: a quiet partition's long poll then delays its busy neighbours by as much.
+        consumer._fetch_max_wait_ms = _checkpointer(self.app).fetch_wait_ms  # noqa: SLF001 - no setting for it
+        return consumer
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        points = _checkpointer(self.app).flush_points()
+        consumer = self._ensure_consumer()
+        assigned = self.assignment()
+        payload = {
+            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, points[tp].metadata())
+            for tp, offset in offsets.items()
+            if tp in assigned and tp in points and points[tp].offset == offset
+        }
+        if not payload:
+            return False
+        try:
+            await consumer.commit(payload)
+        except CommitFailedError:
+            return False  # rebalanced meanwhile: the next owner starts from the commit before
+        except Exception as error:  # noqa: BLE001 - whatever it is, exactness needs a restart
+            await self.crash(error)
+            return False
+        return True
+
+
+class BatchConsumer(driver.Consumer):
+    """Yields batches; its committable offsets are the application's flush points."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._epoch = 0
+        self._yielded: dict[TP, int] = {}
+        super().__init__(*args, **kwargs)
+        self._read_offset = _NoReadOffsets()
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109
+        """Fetch; yield one message per partition. What a seek overtook is dropped: it will be read again."""
+        epoch = self._epoch
+        fetched, _ = await self._wait_next_records(timeout)
+        for tp, records in (fetched or {}).items():
+            if self.should_stop or not self.flow_active or epoch != self._epoch:
+                return
+            if records:
+                faust_tp = TP(tp.topic, tp.partition)
+                yield faust_tp, self._to_batch(faust_tp, records, epoch)
+
+    def _to_batch(self, tp: TP, records: list[Any], epoch: int) -> ConsumerMessage:
+        batch = Batch(tp, records, epoch, self._yielded.get(tp))
+        self._yielded[tp] = batch.last_offset
+        self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+        last = records[-1]
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            None,
+            None,
+            cast("bytes", batch),  # a batch travels as the value; BatchSchema hands it on
+            None,
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    async def perform_seek(self) -> None:
+        """Read the committed checkpoints, rebuild the operators, and rewind to what they need."""
+        checkpointer = _checkpointer(self.app)
+        assigned = self.assignment()
+        committed = await checkpointer.committed(assigned)
+        self._epoch += 1
+        self._yielded.clear()
+        positions = checkpointer.restore({tp: committed.get(tp) for tp in assigned}, self._epoch)
+        await self.seek_wait(positions)
+        self._committed_offset.update({tp: committed[tp].offset if tp in committed else None for tp in assigned})
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Emit and commit what is owed while the partitions are still ours."""
+        await _checkpointer(self.app).before_revoke()
+        await self.commit()
+        await super().on_partitions_revoked(revoked)
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        points = _checkpointer(self.app).flush_points()
+        return (tp for tp in points if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        # Acks say that an agent has seen a batch, not that what it owes is in Kafka: only a flush point says that.
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        point = _checkpointer(self.app).flush_points().get(tp)
+        return None if point is None else point.offset
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """A batch stands for all offsets before its last, so gaps mean nothing here."""
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        return cast("bool", await asyncio.shield(self._thread.commit(offsets)))
+
+
+class BatchProducer(driver.Producer):
+    """Idempotent, acknowledged by all in-sync replicas."""
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+
+class Transport(driver.Transport):
+    """`sori-batch://host:port`."""
+
+    Consumer = BatchConsumer
+    Producer = BatchProducer
+
+
+def _checkpointer(app: Any) -> Checkpointer:
+    return cast("Checkpointer", app.checkpointer)

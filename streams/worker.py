@@ -1,0 +1,188 @@
+"""The bridge between Faust and the operators: batches in, flushes out, checkpoints in between.
+
+Delivery guarantee: a checkpoint becomes committable only after Kafka acknowledged every output before it, so outputs
+are at least once; they are idempotent upserts, so their effect is exactly once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import structlog
+from faust.types import TP
+
+from streams import meters
+from streams.batches import Batch
+from streams.checkpoint import Checkpoint
+from streams.operator import PartitionOperator
+from streams.output import Output
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One topic and the operator that a partition of it gets."""
+
+    name: str
+    topic: str
+    make: Callable[[int, Checkpoint | None], PartitionOperator]
+
+
+class LostBatch(Exception):
+    """A batch did not follow the one before: going on would lose events silently."""
+
+
+#: Produces all outputs and returns when Kafka has acknowledged them; raises StorageUnavailable.
+Send = Callable[[list[Output]], Awaitable[None]]
+#: Reads committed checkpoints.
+ReadCommitted = Callable[[Iterable[TP]], Awaitable[Mapping[TP, Checkpoint]]]
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One assigned partition."""
+
+    hop: Hop
+    operator: PartitionOperator
+    flushed: int
+    last_offset: int | None = None
+    replay_from: int = 0
+    replay_began: float = 0.0
+
+
+class StreamWorker:
+    """All assigned partitions of this process. Implements transport.Checkpointer."""
+
+    def __init__(self, hops: Iterable[Hop], send: Send, read_committed: ReadCommitted, *, fetch_wait_ms: int) -> None:
+        self.fetch_wait_ms = fetch_wait_ms
+        self.owes_alert = asyncio.Event()
+        self.oldest_unflushed: float | None = None
+        self._hops = {hop.topic: hop for hop in hops}
+        self._send = send
+        self._read_committed = read_committed
+        self._slots: dict[TP, _Slot] = {}
+        self._points: dict[TP, Checkpoint] = {}
+        self._epoch = 0
+        self._flushing = asyncio.Lock()
+
+    async def committed(self, tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
+        """Committed checkpoints from Kafka."""
+        return await self._read_committed(tps)
+
+    def restore(self, assigned: Mapping[TP, Checkpoint | None], epoch: int) -> Mapping[TP, int]:
+        """Keep operators that stand exactly at their committed offset; rebuild the others from their `low`."""
+        self._epoch = epoch
+        before, self._slots = self._slots, {}
+        positions: dict[TP, int] = {}
+        for tp, checkpoint in assigned.items():
+            kept = before.get(tp)
+            if kept and checkpoint and kept.flushed == kept.operator.next_offset == checkpoint.offset:
+                kept.last_offset = None
+                self._slots[tp] = kept
+                positions[tp] = checkpoint.offset
+                continue
+            self._slots[tp] = self._new_slot(tp, checkpoint)
+            if checkpoint is not None:
+                positions[tp] = checkpoint.pin.low
+        self._points = {tp: point for tp, point in self._points.items() if tp in self._slots}
+        self.oldest_unflushed = None
+        log.info(
+            "assigned",
+            partitions=len(assigned),
+            kept=sum(slot is before.get(tp) for tp, slot in self._slots.items()),
+            rewind={
+                f"{tp.topic}/{tp.partition}": f"{checkpoint.pin.low}..{checkpoint.offset}"
+                for tp, checkpoint in assigned.items()
+                if checkpoint and checkpoint.pin.low < checkpoint.offset and self._slots[tp] is not before.get(tp)
+            },
+        )
+        return positions
+
+    def _new_slot(self, tp: TP, checkpoint: Checkpoint | None) -> _Slot:
+        hop = self._hops[tp.topic]
+        self._points.pop(tp, None)
+        operator = hop.make(tp.partition, checkpoint)
+        flushed = -1 if checkpoint is None else checkpoint.offset
+        return _Slot(hop, operator, flushed, None, operator.next_offset, time.monotonic())
+
+    def flush_points(self) -> Mapping[TP, Checkpoint]:
+        """Newest checkpoint of each partition whose outputs are all in Kafka."""
+        return self._points
+
+    def on_batch(self, batch: Batch) -> None:
+        """Apply a batch. Raises LostBatch where one is missing before it."""
+        slot = self._slots.get(batch.tp)
+        if slot is None or batch.epoch != self._epoch:
+            return  # fetched before a rebalance; it will be read again
+        if batch.follows != slot.last_offset:
+            raise LostBatch(f"{batch.tp}: batch after {batch.follows}, expected after {slot.last_offset}")
+        slot.last_offset = batch.last_offset
+        operator = slot.operator
+        replaying = operator.replaying
+        operator.apply(batch.records)
+        meters.batch_rows.labels(slot.hop.name).observe(len(batch.records))
+        if replaying and not operator.replaying:
+            self._log_replayed(batch.tp, slot)
+        if self.oldest_unflushed is None and operator.next_offset > slot.flushed:
+            self.oldest_unflushed = time.monotonic()
+        if operator.episodes.owes():
+            self.owes_alert.set()
+
+    def _log_replayed(self, tp: TP, slot: _Slot) -> None:
+        log.info(
+            "replayed",
+            topic=tp.topic,
+            partition=tp.partition,
+            low=slot.replay_from,
+            to=slot.flushed,
+            seconds=round(time.monotonic() - slot.replay_began, 3),
+        )
+
+    async def flush(self) -> bool:
+        """Emit what every partition owes, wait for Kafka's acknowledgement, and advance the flush points.
+
+        Returns whether there was anything to commit. Raises StorageUnavailable: then nothing became committable.
+        """
+        async with self._flushing:
+            began, clock = self.oldest_unflushed, time.monotonic()
+            self.owes_alert.clear()
+            taken: list[tuple[TP, _Slot, Checkpoint]] = []
+            outputs: list[Output] = []
+            for tp, slot in self._slots.items():
+                meters.observe_operator(slot.hop.name, slot.operator)
+                if slot.operator.replaying or slot.operator.next_offset <= slot.flushed:
+                    continue
+                owed, checkpoint = slot.operator.flush()
+                outputs += owed
+                taken.append((tp, slot, checkpoint))
+            if not taken:
+                return False
+            if self.oldest_unflushed == began:
+                self.oldest_unflushed = None  # what comes in while we wait for Kafka sets it again
+            await self._send(outputs)
+            meters.observe_outputs(outputs)
+            meters.flush_seconds.labels("all").observe(time.monotonic() - clock)
+            for tp, slot, checkpoint in taken:
+                if self._slots.get(tp) is slot:
+                    slot.flushed = checkpoint.offset
+                    self._points[tp] = checkpoint
+            return True
+
+    async def before_revoke(self) -> None:
+        """Flush, so that the next owner finds the commit where we stand."""
+        await self.flush()
+
+    def live_panes(self) -> dict[str, int]:
+        """Live panes per hop."""
+        totals = dict.fromkeys((hop.name for hop in self._hops.values()), 0)
+        for slot in self._slots.values():
+            totals[slot.hop.name] += slot.operator.live_panes
+        return totals
+
+    def positions(self) -> dict[TP, int]:
+        """Next offset of each assigned partition."""
+        return {tp: slot.operator.next_offset for tp, slot in self._slots.items()}
