@@ -38,11 +38,11 @@ def sessions(world: World, rng: Random, span: Span, rate: float) -> Iterator[Dra
     audience = _Audience(world, rng)
     per_session = LOGIN_SHARE + (1 + world.mean_ctr) / (1 - MORE_SPOTS)
     hours = _hours(span)
-    mean_level = math.fsum(_level(world, hour) for _, hour in hours) / len(hours)
+    mean_level = math.fsum(_world_level(world, hour) for _, hour in hours) / len(hours)
     moment = float(span.start_ms)
     for number, (block_end, hour) in enumerate(hours):
         audience.look_at_the_clock(hour)
-        starts_per_ms = rate / per_session * _level(world, hour) / mean_level / 1000
+        starts_per_ms = rate / per_session * _world_level(world, hour) / mean_level / 1000
         if number == 0:
             audience.under_way(span, starts_per_ms * 1000)
         moment += rng.expovariate(starts_per_ms)
@@ -77,11 +77,14 @@ class _Audience:
         self.agenda = Agenda()
         self._world = world
         self._rng = rng
+        self._account = world.account
         self._places: dict[str, Picker[Place]] = {}
 
     def look_at_the_clock(self, hour: float) -> None:
         """From now on people of each place come as often as this hour (UTC) suggests."""
-        self._places = {account.id: account.place_picker(hour) for account in self._world.accounts}
+        accounts = self._world.accounts
+        self._account = Picker(accounts, [_level(self._world, account, hour) for account in accounts])
+        self._places = {account.id: account.place_picker(hour) for account in accounts}
 
     def under_way(self, span: Span, starts_per_s: float) -> None:
         """Sessions begun before the span that wait for their next spot: stationary traffic from the first second."""
@@ -102,7 +105,7 @@ class _Audience:
         self._listen(account, device, session, at_ms)
 
     def _viewer(self) -> tuple[Account, Device]:
-        account = self._world.account(self._rng)
+        account = self._account(self._rng)
         device = account.any_device(self._places[account.id](self._rng), self._rng)
         if self._rng.random() < NO_DEVICE_SHARE:
             device = device._replace(id=None)
@@ -124,13 +127,15 @@ class _Audience:
             at_ms += humans.next_spot_ms(rng)
 
 
-def _level(world: World, hour: float) -> float:
-    """The whole world's activity at this hour, relative."""
-    return math.fsum(
-        world.share[account.id] * account.share[place] * weight
-        for account in world.accounts
-        for place, weight in account.activity(hour).items()
+def _level(world: World, account: Account, hour: float) -> float:
+    """How much of the world's traffic this account has at this hour, relative."""
+    return world.share[account.id] * math.fsum(
+        account.share[place] * weight for place, weight in account.activity(hour).items()
     )
+
+
+def _world_level(world: World, hour: float) -> float:
+    return math.fsum(_level(world, account, hour) for account in world.accounts)
 
 
 def _hours(span: Span) -> list[tuple[int, float]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from simulator.attacks.tapping import Taps, taps
+from simulator.attacks.tapping import LEAD_MS, Taps, taps
 from simulator.ground import Ground
 from simulator.order import in_order
 from simulator.plan import Attack, Device, Draft, Planted, Range
@@ -46,11 +46,10 @@ class CityFlood:
             )
         )
         count = int(clicks / rng.uniform(*self.clicks_per_device))
-        population, newcomers = account.devices[place], rng.uniform(*self.newcomers)
-        bots = [
-            account.device(place, population + n if rng.random() < newcomers else rng.randrange(population))
-            for n in range(count)
-        ]
+        population = account.devices[place]
+        hijacked = rng.sample(range(population), min(population, int(count * (1 - rng.uniform(*self.newcomers)))))
+        numbers = [*hijacked, *range(population, population + count - len(hijacked))]
+        bots = [account.device(place, number) for number in numbers]
         style = Taps(
             label=name,
             account=account,
@@ -63,7 +62,7 @@ class CityFlood:
 
         def drafts() -> Iterator[Draft]:
             source = Random(chance)
-            moments = [int(source.uniform(window.start_ms, window.end_ms)) for _ in range(clicks)]
+            moments = [int(source.uniform(window.start_ms + LEAD_MS, window.end_ms)) for _ in range(clicks)]
             return in_order(taps(style, source, zip(moments, _modest(bots, clicks, source), strict=True)))
 
         return Planted((truth,), clicks * (1 + style.with_impression), drafts)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from simulator.attacks.tapping import Taps, taps
+from simulator.attacks.tapping import LEAD_MS, Taps, taps
 from simulator.ground import Ground
 from simulator.order import in_order
 from simulator.plan import Attack, Draft, Planted, Range
@@ -46,7 +46,7 @@ class DeviceFlood:
 
         def drafts() -> Iterator[Draft]:
             source = Random(chance)
-            moments = sorted(source.uniform(window.start_ms, window.end_ms) for _ in range(clicks))
+            moments = sorted(source.uniform(window.start_ms + LEAD_MS, window.end_ms) for _ in range(clicks))
             return in_order(taps(style, source, ((int(moment), device) for moment in moments)))
 
         return Planted((truth,), clicks * (1 + style.with_impression), drafts)

@@ -12,6 +12,7 @@ from simulator.world import Account
 from sori.events import CLICK, IMPRESSION
 
 _SHOWN_BEFORE_MS = (60, 900)  # a bot taps this long after it showed the banner
+LEAD_MS = 1000  # the first click comes this long after the attack's first moment: its banner is part of it
 
 
 @dataclass(frozen=True)
