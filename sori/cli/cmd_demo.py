@@ -30,6 +30,7 @@ def demo(
     report: Annotated[
         Path | None, typer.Option(help="Write the figures of the summary here (JSON).", show_default=False)
     ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary folder with data and logs.")] = False,
 ) -> None:
     """See everything work: the whole pipeline in a temporary folder, with traffic whose truth is known.
 
@@ -64,7 +65,7 @@ def demo(
         _print(verdict, console)
         passed = not verdict.misses
     finally:
-        if passed:
+        if passed and not keep:
             shutil.rmtree(folder, ignore_errors=True)
         else:
             console.print(f"data and logs are kept in {folder}", soft_wrap=True)
