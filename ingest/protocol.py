@@ -9,13 +9,15 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from aiohttp.http import RawRequestMessage, StreamWriter
 from aiohttp.http_exceptions import LineTooLong
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import ERROR, RequestHandler
 
 from ingest import problems, replies
 from ingest.outcomes import Outcome, Protocol
 
-#: How long we read on after an early refusal, so that the client sees the answer and not a reset.
+#: How long we read on after an early refusal.
 _LINGER_S = 1.0
 
 _logger = structlog.get_logger()
@@ -65,6 +67,73 @@ class IngestProtocol(RequestHandler):
             self._first_head.cancel()
         super().connection_lost(exc)
         self._server.note_departure()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Only when paused: aiohttp feeds its parser an empty chunk after every read, 5 us a request."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
+    async def start(self) -> None:
+        """Answer the connection's requests one after the other: aiohttp's own loop without its task per request.
+
+        That task costs 17 us, a third of a request, and only isolates context variables, which we do not use.
+        """
+        try:
+            while not self._force_close and (self._messages or await self._next_message()):
+                if not await self._answer_one() or self._close:
+                    break
+                self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+                if self._keepalive_handle is None:
+                    self._keepalive_handle = self._loop.call_at(
+                        self._next_keepalive_close_time, self._process_keepalive
+                    )
+        except ConnectionError:
+            _logger.debug("client_gone")
+        except Exception:
+            _logger.exception("connection_failed")
+        self._task_handler = None
+        if not self._force_close and self.transport is not None:
+            self.transport.close()
+
+    async def _answer_one(self) -> bool:
+        """Handle the oldest parsed request; whether the connection may go on."""
+        message, payload = self._messages.popleft()
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+        handler = self._server.request_handler
+        if not isinstance(message, RawRequestMessage):
+            handler, message = self._make_error_handler(message), ERROR
+        writer, task = StreamWriter(self, self._loop), asyncio.current_task(self._loop)
+        request = web.BaseRequest(message, payload, self, writer, task, self._loop)  # type: ignore[arg-type]
+        response, reset = await self._handle_request(request, None, handler)
+        if reset:
+            return False
+        self._keepalive = bool(response.keep_alive)
+        if not payload.is_eof():
+            await self._linger(payload)
+        return self._keepalive
+
+    async def _next_message(self) -> bool:
+        """Wait for a request; False when the connection closes instead."""
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        except asyncio.CancelledError:
+            return False
+        finally:
+            self._waiter = None
+        return bool(self._messages)
+
+    async def _linger(self, payload: StreamReader) -> None:
+        """Read on for a while after an early refusal, so that the client sees the answer and not a reset."""
+        try:
+            async with asyncio.timeout(_LINGER_S):
+                while not payload.is_eof():
+                    await payload.readany()
+        except (TimeoutError, OSError, web.RequestPayloadError):
+            self.close()
 
     def _require_head(self) -> None:
         if not self._request_count:
