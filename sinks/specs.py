@@ -15,13 +15,18 @@ from sori.topics import Topic
 
 @dataclass(frozen=True, slots=True)
 class SinkSpec:
-    """One topic's way into ClickHouse. `build` and `count_rows` are pure; `packed` values hold one row per line."""
+    """One topic's way into ClickHouse. `build` and `count_rows` are pure; `packed` values hold one row per line.
+
+    `presence` is SQL that counts the rows of some records in ClickHouse. Without it the rows are upserts: a repeated
+    insert may simply store them again.
+    """
 
     topic: Topic
     build: Callable[[Sequence[Record]], Insert]
     count_rows: Callable[[Sequence[Record]], int]
     max_age_s: float
     packed: bool
+    presence: Callable[[Sequence[Record]], str] | None = None
 
     @property
     def name(self) -> str:
@@ -37,7 +42,7 @@ def sink_specs(settings: SinksSettings) -> list[SinkSpec]:
 
     age = settings.max_batch_age_s
     return [
-        SinkSpec(topics.EVENTS, events.build, len, age, packed=False),
+        SinkSpec(topics.EVENTS, events.build, len, age, packed=False, presence=events.presence),
         rows(topics.CTR_WINDOWS, "ctr_windows", settings.window_batch_age_s),
         rows(topics.DEVICE_WINDOWS, "device_windows", settings.window_batch_age_s),
         rows(topics.FRAUD_ALERTS, "alerts", settings.alert_batch_age_s),

@@ -1,9 +1,9 @@
-"""Stores one batch for sure: tries until ClickHouse has every row that it accepts, and quarantine the rest."""
+"""Stores one batch for sure: tries until ClickHouse has every row that it accepts, and quarantines the rest."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 
 import structlog
@@ -11,7 +11,7 @@ import structlog
 from runtime.backoff import Backoff
 from runtime.metrics import counter, histogram
 from sinks.atoms import Atom, atoms
-from sinks.batch import Batch
+from sinks.batch import Batch, Record
 from sinks.bisect import store_the_good
 from sinks.deadletter import DeadLetters
 from sinks.failures import InsertFailure, Rejected, SchemaDrift, Unavailable
@@ -40,38 +40,50 @@ class Store:
         self._executor = executor
         self.trouble: str = ""
 
-    async def store(self, batch: Batch, wait: Wait) -> None:
+    async def store(self, batch: Batch, wait: Wait, *, repeated: bool = False) -> None:
         """Return when every row is in ClickHouse or in quarantine; what `wait` raises passes through.
 
         Every try sends the same rows under the same token, so a try that got through without our knowing counts once.
+        `repeated` says that somebody may have tried before us.
         """
-        try:
-            await self._insert(batch, wait)
-        except Rejected as error:
-            await self._store_apart(batch, error, wait)
-
-    async def _insert(self, batch: Batch, wait: Wait) -> None:
-        insert = self._spec.build(batch.records)
         token = batch.ranges.token
-        await self._until_taken(lambda: self._writer.insert(insert, token), wait)
-        metrics_of = self._spec.name
-        counter(metrics.SINKS_ROWS).labels(metrics_of).inc(self._spec.count_rows(batch.records))
+        rows = self._spec.count_rows(batch.records)
+        try:
+            await self._insert(batch.records, token, wait, repeated=repeated)
+        except Rejected as error:
+            rows -= await self._store_apart(batch, error, wait)
+        counter(metrics.SINKS_ROWS).labels(self._spec.name).inc(rows)
 
-    async def _store_apart(self, batch: Batch, error: Rejected, wait: Wait) -> None:
+    async def _insert(self, records: Sequence[Record], token: str, wait: Wait, *, repeated: bool) -> None:
+        insert = self._spec.build(records)
+        presence = self._spec.presence and self._spec.presence(records)
+
+        def first_time() -> None:
+            self._writer.insert(insert, token)
+
+        def again() -> None:
+            if presence is not None:
+                self._writer.insert(insert, token)
+                if self._writer.count(presence) >= len(records):
+                    return
+                _log.warning("the token is known and rows are missing: stored without it", sink=self._spec.name)
+            self._writer.insert(insert, None)
+
+        await self._until_taken(again if repeated else first_time, again, wait)
+
+    async def _store_apart(self, batch: Batch, error: Rejected, wait: Wait) -> int:
         pieces = atoms(batch.records, packed=self._spec.packed)
-        _log.warning(
-            "insert rejected, looking for the culprits", sink=self._spec.name, rows=len(pieces), error=str(error)
-        )
+        name, rows = self._spec.name, len(pieces)
+        _log.warning("insert rejected, looking for the culprits", sink=name, rows=rows, error=str(error))
 
         async def store_slice(first: int, after: int) -> None:
-            insert = self._spec.build(pieces[first:after])
             token = f"{batch.ranges.token}#{first}-{after}"
-            await self._until_taken(lambda: self._writer.insert(insert, token), wait)
+            await self._insert(pieces[first:after], token, wait, repeated=True)
 
-        culprits = [(pieces[i], why) for i, why in await store_the_good(len(pieces), store_slice)]
+        culprits = [(pieces[i], why) for i, why in await store_the_good(rows, store_slice)]
         await self._quarantine(batch.ranges.topic, culprits, wait)
-        counter(metrics.SINKS_ROWS).labels(self._spec.name).inc(len(pieces) - len(culprits))
-        counter(metrics.SINKS_REJECTED).labels(self._spec.name).inc(len(culprits))
+        counter(metrics.SINKS_REJECTED).labels(name).inc(len(culprits))
+        return len(culprits)
 
     async def _quarantine(self, topic: str, culprits: list[tuple[Atom, Rejected]], wait: Wait) -> None:
         backoff = self._new_backoff()
@@ -85,15 +97,17 @@ class Store:
                 self.trouble = ""
                 return
 
-    async def _until_taken(self, insert: Callable[[], None], wait: Wait) -> None:
+    async def _until_taken(self, first_time: Callable[[], None], again: Callable[[], None], wait: Wait) -> None:
         loop = asyncio.get_running_loop()
         backoff = self._new_backoff()
+        action = first_time
         while True:
             try:
                 with histogram(metrics.SINKS_INSERT_SECONDS).labels(self._spec.name).time():
-                    await loop.run_in_executor(self._executor, insert)
+                    await loop.run_in_executor(self._executor, action)
             except (Unavailable, SchemaDrift) as error:
                 self._note(error)
+                action = again
                 await wait(backoff.next_s())
             else:
                 if self.trouble:

@@ -202,7 +202,7 @@ class TopicSink:
     async def _repeat(self, intent: Ranges, epoch: int) -> None:
         _log.info("repeating an insert that may not have happened", sink=self._spec.name, ranges=intent.encode())
         batch = await read_ranges(self._kafka, intent)
-        await self._store.store(batch, lambda pause_s: self._wait(pause_s, epoch))
+        await self._store.store(batch, lambda pause_s: self._wait(pause_s, epoch), repeated=True)
 
     async def _settle(self) -> None:
         """Wait for the insert under way: its thread cannot be called back."""

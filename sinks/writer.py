@@ -8,7 +8,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from sinks.failures import Unavailable, classify
-from sinks.inserts import ColumnarInsert, Insert, NdjsonInsert
+from sinks.inserts import ColumnarInsert, Insert
 from sori.errors import SoriError
 
 #: A block is either stored whole or not at all, and its token recognises it when it comes again.
@@ -37,23 +37,29 @@ SETTINGS: dict[str, Any] = {
 class Writer:
     """Owns a client and opens it again after a failure.
 
-    `insert` is atomic per call as long as the rows fall into one month, and idempotent within the table's
-    deduplication window: same token, same rows, stored once.
+    `insert` is atomic per call and month, and idempotent within the table's deduplication window: same token, same
+    rows, stored once. But ClickHouse writes the token down before the rows appear: after a crash in between, the token
+    is known and the rows are not there. Whoever repeats an insert has to look whether the rows are there.
     """
 
     def __init__(self, open_client: Callable[[], Client]) -> None:
         self._open_client = open_client
         self._client: Client | None = None
 
-    def insert(self, insert: Insert, token: str) -> None:
-        """Store one block. Raises InsertFailure: Unavailable, SchemaDrift or Rejected."""
+    def insert(self, insert: Insert, token: str | None) -> None:
+        """Store one block; without a token, whatever was stored before. Raises InsertFailure of any kind."""
+        known = {"insert_deduplicate": 0} if token is None else {"insert_deduplication_token": token}
+        store = _insert_columns if isinstance(insert, ColumnarInsert) else _insert_ndjson
+        self._guarded(lambda client: store(client, insert, {**SETTINGS, **known}))
+
+    def count(self, sql: str) -> int:
+        """Answer of a counting query. Raises InsertFailure of any kind."""
+        return int(self._guarded(lambda client: client.command(sql)))
+
+    def _guarded(self, action: Callable[[Client], Any]) -> Any:
         client = self._connected()
-        settings = {**SETTINGS, "insert_deduplication_token": token}
         try:
-            if isinstance(insert, ColumnarInsert):
-                _insert_columns(client, insert, settings)
-            else:
-                _insert_ndjson(client, insert, settings)
+            return action(client)
         except Exception as error:
             failure = classify(error)
             if isinstance(failure, Unavailable):
@@ -82,7 +88,7 @@ class Writer:
         return self._client
 
 
-def _insert_columns(client: Client, insert: ColumnarInsert, settings: dict[str, Any]) -> None:
+def _insert_columns(client: Client, insert: Any, settings: dict[str, Any]) -> None:
     client.insert(
         insert.table,
         insert.columns,
@@ -93,5 +99,5 @@ def _insert_columns(client: Client, insert: ColumnarInsert, settings: dict[str, 
     )
 
 
-def _insert_ndjson(client: Client, insert: NdjsonInsert, settings: dict[str, Any]) -> None:
+def _insert_ndjson(client: Client, insert: Any, settings: dict[str, Any]) -> None:
     client.raw_insert(insert.table, insert_block=insert.body, settings=settings, fmt="JSONEachRow")

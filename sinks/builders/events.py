@@ -53,6 +53,16 @@ def build(records: Sequence[Record]) -> ColumnarInsert:
     return ColumnarInsert(TABLE, list(COLUMNS), list(COLUMNS.values()), columns)
 
 
+def presence(records: Sequence[Record]) -> str:
+    """Counts the stored rows that came from these records; merges may have left fewer, where deliveries repeat."""
+    spans: dict[int, tuple[int, int]] = {}
+    for record in records:
+        first, last = spans.get(record.partition, (record.offset, record.offset))
+        spans[record.partition] = (min(first, record.offset), max(last, record.offset))
+    ranges = [f"kafka_partition = {p} AND kafka_offset BETWEEN {a} AND {b}" for p, (a, b) in sorted(spans.items())]
+    return "SELECT uniqExact(kafka_partition, kafka_offset) FROM events WHERE (" + ") OR (".join(ranges or ["0"]) + ")"  # noqa: S608 - numbers
+
+
 def complete(head: Headers, body: bytes) -> Headers:
     """All six headers, whatever the producer wrote; an identity that is missing comes from the body."""
     found = parse_headers(head or ())

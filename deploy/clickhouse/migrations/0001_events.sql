@@ -1,5 +1,6 @@
 -- Raw webhook bodies come in column-wise through events_in, are parsed here and not in Python, and land in events.
 -- Nothing in this path can throw: what cannot be parsed becomes a default, and `defect` names it.
+-- fsync: offsets are committed to Kafka after the insert, so an insert must survive a power cut.
 
 CREATE TABLE IF NOT EXISTS events
 (
@@ -31,12 +32,14 @@ CREATE TABLE IF NOT EXISTS events
     kafka_offset     Int64                           CODEC(Delta, ZSTD(1)),
     defect           LowCardinality(String),
     -- Of several deliveries of one event the first received stays: versions fall as received_at rises.
-    version          UInt64 MATERIALIZED bitNot(toUInt64(toUnixTimestamp64Milli(received_at))) CODEC(Delta, ZSTD(1))
+    version          UInt64 MATERIALIZED bitNot(toUInt64(toUnixTimestamp64Milli(received_at))) CODEC(Delta, ZSTD(1)),
+    INDEX offsets kafka_offset TYPE minmax GRANULARITY 1,
+    INDEX devices device_id TYPE bloom_filter(0.01) GRANULARITY 4
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(created_at)
 ORDER BY (account_id, event, created_at, identity)
-SETTINGS non_replicated_deduplication_window = 1000;
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS events_in
 (

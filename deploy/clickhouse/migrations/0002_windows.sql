@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS ctr_windows
 ENGINE = ReplacingMergeTree(rank)
 PARTITION BY toYYYYMM(window_start)
 ORDER BY (window_start, account_id, campaign_id, material_id, platform, country, region, city, source_partition)
-SETTINGS non_replicated_deduplication_window = 1000;
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS device_windows
 (
@@ -42,4 +42,4 @@ CREATE TABLE IF NOT EXISTS device_windows
 ENGINE = ReplacingMergeTree(rank)
 PARTITION BY toYYYYMM(window_start)
 ORDER BY (window_start, account_id, device_id, source_partition)
-SETTINGS non_replicated_deduplication_window = 1000;
+SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
