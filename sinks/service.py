@@ -81,7 +81,9 @@ class SinkService:
         letters = DeadLetters(self._settings.kafka)
         stack.push_async_callback(letters.close)
         store = Store(spec, writer, letters, self._settings.sinks, executor)
-        sink = TopicSink(spec, store, self._settings.kafka, self._settings.sinks)
+        # an embedded engine can have one process only: static membership spares it the wait for its dead predecessor
+        instance = self._settings.sinks.instance_id or ("embedded" if self._dsn.embedded else None)
+        sink = TopicSink(spec, store, self._settings.kafka, self._settings.sinks, instance)
         self._sinks.append(sink)
         return sink
 

@@ -38,11 +38,14 @@ _log = structlog.get_logger()
 class TopicSink:
     """One consumer of one topic, in a group of its own."""
 
-    def __init__(self, spec: SinkSpec, store: Store, kafka: KafkaSettings, settings: SinksSettings) -> None:
+    def __init__(
+        self, spec: SinkSpec, store: Store, kafka: KafkaSettings, settings: SinksSettings, instance_id: str | None
+    ) -> None:
         self._spec = spec
         self._store = store
         self._kafka = kafka
         self._settings = settings
+        self._instance_id = instance_id
         self._topic = spec.topic.name(kafka.topic_prefix)
         self.group = f"{settings.group}.{spec.name}"
         self._members = Membership()
@@ -72,6 +75,7 @@ class TopicSink:
         self._consumer = kafka_clients.make_consumer(
             self._kafka,
             group_id=self.group,
+            group_instance_id=self._instance_id,
             max_partition_fetch_bytes=8 * 1024 * 1024,
             metadata_max_age_ms=10_000,
             fetch_max_wait_ms=100,

@@ -9,6 +9,11 @@ class SinksSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     group: str = Field("sori-sinks", description="Prefix of the Kafka consumer groups, one per topic: <group>.<topic>.")
+    instance_id: str = Field(
+        "",
+        description="Stable name of this process in its groups (static membership: a restart does not rebalance); "
+        "distinct per process. An embedded engine has one process by nature and needs none.",
+    )
     max_batch_rows: int = Field(50_000, gt=0, description="Most rows of one insert.")
     max_batch_bytes: int = Field(64 * 1024 * 1024, gt=0, description="Most bytes of one insert.")
     max_batch_age_s: float = Field(1.0, gt=0, description="Longest wait before an insert of raw events, seconds.")
