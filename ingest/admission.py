@@ -73,8 +73,7 @@ def admit(rules: Rules, endpoint: Endpoint, body: bytes, signature: str | None, 
         event = decode(body)
         created_ms = event.created_ms
     except EventError as error:
-        outcome, kind = _CLASSES[type(error)]
-        return Refused(outcome, str(error), kind, error.field, error.reason, "", verified, key_id)
+        return refuse_event(error, rules.table.claimant(endpoint, body), verified=verified, key_id=key_id)
     account = event.account_id
     if not rules.table.allows(endpoint, account):
         detail = f"account {account[:100]!r} may not post to endpoint {endpoint.name!r}"
@@ -87,6 +86,12 @@ def admit(rules: Rules, endpoint: Endpoint, body: bytes, signature: str | None, 
         rules.events_topic, event, body, endpoint=endpoint.name, key_id=key_id, now_ms=now_ms, verified=verified
     )
     return Admitted(record, account)
+
+
+def refuse_event(error: EventError, account: str, *, verified: bool, key_id: str) -> Refused:
+    """The refusal of a body that is no event."""
+    outcome, kind = _CLASSES[type(error)]
+    return Refused(outcome, str(error), kind, error.field, error.reason, account, verified, key_id)
 
 
 def event_record(

@@ -8,14 +8,13 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from pathlib import Path
 
 import structlog
 
 from ingest.committer import Committer
 from ingest.spool import DiskSpool
 from ingest.spool_policy import SpoolLimits
-from ingest.wiring import Ingress, build
+from ingest.wiring import Ingress, Source, WorkerPlace, build
 from runtime.signals import stop_event
 from sori.errors import PrerequisiteError
 from sori.settings import Settings
@@ -30,7 +29,7 @@ _FAREWELL_S = 1.0
 _logger = structlog.get_logger()
 
 
-async def serve(settings: Settings, run_dir: Path | None = None, worker: str = "") -> None:
+async def serve(settings: Settings, source: Source | None = None, place: WorkerPlace | None = None) -> None:
     """Run until SIGTERM or SIGINT, then drain; SIGHUP reads endpoints and certificate again.
 
     Kafka may be down at any time, also at the start. Raises ConfigError, StorageUnavailable when the spool's folder
@@ -41,7 +40,7 @@ async def serve(settings: Settings, run_dir: Path | None = None, worker: str = "
     limits = SpoolLimits(ours.spool_max_bytes, int(ours.spool_max_age_s * 1000), ours.spool_min_free_bytes)
     spool = await DiskSpool.open(ours.spool_dir or settings.data_dir / "spool", limits)
     try:
-        ingress = build(settings, spool, run_dir, worker)
+        ingress = build(settings, spool, source or Source(lambda: settings), place)
         with stop_event() as stop:
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, ingress.caretaker.reload_all)

@@ -36,6 +36,13 @@ class Endpoint:
         return bool(self.secrets)
 
 
+class _Claim(msgspec.Struct):
+    account_id: str = ""
+
+
+_decode_claim = msgspec.json.Decoder(_Claim).decode
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointTable:
     """Every endpoint by path, which accounts some endpoint lists, and the files that all this was read from."""
@@ -47,6 +54,16 @@ class EndpointTable:
     def allows(self, endpoint: Endpoint, account: str) -> bool:
         """Whether the account may post to the endpoint: it is listed there, or nobody lists it and all may post."""
         return account in endpoint.accounts if endpoint.accounts else account not in self.claimed
+
+    def claimant(self, endpoint: Endpoint, body: bytes) -> str:
+        """The account that a body, though no event, names and that may post here; else the endpoint's only one."""
+        try:
+            named = _decode_claim(body).account_id
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            named = ""
+        if named and self.allows(endpoint, named):
+            return named
+        return next(iter(endpoint.accounts)) if len(endpoint.accounts) == 1 else ""
 
     @property
     def unsigned(self) -> list[Endpoint]:

@@ -163,9 +163,7 @@ class Webhooks:
     ) -> web.StreamResponse:
         """Answer a body that is no event; what a proven sender sent is in quarantine before the answer goes out."""
         account = refused.account
-        if not account and refused.verified and len(endpoint.accounts) == 1:
-            (account,) = endpoint.accounts  # a signed body without a readable account can only be theirs
-        label = self._labels.of(account, proven=refused.verified)
+        label = self._labels.of(account, proven=refused.verified or account in endpoint.accounts)
         outcome = refused.outcome
         self._refusals.note(outcome, endpoint.name, request, account=account, detail=refused.detail)
         keep = outcome in (Outcome.MALFORMED, Outcome.INVALID)

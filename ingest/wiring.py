@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from ssl import SSLContext
@@ -53,8 +53,24 @@ class Ingress:
     siblings: Siblings | None
 
 
-def build(settings: Settings, spool: DiskSpool, run_dir: Path | None = None, worker: str = "") -> Ingress:
-    """Wire everything; `run_dir` and `worker` are set for one of several workers. Raises ConfigError."""
+@dataclass(frozen=True)
+class Source:
+    """Where the settings came from, to read their secrets again: how, and from which files."""
+
+    read: Callable[[], Settings]
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class WorkerPlace:
+    """One worker among several: its name, and the folder of all their sockets."""
+
+    name: str
+    run_dir: Path
+
+
+def build(settings: Settings, spool: DiskSpool, source: Source, place: WorkerPlace | None = None) -> Ingress:
+    """Wire everything. Raises ConfigError."""
     ours, prefix = settings.ingest, settings.kafka.topic_prefix
     events_topic, quarantine_topic = EVENTS.name(prefix), QUARANTINE.name(prefix)
     meters = Meters()
@@ -63,7 +79,7 @@ def build(settings: Settings, spool: DiskSpool, run_dir: Path | None = None, wor
         log, spool, ack_timeout_s=ours.ack_timeout_s, deadline_s=ours.deadline_s, on_ack=meters.ack_seconds
     )
     rules = Rules(load_endpoints(ours), SCHEMES[ours.signature_scheme], events_topic, int(ours.max_clock_skew_s * 1000))
-    siblings = None if run_dir is None else Siblings(run_dir, worker, generate_latest)
+    siblings = None if place is None else Siblings(place.run_dir, place.name, generate_latest)
 
     async def exposition() -> bytes:
         return generate_latest() if siblings is None else await siblings.page()
@@ -85,7 +101,7 @@ def build(settings: Settings, spool: DiskSpool, run_dir: Path | None = None, wor
         refusals=RefusalLog(parse_networks(ours.trusted_proxies)),
     )
     server = IngestServer(webhooks, _connection_limits(ours), meters.protocol_error)
-    context, reloaders = _reloadable(ours, webhooks)
+    context, reloaders = _reloadable(ours, source, webhooks)
     announce(rules.table)
     ingress = Ingress(
         settings=settings,
@@ -117,16 +133,14 @@ def announce(table: EndpointTable) -> None:
         )
 
 
-def _reloadable(ours: IngestSettings, webhooks: Webhooks) -> tuple[SSLContext | None, list[Reloader]]:
+def _reloadable(ours: IngestSettings, source: Source, webhooks: Webhooks) -> tuple[SSLContext | None, list[Reloader]]:
     def load_table() -> Sequence[Path]:
-        table = load_endpoints(ours)
+        table = load_endpoints(source.read().ingest)
         webhooks.rules = replace(webhooks.rules, table=table)
         announce(table)
-        return table.sources
+        return (*source.files, *table.sources)
 
-    reloaders = []
-    if ours.endpoints_file is not None:
-        reloaders.append(Reloader("endpoints", load_table, webhooks.rules.table.sources))
+    reloaders = [Reloader("endpoints", load_table, (*source.files, *webhooks.rules.table.sources))]
     if ours.tls_cert is None or ours.tls_key is None:
         return None, reloaders
     cert, key = ours.tls_cert, ours.tls_key

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from sori.settings import load_settings
+from sori.settings import Settings, load_settings
 
 
 def ingest(
@@ -30,14 +31,24 @@ def ingest(
     import uvloop
 
     from ingest.app import serve
+    from ingest.wiring import Source, WorkerPlace
     from ingest.workers import run_workers
     from runtime.logging import configure_logging
 
-    given: dict[str, Any] = {"host": host, "port": port, "workers": workers}
-    settings = load_settings(config, ingest={name: value for name, value in given.items() if value is not None})
+    given = {
+        name: value for name, value in {"host": host, "port": port, "workers": workers}.items() if value is not None
+    }
+
+    def read() -> Settings:
+        return load_settings(config, ingest=given)
+
+    settings = read()
     configure_logging(settings.log, stage=f"ingest/{worker}" if worker else "ingest")
-    if settings.ingest.workers == 1 or worker:
-        uvloop.run(serve(settings, run_dir, worker))
+    if settings.ingest.workers == 1 or run_dir is not None:
+        place = None if run_dir is None else WorkerPlace(worker, run_dir)
+        files = [config, os.environ.get("SORI_INGEST__SECRET_KEYS_FILE")]
+        source = Source(read, tuple(Path(file) for file in files if file))
+        uvloop.run(serve(settings, source, place))
         return
 
     def command(real_port: int, name: str, folder: Path) -> list[str]:
