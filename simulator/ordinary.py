@@ -87,13 +87,15 @@ class _Audience:
         self._places = {account.id: account.place_picker(hour) for account in accounts}
 
     def under_way(self, span: Span, starts_per_s: float) -> None:
-        """Sessions begun before the span that wait for their next spot: stationary traffic from the first second."""
-        waiting = starts_per_s * MORE_SPOTS / (1 - MORE_SPOTS) * humans.mean_next_spot_s()
-        for _ in range(round(waiting)):
-            at_ms = span.start_ms + humans.rest_until_spot_ms(self._rng)
-            if at_ms < span.end_ms:
+        """Sessions begun before the span that wait for a spot: stationary traffic from the first second."""
+        between_spots = starts_per_s * MORE_SPOTS / (1 - MORE_SPOTS) * humans.mean_next_spot_s()
+        just_signed_in = starts_per_s * LOGIN_SHARE * humans.mean_login_to_spot_s()
+        rests = [humans.rest_until_spot_ms(self._rng) for _ in range(round(between_spots))]
+        rests += [humans.rest_of_login_ms(self._rng) for _ in range(round(just_signed_in))]
+        for rest_ms in rests:
+            if span.start_ms + rest_ms < span.end_ms:
                 account, device = self._viewer()
-                self._listen(account, device, new_session(self._rng), at_ms)
+                self._listen(account, device, new_session(self._rng), span.start_ms + rest_ms)
 
     def begin(self, at_ms: int) -> None:
         """One session begins, most often with an authentication."""
