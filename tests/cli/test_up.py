@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from sori.cli.local.pipeline import STAGES
+from tests.support.processes import alive
 from tests.support.wait import wait_until
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -69,15 +70,6 @@ class Up:
         command = ["curl", "-s", "-o", os.devnull, "-w", "%{http_code}", "-H", "Content-Type: application/json"]
         data = ["--data-binary", f"@{body}", url]
         return subprocess.run([*command, *header, *data], capture_output=True, text=True, check=True).stdout
-
-
-def alive(pid: int) -> bool:
-    """Whether such a process exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def sori() -> list[str]:

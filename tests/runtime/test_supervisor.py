@@ -13,17 +13,10 @@ import pytest
 from runtime.backoff import Backoff
 from runtime.supervisor import ChildState, ProcessChild, Supervisor
 from sori.errors import StorageUnavailable
+from tests.support.processes import alive
 from tests.support.wait import wait_until
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs (a zombie does not)."""
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
 
 
 async def test_a_killed_child_is_restarted() -> None:
