@@ -56,7 +56,11 @@ def _calm_collector() -> None:
     gc.set_threshold(*_GC_THRESHOLDS)
 
 
-async def run(ingress: Ingress, until: Callable[[], Awaitable[object]]) -> None:
+async def run(
+    ingress: Ingress,
+    until: Callable[[], Awaitable[object]],
+    on_listening: Callable[[str, int], None] = lambda _host, _port: None,
+) -> None:
     """Serve until `until` returns, then drain: unready, finish what is in flight, flush; the rest stays spooled."""
     parts = (ingress.committer, ingress.drain, ingress.caretaker)
     tasks = [asyncio.create_task(part.run()) for part in parts]
@@ -68,6 +72,7 @@ async def run(ingress: Ingress, until: Callable[[], Awaitable[object]]) -> None:
             listener = await _listen(ingress)
             host, port = listener.sockets[0].getsockname()[:2]
             _logger.info("listening", host=host, port=port, kafka=ingress.committer.direct)
+            on_listening(host, port)
             await _until_or_failure(until, tasks)
             await _drain(ingress, listener)
     finally:

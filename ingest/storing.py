@@ -24,6 +24,10 @@ class Log(Protocol):
         """Store a group, bounded. Raises StorageUnavailable and is then no longer connected."""
         ...
 
+    async def close(self) -> None:
+        """Flush and close, bounded; never raises."""
+        ...
+
 
 class Spool(Protocol):
     """The local disk: first in, first out, and nothing in it is lost with the process."""

@@ -27,6 +27,7 @@ from ingest.protocol import ConnectionLimits, IngestServer
 from ingest.refusal_log import RefusalLog
 from ingest.siblings import Siblings
 from ingest.spool import DiskSpool
+from ingest.storing import Log
 from ingest.watch import Reloader
 from sori import metrics
 from sori.settings import Settings
@@ -42,7 +43,7 @@ class Ingress:
     """The parts of one ingress process; nothing runs yet."""
 
     settings: Settings
-    log: KafkaLog
+    log: Log
     spool: DiskSpool
     committer: Committer
     drain: Drain
@@ -69,12 +70,14 @@ class WorkerPlace:
     run_dir: Path
 
 
-def build(settings: Settings, spool: DiskSpool, source: Source, place: WorkerPlace | None = None) -> Ingress:
-    """Wire everything. Raises ConfigError."""
+def build(
+    settings: Settings, spool: DiskSpool, source: Source, place: WorkerPlace | None = None, log: Log | None = None
+) -> Ingress:
+    """Wire everything; `log` replaces Kafka in tests. Raises ConfigError."""
     ours, prefix = settings.ingest, settings.kafka.topic_prefix
     events_topic, quarantine_topic = EVENTS.name(prefix), QUARANTINE.name(prefix)
     meters = Meters()
-    log = KafkaLog(settings.kafka, (events_topic, quarantine_topic))
+    log = log or KafkaLog(settings.kafka, (events_topic, quarantine_topic))
     committer = Committer(
         log, spool, ack_timeout_s=ours.ack_timeout_s, deadline_s=ours.deadline_s, on_ack=meters.ack_seconds
     )

@@ -1,0 +1,102 @@
+"""Endpoints from settings and from their file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ingest.endpoints import describe, load_endpoints
+from sori.errors import ConfigError
+from sori.settings.ingest import IngestSettings
+
+TWO = """
+[[endpoint]]
+name = "acme"
+accounts = ["acc_1", "acc_2"]
+app_id = "app_1"
+secrets = ["new", "old"]
+
+[[endpoint]]
+name = "lab"
+path = "/hooks/lab"
+unsigned = true
+"""
+
+
+def write(tmp_path: Path, text: str) -> IngestSettings:
+    file = tmp_path / "endpoints.toml"
+    file.write_text(text)
+    return IngestSettings(endpoints_file=file)
+
+
+def test_without_anything_the_default_endpoint_is_open_and_known_as_such() -> None:
+    table = load_endpoints(IngestSettings())
+    assert [endpoint.path for endpoint in table.unsigned] == ["/webhooks/sori"]
+
+
+def test_secrets_of_the_default_endpoint_are_comma_separated() -> None:
+    table = load_endpoints(IngestSettings(app_id="app", secret_keys=" one, two ,"))
+    assert [secret.value for secret in table.by_path["/webhooks/sori"].secrets] == [b"one", b"two"]
+    assert not table.unsigned
+
+
+def test_a_file_gives_each_endpoint_its_path_accounts_and_secrets(tmp_path: Path) -> None:
+    table = load_endpoints(write(tmp_path, TWO))
+    acme = table.by_path["/webhooks/acme"]
+    assert acme.accounts == {"acc_1", "acc_2"}
+    assert [secret.value for secret in acme.secrets] == [b"new", b"old"]
+    assert table.by_path["/hooks/lab"].name == "lab"
+
+
+def test_with_a_file_the_default_endpoint_is_not_left_open_beside_it(tmp_path: Path) -> None:
+    assert "/webhooks/sori" not in load_endpoints(write(tmp_path, TWO)).by_path
+
+
+def test_secrets_may_be_files_beside_the_endpoints_file(tmp_path: Path) -> None:
+    (tmp_path / "one.key").write_text("s1\n")
+    table = load_endpoints(write(tmp_path, '[[endpoint]]\nname = "a"\nsecret_files = ["one.key"]\n'))
+    assert table.by_path["/webhooks/a"].secrets[0].value == b"s1"
+    assert tmp_path / "one.key" in table.sources
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[[endpoint]]\nname = "a"\n', "unsigned = true"),
+        ('[[endpoint]]\nname = "a"\nsecrets = ["x"]\nunsigned = true\n', "unsigned"),
+        ('[[endpoint]]\nname = "a"\nsecrets = [""]\n', "empty"),
+        ('[[endpoint]]\nname = "a"\nsecrets = ["x"]\ntypo = 1\n', "typo"),
+        ('[[endpoint]]\nname = "a"\npath = "/readyz"\nsecrets = ["x"]\n', "not a path"),
+        ('[[endpoint]]\nname = "a"\nsecret_files = ["nowhere"]\n', "secret file"),
+        ('[[endpoint]]\nname = "a"\nsecrets = ["x"]\n' * 2, "two endpoints"),
+        ("not toml", "endpoints file"),
+        ("", "no endpoint"),
+    ],
+)
+def test_a_file_that_is_wrong_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_endpoints(write(tmp_path, text))
+
+
+def test_a_description_tells_keys_apart_and_never_a_secret(tmp_path: Path) -> None:
+    text = str(describe(load_endpoints(write(tmp_path, TWO.replace('"new"', '"hush-hush"')))))
+    assert "hush-hush" not in text
+    assert "app_1:" in text
+    assert "unsigned" in text
+    assert "hush-hush" not in repr(load_endpoints(write(tmp_path, TWO.replace('"new"', '"hush-hush"'))))
+
+
+@pytest.mark.parametrize(
+    ("raw", "claimant"),
+    [
+        (b'{"account_id":"acc_2","event":1}', "acc_2"),
+        (b'{"account_id":"acc_9"}', ""),
+        (b"nope", ""),
+        (b'{"account_id":7}', ""),
+        (b"\xff", ""),
+    ],
+)
+def test_a_body_that_is_no_event_may_still_name_its_account(tmp_path: Path, raw: bytes, claimant: str) -> None:
+    table = load_endpoints(write(tmp_path, TWO))
+    assert table.claimant(table.by_path["/webhooks/acme"], raw) == claimant

@@ -1,0 +1,268 @@
+"""What a sender sees on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from sori.records import parse_headers
+from tests.ingest.running import PATH, SECRET, SteeredLog, running
+from tests.support.records import body
+from tests.support.wait import wait_until
+
+
+async def test_a_good_delivery_gets_200_only_after_it_is_stored(tmp_path: Path) -> None:
+    log = SteeredLog()
+    async with running(tmp_path, log) as it:
+        status, answer, _ = await it.post()
+        assert (status, answer) == (200, {"status": "accepted"})
+        assert [record.value for record in log.stored] == [body()]
+        assert log.stored[0].topic == "sori.events"
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+async def test_a_body_is_stored_as_signed_whatever_its_encoding_on_the_wire(tmp_path: Path, encoding: str) -> None:
+    async with running(tmp_path) as it:
+        assert (await it.post(encoding=encoding))[0] == 200
+        assert it.log.stored[0].value == body()
+
+
+async def test_a_chunked_body_is_read_to_its_end(tmp_path: Path) -> None:
+    from sori.signature import HmacSha256
+
+    raw = body(metadata={"x": "y" * 50_000})
+
+    async def chunks() -> object:
+        for start in range(0, len(raw), 7_000):
+            yield raw[start : start + 7_000]
+
+    async with running(tmp_path) as it:
+        headers = {
+            "Content-Type": "application/json",
+            "X-SORI-Signature": HmacSha256().sign(SECRET.encode(), raw),
+        }
+        async with it.http.post(it.url + PATH, data=chunks(), headers=headers) as answer:
+            assert answer.status == 200
+        assert it.log.stored[0].value == raw
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "kind"),
+    [
+        ({"secret": None}, 401, "unauthorized"),
+        ({"secret": "wrong"}, 401, "unauthorized"),
+        ({"headers": {"Content-Type": "text/plain"}}, 415, "unsupported_type"),
+        ({"headers": {"Content-Type": "application/json; charset=utf-16"}}, 415, "unsupported_type"),
+        ({"headers": {"Content-Encoding": "br"}}, 415, "unsupported_type"),
+        ({"headers": {"Content-Encoding": "gzip"}}, 400, "malformed"),
+        ({"raw": b"x" * 2_000_000}, 413, "too_large"),
+        ({"raw": b"x" * 200_000_000, "encoding": "gzip"}, 413, "too_large"),
+        ({"raw": b""}, 422, "malformed"),
+        ({"raw": b"[]"}, 422, "malformed"),
+        ({"raw": b"nope"}, 422, "malformed"),
+        ({"raw": body(event="campaign.unknown")}, 422, "invalid"),
+        ({"path": "/webhooks/nobody"}, 404, "not_found"),
+    ],
+)
+async def test_a_refusal_is_problem_json(tmp_path: Path, request_: dict[str, object], status: int, kind: str) -> None:
+    async with running(tmp_path) as it:
+        got, problem, headers = await it.post(**request_)  # type: ignore[arg-type]
+        assert (got, problem["type"]) == (status, f"urn:sori:problem:{kind}")
+        assert headers["Content-Type"] == "application/problem+json"
+        assert (await it.post())[0] == 200  # and the next one is served
+
+
+async def test_get_on_an_endpoint_is_405_and_says_what_is_allowed(tmp_path: Path) -> None:
+    async with running(tmp_path) as it, it.http.get(it.url + PATH) as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+
+async def test_an_unsigned_endpoint_answers_400_to_bad_json_and_keeps_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path, secret_keys="") as it:
+        assert (await it.post(b"nope", secret=None))[0] == 400
+        assert it.log.stored == []
+        assert (await it.post(secret=None))[0] == 200
+        assert not parse_headers(it.log.stored[0].headers).verified
+
+
+async def test_what_a_proven_sender_sent_wrongly_is_quarantined_before_the_answer(tmp_path: Path) -> None:
+    async with running(tmp_path) as it:
+        raw = body(campaign={"id": 7})
+        status, problem, _ = await it.post(raw)
+        assert (status, problem["field"]) == (422, "campaign.id")
+        (record,) = it.log.stored
+        headers = dict(record.headers)
+        assert (record.topic, record.value) == ("sori.quarantine", raw)
+        assert (headers["reason"], headers["field"], headers["account"]) == (b"schema", b"campaign.id", b"acc_1")
+        assert (headers["verified"], headers["endpoint"]) == (b"1", b"default")
+
+
+async def test_a_query_string_does_not_hide_the_endpoint(tmp_path: Path) -> None:
+    async with running(tmp_path) as it:
+        assert (await it.post(path=PATH + "?a=b"))[0] == 200
+
+
+async def test_probes_and_metrics_answer_on_the_same_port(tmp_path: Path) -> None:
+    async with running(tmp_path) as it:
+        await it.post()
+        assert (await it.get("/healthz"))[0] == 200
+        assert (await it.get("/readyz"))[0] == 200
+        status, text = await it.get("/metrics")
+        assert status == 200
+        assert 'sori_ingest_events_total{account="acc_1",outcome="accepted"}' in text
+        assert "sori_ingest_spool_events 0.0" in text
+
+
+async def test_metrics_name_no_account_that_did_not_prove_itself(tmp_path: Path) -> None:
+    async with running(tmp_path) as it:
+        await it.post(body(account_id="acc_forged"), secret="wrong")
+        assert "acc_forged" not in (await it.get("/metrics"))[1]
+
+
+async def test_pipelined_requests_are_answered_in_order_on_one_connection(tmp_path: Path) -> None:
+    from sori.signature import HmacSha256
+
+    raw = body()
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"X-SORI-Signature: {HmacSha256().sign(SECRET.encode(), raw)}\r\nContent-Length: {len(raw)}\r\n"
+    )
+    good, last = f"{head}\r\n".encode() + raw, f"{head}Connection: close\r\n\r\n".encode() + raw
+    wrong = b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with running(tmp_path) as it:
+        answer = await it.raw(good * 40 + wrong + last)
+        statuses = re.findall(rb"HTTP/1.1 (\d+)", answer)
+        assert statuses == [b"200"] * 40 + [b"404", b"200"]
+
+
+async def test_http_1_0_is_answered_and_closed(tmp_path: Path) -> None:
+    async with running(tmp_path) as it:
+        answer = await it.raw(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert b" 200 " in answer
+        assert b"Connection: close" in answer
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"POST " + b"/x" * 9_000 + b" HTTP/1.1\r\n\r\n", b"431"),
+        (b"POST / HTTP/1.1\r\nA: " + b"x" * 20_000 + b"\r\n\r\n", b"431"),
+        (b"POST / HTTP/1.1\r\n" + b"A: b\r\n" * 500 + b"\r\n", b"431"),
+        (b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", b"400"),
+        (
+            b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n",
+            b"400",
+        ),
+    ],
+)
+async def test_bad_http_gets_problem_json_and_the_connection_ends(
+    tmp_path: Path, request_: bytes, status: bytes
+) -> None:
+    async with running(tmp_path) as it:
+        answer = await it.raw(request_)
+        assert answer.split(b" ")[1] == status
+        assert b"application/problem+json" in answer
+
+
+async def test_expect_100_continue_is_honoured(tmp_path: Path) -> None:
+    async with running(tmp_path) as it:
+        reader, writer = await asyncio.open_connection("127.0.0.1", it.port)
+        writer.write(
+            f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+            "Content-Length: 4\r\n\r\n".encode()
+        )
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"nope")
+        assert b" 401 " in await reader.readline()
+        writer.close()
+
+
+async def test_a_body_that_dribbles_is_cut_off_while_good_senders_are_served(tmp_path: Path) -> None:
+    async with running(tmp_path, body_timeout_s=0.3) as it:
+        slow = asyncio.create_task(
+            it.raw(
+                f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                "Content-Length: 1000\r\n\r\n{".encode()
+            )
+        )
+        for _ in range(20):
+            assert (await it.post())[0] == 200
+        assert b" 408 " in await slow
+
+
+async def test_a_head_that_never_ends_is_cut_off(tmp_path: Path) -> None:
+    async with running(tmp_path, header_timeout_s=0.2) as it:
+        assert await it.raw(b"POST /webhooks/sori HTTP/1.1\r\nHost: x\r\nX-Slow: ") == b""
+
+
+async def test_a_connection_too_many_gets_503_and_is_closed(tmp_path: Path) -> None:
+    async with running(tmp_path, max_connections=3) as it:
+        held = [await asyncio.open_connection("127.0.0.1", it.port) for _ in range(3)]
+        await wait_until(lambda: it.ingress.server.open_connections == 3)
+        answer = await it.raw(b"")
+        assert b" 503 " in answer
+        assert b"Retry-After" in answer
+        for _, writer in held:
+            writer.close()
+        await wait_until(lambda: it.ingress.server.open_connections == 0)
+        assert (await it.post())[0] == 200
+
+
+async def test_overload_is_shed_at_once_with_retry_after(tmp_path: Path) -> None:
+    log = SteeredLog()
+    async with running(tmp_path, log, max_in_flight=2) as it:
+        log.delay_s = 0.5
+        waiting = [asyncio.create_task(it.post()) for _ in range(2)]
+        await wait_until(lambda: it.ingress.webhooks.in_flight == 2)
+        begun = time.monotonic()
+        status, problem, headers = await it.post()
+        assert (status, problem["type"]) == (503, "urn:sori:problem:overloaded")
+        assert int(headers["Retry-After"]) >= 1
+        assert time.monotonic() - begun < 0.4
+        assert [status for status, _, _ in await asyncio.gather(*waiting)] == [200, 200]
+
+
+async def test_an_account_that_sends_too_fast_gets_429_and_others_do_not(tmp_path: Path) -> None:
+    async with running(tmp_path, rate_limit_per_s=0.001, rate_burst=2) as it:
+        assert [(await it.post())[0] for _ in range(3)] == [200, 200, 429]
+        assert (await it.post(body(account_id="acc_2")))[0] == 200
+
+
+async def test_a_sender_that_hangs_up_does_not_disturb_the_others(tmp_path: Path) -> None:
+    log = SteeredLog()
+    async with running(tmp_path, log) as it:
+        log.delay_s = 0.2
+        _, writer = await asyncio.open_connection("127.0.0.1", it.port)
+        raw = body()
+        from sori.signature import HmacSha256
+
+        signature = HmacSha256().sign(SECRET.encode(), raw)
+        writer.write(
+            f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-SORI-Signature: {signature}\r\n"
+            f"Content-Length: {len(raw)}\r\n\r\n".encode()
+            + raw
+        )
+        await wait_until(lambda: it.ingress.webhooks.in_flight == 1)
+        writer.close()
+        assert (await it.post())[0] == 200
+        await wait_until(lambda: it.ingress.webhooks.in_flight == 0)
+
+
+async def test_draining_is_unready_and_says_close_while_it_serves_what_is_open(tmp_path: Path) -> None:
+    log = SteeredLog()
+    async with running(tmp_path, log) as it:
+        log.delay_s = 0.3
+        late = asyncio.create_task(it.post())
+        await wait_until(lambda: it.ingress.webhooks.in_flight == 1)
+        it.ingress.webhooks.draining = True
+        assert (await it.get("/readyz"))[0] == 503
+        assert (await it.get("/healthz"))[0] == 200
+        status, _, headers = await it.post()
+        assert (status, headers["Connection"]) == (200, "close")
+        assert (await late)[0] == 200
