@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from api.sql_guard import read_query
-from runtime.clickhouse import Dsn, open_client
+from runtime.clickhouse import Dsn, open_client, plain_message
 from sori.errors import QueryError, StorageUnavailable
 from sori.settings.api import ApiSettings
 
@@ -52,9 +52,9 @@ class DirectEngine:
         try:
             return bytes(self._client.raw_query(query.sql, fmt=query.format or fmt))
         except OperationalError as error:
-            raise StorageUnavailable(f"ClickHouse does not answer: {error}") from error
+            raise StorageUnavailable(f"ClickHouse does not answer: {plain_message(error)}") from error
         except ClickHouseError as error:
-            raise QueryError(_plain(error)) from error
+            raise QueryError(plain_message(error)) from error
 
     def close(self) -> None:
         """Close the client."""
@@ -95,10 +95,6 @@ class HttpEngine:
 
     def close(self) -> None:
         """Nothing is held open."""
-
-
-def _plain(error: ClickHouseError) -> str:
-    return " ".join(str(error).partition("Stack trace")[0].split())
 
 
 def _problem(body: bytes) -> str:

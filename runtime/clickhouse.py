@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,13 @@ def open_client(
     return client
 
 
+def plain_message(error: Exception) -> str:
+    """ClickHouse's own message: without the driver's framing, addresses and stack traces, on one line."""
+    text = " ".join(str(error).partition("Stack trace")[0].split())
+    text = re.sub(r"^Received ClickHouse exception, code: \d+, server response: ", "", text)
+    return re.sub(r"( \(version [^()]*\))?( \(for url [^()]*\))?$", "", text)[:4000]
+
+
 def _open_embedded(path: Path) -> Client:
     holder = path_holder(path)
     if holder is not None:
@@ -115,8 +123,7 @@ def _open_embedded(path: Path) -> Client:
     except OSError as error:
         raise StorageUnavailable(f"cannot create {path}: {error.strerror}") from error
     except ClickHouseError as error:
-        reason = str(error).partition("Stack trace")[0].strip().rstrip(",")
-        raise StorageUnavailable(f"cannot open the chDB path {path}: {reason}") from error
+        raise StorageUnavailable(f"cannot open the chDB path {path}: {plain_message(error)}") from error
 
 
 def path_holder(path: Path) -> int | None:
@@ -142,11 +149,11 @@ def _open_server(dsn: Dsn, create_database: bool, timeout_s: float) -> Client:
         if error.code in _AUTHENTICATION_FAILED:
             raise ConfigError(f"{dsn}: ClickHouse refuses this user or password") from error
         if error.code != _UNKNOWN_DATABASE:
-            raise StorageUnavailable(f"{dsn}: {error}") from error
+            raise StorageUnavailable(f"{dsn}: {plain_message(error)}") from error
         if not create_database:
             raise ConfigError(f"{dsn}: no database {dsn.database!r}; create it with `sori schema apply`") from error
     except ClickHouseError as error:
-        raise StorageUnavailable(f"{dsn}: {error}") from error
+        raise StorageUnavailable(f"{dsn}: {plain_message(error)}") from error
     bootstrap = _connect(dsn, "default", timeout_s)
     try:
         bootstrap.command(f"CREATE DATABASE IF NOT EXISTS `{dsn.database}`")

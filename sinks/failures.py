@@ -12,6 +12,8 @@ import struct
 
 from clickhouse_connect.driver.exceptions import DataError
 
+from runtime.clickhouse import plain_message
+
 #: Something is not where our migrations put it.
 _SCHEMA_CODES = {
     8: "THERE_IS_NO_COLUMN",
@@ -82,7 +84,7 @@ class Rejected(InsertFailure):
 
 def classify(error: Exception) -> InsertFailure:
     """Map what clickhouse-connect raised. An unknown code counts as Unavailable: waiting loses nothing."""
-    text = " ".join(str(error).partition("Stack trace")[0].split())[:2000]
+    text = plain_message(error)
     code = getattr(error, "code", None)
     if code in _SCHEMA_CODES:
         return SchemaDrift(text, code)

@@ -76,6 +76,8 @@ class TopicSink:
             self._kafka,
             group_id=self.group,
             group_instance_id=self._instance_id,
+            session_timeout_ms=int(self._settings.session_timeout_s * 1000),
+            heartbeat_interval_ms=int(self._settings.session_timeout_s * 1000 / 4),
             max_partition_fetch_bytes=8 * 1024 * 1024,
             metadata_max_age_ms=10_000,
             fetch_max_wait_ms=100,
@@ -229,7 +231,8 @@ class TopicSink:
         await self._settle()
 
     def _observe(self) -> None:
-        lag = sum(max(0, (self._consumer.highwater(tp) or 0) - read) for tp, read in self._read.items())
+        ours = self._consumer.assignment() & self._read.keys()
+        lag = sum(max(0, (self._consumer.highwater(tp) or 0) - self._read[tp]) for tp in ours)
         gauge(metrics.SINKS_LAG).labels(self._spec.name).set(lag + self._collector.rows)
         waiting = self._collector.rows > 0 or self._members.in_flight is not None
         gauge(metrics.SINKS_AGE).labels(self._spec.name).set(time.monotonic() - self._committed_at if waiting else 0)

@@ -24,6 +24,7 @@ class SinksSettings(BaseModel):
         0.2, gt=0, description="First pause after a failed insert, seconds; doubles, jittered."
     )
     backoff_max_s: float = Field(15.0, gt=0, description="Longest pause between two tries, seconds.")
+    session_timeout_s: float = Field(10.0, gt=0, description="When a silent process loses its partitions, seconds.")
     stall_s: float = Field(60.0, gt=0, description="Waiting rows and no commit for so long: not healthy, seconds.")
     admin_port: int = Field(8083, ge=0, le=65535, description="Port of /healthz and /metrics; 0 turns it off.")
     admin_host: str = Field("127.0.0.1", description="Address of /healthz and /metrics.")

@@ -74,9 +74,10 @@ async def stored(dsn: str) -> int:
 
 
 async def test_killed_in_a_loop_it_stores_every_event_exactly_once(
-    topics: KafkaSettings, tmp_path: Path, dsn: str
+    topics: KafkaSettings, tmp_path: Path, chdb_dsn: str
 ) -> None:
     """Physically once, counted before any merge; windows as if nothing had happened."""
+    dsn = chdb_dsn
     without_merges(dsn)
     env = {
         "SORI_CLICKHOUSE__DSN": dsn,

@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-from aiokafka import AIOKafkaProducer
 from clickhouse_connect.driver.client import Client
 
 from runtime.kafka import make_producer, running
-from sinks.service import SinkService
 from sori import topics as registry
 from sori.records import event_headers
-from sori.settings import Settings, load_settings
 from sori.settings.kafka import KafkaSettings
-from sori.topics import Topic
+from tests.support.sinks import produce, settings_for, sinks_running
 from tests.support.wait import wait_until
-
-
-@asynccontextmanager
-async def sinks_running(settings: Settings) -> AsyncIterator[SinkService]:
-    """Every sink at work while the block runs; what ends them ends the test."""
-    stop = asyncio.Event()
-    service = SinkService(settings)
-    task = asyncio.create_task(service.run(stop))
-    try:
-        yield service
-    finally:
-        stop.set()
-        await task
-
-
-def settings_for(kafka: KafkaSettings, dsn: str) -> Settings:
-    """Settings of a pipeline of this test's own."""
-    return load_settings(kafka=kafka.model_dump(), clickhouse={"dsn": dsn}, sinks={"group": kafka.topic_prefix + "g"})
 
 
 def impression(number: int, **changes: object) -> bytes:
@@ -50,12 +26,6 @@ def impression(number: int, **changes: object) -> bytes:
         **changes,
     }
     return json.dumps(body).encode()
-
-
-async def produce(producer: AIOKafkaProducer, kafka: KafkaSettings, topic: Topic, *values: bytes, **options: object):
-    """Send and wait for every acknowledgement."""
-    sent = [await producer.send(topic.name(kafka.topic_prefix), value, **options) for value in values]
-    await asyncio.gather(*sent)
 
 
 async def test_every_topic_reaches_its_view(topics: KafkaSettings, dsn: str, client: Client) -> None:
