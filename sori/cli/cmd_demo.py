@@ -53,7 +53,7 @@ def demo(
         del os.environ[name]
     log_settings = load_settings().log
     configure_logging(log_settings.model_copy(update={"level": "warning"}), stage="demo")
-    console = Console()
+    console = Console(highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="sori-demo-"))
     passed = False
     try:
@@ -103,6 +103,7 @@ async def _run(folder: Path, traffic: Traffic, console: Console) -> Verdict | No
 
 
 def _print(verdict: Verdict, console: Console) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from sori.cli.demo.run import summary_rows
@@ -113,9 +114,10 @@ def _print(verdict: Verdict, console: Console) -> None:
     console.print(table)
     for attack in verdict.attacks:
         mark = "[red]missed[/]" if attack in verdict.undetected else "[green]alerted[/]"
-        console.print(f"{mark}  {attack.rule}  {attack.subject.account_id} {attack.subject.value}", soft_wrap=True)
+        whom = escape(f"{attack.subject.account_id} {attack.subject.value}")
+        console.print(f"{mark}  {attack.rule}  {whom}", soft_wrap=True)
     for miss in verdict.misses:
-        console.print(f"[red]miss:[/] {miss}", soft_wrap=True)
+        console.print(f"[red]miss:[/] {escape(miss)}", soft_wrap=True)
     if not verdict.misses:
         console.print(
             "[green]Every accepted event is stored and counted once; every attack was alerted, no one else.[/]"

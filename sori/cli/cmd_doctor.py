@@ -22,17 +22,18 @@ def doctor(
     Exit code: 0 when everything is there, 1 otherwise.
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     checks = list(examine(load_settings(config)))
     table = Table("", "what", "found")
     for check in checks:
-        table.add_row("[green]ok[/]" if check.ok else "[red]no[/]", check.name, check.detail)
+        table.add_row("[green]ok[/]" if check.ok else "[red]no[/]", check.name, escape(check.detail))
     console = Console()
     console.print(table)
     failed = [check for check in checks if not check.ok]
     for check in failed:
-        console.print(f"[red]{check.name}[/]: {check.remedy}", soft_wrap=True)
+        console.print(f"[red]{check.name}[/]: {escape(check.remedy)}", soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 

@@ -9,6 +9,7 @@ from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -66,7 +67,7 @@ def _campaigns(snapshot: Snapshot) -> Table:
     )
     for row in snapshot.campaigns:
         interval = f"{row['ctr_low']:.1%} to {row['ctr_high']:.1%}"
-        name = f"{row['account_id']} {row['campaign_id']}"
+        name = escape(f"{row['account_id']} {row['campaign_id']}")
         table.add_row(name, str(row["impressions"]), str(row["clicks"]), f"{row['ctr']:.2%}", interval)
     return table
 
@@ -75,5 +76,6 @@ def _alerts(snapshot: Snapshot) -> Table:
     table = Table("rule", "subject", "observed", "expected", "state", title="Latest fraud alerts", title_justify="left")
     for row in snapshot.alerts:
         numbers = (f"{row['observed']:.0f}", f"{row['expected']:.1f}")
-        table.add_row(f"[red]{row['rule']}[/]", f"{row['account_id']} {row['subject']}", *numbers, row["state"])
+        subject = escape(f"{row['account_id']} {row['subject']}")
+        table.add_row(f"[red]{row['rule']}[/]", subject, *numbers, row["state"])
     return table
