@@ -13,12 +13,14 @@ from clickhouse_connect.driver.client import Client
 from runtime import migrations
 from runtime.clickhouse import Dsn, open_client, parse_dsn
 from sinks.deadletter import DeadLetters
+from sinks.repair import Repairer
 from sinks.specs import SinkSpec, sink_specs
 from sinks.store import Store
 from sinks.topic_sink import TopicSink
 from sinks.writer import Writer
 from sori.errors import SchemaError, StorageUnavailable
 from sori.settings import Settings
+from sori.topics import LATE
 
 _log = structlog.get_logger()
 
@@ -64,6 +66,7 @@ class SinkService:
             return
         async with AsyncExitStack() as stack:
             tasks = [asyncio.create_task(self._open(spec, stack).run(stop), name=spec.name) for spec in self._specs]
+            tasks.append(asyncio.create_task(self._repairer(stack).run(stop), name="repair"))
             _log.info("sinks running", clickhouse=str(self._dsn), topics=[spec.name for spec in self._specs])
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -86,6 +89,14 @@ class SinkService:
         sink = TopicSink(spec, store, self._settings.kafka, self._settings.sinks, instance)
         self._sinks.append(sink)
         return sink
+
+    def _repairer(self, stack: AsyncExitStack) -> Repairer:
+        """Runs where the first partition of the late topic is: in one process of the group."""
+        executor = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="repair"))
+        writer = Writer(self._opener())
+        stack.callback(writer.close)
+        late = [sink for sink in self._sinks if sink.name == LATE.suffix]
+        return Repairer(self._settings, writer, executor, lambda: any(sink.owns(0) for sink in late))
 
     def _opener(self) -> Callable[[], Client]:
         dsn, timeout_s = self._dsn, self._settings.sinks.insert_timeout_s

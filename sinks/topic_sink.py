@@ -61,6 +61,15 @@ class TopicSink:
         self._consumer: AIOKafkaConsumer = None
 
     @property
+    def name(self) -> str:
+        """The sink's name."""
+        return self._spec.name
+
+    def owns(self, partition: int) -> bool:
+        """Whether this process has that partition now."""
+        return self._consumer is not None and TopicPartition(self._topic, partition) in self._consumer.assignment()
+
+    @property
     def trouble(self) -> str:
         """Why this sink does not make progress, or an empty string."""
         if self._store.trouble:

@@ -56,6 +56,14 @@ class Writer:
         """Answer of a counting query. Raises InsertFailure of any kind."""
         return int(self._guarded(lambda client: client.command(sql)))
 
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Answer of any query. Raises InsertFailure of any kind."""
+        return list(self._guarded(lambda client: client.query(sql).result_rows))
+
+    def execute(self, sql: str) -> None:
+        """Run a statement. Raises InsertFailure of any kind."""
+        self._guarded(lambda client: client.command(sql))
+
     def _guarded(self, action: Callable[[Client], Any]) -> Any:
         client = self._connected()
         try:

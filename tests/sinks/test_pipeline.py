@@ -10,6 +10,7 @@ from runtime.kafka import make_producer, running
 from sori import topics as registry
 from sori.records import event_headers
 from sori.settings.kafka import KafkaSettings
+from tests.support.records import event_record
 from tests.support.sinks import produce, settings_for, sinks_running
 from tests.support.wait import wait_until
 
@@ -115,3 +116,22 @@ async def test_every_topic_reaches_its_view(topics: KafkaSettings, dsn: str, cli
     assert client.command("SELECT clicks FROM ctr_by_minute") == 5
     assert client.command("SELECT JSONExtractString(evidence, 'sample_event_ids', 1) FROM alerts_current") == "act_1"
     assert client.command("SELECT reason FROM quarantine_current") == "malformed"
+
+
+async def test_a_late_event_is_counted_in_its_window_by_itself(topics: KafkaSettings, dsn: str, client: Client) -> None:
+    """The stream left it out and said so; soon windows and raw events agree again."""
+    window = {"window_start": 1760419500, "account_id": "acc_1", "campaign_id": "cmp_1", "material_id": ""}
+    window |= {"platform": "Android", "country": "Unknown", "region": "Unknown", "city": "Unknown"}
+    window |= {"source_partition": 0, "impressions": 2, "clicks": 0, "suspect_clicks": 0, "version": 2}
+    late = {"account_id": "acc_1", "event": "campaign.impression", "created_at": 1760419512421, "identity": "act_0_2"}
+    late |= {"window_start": 1760419500, "received_at": 1760423112421, "kafka_partition": 0, "kafka_offset": 2}
+    async with sinks_running(settings_for(topics, dsn)), running(make_producer(topics), 10) as producer:
+        await produce(producer, topics, registry.CTR_WINDOWS, json.dumps(window).encode())
+        await produce(producer, topics, registry.LATE, json.dumps(late | {"reason": "late"}).encode())
+        await wait_until(lambda: client.command("SELECT count() FROM late_events") == 1)
+        await wait_until(lambda: client.command("SELECT impressions FROM ctr_by_minute") == 2)
+        for number in range(3):
+            record = event_record(number)
+            headers = list(record.headers)
+            await produce(producer, topics, registry.EVENTS, record.value, headers=headers, partition=0)
+        await wait_until(lambda: client.command("SELECT impressions FROM ctr_by_minute") == 3)

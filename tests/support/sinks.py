@@ -29,7 +29,11 @@ async def sinks_running(settings: Settings) -> AsyncIterator[SinkService]:
 
 def settings_for(kafka: KafkaSettings, dsn: str) -> Settings:
     """Settings of a pipeline of this test's own."""
-    return load_settings(kafka=kafka.model_dump(), clickhouse={"dsn": dsn}, sinks={"group": kafka.topic_prefix + "g"})
+    return load_settings(
+        kafka=kafka.model_dump(),
+        clickhouse={"dsn": dsn},
+        sinks={"group": kafka.topic_prefix + "g", "repair_interval_s": 0.2},
+    )
 
 
 async def produce(producer: AIOKafkaProducer, kafka: KafkaSettings, topic: Topic, *values: bytes, **options: object):

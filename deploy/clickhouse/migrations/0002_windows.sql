@@ -43,3 +43,17 @@ ENGINE = ReplacingMergeTree(rank)
 PARTITION BY toYYYYMM(window_start)
 ORDER BY (window_start, account_id, device_id, source_partition)
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- How far a window of a source partition has been recounted because of late events: `version` is the offset up to
+-- which the recount is known to be complete. A stream row of a higher version, or a later late event, calls for another.
+CREATE TABLE IF NOT EXISTS window_repairs
+(
+    window_start      DateTime('UTC'),
+    account_id        LowCardinality(String),
+    source_partition  Int32,
+    version           UInt64,
+    repaired_at       DateTime('UTC') DEFAULT now('UTC')
+)
+ENGINE = ReplacingMergeTree(version)
+PARTITION BY toYYYYMM(window_start)
+ORDER BY (window_start, account_id, source_partition);

@@ -10,7 +10,8 @@ CREATE TABLE IF NOT EXISTS late
     received_at      DateTime64(3, 'UTC'),
     kafka_partition  Int32,
     kafka_offset     Int64,
-    reason           LowCardinality(String)
+    reason           LowCardinality(String),
+    stored_at        DateTime('UTC') DEFAULT now('UTC')
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(received_at)

@@ -1,0 +1,144 @@
+"""SQL that counts windows again from the raw events, inside ClickHouse. Pure: text only.
+
+A recounted row replaces the stream's row of the same window and source partition: it carries the version up to which it
+is complete and `repaired = 1`, so it wins over the row it recounts and loses to a stream row that has seen more. Since
+it stays per source partition, a later stream row can never be added to it: readers sum over partitions as before. Keys
+that the windows have and the events have not are set to zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A table of windows: its dimensions beside window and account, and what it counts in which events."""
+
+    table: str
+    dimensions: tuple[str, ...]
+    counts: dict[str, str]
+    kept: tuple[str, ...] = ()
+
+    @property
+    def events(self) -> str:
+        """SQL list of the events it counts."""
+        return ", ".join(f"'{event}'" for event in self.counts.values())
+
+
+CTR = Counted(
+    "ctr_windows",
+    ("campaign_id", "material_id", "platform", "country", "region", "city"),
+    {"impressions": "campaign.impression", "clicks": "campaign.click"},
+    kept=("suspect_clicks",),
+)
+DEVICES = Counted(
+    "device_windows",
+    ("device_id",),
+    {"impressions": "campaign.impression", "clicks": "campaign.click", "authentications": "authentication"},
+)
+TABLES = (CTR, DEVICES)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One window (epoch seconds) of one account and source partition, and the version its recount is good for."""
+
+    window_start: int
+    account_id: str
+    source_partition: int
+    version: int
+
+
+def pending_sql(lookback_s: int) -> str:
+    """Targets that late events of the last `lookback_s` seconds call for and no recount has answered yet.
+
+    Columns: window_start (epoch seconds), account_id, source_partition, version.
+    """
+    keys = "window_start, account_id, source_partition"
+    late = f"FROM late FINAL WHERE stored_at >= now() - {int(lookback_s)} AND event IN ({DEVICES.events})"
+    touched = f"FINAL WHERE window_start IN (SELECT window_start {late})"
+    current = " UNION ALL ".join(
+        f"SELECT {keys}, version, repaired FROM {counted.table} {touched}"  # noqa: S608 - same
+        for counted in TABLES
+    )
+    return f"""
+        SELECT toUInt32(window_start) AS window, account_id, source_partition, greatest(last, top) AS version
+        FROM (SELECT window_start, account_id, kafka_partition AS source_partition,
+                     toUInt64(max(kafka_offset) + 1) AS last {late} GROUP BY {keys}) AS l
+        LEFT JOIN (SELECT {keys}, max(version) AS top, maxIf(version, repaired = 0) AS stream_top
+                   FROM ({current}) GROUP BY {keys}) AS c USING ({keys})
+        LEFT JOIN (SELECT {keys}, max(version) AS done FROM window_repairs GROUP BY {keys}) AS r USING ({keys})
+        WHERE last > done OR stream_top > done
+        ORDER BY {keys} LIMIT 10000"""  # noqa: S608 - same
+
+
+def repair_sql(counted: Counted, targets: Sequence[Target], window_s: int) -> str:
+    """Recount the targets in one table."""
+    tuples = ", ".join(
+        f"({t.window_start}, {_quote(t.account_id)}, {t.source_partition}, toUInt64({t.version}))" for t in targets
+    )
+    names = (
+        "toDateTime(t.1, 'UTC') AS window_start, t.2 AS account_id, toInt32(t.3) AS source_partition, t.4 AS version"
+    )
+    first, last = min(t.window_start for t in targets), max(t.window_start for t in targets)
+    wanted = f"SELECT {names} FROM (SELECT arrayJoin([{tuples}]) AS t)"  # noqa: S608 - quoted above
+    return _recount(counted, wanted, first, last + window_s, window_s)
+
+
+def backfill_sql(counted: Counted, start: int, end: int, window_s: int) -> str:
+    """Recount every window that begins in [start, end), epoch seconds, in one table."""
+    keys = "window_start, account_id, source_partition"
+    wanted = f"""
+        SELECT {keys}, max(version) AS version FROM
+        (
+            SELECT {keys}, version FROM {counted.table} FINAL WHERE {_between("window_start", start, end)}
+            UNION ALL
+            SELECT DISTINCT {_window(window_s)} AS window_start, account_id, kafka_partition, toUInt64(0) FROM events
+            WHERE event IN ({counted.events}) AND {_between("created_at", start, end)}
+        )
+        GROUP BY {keys}"""  # noqa: S608 - numbers and names of ours
+    return _recount(counted, wanted, start, end, window_s)
+
+
+def _recount(counted: Counted, wanted: str, start: int, end: int, window_s: int) -> str:
+    keys = "window_start, account_id, source_partition"
+    dimensions = ", ".join(counted.dimensions)
+    columns = ", ".join([*counted.counts, *counted.kept])
+    sums = ", ".join(f"sum(c.{name}) AS {name}" for name in (*counted.counts, *counted.kept))
+    counting = ", ".join(f"countIf(event = '{event}') AS {name}" for name, event in counted.counts.items())
+    zeros = ", ".join("0" for _ in counted.counts)
+    from_events = ", ".join([counting, *(f"0 AS {name}" for name in counted.kept)])
+    from_windows = ", ".join([zeros, *counted.kept])
+    return f"""
+        INSERT INTO {counted.table} ({keys}, {dimensions}, {columns}, version, repaired)
+        WITH wanted AS ({wanted})
+        SELECT {keys}, {dimensions}, {sums}, any(wanted.version) AS version, 1 AS repaired
+        FROM
+        (
+            SELECT {_window(window_s)} AS window_start, account_id, toInt32(kafka_partition) AS source_partition,
+                {dimensions}, {from_events}
+            FROM events FINAL
+            WHERE event IN ({counted.events}) AND {_between("created_at", start, end)}
+                AND account_id IN (SELECT account_id FROM wanted) {"AND device_id != ''" if counted is DEVICES else ""}
+            GROUP BY {keys}, {dimensions}
+            UNION ALL
+            SELECT {keys}, {dimensions}, {from_windows}
+            FROM {counted.table} FINAL WHERE {_between("window_start", start, end)}
+        ) AS c
+        INNER JOIN wanted USING ({keys})
+        GROUP BY {keys}, {dimensions}
+        SETTINGS insert_deduplicate = 0, max_partitions_per_insert_block = 0"""  # noqa: S608 - same
+
+
+def _window(window_s: int) -> str:
+    return f"toDateTime(intDiv(toUInt32(toDateTime(created_at, 'UTC')), {window_s}) * {window_s}, 'UTC')"
+
+
+def _between(column: str, start: int, end: int) -> str:
+    return f"{column} >= toDateTime({int(start)}, 'UTC') AND {column} < toDateTime({int(end)}, 'UTC')"
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
