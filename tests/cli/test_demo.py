@@ -9,8 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.processes import alive
 from tests.support.wait import wait_until
+
+pytestmark = pytest.mark.timeout(900)  # starts the whole pipeline
 
 COMMAND = [sys.executable, "-m", "sori.cli.main", "demo"]
 KEYS = {
@@ -47,7 +51,7 @@ def test_a_short_demo_loses_nothing_and_finds_what_was_planted(tmp_path: Path) -
     temporary.mkdir()
     command = [*COMMAND, "--duration", "20", "--rate", "150", "--seed", "1", "--report", str(report)]
     result = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment(temporary), timeout=240
+        command, capture_output=True, text=True, check=False, env=environment(temporary), timeout=600
     )
     assert result.returncode == 0, result.stdout + result.stderr
     figures = json.loads(report.read_text())

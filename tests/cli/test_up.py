@@ -21,6 +21,8 @@ from tests.support.wait import wait_until
 SAMPLES = Path(__file__).parents[1] / "samples"
 SECRET = "kept-secret"
 
+pytestmark = pytest.mark.timeout(900)  # starts the whole pipeline several times
+
 
 class Up:
     """A running `sori up`."""
