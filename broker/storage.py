@@ -96,6 +96,7 @@ def server_properties(data: Path, port: int, controller_port: int) -> dict[str, 
         "share.coordinator.state.topic.num.partitions": "1",
         # A lone group on a laptop has nobody to wait for.
         "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",  # a dead worker on a laptop is missed within seconds
         # The stream stage keeps its low offset in the commit's metadata string.
         "offset.metadata.max.bytes": "4096",
         # After kill -9 the restarted node is fenced until its former session ends: 9 s by default.

@@ -19,8 +19,12 @@ def identity(event: Event) -> str:
 
 
 def content_digest(event: Event) -> str:
-    """128-bit BLAKE2b of (event, account_id, device_id, created_at, metadata), as 32 hex digits."""
-    parts = [event.name, event.account_id, event.device_id, event.created_at, event.metadata or None]
+    """128-bit BLAKE2b of (event, account, device, created_at, campaign, material, metadata), as 32 hex digits.
+
+    Campaign and material belong to it: a bulk change emits many material events within one millisecond.
+    """
+    subject = [event.name, event.account_id, event.device_id, event.created_at, event.campaign_id, event.material_id]
+    parts = [*subject, event.metadata or None]
     try:
         payload = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:  # integers beyond 64 bits

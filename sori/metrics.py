@@ -63,6 +63,9 @@ STREAMS_WATERMARK = MetricSpec(
 )
 STREAMS_LAG = MetricSpec("sori_streams_lag_records", "gauge", "Records not yet applied.", ("topic", "partition"))
 STREAMS_PANES = MetricSpec("sori_streams_live_panes", "gauge", "Live panes over all partitions.", ("hop",))
+STREAMS_HOLES = MetricSpec(
+    "sori_streams_holes_total", "counter", "Rewinds that did not find their first record: retention, or a loss."
+)
 STREAMS_COMMIT_AGE = MetricSpec("sori_streams_uncommitted_seconds", "gauge", "Age of the oldest uncommitted work.")
 
 # --- sinks ------------------------------------------------------------------------------------------------------------

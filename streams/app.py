@@ -220,7 +220,7 @@ def _observe(app: StreamApp) -> None:
     for hop, live in app.checkpointer.live_panes().items():
         meters.panes.labels(hop).set(live)
     for tp, position in app.checkpointer.positions().items():
-        end = app.consumer.highwater(tp)
+        end = app.monitor.tp_end_offsets.get(tp)  # as of the last fetch: asking aiokafka fails while rebalancing
         if end is not None:
             meters.lag.labels(tp.topic, str(tp.partition)).set(max(0, end - position))
 

@@ -21,6 +21,7 @@ batch_rows = histogram(names.STREAMS_BATCH_ROWS)
 watermark = gauge(names.STREAMS_WATERMARK)
 lag = gauge(names.STREAMS_LAG)
 panes = gauge(names.STREAMS_PANES)
+holes = counter(names.STREAMS_HOLES)
 uncommitted = gauge(names.STREAMS_COMMIT_AGE)
 
 

@@ -120,8 +120,11 @@ class StreamWorker:
             return  # fetched before a rebalance; it will be read again
         if batch.follows != slot.last_offset:
             raise LostBatch(f"{batch.tp}: batch after {batch.follows}, expected after {slot.last_offset}")
-        slot.last_offset = batch.last_offset
         operator = slot.operator
+        if slot.last_offset is None and batch.records[0].offset > operator.next_offset > 0:
+            meters.holes.inc()
+            log.warning("hole in the log", tp=str(batch.tp), wanted=operator.next_offset, got=batch.records[0].offset)
+        slot.last_offset = batch.last_offset
         replaying = operator.replaying
         operator.apply(batch.records)
         meters.batch_rows.labels(slot.hop.name).observe(len(batch.records))

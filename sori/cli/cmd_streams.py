@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
 from sori.settings import load_settings
@@ -26,16 +28,24 @@ def streams(
 
     from runtime.logging import configure_logging
     from runtime.signals import stop_event
-    from streams.app import run
+    from streams.app import hops, run
 
     settings = load_settings(config)
     configure_logging(settings.log, stage="streams")
+    hops(settings)  # settings that do not fit are told before anything starts
 
     async def main() -> int:
         with stop_event() as stop:
             return await run(settings, stop)
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        code = runner.run(main())
-    # Faust leaves threads of its own behind when its broker is gone; everything is committed or will be replayed.
-    os._exit(code)
+    code = 1
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            code = runner.run(main())
+    except Exception:  # noqa: BLE001 - logged, and the process must end whatever it was
+        structlog.get_logger(__name__).exception("streams failed")
+    finally:
+        # Faust leaves threads behind when its broker is gone, and they would keep a dead worker in the group.
+        # Nothing is lost with them: everything is committed, or will be replayed.
+        sys.stderr.flush()
+        os._exit(code)
