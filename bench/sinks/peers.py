@@ -1,0 +1,168 @@
+"""One way of storing the events, measured alone in this process: python -m bench.sinks.peers NAME EVENTS BOOTSTRAP.
+
+Prints one JSON object. The engine runs in this process, so its CPU time is in the figure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+from bench.sinks.corpus import BenchRecord, make_records, make_windows
+from runtime import migrations
+from runtime.clickhouse import open_client
+from sinks.batch import make_batch
+from sinks.builders import events, packed
+from sinks.writer import SETTINGS, Writer
+
+BATCH = 50_000
+
+
+class Meter:
+    """Wall and CPU time between construction and `stop`."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
+
+    def stop(self, name: str, rows: int) -> dict[str, Any]:
+        """The figures."""
+        wall, cpu = time.perf_counter() - self._wall, _cpu_seconds() - self._cpu
+        return {
+            "name": name,
+            "events_per_s": round(rows / wall),
+            "cpu_us_per_event": round(cpu / rows * 1e6, 2),
+            "events": rows,
+            "seconds": round(wall, 2),
+        }
+
+
+def _cpu_seconds() -> float:
+    times = os.times()
+    return times.user + times.system
+
+
+def batches(records: Sequence[BenchRecord]) -> list[Sequence[BenchRecord]]:
+    """Slices of the size of a full batch."""
+    return [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
+
+
+def ours(client: Client, count: int) -> dict[str, Any]:
+    """From fetched records to stored rows, as `sori sinks` does it: columns, parsed in ClickHouse."""
+    records, writer = make_records(count), Writer(lambda: client)
+    _warm_up(lambda: writer.insert(events.build(make_records(1000, seed=9)), "warm-up"), client)
+    meter = Meter()
+    for block in batches(records):
+        by_partition: dict[int, list[BenchRecord]] = {}
+        for record in block:
+            by_partition.setdefault(record.partition, []).append(record)
+        batch = make_batch("sori.events", by_partition)
+        writer.insert(events.build(batch.records), batch.ranges.token)
+    return _checked(meter.stop("ours", count), client, "events")
+
+
+def ours_ctr(client: Client, count: int) -> dict[str, Any]:
+    """CTR rows: packed NDJSON, unparsed here."""
+    records, writer = make_windows(count), Writer(lambda: client)
+    build = packed.builder("ctr_windows")
+    per_insert = BATCH // 500
+    meter = Meter()
+    for start in range(0, len(records), per_insert):
+        writer.insert(build(records[start : start + per_insert]), f"t{start}")
+    return _checked(meter.stop("ours-ctr", count), client, "ctr_windows")
+
+
+def row_wise(client: Client, count: int) -> dict[str, Any]:
+    """The usual way: parse each event into a dict, insert rows of Python values into the same table."""
+    records = make_records(count)
+    settings = {"async_insert": 0}
+    _warm_up(lambda: client.insert("events", [_row(r) for r in make_records(1000, seed=9)], _COLUMNS), client)
+    meter = Meter()
+    for block in batches(records):
+        client.insert("events", [_row(record) for record in block], column_names=_COLUMNS, settings=settings)
+    return _checked(meter.stop("row-wise", count), client, "events")
+
+
+def clickhouse_only(client: Client, count: int) -> dict[str, Any]:
+    """No Python at all per event: a file of bodies, one per line, into the same parsing view. The ceiling."""
+    blocks = [b"\n".join([record.value for record in block]) for block in batches(make_records(count))]
+
+    def insert(body: bytes) -> None:
+        client.raw_insert("events_in", column_names=["raw"], insert_block=body, settings=SETTINGS, fmt="JSONAsString")
+
+    _warm_up(lambda: insert(b"\n".join(r.value for r in make_records(1000, seed=9))), client)
+    meter = Meter()
+    for body in blocks:
+        insert(body)
+    return _checked(meter.stop("clickhouse-only", count), client, "events")
+
+
+def end_to_end(dsn: str, count: int, bootstrap: str) -> dict[str, Any]:
+    """From Kafka's log to committed offsets: the whole sink, intents and commits included."""
+    from bench.sinks.from_kafka import drain  # noqa: PLC0415 - it imports Meter from here
+
+    return asyncio.run(drain(dsn, count, bootstrap, Meter))
+
+
+_COLUMNS = [
+    *("event", "account_id", "created_at", "received_at", "identity", "activity_id", "device_id", "platform"),
+    *("country", "region", "city", "campaign_id", "campaign_name", "campaign_tags", "campaign_image"),
+    *("material_id", "material_name", "material_tags", "material_image", "metadata", "verified", "endpoint"),
+    *("key_id", "raw", "kafka_partition", "kafka_offset", "defect"),
+]
+
+
+def _row(record: BenchRecord) -> list[Any]:
+    event = json.loads(record.value)
+    head = {name: value.decode() for name, value in record.headers}
+    place, campaign, material = event["geolocation"], event["campaign"], event["material"]
+    received = datetime.fromtimestamp(record.timestamp / 1000).astimezone()
+    return [
+        *(event["event"], event["account_id"], datetime.fromisoformat(event["created_at"]), received),
+        *(head["identity"], event["activity_id"], event["device_id"], event["platform"]),
+        *(place["viewer_country"], place["viewer_region"], place["viewer_city"]),
+        *(campaign["id"], campaign["name"], campaign["tags"], campaign["image"]),
+        *(material["id"], material["name"], material["tags"], material["image"], event["metadata"]),
+        *(head["verified"] == "1", head["endpoint"], head["key_id"], record.value.decode()),
+        *(record.partition, record.offset, ""),
+    ]
+
+
+def _warm_up(insert: Callable[[], object], client: Client) -> None:
+    insert()
+    client.command("TRUNCATE TABLE events")
+
+
+def _checked(figures: dict[str, Any], client: Client, table: str) -> dict[str, Any]:
+    stored = client.command(f"SELECT count() FROM {table}")  # noqa: S608 - ours
+    if not 0 < int(stored) <= figures["events"]:
+        raise SystemExit(f"{figures['name']}: {stored} rows stored of {figures['events']}")
+    return figures
+
+
+def main() -> None:
+    """Measure one peer."""
+    name, count, bootstrap = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    with tempfile.TemporaryDirectory() as folder:
+        dsn = f"chdb://{Path(folder) / 'clickhouse'}"
+        if name == "ours-end-to-end":
+            figures = end_to_end(dsn, count, bootstrap)
+        else:
+            peer = {"ours": ours, "ours-ctr": ours_ctr, "row-wise": row_wise, "clickhouse-only": clickhouse_only}[name]
+            with open_client(dsn) as client:
+                migrations.apply(client)
+                figures = peer(client, count)
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
