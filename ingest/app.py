@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, suppress
 
 import structlog
 
-from ingest.committer import Committer
+from ingest.drain import Drain
 from ingest.spool import DiskSpool
 from ingest.spool_policy import SpoolLimits
 from ingest.wiring import Ingress, Source, WorkerPlace, build
@@ -19,8 +19,8 @@ from runtime.signals import stop_event
 from sori.errors import PrerequisiteError
 from sori.settings import Settings
 
-#: How long the start waits for Kafka before it serves from the spool.
-_FIRST_CONNECT_S = 2.0
+#: How long the start waits to learn whether Kafka is there; then events are spooled until it is.
+_FIRST_ATTEMPT_S = 2.0
 _BACKLOG = 1024
 _GC_THRESHOLDS = (25_000, 20, 50)
 #: Closing a kept connection at once would cut off a request that is on its way.
@@ -68,7 +68,7 @@ async def run(
         async with AsyncExitStack() as stack:
             if ingress.siblings is not None:
                 await stack.enter_async_context(ingress.siblings.serving())
-            await _first_connect(ingress.committer)
+            await _first_attempt(ingress.drain)
             listener = await _listen(ingress)
             host, port = listener.sockets[0].getsockname()[:2]
             _logger.info("listening", host=host, port=port, kafka=ingress.committer.direct)
@@ -107,10 +107,10 @@ async def _until_or_failure(until: Callable[[], Awaitable[object]], tasks: list[
         stopping.cancel()
 
 
-async def _first_connect(committer: Committer) -> None:
+async def _first_attempt(drain: Drain) -> None:
     with suppress(TimeoutError):
-        async with asyncio.timeout(_FIRST_CONNECT_S):
-            await committer.went_direct.wait()
+        async with asyncio.timeout(_FIRST_ATTEMPT_S):
+            await drain.tried.wait()
 
 
 async def _listen(ingress: Ingress) -> asyncio.Server:

@@ -33,6 +33,8 @@ class Drain:
         self._batch = _BATCH
         self._backoff = Backoff(*_BACKOFF_S)
         self._failing = False
+        #: Set once the first attempt has succeeded or failed: from then on we know whether Kafka is there.
+        self.tried = asyncio.Event()
 
     async def run(self) -> None:
         """Drain whenever there is something to drain, until cancelled."""
@@ -44,7 +46,10 @@ class Drain:
                 if not self._failing:
                     _logger.warning("drain_waits_for_kafka", error=str(error), spooled=self._spool.pending)
                 self._failing = True
+                self.tried.set()
                 await asyncio.sleep(self._backoff.next_s())
+            else:
+                self.tried.set()
 
     async def attempt(self) -> None:
         """One go from connecting to cutting over. Raises StorageUnavailable; what was drained stays drained."""
