@@ -14,13 +14,11 @@ from typing import TypeVar
 import structlog
 
 from runtime.metrics import counter
-from sinks.failures import InsertFailure
 from sinks.inserts import ColumnarInsert
 from sinks.ledger import read_standing
 from sinks.recount import TABLES, Target, pending_sql, repair_sql
 from sinks.writer import Writer
 from sori import metrics
-from sori.errors import StorageUnavailable
 from sori.settings import Settings
 from sori.topics import EVENTS
 
@@ -32,23 +30,12 @@ T = TypeVar("T")
 
 
 class Repairer:
-    """Runs beside the sinks; `is_ours` says whether this process is the one to do it."""
+    """Runs beside the sinks, in one process of the group."""
 
-    def __init__(self, settings: Settings, writer: Writer, executor: Executor, is_ours: Callable[[], bool]) -> None:
+    def __init__(self, settings: Settings, writer: Writer, executor: Executor) -> None:
         self._settings = settings
         self._writer = writer
         self._executor = executor
-        self._is_ours = is_ours
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Look again and again until `stop`; trouble is logged and waited out."""
-        while not stop.is_set():
-            try:
-                if self._is_ours():
-                    await self.once()
-            except (InsertFailure, StorageUnavailable) as error:
-                _log.warning("recount put off", error=str(error))
-            await _pause(stop, self._settings.sinks.repair_interval_s)
 
     async def once(self) -> int:
         """Recount what is pending and can be recounted now; returns how many windows. Raises InsertFailure."""
@@ -88,11 +75,3 @@ class Repairer:
 
     async def _call(self, action: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, action)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

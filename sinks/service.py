@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 
@@ -13,7 +13,9 @@ from clickhouse_connect.driver.client import Client
 from runtime import migrations
 from runtime.clickhouse import Dsn, open_client, parse_dsn
 from sinks.deadletter import DeadLetters
+from sinks.periodic import pause, periodically
 from sinks.repair import Repairer
+from sinks.rollups import Roller
 from sinks.specs import SinkSpec, sink_specs
 from sinks.store import Store
 from sinks.topic_sink import TopicSink
@@ -54,7 +56,7 @@ class SinkService:
                     raise
                 self._starting = str(error)
                 _log.error("cannot start yet, trying again", error=str(error))
-                await _pause(stop, self._settings.sinks.backoff_max_s / 3)
+                await pause(stop, self._settings.sinks.backoff_max_s / 3)
             else:
                 self._starting = ""
                 return
@@ -66,7 +68,7 @@ class SinkService:
             return
         async with AsyncExitStack() as stack:
             tasks = [asyncio.create_task(self._open(spec, stack).run(stop), name=spec.name) for spec in self._specs]
-            tasks.append(asyncio.create_task(self._repairer(stack).run(stop), name="repair"))
+            tasks += self._care(stack, stop)
             _log.info("sinks running", clickhouse=str(self._dsn), topics=[spec.name for spec in self._specs])
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -90,13 +92,23 @@ class SinkService:
         self._sinks.append(sink)
         return sink
 
-    def _repairer(self, stack: AsyncExitStack) -> Repairer:
-        """Runs where the first partition of the late topic is: in one process of the group."""
-        executor = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="repair"))
+    def _care(self, stack: AsyncExitStack, stop: asyncio.Event) -> list[asyncio.Task[None]]:
+        """What one process of the group does beside carrying rows: the one with the late topic's first partition."""
+        executor = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="care"))
         writer = Writer(self._opener())
         stack.callback(writer.close)
         late = [sink for sink in self._sinks if sink.name == LATE.suffix]
-        return Repairer(self._settings, writer, executor, lambda: any(sink.owns(0) for sink in late))
+        settings = self._settings.sinks
+        works: dict[str, tuple[Callable[[], Awaitable[int]], float]] = {
+            "repair": (Repairer(self._settings, writer, executor).once, settings.repair_interval_s),
+            "rollups": (Roller(writer, executor, settings.rollup_quiet_s).once, settings.rollup_interval_s),
+        }
+        return [
+            asyncio.create_task(
+                periodically(name, once, interval_s, stop, lambda: any(sink.owns(0) for sink in late)), name=name
+            )
+            for name, (once, interval_s) in works.items()
+        ]
 
     def _opener(self) -> Callable[[], Client]:
         dsn, timeout_s = self._dsn, self._settings.sinks.insert_timeout_s
@@ -112,11 +124,3 @@ def _see_to_schema(dsn: Dsn) -> None:
             migrations.require_current(client)
     finally:
         client.close()
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

@@ -79,6 +79,7 @@ SINKS_INSERT_SECONDS = MetricSpec(
 )
 SINKS_BATCH_ROWS = MetricSpec("sori_sinks_batch_rows", "histogram", "Rows per insert.", ("sink",), _ROWS)
 SINKS_REPAIRED = MetricSpec("sori_sinks_recounted_windows_total", "counter", "Windows recounted for late events.")
+SINKS_ROLLED = MetricSpec("sori_sinks_rolled_buckets_total", "counter", "5-minute buckets rolled up.")
 SINKS_LAG = MetricSpec("sori_sinks_lag_records", "gauge", "Records not yet stored.", ("sink",))
 SINKS_AGE = MetricSpec("sori_sinks_uncommitted_seconds", "gauge", "Age of the oldest fetched, unstored row.", ("sink",))
 

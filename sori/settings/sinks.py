@@ -30,5 +30,9 @@ class SinksSettings(BaseModel):
     repair_lookback_s: float = Field(
         172_800.0, gt=0, description="How long a late event's windows are kept consistent with later rows, seconds."
     )
+    rollup_interval_s: float = Field(15.0, gt=0, description="Pause between two roll-ups of quiet windows, seconds.")
+    rollup_quiet_s: float = Field(
+        90.0, gt=0, description="A window is rolled up when unchanged for so long; more than insert_timeout_s."
+    )
     admin_port: int = Field(8083, ge=0, le=65535, description="Port of /healthz and /metrics; 0 turns it off.")
     admin_host: str = Field("127.0.0.1", description="Address of /healthz and /metrics.")

@@ -52,34 +52,6 @@ FROM
     GROUP BY minute, account_id, device_id
 );
 
-CREATE OR REPLACE VIEW ctr_by_campaign AS
-WITH
-    greatest(impressions, clicks) AS n, if(n = 0, 0, clicks / n) AS p, 3.841459 AS zz,
-    1.959964 * sqrt(p * (1 - p) / n + zz / (4 * n * n)) AS half
-SELECT
-    account_id, campaign_id,
-    min(minute) AS first_minute, max(minute) AS last_minute,
-    sum(m.impressions) AS impressions, sum(m.clicks) AS clicks,
-    if(impressions = 0, 0, clicks / impressions) AS ctr,
-    if(n = 0, 0, (p + zz / (2 * n) - half) / (1 + zz / n)) AS ctr_low,
-    if(n = 0, 1, (p + zz / (2 * n) + half) / (1 + zz / n)) AS ctr_high
-FROM ctr_by_minute AS m
-GROUP BY account_id, campaign_id;
-
-CREATE OR REPLACE VIEW ctr_by_place AS
-WITH
-    greatest(impressions, clicks) AS n, if(n = 0, 0, clicks / n) AS p, 3.841459 AS zz,
-    1.959964 * sqrt(p * (1 - p) / n + zz / (4 * n * n)) AS half
-SELECT
-    account_id, country, region, city,
-    min(minute) AS first_minute, max(minute) AS last_minute,
-    sum(m.impressions) AS impressions, sum(m.clicks) AS clicks,
-    if(impressions = 0, 0, clicks / impressions) AS ctr,
-    if(n = 0, 0, (p + zz / (2 * n) - half) / (1 + zz / n)) AS ctr_low,
-    if(n = 0, 1, (p + zz / (2 * n) + half) / (1 + zz / n)) AS ctr_high
-FROM ctr_by_minute AS m
-GROUP BY account_id, country, region, city;
-
 CREATE OR REPLACE VIEW ctr_by_device AS
 WITH
     greatest(impressions, clicks) AS n, if(n = 0, 0, clicks / n) AS p, 3.841459 AS zz,
