@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import structlog
 from clickhouse_connect.driver.client import Client
 
-from runtime import migrations
+from runtime import migrations, retention
 from runtime.clickhouse import Dsn, open_client, parse_dsn
 from sinks.deadletter import DeadLetters
 from sinks.periodic import pause, periodically
@@ -22,6 +22,7 @@ from sinks.topic_sink import TopicSink
 from sinks.writer import Writer
 from sori.errors import SchemaError, StorageUnavailable
 from sori.settings import Settings
+from sori.settings.clickhouse import ClickHouseSettings
 from sori.topics import LATE
 
 _log = structlog.get_logger()
@@ -50,7 +51,7 @@ class SinkService:
         """
         while not stop.is_set():
             try:
-                await asyncio.to_thread(_see_to_schema, self._dsn)
+                await asyncio.to_thread(_see_to_schema, self._dsn, self._settings.clickhouse)
             except (StorageUnavailable, SchemaError) as error:
                 if self._dsn.embedded:
                     raise
@@ -115,11 +116,12 @@ class SinkService:
         return lambda: open_client(dsn, send_receive_timeout=timeout_s)
 
 
-def _see_to_schema(dsn: Dsn) -> None:
+def _see_to_schema(dsn: Dsn, retain: ClickHouseSettings) -> None:
     client = open_client(dsn)
     try:
         if dsn.embedded:
             migrations.apply(client)
+            retention.apply(client, retain)
         else:
             migrations.require_current(client)
     finally:

@@ -47,5 +47,6 @@ def sink_specs(settings: SinksSettings) -> list[SinkSpec]:
         rows(topics.DEVICE_WINDOWS, "device_windows", settings.window_batch_age_s),
         rows(topics.FRAUD_ALERTS, "alerts", settings.alert_batch_age_s),
         rows(topics.LATE, "late_in", age),
+        rows(topics.SESSION_RECORDS, "session_records", age),
         SinkSpec(topics.QUARANTINE, quarantine.build, len, age, packed=False),
     ]

@@ -17,14 +17,16 @@ app = typer.Typer(help="Create and inspect the ClickHouse tables and views.", no
 
 @app.command()
 def apply(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> None:
-    """Apply the migrations that are pending, in order. Running it again changes nothing."""
-    from runtime import migrations
+    """Apply the migrations that are pending, in order, and the retention settings. Again, it changes nothing."""
+    from runtime import migrations, retention
 
-    client = _open(config, data_dir, create_database=True)
-    with client:
+    with _open(config, data_dir, create_database=True) as client:
         done = migrations.apply(client)
+        changes = retention.apply(client, settings_of(config, data_dir).clickhouse)
     for migration in done:
         print(f"applied {migration.number:04d}_{migration.title}")
+    for change in changes:
+        print(f"{change.table}: kept {f'{change.after} days' if change.after else 'for ever'}")
     print("the schema is current" if not done else f"{len(done)} migrations applied")
 
 

@@ -1,0 +1,63 @@
+"""How long ClickHouse keeps rows: table TTLs that follow the settings."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import structlog
+from clickhouse_connect.driver.client import Client
+
+from sori.settings.clickhouse import ClickHouseSettings
+
+#: Table -> setting that governs it and the time from which its rows age.
+_GOVERNED = {
+    "events": ("events_days", "toDateTime(received_at)"),
+    "ctr_windows": ("windows_days", "window_start"),
+    "device_windows": ("windows_days", "window_start"),
+    "window_repairs": ("windows_days", "window_start"),
+    "campaign_rollups": ("rollups_days", "time"),
+    "place_rollups": ("rollups_days", "time"),
+    "alerts": ("alerts_days", "toDateTime(updated_at)"),
+    "session_records": ("sessions_days", "toDateTime(at)"),
+    "late": ("late_days", "toDateTime(received_at)"),
+    "quarantine": ("quarantine_days", "toDateTime(received_at)"),
+}
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A table whose retention changed; days, 0 = kept for ever."""
+
+    table: str
+    before: int
+    after: int
+
+
+def apply(client: Client, settings: ClickHouseSettings) -> list[Change]:
+    """Bring every TTL in line with the settings; rows age out with later merges. Returns what changed."""
+    changes = []
+    for table, (setting, column) in _GOVERNED.items():
+        wanted, current = int(getattr(settings, setting)), days_of(client, table)
+        if wanted == current:
+            continue
+        if wanted:
+            client.command(f"ALTER TABLE {table} MODIFY SETTING ttl_only_drop_parts = {int(table != 'alerts')}")
+            client.command(
+                f"ALTER TABLE {table} MODIFY TTL {column} + toIntervalDay({wanted})",
+                settings={"materialize_ttl_after_modify": 0},
+            )
+        else:
+            client.command(f"ALTER TABLE {table} REMOVE TTL")
+        _log.info("retention changed", table=table, days_before=current, days=wanted)
+        changes.append(Change(table, current, wanted))
+    return changes
+
+
+def days_of(client: Client, table: str) -> int:
+    """The retention in force, days; 0 = kept for ever."""
+    query = "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {name:String}"
+    definition = str(client.query(query, parameters={"name": table}).result_rows[0][0])
+    match = re.search(r" TTL .*?toIntervalDay\((\d+)\)", definition)
+    return int(match[1]) if match else 0
