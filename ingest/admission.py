@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from ingest.endpoints import Endpoint, EndpointTable
 from ingest.outcomes import Outcome
@@ -35,8 +36,7 @@ class Rules:
     max_skew_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """An event to store."""
 
     record: Record

@@ -21,6 +21,7 @@ from ingest.endpoints import EndpointTable, describe, load_endpoints
 from ingest.gate import AccountLabels, TokenBuckets
 from ingest.handler import HandlerLimits, Webhooks
 from ingest.kafka_log import KafkaLog
+from ingest.keyed_hmac import PREPARED_SCHEMES
 from ingest.meters import Meters, bind_gauges
 from ingest.probes import Probes
 from ingest.protocol import ConnectionLimits, IngestServer
@@ -32,7 +33,6 @@ from ingest.watch import Reloader
 from sori import metrics
 from sori.settings import Settings
 from sori.settings.ingest import IngestSettings
-from sori.signature import SCHEMES
 from sori.topics import EVENTS, QUARANTINE
 
 _logger = structlog.get_logger()
@@ -81,7 +81,9 @@ def build(
     committer = Committer(
         log, spool, ack_timeout_s=ours.ack_timeout_s, deadline_s=ours.deadline_s, on_ack=meters.ack_seconds
     )
-    rules = Rules(load_endpoints(ours), SCHEMES[ours.signature_scheme], events_topic, int(ours.max_clock_skew_s * 1000))
+    rules = Rules(
+        load_endpoints(ours), PREPARED_SCHEMES[ours.signature_scheme], events_topic, int(ours.max_clock_skew_s * 1000)
+    )
     siblings = None if place is None else Siblings(place.run_dir, place.name, generate_latest)
 
     async def exposition() -> bytes:
