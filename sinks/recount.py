@@ -137,7 +137,9 @@ def _window(window_s: int) -> str:
 
 
 def _between(column: str, start: int, end: int) -> str:
-    return f"{column} >= toDateTime({int(start)}, 'UTC') AND {column} < toDateTime({int(end)}, 'UTC')"
+    # the literal has the column's type: ClickHouse prunes `DateTime64 key < DateTime literal` a second too early
+    moment = "toDateTime64({0}, 3, 'UTC')" if column == "created_at" else "toDateTime({0}, 'UTC')"
+    return f"{column} >= {moment.format(int(start))} AND {column} < {moment.format(int(end))}"
 
 
 def _quote(text: str) -> str:

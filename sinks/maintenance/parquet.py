@@ -1,0 +1,97 @@
+"""Raw events to Parquet files and back: to move, to restore, to parse again with a newer schema.
+
+What is exported is what was received (body, headers, place in Kafka, time of receipt), one file per hour of receipt.
+Importing parses it again; what is there already is recognised by identity, so importing twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+from sinks.builders.events import COLUMNS
+from sinks.maintenance import Progress
+from sinks.maintenance.backfill import backfill
+from sinks.writer import SETTINGS
+from sori.errors import ConfigError
+from sori.settings import Settings
+
+_HOUR_S = 3600
+_SELECTED = """
+    raw, toUnixTimestamp64Milli(received_at) AS received_ms, kafka_partition, kafka_offset,
+    toString(account_id) AS header_account, toString(event) AS header_event, toString(endpoint) AS header_endpoint,
+    toUInt8(verified) AS header_verified, toString(key_id) AS header_key_id, identity AS header_identity
+"""
+_WITHIN = "received_at >= toDateTime64({start:Int64}, 3, 'UTC') AND received_at < toDateTime64({end:Int64}, 3, 'UTC')"
+
+
+def export_events(client: Client, _settings: Settings, params: Mapping[str, Any]) -> Iterator[Progress]:
+    """Parameters: folder, start, end (epoch seconds, time of receipt). Files are named by hour and replaced whole."""
+    folder, start, end = Path(params["folder"]), int(params["start"]), int(params["end"])
+    folder.mkdir(parents=True, exist_ok=True)
+    hours = [row[0] for row in client.query(_hours_sql(), parameters={"start": start, "end": end}).result_rows]
+    rows = 0
+    for number, hour in enumerate(hours, 1):
+        bounds = {"start": max(start, hour), "end": min(end, hour + _HOUR_S)}
+        query = f"SELECT {_SELECTED} FROM events FINAL WHERE {_WITHIN} ORDER BY kafka_partition, kafka_offset"  # noqa: S608 - ours
+        target = folder / f"events-{datetime.fromtimestamp(hour, UTC):%Y%m%dT%H}.parquet"
+        partial = target.with_suffix(".partial")
+        with client.raw_stream(query, parameters=bounds, fmt="Parquet") as stream, partial.open("wb") as file:
+            while chunk := stream.read(1024 * 1024):
+                file.write(chunk)
+        partial.replace(target)
+        rows += _count(client, bounds)
+        yield {"done": number, "total": len(hours), "note": target.name}
+    yield {"result": {"files": len(hours), "events": rows}}
+
+
+def import_events(client: Client, settings: Settings, params: Mapping[str, Any]) -> Iterator[Progress]:
+    """Parameters: folder. Reads every file of an export, then recounts the windows of what it brought."""
+    files = sorted(Path(params["folder"]).glob("events-*.parquet"))
+    if not files:
+        raise ConfigError(f"import: no events-*.parquet in {params['folder']}")
+    for number, path in enumerate(files, 1):
+        with path.open("rb") as file:
+            client.raw_insert(
+                "events_in",
+                column_names=list(COLUMNS),
+                insert_block=file,
+                settings={**SETTINGS, "insert_deduplicate": 0},
+                fmt="Parquet",
+            )
+        yield {"done": number, "total": len(files), "note": path.name}
+    bounds = _created_bounds(client, files)
+    result: dict[str, Any] = {"files": len(files)}
+    if bounds is not None:
+        for progress in backfill(client, settings, {"start": bounds[0], "end": bounds[1]}):
+            if "result" not in progress:
+                yield progress
+            else:
+                result |= progress["result"]
+    yield {"result": result}
+
+
+def _hours_sql() -> str:
+    hour = f"intDiv(toUInt32(toDateTime(received_at, 'UTC')), {_HOUR_S}) * {_HOUR_S}"
+    return f"SELECT DISTINCT {hour} AS hour FROM events WHERE {_WITHIN} ORDER BY hour"  # noqa: S608 - a number
+
+
+def _count(client: Client, bounds: Mapping[str, int]) -> int:
+    query = f"SELECT count() FROM events FINAL WHERE {_WITHIN}"  # noqa: S608 - ours
+    return int(client.query(query, parameters=dict(bounds)).result_rows[0][0])
+
+
+def _created_bounds(client: Client, files: list[Path]) -> tuple[int, int] | None:
+    """Event times of what the files hold: by the hours of receipt in their names, which ClickHouse knows both of."""
+    hours = [datetime.strptime(path.stem[-11:], "%Y%m%dT%H").replace(tzinfo=UTC).timestamp() for path in files]
+    query = (
+        "SELECT count(), toUnixTimestamp(min(created_at)), toUnixTimestamp(max(created_at)) + 1"  # noqa: S608 - ours
+        f" FROM events WHERE {_WITHIN} AND defect = ''"
+    )
+    bounds = {"start": int(min(hours)), "end": int(max(hours)) + _HOUR_S}
+    count, first, after = client.query(query, parameters=bounds).result_rows[0]
+    return (int(first), int(after)) if count else None
