@@ -19,7 +19,7 @@ from aiohttp import web
 from api import questions
 from api.engine import DEFAULT_FORMAT
 from api.pool import EnginePool
-from runtime.http import Readiness, add_admin_routes, always_ready
+from runtime.http import Readiness, add_admin_routes
 from runtime.metrics import counter, histogram
 from sori import metrics
 from sori.errors import ConfigError, QueryError, StorageUnavailable
@@ -40,12 +40,20 @@ _CONTENT_TYPES = {
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def build_app(pool: EnginePool, readiness: Readiness = always_ready) -> web.Application:
-    """The application; it closes the pool when it ends."""
+def build_app(pool: EnginePool, readiness: Readiness | None = None) -> web.Application:
+    """The application; it closes the pool when it ends. Without other `readiness` it is ready when ClickHouse is."""
+
+    async def clickhouse_answers() -> dict[str, str]:
+        try:
+            await pool.raw("SELECT 1")
+        except (QueryError, StorageUnavailable, ConfigError) as error:
+            return {"clickhouse": str(error)}
+        return {}
+
     app = web.Application(middlewares=[_problems], client_max_size=_MAX_QUERY_BYTES)
     app[POOL] = pool
     app.on_cleanup.append(_close_pool)
-    add_admin_routes(app, readiness)
+    add_admin_routes(app, readiness or clickhouse_answers)
     app.router.add_post("/v1/query", _query)
     app.router.add_get("/v1/ctr", _ctr)
     app.router.add_get("/v1/alerts", _alerts)

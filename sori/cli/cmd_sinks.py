@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,6 +44,7 @@ async def _run(settings: Settings, *, with_api: bool) -> None:
     from runtime.http import admin_server
     from runtime.signals import stop_event
     from sinks.service import SinkService
+    from sori.cli.maintaining import run_here
 
     service = SinkService(settings)
     with stop_event() as stop:
@@ -52,5 +54,6 @@ async def _run(settings: Settings, *, with_api: bool) -> None:
             if with_api:
                 # the schema first: whoever asks should find the views
                 await service.prepare(stop)
-                await stack.enter_async_context(serving(settings, service.readiness))
+                run_task = partial(run_here, settings)
+                await stack.enter_async_context(serving(settings, service.readiness, run_task))
             await service.run(stop)
