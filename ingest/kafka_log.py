@@ -84,14 +84,16 @@ class KafkaLog:
         if producer is None:
             raise StorageUnavailable("not connected to Kafka")
         try:
-            futures = await bounded(self._hand_over(producer, records), timeout_s, "produce")
-            await bounded(asyncio.gather(*futures), timeout_s, "produce")
-        except StorageUnavailable as error:
+            # no task in between: each would cost a turn of a loop that is busy with requests, and acks come later
+            async with asyncio.timeout(timeout_s):
+                await asyncio.gather(*await self._hand_over(producer, records))
+        except TimeoutError as error:
             self.disconnect()
-            if isinstance(error.__cause__, _PERMANENT):
-                raise RecordsRejected(str(error)) from error
-            raise
-        except KafkaError as error:
+            raise StorageUnavailable(f"no acknowledgement from Kafka within {timeout_s:g} s") from error
+        except _PERMANENT as error:
+            self.disconnect()
+            raise RecordsRejected(f"produce: {error!r}") from error
+        except (KafkaError, OSError) as error:
             self.disconnect()
             raise StorageUnavailable(f"produce: {error!r}") from error
 

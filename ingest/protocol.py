@@ -40,12 +40,13 @@ class ConnectionLimits:
 class IngestProtocol(RequestHandler):
     """One connection."""
 
-    __slots__ = ("_first_head", "_server")
+    __slots__ = ("_first_head", "_server", "_writer")
 
     def __init__(self, server: IngestServer, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(server, loop=loop, **options)
         self._server = server
         self._first_head: asyncio.TimerHandle | None = None
+        self._writer = StreamWriter(self, loop)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Refuse a connection too many; give the others a while for their first request head."""
@@ -105,15 +106,37 @@ class IngestProtocol(RequestHandler):
         handler = self._server.request_handler
         if not isinstance(message, RawRequestMessage):
             handler, message = self._make_error_handler(message), ERROR
-        writer, task = StreamWriter(self, self._loop), asyncio.current_task(self._loop)
-        request = web.BaseRequest(message, payload, self, writer, task, self._loop)  # type: ignore[arg-type]
-        response, reset = await self._handle_request(request, None, handler)
-        if reset:
-            return False
+        request = web.BaseRequest(
+            message,
+            payload,
+            self,
+            self._writer,  # shared: a Reply writes past it
+            self._task_handler,  # type: ignore[arg-type]
+            self._loop,
+        )
+        response = await self._respond(handler, request)
         self._keepalive = bool(response.keep_alive)
+        if self._upgraded or type(response) is not replies.Reply:
+            await self.finish_response(request, response, None)
+        elif self.transport is not None:
+            self.transport.write(response.raw)
         if not payload.is_eof():
             await self._linger(payload)
         return self._keepalive
+
+    async def _respond(self, handler: Handler, request: web.BaseRequest) -> web.StreamResponse:
+        """The handler's answer, or that of `handle_error`; whoever shuts down can wait for it."""
+        self._request_in_progress = True
+        self._current_request = request
+        try:
+            return await handler(request)
+        except Exception as error:  # noqa: BLE001 - handle_error logs it
+            return self.handle_error(request, 500, error)
+        finally:
+            self._current_request = None
+            self._request_in_progress = False
+            if self._handler_waiter is not None and not self._handler_waiter.done():
+                self._handler_waiter.set_result(None)
 
     async def _next_message(self) -> bool:
         """Wait for a request; False when the connection closes instead."""

@@ -14,7 +14,7 @@ class Reply(web.StreamResponse):
 
     def __init__(self, status: int, raw: bytes, *, close: bool) -> None:
         super().__init__(status=status)
-        self._raw = raw
+        self.raw = raw
         if close:
             self.force_close()
         else:
@@ -25,7 +25,7 @@ class Reply(web.StreamResponse):
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("client is gone")
-        transport.write(self._raw)
+        transport.write(self.raw)
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:

@@ -1,0 +1,1 @@
+"""Ingress throughput: one process on one core, beside the contract's FastAPI example and a bare aiohttp handler."""
