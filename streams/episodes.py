@@ -18,6 +18,9 @@ from streams.policy import EpisodePolicy
 _MAX_SAMPLES = 10
 _MAX_CAMPAIGNS = 20
 
+#: No update waits.
+NEVER_MS = 2**62
+
 Key = tuple[str, Subject]
 
 
@@ -35,6 +38,7 @@ class Episode:
     state: State = "opened"
     dirty: bool = True
     announced: bool = False  # whether its opening was emitted
+    pending: bool = False  # whether it changed since it was last shown
     findings: int = 0
     samples: list[str] = field(default_factory=list)
     campaigns: dict[str, int] = field(default_factory=dict)
@@ -75,6 +79,7 @@ class EpisodeBook:
 
     def __init__(self, policy: EpisodePolicy) -> None:
         self._policy = policy
+        self.next_due_ms = NEVER_MS
         self._open: dict[Key, Episode] = {}
         self._closed: list[tuple[Episode, int]] = []
 
@@ -99,9 +104,28 @@ class EpisodeBook:
             start = at_ms - at_ms % self._policy.max_length_ms
             fresh = Episode(start, self._cut_after(start), episode.opening, pin_now(), finding, at_ms, at_ms)
             episode = self._start(key, fresh)
-        elif at_ms >= episode.shown_ms + self._policy.update_every_ms:
-            episode.state, episode.shown_ms, episode.dirty = "updated", at_ms, True
+        else:
+            episode.pending = True
+            self.next_due_ms = min(self.next_due_ms, episode.shown_ms + self._policy.update_every_ms)
         episode.absorb(finding, at_ms)
+        if watermark_ms >= self.next_due_ms:
+            self.tick(watermark_ms)
+
+    def tick(self, watermark_ms: int) -> None:
+        """Show what changed and has waited long enough. Call it whenever the watermark reaches `next_due_ms`.
+
+        By event time and record by record, not by flush: when an update falls due must not depend on when we flush.
+        """
+        self.next_due_ms = NEVER_MS
+        for episode in self._open.values():
+            if not episode.pending:
+                continue
+            due = episode.shown_ms + self._policy.update_every_ms
+            if watermark_ms >= due:
+                episode.state, episode.shown_ms = "updated", watermark_ms
+                episode.pending, episode.dirty = False, True
+            else:
+                self.next_due_ms = min(self.next_due_ms, due)
 
     def sweep(self, watermark_ms: int) -> None:
         """Close what has been quiet for the cooldown."""

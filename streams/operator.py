@@ -60,8 +60,7 @@ class PartitionOperator(ABC):
             if not records:
                 return
             self._settle()
-        for record in records:
-            self._apply_one(record)
+        self._apply_all(records)
         self.next_offset = records[-1].offset + 1
         self.counters.applied += len(records)
 
@@ -103,10 +102,16 @@ class PartitionOperator(ABC):
     def _low(self, horizon_ms: int) -> int:
         """Smallest first offset of the panes that end after the horizon, else the next offset."""
 
-    def _replay(self, records: Sequence[Record]) -> None:
-        kept, self.counters = self.counters, Counters()
+    def _apply_all(self, records: Sequence[Record]) -> None:
+        clock, episodes = self.clock, self.episodes
         for record in records:
             self._apply_one(record)
+            if clock.watermark >= episodes.next_due_ms:
+                episodes.tick(clock.watermark)
+
+    def _replay(self, records: Sequence[Record]) -> None:
+        kept, self.counters = self.counters, Counters()
+        self._apply_all(records)
         self.counters = kept
         kept.replayed += len(records)
         if records:

@@ -161,7 +161,18 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
         "watermark": operator.clock.watermark,
         "next": operator.next_offset,
         "episodes": {
-            key: (e.start_ms, e.cut_ms, e.last_ms, e.shown_ms, e.announced, e.findings, e.peak, e.samples, e.campaigns)
+            key: (
+                e.start_ms,
+                e.cut_ms,
+                e.last_ms,
+                e.shown_ms,
+                e.announced,
+                e.pending,
+                e.findings,
+                e.peak,
+                e.samples,
+                e.campaigns,
+            )
             for key, e in operator.episodes.open_episodes.items()
         },
     }

@@ -1,0 +1,110 @@
+"""The bridge: what becomes committable when, what is kept over a rebalance, and that a lost batch is loud."""
+
+from __future__ import annotations
+
+import pytest
+from faust.types import TP
+
+from sori.errors import StorageUnavailable
+from sori.settings.rules import RulesSettings
+from streams.batches import Batch
+from streams.checkpoint import BEGINNING_MS, Checkpoint, Pin
+from streams.device_operator import DeviceOperator
+from streams.output import Output
+from streams.policy import TimePolicy
+from streams.worker import Hop, LostBatch, StreamWorker
+from tests.support.records import FakeRecord, event_record
+
+TOPIC = TP("events", 0)
+POLICY = TimePolicy(10_000, 60_000, 600_000, 10**12)
+
+
+class Kafka:
+    """Takes outputs, or refuses them."""
+
+    def __init__(self) -> None:
+        self.sent: list[Output] = []
+        self.down = False
+
+    async def send(self, outputs: list[Output]) -> None:
+        """As the producer does."""
+        if self.down:
+            raise StorageUnavailable("down")
+        self.sent += outputs
+
+
+@pytest.fixture
+def kafka() -> Kafka:
+    """A producer to look into."""
+    return Kafka()
+
+
+@pytest.fixture
+def worker(kafka: Kafka) -> StreamWorker:
+    """A worker of one hop, assigned one partition from the beginning."""
+
+    async def nothing(_tps: object) -> dict[TP, Checkpoint]:
+        return {}
+
+    hop = Hop("device", "events", lambda part, resume: DeviceOperator(part, POLICY, RulesSettings(), resume))
+    made = StreamWorker([hop], kafka.send, nothing, fetch_wait_ms=1)
+    made.restore({TOPIC: None}, 1)
+    return made
+
+
+def batch(first: int, count: int, *, epoch: int = 1, follows: int | None = None) -> Batch:
+    """A batch of impressions."""
+    records: list[FakeRecord] = [event_record(first + number) for number in range(count)]
+    return Batch(TOPIC, records, epoch, follows)
+
+
+async def test_an_offset_is_committable_only_after_its_outputs_are_acknowledged(worker, kafka):
+    """Kafka refuses: nothing is committable."""
+    worker.on_batch(batch(0, 5))
+    assert worker.flush_points() == {}
+    kafka.down = True
+    with pytest.raises(StorageUnavailable):
+        await worker.flush()
+    assert worker.flush_points() == {}
+
+
+async def test_a_flush_makes_the_next_offset_committable_with_what_to_re_read(worker, kafka):
+    """Offset 5, and everything from 0 on is needed for the live window."""
+    worker.on_batch(batch(0, 5))
+    assert await worker.flush()
+    assert worker.flush_points()[TOPIC].offset == 5
+    assert worker.flush_points()[TOPIC].pin.low == 0
+    assert kafka.sent
+    assert not await worker.flush()
+
+
+async def test_state_that_stands_at_the_commit_is_kept_over_a_rebalance(worker):
+    """No replay where none is needed; else the operator is rebuilt from `low`."""
+    worker.on_batch(batch(0, 5))
+    await worker.flush()
+    point = worker.flush_points()[TOPIC]
+    assert worker.restore({TOPIC: point}, 2) == {TOPIC: 5}
+    worker.on_batch(batch(5, 2, epoch=2))
+    assert worker.positions()[TOPIC] == 7
+    assert worker.restore({TOPIC: point}, 3) == {TOPIC: 0}
+    assert worker.positions()[TOPIC] == 0
+
+
+async def test_a_batch_from_before_the_seek_is_ignored(worker):
+    """It will be read again."""
+    worker.restore({TOPIC: None}, 2)
+    worker.on_batch(batch(0, 5, epoch=1))
+    assert worker.positions()[TOPIC] == 0
+
+
+async def test_a_lost_batch_is_an_error_not_a_hole(worker):
+    """Going on would lose events silently."""
+    worker.on_batch(batch(0, 5))
+    with pytest.raises(LostBatch):
+        worker.on_batch(batch(9, 1, follows=8))
+
+
+def test_a_foreign_metadata_string_means_no_replay():
+    """A commit by a tool, or by an older version, is taken at its word."""
+    for text in ("", None, "x", "{}", '{"low":"a"}'):
+        assert Checkpoint.parse(7, text) == Checkpoint(7, Pin(7, BEGINNING_MS))
