@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from runtime import kafka as clients
 from sori.settings.kafka import KafkaSettings
@@ -21,10 +20,7 @@ async def group_lags(kafka: KafkaSettings, readers: Readers) -> dict[str, int]:
     """
     timeout_s = kafka.request_timeout_s
     consumer = clients.make_consumer(kafka)
-    await clients.start(consumer, timeout_s, "read the end offsets")
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap, request_timeout_ms=int(timeout_s * 1000))
-    try:
-        await clients.bounded(admin.start(), timeout_s, "connect")
+    async with clients.running_admin(kafka) as admin, clients.running(consumer, timeout_s, "read the end offsets"):
         described = await clients.bounded(admin.describe_topics(), timeout_s, "describe the topics")
         partitions = {topic["topic"]: [part["partition"] for part in topic["partitions"]] for topic in described}
         lags = {}
@@ -40,6 +36,3 @@ async def group_lags(kafka: KafkaSettings, readers: Readers) -> dict[str, int]:
                 end[part] - max(first[part], done[part].offset if part in done else -1) for part in wanted
             )
         return lags
-    finally:
-        await clients.stop(consumer)
-        await clients.bounded(admin.close(), clients.STOP_TIMEOUT_S, "close")

@@ -57,13 +57,13 @@ def hops(settings: Settings) -> list[Hop]:
     return made
 
 
-def build_app(settings: Settings) -> StreamApp:
-    """The Faust application: one agent per hop, batches in, flushes out."""
+def build_app(settings: Settings, scratch: str) -> StreamApp:
+    """The Faust application: one agent per hop, batches in, flushes out. `scratch` is a folder Faust insists on."""
     streams, kafka = settings.streams, settings.kafka
     app = StreamApp(
         streams.group,
         broker=";".join(f"sori-batch://{server.strip()}" for server in kafka.bootstrap.split(",")),
-        datadir=tempfile.mkdtemp(prefix="sori-streams-"),  # Faust wants one; nothing is ever written there
+        datadir=scratch,
         store="memory://",
         web_enabled=False,
         topic_allow_declare=False,
@@ -174,7 +174,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> int:
     # Operator state holds no cycles: scanning it over and over cost a quarter of the time per event.
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-    app = build_app(settings)
+    with tempfile.TemporaryDirectory(prefix="sori-streams-") as scratch:
+        return await _run_app(build_app(settings, scratch), settings, stop)
+
+
+async def _run_app(app: StreamApp, settings: Settings, stop: asyncio.Event) -> int:
     worker = app.checkpointer
     watchdog = Watchdog(lambda: worker.oldest_unflushed, settings.streams.stall_timeout_s)
 
