@@ -1,0 +1,49 @@
+"""`python -m bench.ingest_faults`: the fault suite with outages of a minute, and its table."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.ingest.faults.rig import Verdict, rig
+from tests.ingest.faults.scenarios import SCENARIOS
+from tests.ingest.faults.table import table
+
+console = Console()
+
+
+async def suite(names: list[str], outage_s: float, rate: float, folder: Path) -> list[Verdict]:
+    """Every named scenario on one Kafka and one sink."""
+    verdicts = []
+    async with rig(folder, rate=rate) as it:
+        for name in names:
+            console.print(f"{name} ...")
+            verdicts.append(await SCENARIOS[name](it, outage_s))
+    return verdicts
+
+
+def main() -> None:
+    """Parse, run, print, write; exit code 1 when something is lost or stored twice."""
+    parser = argparse.ArgumentParser(prog="python -m bench.ingest_faults", description=__doc__)
+    parser.add_argument("scenarios", nargs="*", help=f"of {', '.join(SCENARIOS)}; default all")
+    parser.add_argument("--outage", type=float, default=60.0, help="seconds that each fault lasts")
+    parser.add_argument("--rate", type=float, default=500.0, help="events per second meanwhile")
+    parser.add_argument("--json", type=Path, help="write the rows there")
+    options = parser.parse_args()
+    names = options.scenarios or list(SCENARIOS)
+    with tempfile.TemporaryDirectory(prefix="sori-faults-", ignore_cleanup_errors=True) as folder:
+        verdicts = asyncio.run(suite(names, options.outage, options.rate, Path(folder)))
+    console.print(table(verdicts))
+    if options.json:
+        options.json.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=2) + "\n")
+    raise SystemExit(any(verdict.lost or verdict.duplicates for verdict in verdicts))
+
+
+if __name__ == "__main__":
+    main()
