@@ -83,9 +83,34 @@ SINKS_ROLLED = MetricSpec("sori_sinks_rolled_buckets_total", "counter", "5-minut
 SINKS_LAG = MetricSpec("sori_sinks_lag_records", "gauge", "Records not yet stored.", ("sink",))
 SINKS_AGE = MetricSpec("sori_sinks_uncommitted_seconds", "gauge", "Age of the oldest fetched, unstored row.", ("sink",))
 
+# --- notify -----------------------------------------------------------------------------------------------------------
+NOTIFY_ATTEMPTS = MetricSpec("sori_notify_attempts_total", "counter", "Attempts to deliver, by outcome.", ("outcome",))
+NOTIFY_ATTEMPT_SECONDS = MetricSpec(
+    "sori_notify_attempt_seconds", "histogram", "Time of one attempt.", (), (*_LATENCY_S, 8.0, 15.0)
+)
+NOTIFY_DELIVERY_SECONDS = MetricSpec(
+    "sori_notify_delivery_seconds",
+    "histogram",
+    "Time from the alert in Kafka to the subscriber's 2xx.",
+    (),
+    (*_LATENCY_S, 10.0, 60.0, 600.0, 3600.0),
+)
+NOTIFY_QUEUE_SECONDS = MetricSpec(
+    "sori_notify_queue_oldest_seconds", "gauge", "Age of a subscription's oldest waiting alert.", ("subscription",)
+)
+NOTIFY_QUEUE_ALERTS = MetricSpec(
+    "sori_notify_queue_alerts", "gauge", "Alerts a subscription has in its window.", ("subscription",)
+)
+NOTIFY_SUBSCRIPTIONS = MetricSpec("sori_notify_subscriptions", "gauge", "Subscriptions by condition.", ("condition",))
+NOTIFY_GONE = MetricSpec("sori_notify_expired_alerts_total", "counter", "Waiting alerts that Kafka no longer had.")
+
 # --- api --------------------------------------------------------------------------------------------------------------
 API_QUERIES = MetricSpec("sori_api_queries_total", "counter", "Queries asked.")
 API_QUERY_SECONDS = MetricSpec("sori_api_query_seconds", "histogram", "Time of one query.", (), _LATENCY_S)
+API_STREAM_CLIENTS = MetricSpec("sori_api_stream_clients", "gauge", "Open alert streams.")
+API_STREAM_EVENTS = MetricSpec("sori_api_stream_events_total", "counter", "Alerts sent to streams.")
+API_STREAM_ENDED = MetricSpec("sori_api_stream_ended_total", "counter", "Alert streams ended by us.", ("reason",))
+API_REFUSED = MetricSpec("sori_api_refused_total", "counter", "Requests refused before they were read.", ("reason",))
 
 
 def all_specs() -> list[MetricSpec]:

@@ -49,6 +49,18 @@ FRAUD_ALERTS = Topic("fraud-alerts", 4, 30 * _DAY_MS, "account_id/subject", "one
 LATE = Topic("late", 2, 7 * _DAY_MS, "none", "NDJSON rows, one per late event")
 SESSION_RECORDS = Topic("session-records", 2, 7 * _DAY_MS, "device_id", "one of the customer's session records as JSON")
 SUBSCRIPTIONS = Topic("subscriptions", 1, 0, "subscription id", "one subscription as JSON", cleanup="compact")
+API_TOKENS = Topic("api-tokens", 1, 0, "token id", "one API token as JSON, hashed", cleanup="compact")
+#: Written often, read only at a start: small segments keep it short, since Kafka never compacts the newest one.
+DELIVERY_STATE = Topic(
+    "delivery-state",
+    1,
+    0,
+    "subscription id",
+    "where one subscription stands, as JSON",
+    cleanup="compact",
+    extra={"segment.bytes": str(16 * 1024 * 1024), "min.cleanable.dirty.ratio": "0.1"},
+)
+DELIVERY_ATTEMPTS = Topic("delivery-attempts", 2, 30 * _DAY_MS, "subscription id", "NDJSON rows, one per attempt")
 
 TOPICS = (
     EVENTS,
@@ -60,4 +72,7 @@ TOPICS = (
     LATE,
     SESSION_RECORDS,
     SUBSCRIPTIONS,
+    API_TOKENS,
+    DELIVERY_STATE,
+    DELIVERY_ATTEMPTS,
 )

@@ -16,6 +16,7 @@ from sori.settings.clickhouse import ClickHouseSettings
 from sori.settings.ingest import IngestSettings
 from sori.settings.kafka import KafkaSettings
 from sori.settings.log import LogSettings
+from sori.settings.notify import NotifySettings
 from sori.settings.rules import RulesSettings
 from sori.settings.sinks import SinksSettings
 from sori.settings.streams import StreamsSettings
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     sinks: SinksSettings = SinksSettings()
     api: ApiSettings = ApiSettings()
+    notify: NotifySettings = NotifySettings()
     log: LogSettings = LogSettings()
 
     @property

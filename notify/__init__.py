@@ -1,0 +1,1 @@
+"""Fraud alerts to their subscribers: Kafka in, signed webhooks out."""

@@ -1,0 +1,62 @@
+"""A fraud alert as its readers see it: what filters look at, and the record's bytes beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sori.errors import InvalidEvent, MalformedEvent
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """The part of the evidence that filters look at."""
+
+    campaigns: dict[str, Any] = {}
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """One record of sori.fraud-alerts. Times are ISO 8601 with Z, event time."""
+
+    alert_id: str
+    rule: str
+    account_id: str
+    severity: str
+    subject_kind: str
+    subject: str
+    state: str
+    version: int
+    opened_at: str = ""
+    updated_at: str = ""
+    closed_at: str | None = None
+    window_start: str = ""
+    window_end: str = ""
+    invalid_traffic_class: str = ""
+    observed: float = 0.0
+    expected: float = 0.0
+    floor: float = 0.0
+    evidence: Evidence = Evidence()
+
+    @property
+    def message_id(self) -> str:
+        """The webhook-id: one per state of an alert, the same on every retry, after every crash and replay."""
+        return f"msg_{self.alert_id}_{self.version}"
+
+    @property
+    def campaigns(self) -> frozenset[str]:
+        """Every campaign it concerns."""
+        own = {self.subject} if self.subject_kind == "campaign" else set()
+        return frozenset(own | self.evidence.campaigns.keys())
+
+
+_decoder = msgspec.json.Decoder(Alert)
+
+
+def parse_alert(value: bytes) -> Alert:
+    """Decode a record's value. Raises MalformedEvent or InvalidEvent."""
+    try:
+        return _decoder.decode(value)
+    except msgspec.ValidationError as error:
+        raise InvalidEvent(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedEvent(str(error)) from error
