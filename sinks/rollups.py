@@ -19,7 +19,7 @@ FAMILIES = {
 }
 _FIVE_MINUTES, _HOUR, _DAY = 300, 3600, 86_400
 _SUMS = "sum(s.impressions) AS impressions, sum(s.clicks) AS clicks, sum(s.suspect_clicks) AS suspect_clicks"
-_LIMIT = 2000
+_CHUNK = 2000
 _log = structlog.get_logger()
 
 
@@ -36,33 +36,36 @@ class Roller:
 
     async def once(self) -> int:
         """Roll what is quiet and dirty; returns how many buckets. Raises InsertFailure."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._once)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self.roll)
 
-    def _once(self) -> int:
-        good_to = self._writer.rows(f"SELECT toUnixTimestamp64Milli(now64(3)) - {int(self._quiet_s * 1000)}")[0][0]
-        moment = f"fromUnixTimestamp64Milli({good_to}, 'UTC')"
-        dirty = f"SELECT toUnixTimestamp(bucket) FROM rollup_dirty WHERE changed_at <= {moment} ORDER BY bucket"  # noqa: S608 - numbers
-        buckets = [row[0] for row in self._writer.rows(f"{dirty} LIMIT {_LIMIT}")]
-        if not buckets:
-            return 0
-        for sql in rollup_sql(buckets):
-            self._writer.execute(sql)
-        values = ", ".join(f"({bucket}, {moment})" for bucket in buckets)
-        self._writer.execute(f"INSERT INTO rollup_done (bucket, good_to) VALUES {values}")  # noqa: S608 - numbers
-        counter(metrics.SINKS_ROLLED).inc(len(buckets))
-        _log.info("rolled up", buckets=len(buckets))
+    def roll(self) -> int:
+        """`once`, in the calling thread."""
+        good_to = f"now64(3, 'UTC') - toIntervalMillisecond({int(self._quiet_s * 1000)})"
+        moment = (
+            f"fromUnixTimestamp64Milli({self._writer.rows(f'SELECT toUnixTimestamp64Milli({good_to})')[0][0]}, 'UTC')"
+        )
+        changed = f"changed_at > (SELECT max(good_to) FROM rollup_watermark) AND changed_at <= {moment}"  # noqa: S608 - numbers
+        found = f"SELECT DISTINCT toUnixTimestamp(bucket) AS b FROM rollup_changes WHERE {changed} ORDER BY b"  # noqa: S608 - numbers
+        buckets = [row[0] for row in self._writer.rows(found)]
+        for first in range(0, len(buckets), _CHUNK):
+            for sql in rollup_sql(buckets[first : first + _CHUNK]):
+                self._writer.execute(sql)
+        if buckets:
+            self._writer.execute(f"INSERT INTO rollup_watermark SELECT {moment}")
+            counter(metrics.SINKS_ROLLED).inc(len(buckets))
+            _log.info("rolled up", buckets=len(buckets))
         return len(buckets)
 
 
 def rollup_sql(buckets: Sequence[int]) -> list[str]:
     """Statements that recount 5-minute buckets (epoch seconds), then their hours, then their days."""
-    minutes = _times({bucket + 60 * minute for bucket in buckets for minute in range(5)})
+    minutes = _times(buckets, _FIVE_MINUTES, 60)
     statements = []
     for family, dimensions in FAMILIES.items():
         windows = f"ctr_windows AS s FINAL WHERE window_start IN ({minutes})"
         statements.append(_roll(family, dimensions, _FIVE_MINUTES, "window_start", windows))
         for seconds, below in ((_HOUR, _FIVE_MINUTES), (_DAY, _HOUR)):
-            times = _times({b - b % seconds + below * n for b in buckets for n in range(seconds // below)})
+            times = _times(sorted({bucket - bucket % seconds for bucket in buckets}), seconds, below)
             rolled = f"{family}_rollups AS s FINAL WHERE seconds = {below} AND time IN ({times})"
             statements.append(_roll(family, dimensions, seconds, "s.time", rolled))
     return statements
@@ -77,5 +80,10 @@ def _roll(family: str, dimensions: str, seconds: int, time: str, source: str) ->
         SETTINGS max_partitions_per_insert_block = 0"""  # noqa: S608 - numbers and names of ours
 
 
-def _times(times: set[int]) -> str:
-    return ", ".join(f"toDateTime({time}, 'UTC')" for time in sorted(times))
+def _times(starts: Sequence[int], seconds: int, step: int) -> str:
+    """Every `step` within `seconds` of each start; short, since a query has a size limit."""
+    listed = ", ".join(map(str, starts))
+    return (
+        f"SELECT toDateTime(start + step, 'UTC') FROM (SELECT arrayJoin([{listed}]) AS start) AS s"  # noqa: S608 - numbers
+        f" CROSS JOIN (SELECT number * {step} AS step FROM numbers({seconds // step})) AS n"
+    )

@@ -78,7 +78,9 @@ async def test_views_agree_with_the_minutes_at_every_moment(client: Client, writ
         assert client.command("SELECT count() FROM rollup_dirty") == 0
         assert client.command("SELECT count() FROM campaign_rollups") > 0
         assert disagreements(client) == []
-        client.command("INSERT INTO rollup_done SELECT bucket, now64(3) FROM rollup_done")
+        # quiet_s below zero put the watermark into the future, so that changes of this very moment were rolled
+        client.command("TRUNCATE TABLE rollup_watermark")
+        client.command("INSERT INTO rollup_watermark SELECT now64(3)")
         fill(writer, 2, count=40)
         assert 0 < client.command("SELECT count() FROM rollup_dirty") <= 40
         assert disagreements(client) == []

@@ -1,41 +1,35 @@
 -- Roll-ups of CTR windows over 5 minutes, 1 hour and 1 day, by campaign and by place.
 --
 -- A window may change again (cumulative upserts, late events), so a roll-up cannot be fed by increments. Instead every
--- insert into ctr_windows notes the 5-minute buckets it touched; the sink recounts a bucket, its hour and its day once
--- it has been quiet, and notes until when the recount is good. A bucket that changed after that is dirty. The views take
--- rolled rows where nothing is dirty and count the rest live: always exact, always fresh, and cheap because little is
--- dirty. Without anybody rolling, everything is dirty and the views are merely slower.
+-- insert into ctr_windows notes which 5-minute buckets it touched and when. Once a bucket has been quiet the sink counts
+-- it, its hour and its day again, and then moves the watermark: every change up to there is in the roll-ups. A bucket
+-- that changed after the watermark is dirty. The views take rolled rows where nothing is dirty and the finest that is
+-- clean elsewhere, down to the minutes: always exact, always fresh, and cheap because little is dirty. Without anybody
+-- rolling, everything is dirty and the views are merely slower.
 
 CREATE TABLE IF NOT EXISTS rollup_changes
 (
-    bucket      DateTime('UTC'),
-    changed_at  SimpleAggregateFunction(max, DateTime64(3, 'UTC'))
+    changed_at  DateTime64(3, 'UTC')  CODEC(Delta, ZSTD(1)),
+    bucket      DateTime('UTC')       CODEC(Delta, ZSTD(1))
 )
-ENGINE = AggregatingMergeTree
-ORDER BY bucket;
+ENGINE = MergeTree
+ORDER BY changed_at
+-- long after anybody has rolled them
+TTL toDateTime(changed_at) + toIntervalDay(90);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS rollup_changes_mv TO rollup_changes AS
-SELECT toStartOfFiveMinutes(window_start) AS bucket, now64(3, 'UTC') AS changed_at
+SELECT now64(3, 'UTC') AS changed_at, toStartOfFiveMinutes(window_start) AS bucket
 FROM ctr_windows
 GROUP BY bucket;
 
+CREATE TABLE IF NOT EXISTS rollup_watermark (good_to DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY good_to;
+
 -- windows that were there before
 INSERT INTO rollup_changes
-SELECT toStartOfFiveMinutes(window_start) AS bucket, now64(3, 'UTC') AS changed_at FROM ctr_windows GROUP BY bucket;
-
-CREATE TABLE IF NOT EXISTS rollup_done
-(
-    bucket   DateTime('UTC'),
-    good_to  SimpleAggregateFunction(max, DateTime64(3, 'UTC'))
-)
-ENGINE = AggregatingMergeTree
-ORDER BY bucket;
+SELECT now64(3, 'UTC') AS changed_at, toStartOfFiveMinutes(window_start) AS bucket FROM ctr_windows GROUP BY bucket;
 
 CREATE OR REPLACE VIEW rollup_dirty AS
-SELECT bucket, changed_at
-FROM (SELECT bucket, max(c.changed_at) AS changed_at FROM rollup_changes AS c GROUP BY bucket) AS changes
-LEFT JOIN (SELECT bucket, max(d.good_to) AS good_to FROM rollup_done AS d GROUP BY bucket) AS done USING (bucket)
-WHERE changed_at > good_to;
+SELECT DISTINCT bucket FROM rollup_changes WHERE changed_at > (SELECT max(good_to) FROM rollup_watermark);
 
 CREATE TABLE IF NOT EXISTS campaign_rollups
 (
@@ -85,16 +79,15 @@ SELECT
 FROM
 (
     SELECT
-        bucket_time AS time, account_id, campaign_id, material_id, platform,
+        r.start AS time, account_id, campaign_id, material_id, platform,
         sum(r.impressions) AS impressions, sum(r.clicks) AS clicks, sum(r.suspect_clicks) AS suspect_clicks
     FROM
     (
-        SELECT time AS bucket_time, account_id, campaign_id, material_id, platform,
-            impressions, clicks, suspect_clicks
+        SELECT time AS start, account_id, campaign_id, material_id, platform, impressions, clicks, suspect_clicks
         FROM campaign_rollups FINAL
         WHERE seconds = 300 AND time NOT IN (SELECT toStartOfFiveMinutes(bucket) FROM rollup_dirty)
         UNION ALL
-        SELECT toStartOfFiveMinutes(window_start) AS bucket_time, account_id, campaign_id, material_id, platform,
+        SELECT toStartOfFiveMinutes(window_start) AS start, account_id, campaign_id, material_id, platform,
             impressions, clicks, suspect_clicks
         FROM ctr_windows FINAL
         WHERE window_start IN (SELECT arrayJoin(arrayMap(i -> bucket + 60 * i, range(5))) FROM rollup_dirty)
@@ -116,20 +109,25 @@ SELECT
 FROM
 (
     SELECT
-        bucket_time AS time, account_id, campaign_id, material_id, platform,
+        r.start AS time, account_id, campaign_id, material_id, platform,
         sum(r.impressions) AS impressions, sum(r.clicks) AS clicks, sum(r.suspect_clicks) AS suspect_clicks
     FROM
     (
-        SELECT time AS bucket_time, account_id, campaign_id, material_id, platform,
-            impressions, clicks, suspect_clicks
+        SELECT time AS start, account_id, campaign_id, material_id, platform, impressions, clicks, suspect_clicks
         FROM campaign_rollups FINAL
         WHERE seconds = 3600 AND time NOT IN (SELECT toStartOfHour(bucket) FROM rollup_dirty)
         UNION ALL
-        SELECT toStartOfHour(time) AS bucket_time, account_id, campaign_id, material_id, platform,
+        SELECT toStartOfHour(time) AS start, account_id, campaign_id, material_id, platform, impressions, clicks, suspect_clicks
+        FROM campaign_rollups FINAL
+        WHERE seconds = 300
+            AND time IN (
+                SELECT arrayJoin(arrayMap(i -> toStartOfHour(bucket) + 300 * i, range(12))) FROM rollup_dirty)
+            AND time NOT IN (SELECT toStartOfFiveMinutes(bucket) FROM rollup_dirty)
+        UNION ALL
+        SELECT toStartOfHour(window_start) AS start, account_id, campaign_id, material_id, platform,
             impressions, clicks, suspect_clicks
-        FROM ctr_by_campaign_5m
-        WHERE time IN (
-            SELECT arrayJoin(arrayMap(i -> toStartOfHour(bucket) + 300 * i, range(12))) FROM rollup_dirty)
+        FROM ctr_windows FINAL
+        WHERE window_start IN (SELECT arrayJoin(arrayMap(i -> bucket + 60 * i, range(5))) FROM rollup_dirty)
     ) AS r
     GROUP BY time, account_id, campaign_id, material_id, platform
 )
@@ -148,20 +146,32 @@ SELECT
 FROM
 (
     SELECT
-        bucket_time AS time, account_id, campaign_id, material_id, platform,
+        r.start AS time, account_id, campaign_id, material_id, platform,
         sum(r.impressions) AS impressions, sum(r.clicks) AS clicks, sum(r.suspect_clicks) AS suspect_clicks
     FROM
     (
-        SELECT time AS bucket_time, account_id, campaign_id, material_id, platform,
-            impressions, clicks, suspect_clicks
+        SELECT time AS start, account_id, campaign_id, material_id, platform, impressions, clicks, suspect_clicks
         FROM campaign_rollups FINAL
         WHERE seconds = 86400 AND time NOT IN (SELECT toStartOfDay(bucket) FROM rollup_dirty)
         UNION ALL
-        SELECT toStartOfDay(time) AS bucket_time, account_id, campaign_id, material_id, platform,
+        SELECT toStartOfDay(time) AS start, account_id, campaign_id, material_id, platform, impressions, clicks, suspect_clicks
+        FROM campaign_rollups FINAL
+        WHERE seconds = 3600
+            AND time IN (
+                SELECT arrayJoin(arrayMap(i -> toStartOfDay(bucket) + 3600 * i, range(24))) FROM rollup_dirty)
+            AND time NOT IN (SELECT toStartOfHour(bucket) FROM rollup_dirty)
+        UNION ALL
+        SELECT toStartOfDay(time) AS start, account_id, campaign_id, material_id, platform, impressions, clicks, suspect_clicks
+        FROM campaign_rollups FINAL
+        WHERE seconds = 300
+            AND time IN (
+                SELECT arrayJoin(arrayMap(i -> toStartOfHour(bucket) + 300 * i, range(12))) FROM rollup_dirty)
+            AND time NOT IN (SELECT toStartOfFiveMinutes(bucket) FROM rollup_dirty)
+        UNION ALL
+        SELECT toStartOfDay(window_start) AS start, account_id, campaign_id, material_id, platform,
             impressions, clicks, suspect_clicks
-        FROM ctr_by_campaign_1h
-        WHERE time IN (
-            SELECT arrayJoin(arrayMap(i -> toStartOfDay(bucket) + 3600 * i, range(24))) FROM rollup_dirty)
+        FROM ctr_windows FINAL
+        WHERE window_start IN (SELECT arrayJoin(arrayMap(i -> bucket + 60 * i, range(5))) FROM rollup_dirty)
     ) AS r
     GROUP BY time, account_id, campaign_id, material_id, platform
 )
@@ -180,16 +190,15 @@ SELECT
 FROM
 (
     SELECT
-        bucket_time AS time, account_id, campaign_id, country, region, city,
+        r.start AS time, account_id, campaign_id, country, region, city,
         sum(r.impressions) AS impressions, sum(r.clicks) AS clicks, sum(r.suspect_clicks) AS suspect_clicks
     FROM
     (
-        SELECT time AS bucket_time, account_id, campaign_id, country, region, city,
-            impressions, clicks, suspect_clicks
+        SELECT time AS start, account_id, campaign_id, country, region, city, impressions, clicks, suspect_clicks
         FROM place_rollups FINAL
         WHERE seconds = 300 AND time NOT IN (SELECT toStartOfFiveMinutes(bucket) FROM rollup_dirty)
         UNION ALL
-        SELECT toStartOfFiveMinutes(window_start) AS bucket_time, account_id, campaign_id, country, region, city,
+        SELECT toStartOfFiveMinutes(window_start) AS start, account_id, campaign_id, country, region, city,
             impressions, clicks, suspect_clicks
         FROM ctr_windows FINAL
         WHERE window_start IN (SELECT arrayJoin(arrayMap(i -> bucket + 60 * i, range(5))) FROM rollup_dirty)
@@ -211,20 +220,25 @@ SELECT
 FROM
 (
     SELECT
-        bucket_time AS time, account_id, campaign_id, country, region, city,
+        r.start AS time, account_id, campaign_id, country, region, city,
         sum(r.impressions) AS impressions, sum(r.clicks) AS clicks, sum(r.suspect_clicks) AS suspect_clicks
     FROM
     (
-        SELECT time AS bucket_time, account_id, campaign_id, country, region, city,
-            impressions, clicks, suspect_clicks
+        SELECT time AS start, account_id, campaign_id, country, region, city, impressions, clicks, suspect_clicks
         FROM place_rollups FINAL
         WHERE seconds = 3600 AND time NOT IN (SELECT toStartOfHour(bucket) FROM rollup_dirty)
         UNION ALL
-        SELECT toStartOfHour(time) AS bucket_time, account_id, campaign_id, country, region, city,
+        SELECT toStartOfHour(time) AS start, account_id, campaign_id, country, region, city, impressions, clicks, suspect_clicks
+        FROM place_rollups FINAL
+        WHERE seconds = 300
+            AND time IN (
+                SELECT arrayJoin(arrayMap(i -> toStartOfHour(bucket) + 300 * i, range(12))) FROM rollup_dirty)
+            AND time NOT IN (SELECT toStartOfFiveMinutes(bucket) FROM rollup_dirty)
+        UNION ALL
+        SELECT toStartOfHour(window_start) AS start, account_id, campaign_id, country, region, city,
             impressions, clicks, suspect_clicks
-        FROM ctr_by_place_5m
-        WHERE time IN (
-            SELECT arrayJoin(arrayMap(i -> toStartOfHour(bucket) + 300 * i, range(12))) FROM rollup_dirty)
+        FROM ctr_windows FINAL
+        WHERE window_start IN (SELECT arrayJoin(arrayMap(i -> bucket + 60 * i, range(5))) FROM rollup_dirty)
     ) AS r
     GROUP BY time, account_id, campaign_id, country, region, city
 )
@@ -243,20 +257,32 @@ SELECT
 FROM
 (
     SELECT
-        bucket_time AS time, account_id, campaign_id, country, region, city,
+        r.start AS time, account_id, campaign_id, country, region, city,
         sum(r.impressions) AS impressions, sum(r.clicks) AS clicks, sum(r.suspect_clicks) AS suspect_clicks
     FROM
     (
-        SELECT time AS bucket_time, account_id, campaign_id, country, region, city,
-            impressions, clicks, suspect_clicks
+        SELECT time AS start, account_id, campaign_id, country, region, city, impressions, clicks, suspect_clicks
         FROM place_rollups FINAL
         WHERE seconds = 86400 AND time NOT IN (SELECT toStartOfDay(bucket) FROM rollup_dirty)
         UNION ALL
-        SELECT toStartOfDay(time) AS bucket_time, account_id, campaign_id, country, region, city,
+        SELECT toStartOfDay(time) AS start, account_id, campaign_id, country, region, city, impressions, clicks, suspect_clicks
+        FROM place_rollups FINAL
+        WHERE seconds = 3600
+            AND time IN (
+                SELECT arrayJoin(arrayMap(i -> toStartOfDay(bucket) + 3600 * i, range(24))) FROM rollup_dirty)
+            AND time NOT IN (SELECT toStartOfHour(bucket) FROM rollup_dirty)
+        UNION ALL
+        SELECT toStartOfDay(time) AS start, account_id, campaign_id, country, region, city, impressions, clicks, suspect_clicks
+        FROM place_rollups FINAL
+        WHERE seconds = 300
+            AND time IN (
+                SELECT arrayJoin(arrayMap(i -> toStartOfHour(bucket) + 300 * i, range(12))) FROM rollup_dirty)
+            AND time NOT IN (SELECT toStartOfFiveMinutes(bucket) FROM rollup_dirty)
+        UNION ALL
+        SELECT toStartOfDay(window_start) AS start, account_id, campaign_id, country, region, city,
             impressions, clicks, suspect_clicks
-        FROM ctr_by_place_1h
-        WHERE time IN (
-            SELECT arrayJoin(arrayMap(i -> toStartOfDay(bucket) + 3600 * i, range(24))) FROM rollup_dirty)
+        FROM ctr_windows FINAL
+        WHERE window_start IN (SELECT arrayJoin(arrayMap(i -> bucket + 60 * i, range(5))) FROM rollup_dirty)
     ) AS r
     GROUP BY time, account_id, campaign_id, country, region, city
 )
