@@ -1,7 +1,7 @@
 """Hop 1: one source partition of the events topic, keyed by device.
 
-Dedupe, CTR windows, device windows, device rules, and roll-ups per place for hop 2. No I/O and no clock: it takes
-records and returns outputs. State is a pure function of the records from `low` on (see checkpoint).
+Dedupe, CTR windows, device windows, device rules, and roll-ups per place and per campaign for hop 2. No I/O and no
+clock: it takes records and returns outputs. State is a pure function of the records from `low` on (see checkpoint).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from sori.errors import InvalidEvent
-from sori.events import CLICK, IMPRESSION, UNKNOWN, Event, decode_unchecked, parse_time_ms
+from sori.events import AUTHENTICATION, CLICK, IMPRESSION, UNKNOWN, Event, decode_unchecked, parse_time_ms
 from sori.identity import identity as identity_of
 from sori.records import IDENTITY
 from sori.settings.rules import RulesSettings
@@ -17,15 +17,31 @@ from streams.checkpoint import Checkpoint
 from streams.device_rows import DirtyRows
 from streams.operator import PartitionOperator
 from streams.output import Output, Record
-from streams.panes import DeviceClicks, Pane, PaneStore, PlaceCell, PlaceKey
+from streams.panes import (
+    MAX_CLICKS_KEPT,
+    MAX_SAMPLES,
+    TICK_MS,
+    Click,
+    CtrCell,
+    DeviceCell,
+    DeviceClicks,
+    DeviceKey,
+    Pane,
+    PaneStore,
+    SubjectCell,
+    SubjectKey,
+    Window,
+)
 from streams.policy import EpisodePolicy, TimePolicy
 from streams.rejects import Reject, rejected_outputs
+from streams.rules.bench import RuleBench
 from streams.rules.device_rules import DeviceRules
 
 #: Where the ingress puts the identity among the headers.
 _IDENTITY_AT = 5
-_MAX_SAMPLES = 5
-_UNKNOWN_PLACE = (UNKNOWN, UNKNOWN, UNKNOWN)
+#: Two clicks have the same pace when they follow their impressions within the same span of this.
+_PACE_MS = 250
+_CAMPAIGN_EVENTS = frozenset({IMPRESSION, CLICK})
 
 
 class DeviceOperator(PartitionOperator):
@@ -38,9 +54,7 @@ class DeviceOperator(PartitionOperator):
         self._store = PaneStore(policy.pane_ms, policy.window_ms)
         self._dirty = DirtyRows(partition)
         self._rejects: list[Reject] = []
-        self._rules = DeviceRules(
-            rules=rules, policy=policy, store=self._store, book=self.episodes, clock=self.clock, pin_now=self._pin
-        )
+        self._rules = DeviceRules(RuleBench(rules, policy, self.episodes, self.clock, self._pin), self._store)
 
     @property
     def live_panes(self) -> int:
@@ -98,73 +112,112 @@ class DeviceOperator(PartitionOperator):
             identity = identity_of(event)
         seen = pane.seen.get((event.account_id, name))
         if seen is None:
-            seen = pane.seen[(event.account_id, name)] = set()
+            seen = pane.seen[(event.account_id, name)] = {}
         if identity in seen:
             self.counters.duplicates += 1
             return
-        seen.add(identity)
-        self._count(event, name, identity, pane)
-        if name == CLICK and event.device_id:
-            self._rules.on_click((event.account_id, event.device_id), time_ms, pane_start)
+        seen[identity] = (time_ms - pane_start) // TICK_MS
+        self._count(event, name, time_ms, identity, pane)
 
-    def _count(self, event: Event, name: str, identity: str, pane: Pane) -> None:
-        window = pane.window
-        account = event.account_id
-        device = event.device_id
-        impression, click = name == IMPRESSION, name == CLICK
-        if impression or click:
-            geo = event.geolocation
-            place = (
-                _UNKNOWN_PLACE
-                if geo is None
-                else (geo.viewer_country or UNKNOWN, geo.viewer_region or UNKNOWN, geo.viewer_city or UNKNOWN)
-            )
-            key = (account, event.campaign_id, event.material_id, event.platform or UNKNOWN, *place)
-            cell = window.ctr.get(key)
-            if cell is None:
-                cell = window.ctr[key] = [0, 0, 0, 0]
-            cell[click] += 1
-            if not cell[3]:
-                cell[3] = 1
-                self._dirty.ctr.append((window, key, cell))
-            self._count_place(pane, (account, *place), event, identity if click else None)
-        if device:
-            device_key = (account, device)
-            row = window.devices.get(device_key)
-            if row is None:
-                row = window.devices[device_key] = [0, 0, 0, 0]
-            if impression or click:
-                row[click] += 1
-            elif name == "authentication":
-                row[2] += 1
-            if not row[3]:
-                row[3] = 1
-                self._dirty.devices.append((window, device_key, row))
-            if click:
-                self._count_device_click(pane, device_key, event.campaign_id, identity)
+    def _count(self, event: Event, name: str, time_ms: int, identity: str, pane: Pane) -> None:
+        """Count an event that was not seen before, and have the rules judge what it changed."""
+        key = (event.account_id, event.device_id) if event.device_id else None
+        cell = None if key is None else self._device(pane.window, key)
+        if name in _CAMPAIGN_EVENTS:
+            self._count_campaign_event(event, name == CLICK, time_ms, identity, pane, cell)
+        elif key is not None and cell is not None and name == AUTHENTICATION:
+            cell.authentications += 1
+            if cell.authentications >= self._rules.auth_gate:
+                self._rules.on_authentication(key, cell, time_ms, identity)
+        if key is not None and cell is not None and cell.events >= self._rules.event_gate:
+            self._rules.on_event(key, cell, time_ms, identity)
 
-    def _count_place(self, pane: Pane, key: PlaceKey, event: Event, click: str | None) -> None:
-        cell = pane.places.get(key)
+    def _count_campaign_event(  # noqa: PLR0917 - hot
+        self, event: Event, click: bool, time_ms: int, identity: str, pane: Pane, device: DeviceCell | None
+    ) -> None:
+        account, campaign, place = event.account_id, event.campaign_id, event.place
+        key = (account, campaign, event.material_id, event.platform or UNKNOWN, *place)
+        cell = pane.window.ctr.get(key)
         if cell is None:
-            cell = pane.places[key] = PlaceCell()
-        if click is not None:
-            cell.clicks += 1
-            device, campaign = event.device_id or "", event.campaign_id
-            cell.clicks_by_device[device] = cell.clicks_by_device.get(device, 0) + 1
-            cell.clicks_by_campaign[campaign] = cell.clicks_by_campaign.get(campaign, 0) + 1
-            if len(cell.samples) < _MAX_SAMPLES:
-                cell.samples.append(click)
-        else:
-            cell.impressions += 1
+            cell = pane.window.ctr[key] = CtrCell()
         if not cell.dirty:
             cell.dirty = True
-            self._dirty.places.append((pane.start_ms, key, cell))
+            self._dirty.ctr.append((pane.window, key, cell))
+        if cell.pane is not pane:
+            cell.pane = pane
+            cell.place = self._subject(pane, pane.places, (account, *place))
+            cell.campaign = self._subject(pane, pane.campaigns, (account, campaign)) if campaign else None
+        if device is not None and device.place != place:
+            self._rules.on_place((account, event.device_id or ""), device, place, time_ms, identity)
+        if click:
+            cell.clicks += 1
+            self._count_click(event, (cell.place, cell.campaign), device, time_ms, identity, pane)
+            return
+        cell.impressions += 1
+        if cell.place is not None:
+            cell.place.impressions += 1
+        if cell.campaign is not None:
+            cell.campaign.impressions += 1
+        if device is not None:
+            device.shown(campaign)
 
-    def _count_device_click(self, pane: Pane, key: tuple[str, str], campaign: str, identity: str) -> None:
-        clicks = pane.clicks.get(key)
-        if clicks is None:
-            clicks = pane.clicks[key] = DeviceClicks()
-        clicks.clicks += 1
-        clicks.campaigns[campaign] = clicks.campaigns.get(campaign, 0) + 1
-        if len(clicks.samples) < _MAX_SAMPLES:
-            clicks.samples.append(identity)
+    def _count_click(  # noqa: PLR0917 - hot
+        self,
+        event: Event,
+        subjects: tuple[SubjectCell | None, ...],
+        device_cell: DeviceCell | None,
+        time_ms: int,
+        identity: str,
+        pane: Pane,
+    ) -> None:
+        account, device, campaign = event.account_id, event.device_id or "", event.campaign_id
+        script = None
+        if device_cell is not None:
+            device_cell.clicks += 1
+            key = (account, device)
+            clicks = pane.clicks.get(key)
+            if clicks is None:
+                clicks = pane.clicks[key] = DeviceClicks()
+                script = self._script(event, device_cell, time_ms, identity, pane)
+            clicks.clicks += 1
+            clicks.campaigns[campaign] = clicks.campaigns.get(campaign, 0) + 1
+            if len(clicks.kept) < MAX_CLICKS_KEPT:
+                clicks.kept.append(Click(time_ms, campaign, event.material_id, identity))
+        for subject in subjects:
+            if subject is not None:
+                subject.clicks += 1
+                subject.clicks_by_device[device] = subject.clicks_by_device.get(device, 0) + 1
+                subject.clicks_by_campaign[campaign] = subject.clicks_by_campaign.get(campaign, 0) + 1
+                if script is not None:
+                    subject.scripts[script] = subject.scripts.get(script, 0) + 1
+                if len(subject.samples) < MAX_SAMPLES:
+                    subject.samples.append(identity)
+        if device_cell is not None:
+            self._rules.on_click((account, device), time_ms, pane.start_ms)
+
+    def _script(self, event: Event, cell: DeviceCell, time_ms: int, identity: str, pane: Pane) -> str:
+        """What the device did up to this click. Reads its own window only: a pane is rebuilt together with that."""
+        shown = self._store.shown_at(event.account_id, IMPRESSION, identity, pane.window.start_ms, time_ms)
+        pace = "-" if shown is None else str((time_ms - shown) // _PACE_MS)
+        done = (cell.authentications, cell.impressions, cell.clicks)
+        return f"{event.platform or UNKNOWN}|{event.campaign_id}|{done[0]},{done[1]},{done[2]}|{pace}"
+
+    def _device(self, window: Window, key: DeviceKey) -> DeviceCell:
+        """The device's cell, with one more event and waiting to be emitted."""
+        cell = window.devices.get(key)
+        if cell is None:
+            cell = window.devices[key] = DeviceCell()
+        cell.events += 1
+        if not cell.dirty:
+            cell.dirty = True
+            self._dirty.devices.append((window, key, cell))
+        return cell
+
+    def _subject(self, pane: Pane, cells: dict[SubjectKey, SubjectCell], key: SubjectKey) -> SubjectCell:
+        cell = cells.get(key)
+        if cell is None:
+            cell = cells[key] = SubjectCell()
+        if not cell.dirty:
+            cell.dirty = True
+            self._dirty.subjects.append((pane.start_ms, key, cell))
+        return cell

@@ -8,9 +8,9 @@ import orjson
 
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS
 from streams.output import Output, pack_lines
-from streams.panes import CtrCell, CtrKey, DeviceCell, DeviceKey, PlaceCell, PlaceKey, Window
+from streams.panes import CtrCell, CtrKey, DeviceCell, DeviceKey, SubjectCell, SubjectKey, Window
 
-_MAX_CAMPAIGNS = 5
+_MOST_NAMED = 5
 
 
 class DirtyRows:
@@ -20,27 +20,28 @@ class DirtyRows:
         self._partition = partition
         self.ctr: list[tuple[Window, CtrKey, CtrCell]] = []
         self.devices: list[tuple[Window, DeviceKey, DeviceCell]] = []
-        self.places: list[tuple[int, PlaceKey, PlaceCell]] = []
+        self.subjects: list[tuple[int, SubjectKey, SubjectCell]] = []
 
     def take(self, version: int, watermark_ms: int) -> list[Output]:
         """Serialise and forget all dirty cells. `version` is the next offset of the source partition."""
         outputs = pack_lines(CTR_WINDOWS, self._ctr_lines(version), self._partition)
         outputs += pack_lines(DEVICE_WINDOWS, self._device_lines(version), self._partition)
-        outputs += self._place_outputs(version, watermark_ms)
+        outputs += self._subject_outputs(version, watermark_ms)
         self.clear()
         return outputs
 
     def clear(self) -> None:
         """Forget all dirty cells."""
-        for _, _, counts in self.ctr:
-            counts[3] = 0
-        for _, _, counts in self.devices:
-            counts[3] = 0
-        for _, _, place in self.places:
-            place.dirty = False
+        for _, _, row in self.ctr:
+            row.dirty = False
+            row.pane = None  # or its place and campaign would not be marked dirty again
+        for _, _, device in self.devices:
+            device.dirty = False
+        for _, _, subject in self.subjects:
+            subject.dirty = False
         self.ctr.clear()
         self.devices.clear()
-        self.places.clear()
+        self.subjects.clear()
 
     def _ctr_lines(self, version: int) -> list[bytes]:
         return [
@@ -55,9 +56,9 @@ class DirtyRows:
                     "region": key[5],
                     "city": key[6],
                     "source_partition": self._partition,
-                    "impressions": cell[0],
-                    "clicks": cell[1],
-                    "suspect_clicks": cell[2],
+                    "impressions": cell.impressions,
+                    "clicks": cell.clicks,
+                    "suspect_clicks": cell.suspect_clicks,
                     "version": version,
                 }
             )
@@ -72,47 +73,57 @@ class DirtyRows:
                     "account_id": key[0],
                     "device_id": key[1],
                     "source_partition": self._partition,
-                    "impressions": cell[0],
-                    "clicks": cell[1],
-                    "authentications": cell[2],
+                    "impressions": cell.impressions,
+                    "clicks": cell.clicks,
+                    "authentications": cell.authentications,
                     "version": version,
                 }
             )
             for window, key, cell in self.devices
         ]
 
-    def _place_outputs(self, version: int, watermark_ms: int) -> list[Output]:
+    def _subject_outputs(self, version: int, watermark_ms: int) -> list[Output]:
         lanes: dict[int, list[bytes]] = {}
-        for pane_start, key, cell in self.places:
-            lanes.setdefault(place_lane(key), []).append(self._place_line(pane_start, key, cell, version, watermark_ms))
+        for pane_start, key, cell in self.subjects:
+            line = self._subject_line(pane_start, key, cell, version, watermark_ms)
+            lanes.setdefault(subject_lane(key), []).append(line)
         return [output for lane, lines in lanes.items() for output in pack_lines(GEO_ROLLUPS, lines, lane)]
 
-    def _place_line(self, pane_start: int, key: PlaceKey, cell: PlaceCell, version: int, watermark_ms: int) -> bytes:
-        campaigns = sorted(cell.clicks_by_campaign.items(), key=lambda item: (-item[1], item[0]))[:_MAX_CAMPAIGNS]
-        return orjson.dumps(
-            {
-                "pane_start": pane_start // 1000,
-                "account_id": key[0],
-                "country": key[1],
-                "region": key[2],
-                "city": key[3],
-                "source_partition": self._partition,
-                "impressions": cell.impressions,
-                "clicks": cell.clicks,
-                "clicking_devices": len(cell.clicks_by_device),
-                "top_device_clicks": max(cell.clicks_by_device.values(), default=0),
-                "campaigns": dict(campaigns),
-                "samples": cell.samples,
-                "watermark": watermark_ms,
-                "version": version,
-            }
-        )
+    def _subject_line(
+        self, pane_start: int, key: SubjectKey, cell: SubjectCell, version: int, watermark_ms: int
+    ) -> bytes:
+        row = {
+            "pane_start": pane_start // 1000,
+            "account_id": key[0],
+            "source_partition": self._partition,
+            "impressions": cell.impressions,
+            "clicks": cell.clicks,
+            "clicking_devices": len(cell.clicks_by_device),
+            "top_device_clicks": max(cell.clicks_by_device.values(), default=0),
+            "campaigns": _largest(cell.clicks_by_campaign),
+            "scripts": _largest(cell.scripts),
+            "samples": cell.samples,
+            "watermark": watermark_ms,
+            "version": version,
+        }
+        if len(key) == 2:
+            row["campaign_id"] = key[1]
+        else:
+            row["country"], row["region"], row["city"] = key[1:]
+        return orjson.dumps(row)
 
 
-#: Lanes are taken modulo the topic's partitions; a fixed number of them keeps a place's lane independent of that.
+def _largest(counts: dict[str, int]) -> dict[str, int]:
+    """The few largest counts, in an order that does not depend on that of the events."""
+    if len(counts) > 1:
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_NAMED])
+    return counts
+
+
+#: Lanes are taken modulo the topic's partitions; a fixed number of them keeps a subject's lane independent of that.
 _LANES = 1 << 16
 
 
-def place_lane(key: PlaceKey) -> int:
-    """Which lane of the roll-up topic a place goes to; the same for every source partition."""
+def subject_lane(key: SubjectKey) -> int:
+    """Which lane of the roll-up topic a place or campaign goes to; the same for every source partition."""
     return crc32("\x1f".join(key).encode("utf-8", "surrogatepass")) % _LANES

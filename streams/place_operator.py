@@ -1,4 +1,6 @@
-"""Hop 2: one partition of the roll-up topic, keyed by account and place: merges source partitions, runs place rules.
+"""Hop 2: one partition of the roll-up topic, keyed by account and place, or account and campaign.
+
+Merges source partitions and runs the place and campaign rules.
 
 Event time is the pane's; roll-ups are cumulative upserts, so duplicates and older versions change nothing.
 """
@@ -11,8 +13,9 @@ from sori.settings.rules import RulesSettings
 from streams.checkpoint import Checkpoint
 from streams.operator import PartitionOperator
 from streams.output import Output, Record
-from streams.place_panes import PlacePane, PlaceSums, RollUp
+from streams.place_panes import RollUp, RollUpPane, SubjectSums
 from streams.policy import EpisodePolicy, TimePolicy
+from streams.rules.bench import RuleBench
 from streams.rules.place_rules import PlaceRules
 
 _decode = msgspec.json.Decoder(RollUp).decode
@@ -25,10 +28,8 @@ class PlaceOperator(PartitionOperator):
         self, partition: int, policy: TimePolicy, rules: RulesSettings, resume: Checkpoint | None = None
     ) -> None:
         super().__init__(partition, policy, EpisodePolicy.of(rules), resume)
-        self._panes: dict[int, PlacePane] = {}
-        self._rules = PlaceRules(
-            rules=rules, policy=policy, panes=self._panes, book=self.episodes, clock=self.clock, pin_now=self._pin
-        )
+        self._panes: dict[int, RollUpPane] = {}
+        self._rules = PlaceRules(RuleBench(rules, policy, self.episodes, self.clock, self._pin), self._panes)
 
     @property
     def live_panes(self) -> int:
@@ -55,15 +56,16 @@ class PlaceOperator(PartitionOperator):
             return
         pane = self._panes.get(start)
         if pane is None:
-            pane = self._panes[start] = PlacePane(offset)
-        sums = pane.places.get(row.place)
+            pane = self._panes[start] = RollUpPane(offset)
+        key = row.key
+        sums = pane.subjects.get(key)
         if sums is None:
-            sums = pane.places[row.place] = PlaceSums()
+            sums = pane.subjects[key] = SubjectSums()
         added = sums.merge(row)
         if added is None:
             self.counters.duplicates += 1
         elif added > 0:
-            self._rules.on_clicks(row.place, start)
+            self._rules.on_clicks(key, start)
 
     def _take_rows(self, version: int) -> list[Output]:  # noqa: ARG002 - hop 2 owes alerts only
         return []

@@ -1,46 +1,56 @@
-"""Hop 2's state: per pane and place, the newest roll-up of every source partition, and their sums."""
+"""Hop 2's state: per pane and subject (place or campaign), the newest roll-up of every source partition, and sums."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
-from streams.panes import PlaceKey
+from sori.events import UNKNOWN
+from streams.panes import SubjectKey
 
 _MAX_SAMPLES = 10
 
 
 class RollUp(msgspec.Struct, frozen=True):
-    """One row of the roll-up topic: cumulative counts of one place in one pane of one source partition."""
+    """One row of the roll-up topic: cumulative counts of one subject in one pane of one source partition.
+
+    A row with a `campaign_id` is about that campaign, one without about the place.
+    """
 
     pane_start: int
     account_id: str
-    country: str
-    region: str
-    city: str
     source_partition: int
     impressions: int
     clicks: int
     clicking_devices: int
     top_device_clicks: int
     version: int
+    country: str = UNKNOWN
+    region: str = UNKNOWN
+    city: str = UNKNOWN
+    campaign_id: str = ""
     campaigns: dict[str, int] = {}
+    scripts: dict[str, int] = {}
     samples: list[str] = []
 
     @property
-    def place(self) -> PlaceKey:
-        """(account, country, region, city)."""
+    def key(self) -> SubjectKey:
+        """(account, country, region, city) or (account, campaign)."""
+        if self.campaign_id:
+            return (self.account_id, self.campaign_id)
         return (self.account_id, self.country, self.region, self.city)
 
 
 @dataclass(slots=True)
-class PlaceSums:
-    """One place in one pane over all source partitions."""
+class SubjectSums:
+    """One place or campaign in one pane over all source partitions."""
 
     sources: dict[int, RollUp] = field(default_factory=dict)
     impressions: int = 0
     clicks: int = 0
+    clicking_devices: int = 0
     top_device_clicks: int = 0
 
     def merge(self, row: RollUp) -> int | None:
@@ -52,20 +62,18 @@ class PlaceSums:
         added = row.clicks - (known.clicks if known else 0)
         self.clicks += added
         self.impressions += row.impressions - (known.impressions if known else 0)
+        # devices are disjoint between source partitions
+        self.clicking_devices += row.clicking_devices - (known.clicking_devices if known else 0)
         self.top_device_clicks = max(source.top_device_clicks for source in self.sources.values())
         return added
 
-    def clicking_devices(self) -> int:
-        """Devices that clicked; they are disjoint between sources."""
-        return sum(source.clicking_devices for source in self.sources.values())
-
     def campaigns(self) -> dict[str, int]:
         """Clicks of the busiest campaigns."""
-        total: dict[str, int] = {}
-        for source in self.sources.values():
-            for campaign, clicks in source.campaigns.items():
-                total[campaign] = total.get(campaign, 0) + clicks
-        return total
+        return add_counts(source.campaigns for source in self.sources.values())
+
+    def scripts(self) -> dict[str, int]:
+        """Devices by behaviour, the commonest ones of each source partition."""
+        return add_counts(source.scripts for source in self.sources.values())
 
     def samples(self) -> list[str]:
         """A few ids of clicks, in the order of source partitions."""
@@ -73,11 +81,20 @@ class PlaceSums:
         return [sample for _, sample in zip(range(_MAX_SAMPLES), found, strict=False)]
 
 
-class PlacePane:
-    """One pane of all places."""
+def add_counts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """The sum of counts by name."""
+    total: dict[str, int] = {}
+    for part in parts:
+        for name, count in part.items():
+            total[name] = total.get(name, 0) + count
+    return total
 
-    __slots__ = ("first_offset", "places")
+
+class RollUpPane:
+    """One pane of all subjects."""
+
+    __slots__ = ("first_offset", "subjects")
 
     def __init__(self, first_offset: int) -> None:
         self.first_offset = first_offset
-        self.places: dict[PlaceKey, PlaceSums] = {}
+        self.subjects: dict[SubjectKey, SubjectSums] = {}

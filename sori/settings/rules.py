@@ -1,6 +1,6 @@
 """Parameters of the fraud rules, with units; every account may override any of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,25 +16,92 @@ class EpisodeSettings(BaseModel):
     max_length_s: int = Field(3600, gt=0, description="An episode is cut at multiples of this, seconds of event time.")
 
 
-class DeviceClickBurst(BaseModel):
-    """One device clicks far more than before, and more than a person would."""
+class AllowList(BaseModel):
+    """Whom no rule judges; looked at before anything else."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accounts: tuple[str, ...] = Field(default=(), description="Account ids that no rule judges.")
+    devices: tuple[str, ...] = Field(default=(), description="Device ids that no rule judges, such as test devices.")
+    places: tuple[str, ...] = Field(default=(), description="Places, `country/region/city`, that no rule judges.")
+    campaigns: tuple[str, ...] = Field(default=(), description="Campaign ids that no rule judges.")
+
+
+class Rule(BaseModel):
+    """What every rule has."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: bool = Field(default=True, description="Whether the rule runs.")
+    allow: tuple[str, ...] = Field(default=(), description="Subjects (as alerts name them) that this rule skips.")
+
+
+class DeviceClickBurst(Rule):
+    """One device clicks far more than before, and more than a person would."""
+
     window_s: int = Field(60, gt=0, description="Sliding window, seconds; a multiple of the pane.")
     baseline_s: int = Field(300, gt=0, description="The device's own past before the window, seconds.")
     floor: int = Field(20, gt=0, description="Fewest clicks in the window.")
     factor: float = Field(4.0, gt=1, description="Least ratio of observed to expected clicks.")
-    ceiling: int = Field(90, gt=0, description="Clicks in the window that are a burst whatever the past was.")
+    ceiling: int = Field(45, gt=0, description="Clicks in the window that are a burst whatever the past was.")
 
 
-class GeoClickBurst(BaseModel):
+class DeviceEventBurst(Rule):
+    """One device sends far more events of any kind than before, and more than a person could cause."""
+
+    baseline_windows: int = Field(4, gt=0, description="The device's own past before, in CTR windows.")
+    floor: int = Field(120, gt=1, description="Fewest events within one CTR window's length.")
+    factor: float = Field(4.0, gt=1, description="Least ratio of observed to expected events.")
+    ceiling: int = Field(300, gt=0, description="Events in it that are a burst whatever the past was.")
+
+
+class DeviceAuthBurst(Rule):
+    """One device authenticates over and over."""
+
+    baseline_windows: int = Field(4, gt=0, description="The device's own past before, in CTR windows.")
+    floor: int = Field(12, gt=1, description="Fewest authentications within one CTR window's length.")
+    factor: float = Field(4.0, gt=1, description="Least ratio of observed to expected authentications.")
+    ceiling: int = Field(30, gt=0, description="Authentications in it that are a burst whatever the past was.")
+
+
+class DuplicateClick(Rule):
+    """One device clicks the same creative again and again within seconds."""
+
+    window_s: int = Field(60, gt=0, description="Sliding window, seconds; a multiple of the pane.")
+    gap_ms: int = Field(3000, gt=0, description="A click this soon after one on the same creative is a repeat, ms.")
+    floor: int = Field(5, gt=0, description="Fewest repeats in the window.")
+
+
+class ClickWithoutImpression(Rule):
+    """One device clicks what it was never shown."""
+
+    window_s: int = Field(120, gt=0, description="Sliding window, seconds; a multiple of the pane.")
+    horizon_s: int = Field(240, gt=0, description="An impression this long before the window still counts, seconds.")
+    grace_s: int = Field(10, ge=0, description="Clicks younger than this wait: their impression may be on its way.")
+    floor: int = Field(6, gt=0, description="Fewest clicks without an impression in the window.")
+    min_share: float = Field(0.5, gt=0, le=1, description="Least share of them among the device's clicks.")
+
+
+class FastClick(Rule):
+    """One device clicks sooner after its impressions than a person can."""
+
+    window_s: int = Field(60, gt=0, description="Sliding window, seconds; a multiple of the pane.")
+    too_soon_ms: int = Field(1000, gt=0, description="A click this soon after its impression is too fast, ms.")
+    floor: int = Field(4, gt=0, description="Fewest clicks in the window that came too soon.")
+    min_share: float = Field(0.5, gt=0, le=1, description="Least share among clicks whose impression is near.")
+
+
+class GeoHop(Rule):
+    """One device is in places too far apart for the time between them."""
+
+    windows: int = Field(2, gt=0, description="CTR windows looked at: the present one and those before it.")
+    min_countries: int = Field(3, gt=1, description="Countries within them that no traveller reaches.")
+    min_regions: int = Field(4, gt=1, description="Regions, of whatever country, that no traveller reaches.")
+
+
+class GeoClickBurst(Rule):
     """A place clicks far more than before, and more than its impressions explain."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    enabled: bool = Field(default=True, description="Whether the rule runs.")
     window_s: int = Field(60, gt=0, description="Sliding window, seconds; a multiple of the pane.")
     baseline_s: int = Field(300, gt=0, description="The place's own past before the window, seconds.")
     floor: int = Field(30, gt=0, description="Fewest clicks in the window, the busiest device left out.")
@@ -44,14 +111,54 @@ class GeoClickBurst(BaseModel):
     ctr_factor: float = Field(3.0, gt=1, description="Least ratio of that bound to the place's past rate.")
 
 
+class CtrRule(Rule):
+    """What both click-through-rate rules have."""
+
+    window_s: int = Field(180, gt=0, description="Sliding window, seconds; a multiple of the pane.")
+    baseline_s: int = Field(1200, gt=0, description="The subject's own past before the window, seconds.")
+    floor: int = Field(40, gt=0, description="Fewest clicks in the window, the busiest device left out.")
+    min_devices: int = Field(15, gt=0, description="Fewest clicking devices, counted per pane and source partition.")
+    factor: float = Field(3.0, gt=1, description="Least ratio of the rate's lower to the past rate's upper bound.")
+    usual_ctr: float = Field(0.08, gt=0, le=1, description="Highest rate believed of a subject without a past.")
+    min_ctr: float = Field(0.06, gt=0, le=1, description="Least click-through rate (Wilson lower bound).")
+
+
+class GeoCtrAnomaly(CtrRule):
+    """A place's click-through rate is far above its own past."""
+
+
+class CtrAnomaly(CtrRule):
+    """A campaign's click-through rate is far above its own past."""
+
+
+class DeviceFarm(Rule):
+    """Many devices of one place do the same thing at the same pace."""
+
+    window_s: int = Field(120, gt=0, description="Sliding window, seconds; a multiple of the pane.")
+    baseline_s: int = Field(600, gt=0, description="The place's own past before the window, seconds.")
+    floor: int = Field(12, gt=0, description="Fewest devices with the same behaviour in the window.")
+    min_share: float = Field(0.35, gt=0, le=1, description="Least share of them among clicking devices.")
+    max_p: float = Field(1e-6, gt=0, lt=1, description="Greatest chance (Poisson) of so many, given the past.")
+
+
 class RulesSettings(BaseModel):
     """One field per rule, and overrides per account: `accounts.<id>.<rule>.<parameter>`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     episodes: EpisodeSettings = EpisodeSettings()
+    allow: AllowList = AllowList()
     device_click_burst: DeviceClickBurst = DeviceClickBurst()
+    device_event_burst: DeviceEventBurst = DeviceEventBurst()
+    device_auth_burst: DeviceAuthBurst = DeviceAuthBurst()
+    duplicate_click: DuplicateClick = DuplicateClick()
+    click_without_impression: ClickWithoutImpression = ClickWithoutImpression()
+    fast_click: FastClick = FastClick()
+    geo_hop: GeoHop = GeoHop()
     geo_click_burst: GeoClickBurst = GeoClickBurst()
+    geo_ctr_anomaly: GeoCtrAnomaly = GeoCtrAnomaly()
+    ctr_anomaly: CtrAnomaly = CtrAnomaly()
+    device_farm: DeviceFarm = DeviceFarm()
     accounts: Mapping[str, Mapping[str, Mapping[str, Any]]] = Field(
         default={}, description="Overrides: account id -> rule -> parameter -> value."
     )
@@ -65,3 +172,9 @@ class RulesSettings(BaseModel):
         for rule, parameters in overrides.items():
             merged.setdefault(rule, {}).update(parameters)
         return RulesSettings.model_validate(merged)
+
+    def variants(self) -> Iterator["RulesSettings"]:
+        """These settings, and those of every account that overrides some."""
+        yield self
+        for account_id in self.accounts:
+            yield self.for_account(account_id)

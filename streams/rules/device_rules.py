@@ -1,101 +1,121 @@
-"""Runs the device rules over one partition's panes."""
+"""Runs the device rules over one partition's panes: after a click, a move, or a count beyond a cheap gate."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from sori.settings.rules import DeviceClickBurst, RulesSettings
-from streams.alerts import Finding, Subject
-from streams.checkpoint import Pin
-from streams.episodes import EpisodeBook
-from streams.panes import DeviceClicks, DeviceKey, PaneStore
-from streams.policy import Clock, EpisodePolicy, TimePolicy
-from streams.rules import device_click_burst
-
-_MAX_SAMPLES = 10
+from sori.settings.rules import DeviceAuthBurst, DeviceEventBurst
+from streams.alerts import Subject
+from streams.panes import DeviceCell, DeviceKey, PaneStore, Place
+from streams.rules import device_counts, geo_hop
+from streams.rules.bench import Evidence, RuleBench
+from streams.rules.device_clicks import ClickRules
 
 
 class DeviceRules:
-    """Judges a device after each of its clicks."""
+    """Judges devices. `event_gate` and `auth_gate`: counts in one window below which nothing needs to be judged."""
 
-    def __init__(
+    def __init__(self, bench: RuleBench, store: PaneStore) -> None:
+        self._bench = bench
+        self._store = store
+        self._window_ms = window_ms = store.window_ms
+        self._clicks = ClickRules(bench, store)
+        bench.check(
+            device_counts.EVENTS_NAME, lambda rules: device_counts.lookback_ms(rules.device_event_burst, window_ms)
+        )
+        bench.check(
+            device_counts.AUTHS_NAME, lambda rules: device_counts.lookback_ms(rules.device_auth_burst, window_ms)
+        )
+        bench.check(geo_hop.NAME, lambda rules: geo_hop.lookback_ms(rules.geo_hop, window_ms))
+        # a window and the rest of the one before hold the floor only if one of them holds half of it
+        self.event_gate = min(-(-rules.device_event_burst.floor // 2) for rules in bench.rules.variants())
+        self.auth_gate = min(-(-rules.device_auth_burst.floor // 2) for rules in bench.rules.variants())
+
+    def on_click(self, key: DeviceKey, time_ms: int, pane_start: int) -> None:
+        """Judge a device's clicks."""
+        if not self._bench.allowed(key[0], "device", key[1]):
+            self._clicks.on_click(key, time_ms, pane_start)
+
+    def on_event(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
+        """Judge how many events a device sends."""
+        rule = self._bench.of_account(key[0]).device_event_burst
+        counts = [other.events for other in (cell, *self._before(key, time_ms, rule))]
+        self._count(device_counts.EVENTS_NAME, rule, key, counts, time_ms=time_ms, identity=identity)
+
+    def on_authentication(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
+        """Judge how often a device authenticates."""
+        rule = self._bench.of_account(key[0]).device_auth_burst
+        counts = [other.authentications for other in (cell, *self._before(key, time_ms, rule))]
+        self._count(device_counts.AUTHS_NAME, rule, key, counts, time_ms=time_ms, identity=identity)
+
+    def on_place(self, key: DeviceKey, cell: DeviceCell, place: Place, time_ms: int, identity: str) -> None:
+        """Take note of a place not seen before in this window, and judge where the device was."""
+        if cell.place is None:
+            cell.place = place
+            return
+        region = place[:2]
+        if cell.regions is None:
+            cell.regions = {cell.place[:2]: ""}
+        if region in cell.regions:
+            return
+        cell.regions[region] = identity
+        rule = self._bench.of_account(key[0]).geo_hop
+        start = time_ms - time_ms % self._window_ms
+        begin = start + self._window_ms - geo_hop.lookback_ms(rule, self._window_ms)
+        if not self._may_judge(key, rule.enabled, rule.allow, begin):
+            return
+        seen: dict[tuple[str, str], str] = {}
+        for window_start in range(begin, start + 1, self._window_ms):
+            window = self._store.windows.get(window_start)
+            other = None if window is None else window.devices.get(key)
+            if other is not None and other.place is not None:
+                seen.update(other.regions or {other.place[:2]: ""})
+        if found := geo_hop.judge(seen, rule):
+            samples = tuple(sample for sample in seen.values() if sample)
+            evidence = Evidence(begin, start + self._window_ms, samples)
+            self._bench.report(
+                geo_hop.NAME,
+                traffic_class=geo_hop.TRAFFIC_CLASS,
+                subject=Subject(key[0], "device", key[1]),
+                found=found,
+                evidence=evidence,
+                at_ms=time_ms,
+            )
+
+    def _may_judge(self, key: DeviceKey, enabled: bool, allow: tuple[str, ...], begin_ms: int) -> bool:
+        account, device = key
+        if not enabled or device in allow or self._bench.allowed(account, "device", device):
+            return False
+        return self._bench.exact_from(begin_ms)
+
+    def _before(self, key: DeviceKey, time_ms: int, rule: DeviceEventBurst | DeviceAuthBurst) -> list[DeviceCell]:
+        """The device in the window before this one, then in those of the baseline."""
+        start = time_ms - time_ms % self._window_ms
+        windows = (
+            self._store.windows.get(start - back * self._window_ms) for back in range(1, rule.baseline_windows + 2)
+        )
+        empty = DeviceCell()
+        return [empty if window is None else window.devices.get(key, empty) for window in windows]
+
+    def _count(
         self,
+        name: str,
+        rule: DeviceEventBurst | DeviceAuthBurst,
+        key: DeviceKey,
+        counts: list[int],
         *,
-        rules: RulesSettings,
-        policy: TimePolicy,
-        store: PaneStore,
-        book: EpisodeBook,
-        clock: Clock,
-        pin_now: Callable[[], Pin],
+        time_ms: int,
+        identity: str,
     ) -> None:
-        self._settings = rules
-        self._policy = policy
-        self._panes = store.panes
-        self._book = book
-        self._clock = clock
-        self._pin_now = pin_now
-        self._by_account: dict[str, DeviceClickBurst] = {}
-        EpisodePolicy.of(rules).check(
-            device_click_burst.NAME, self._lookback_ms(rules.device_click_burst), policy.lateness_ms
-        )
-
-    @staticmethod
-    def _lookback_ms(rule: DeviceClickBurst) -> int:
-        return (rule.window_s + rule.baseline_s) * 1000
-
-    def _rule_of(self, account: str) -> DeviceClickBurst:
-        rule = self._by_account.get(account)
-        if rule is None:
-            rule = self._by_account[account] = self._settings.for_account(account).device_click_burst
-        return rule
-
-    def on_click(self, device: DeviceKey, time_ms: int, pane_start: int) -> None:
-        """Judge `device` as of the pane of its click.
-
-        A click is judged only while every pane the judgement reads is live and, after a rewind, complete: so a
-        replay judges exactly what was judged.
-        """
-        rule = self._rule_of(device[0])
-        if not rule.enabled:
+        start = time_ms - time_ms % self._window_ms
+        begin = start + self._window_ms - device_counts.lookback_ms(rule, self._window_ms)
+        if not self._may_judge(key, rule.enabled, rule.allow, begin):
             return
-        pane_ms = self._policy.pane_ms
-        window_begin = pane_start + pane_ms - rule.window_s * 1000
-        baseline_begin = window_begin - rule.baseline_s * 1000
-        if baseline_begin < max(self._policy.horizon(self._clock.watermark), self._clock.complete_from):
-            return
-        window = self._between(device, window_begin, pane_start)
-        clicks = sum(cell.clicks for cell in window)
-        if clicks < rule.floor:
-            return
-        past = sum(cell.clicks for cell in self._between(device, baseline_begin, window_begin - pane_ms))
-        burst = device_click_burst.judge(clicks, past, rule)
-        if burst is None:
-            return
-        campaigns: dict[str, int] = {}
-        for cell in window:
-            for campaign, count in cell.campaigns.items():
-                campaigns[campaign] = campaigns.get(campaign, 0) + count
-        finding = Finding(
-            rule=device_click_burst.NAME,
-            subject=Subject(device[0], "device", device[1]),
-            window_start_ms=window_begin,
-            window_end_ms=pane_start + pane_ms,
-            observed=burst.observed,
-            expected=burst.expected,
-            floor=burst.floor,
-            severity=burst.severity,
-            traffic_class="GIVT",
-            samples=tuple(sample for cell in window for sample in cell.samples)[:_MAX_SAMPLES],
-            campaigns=campaigns,
-        )
-        self._book.add(finding, time_ms, self._clock.watermark, self._pin_now)
-
-    def _between(self, device: DeviceKey, first_pane: int, last_pane: int) -> list[DeviceClicks]:
-        """The device's clicks in the panes from `first_pane` to `last_pane`, both included."""
-        panes = self._panes
-        found = []
-        for start in range(first_pane, last_pane + 1, self._policy.pane_ms):
-            pane = panes.get(start)
-            if pane is not None and device in pane.clicks:
-                found.append(pane.clicks[device])
-        return found
+        elapsed = (time_ms - start) / self._window_ms
+        if found := device_counts.judge(counts[0], counts[1], elapsed, sum(counts[2:]), rule):
+            self._bench.report(
+                name,
+                traffic_class=device_counts.TRAFFIC_CLASS,
+                subject=Subject(key[0], "device", key[1]),
+                found=found,
+                evidence=Evidence(time_ms - self._window_ms, time_ms, (identity,)),
+                at_ms=time_ms,
+            )

@@ -12,13 +12,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sori.settings.rules import GeoClickBurst
-from streams.rules.device_click_burst import Judgement
-from streams.rules.statistics import severity_of, wilson_lower
+from streams.rules.judgement import Judgement, guilty
+from streams.rules.statistics import wilson_lower
 
 NAME = "geo_click_burst"
 
 #: Prior of a place without a past: 5 % of 20 impressions.
 _PRIOR_CLICKS, _PRIOR_IMPRESSIONS = 1.0, 20.0
+
+
+def lookback_ms(rule: GeoClickBurst) -> int:
+    """How far before the end of its window the rule reads."""
+    return (rule.window_s + max(rule.baseline_s, rule.impression_lag_s)) * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +37,7 @@ class PlaceCounts:
     baseline_impressions: int
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceJudgement:
-    """A burst, and the rates that made it one."""
-
-    burst: Judgement
-    ctr_lower: float
-    baseline_ctr: float
-
-
-def judge(counts: PlaceCounts, rule: GeoClickBurst) -> PlaceJudgement | None:
+def judge(counts: PlaceCounts, rule: GeoClickBurst) -> Judgement | None:
     """Judge one place's window against its past."""
     clicks = counts.window_clicks - counts.top_device_clicks
     if clicks < rule.floor:
@@ -54,5 +50,4 @@ def judge(counts: PlaceCounts, rule: GeoClickBurst) -> PlaceJudgement | None:
     baseline_ctr = (counts.baseline_clicks + _PRIOR_CLICKS) / (counts.baseline_impressions + _PRIOR_IMPRESSIONS)
     if ctr_lower < max(rule.min_ctr, min(1.0, rule.ctr_factor * baseline_ctr) * 0.9):
         return None
-    burst = Judgement(clicks, expected, rule.floor, severity_of(clicks, rule.floor))
-    return PlaceJudgement(burst, ctr_lower, baseline_ctr)
+    return guilty(clicks, expected, rule.floor, ctr_lower=round(ctr_lower, 4), baseline_ctr=round(baseline_ctr, 4))

@@ -1,111 +1,124 @@
-"""Runs the place rules over one partition's merged roll-ups."""
+"""Runs the place and campaign rules over one partition's merged roll-ups."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
-from sori.settings.rules import GeoClickBurst, RulesSettings
-from streams.alerts import Finding, Subject
-from streams.checkpoint import Pin
-from streams.episodes import EpisodeBook
-from streams.panes import PlaceKey
-from streams.place_panes import PlacePane, PlaceSums
-from streams.policy import Clock, EpisodePolicy, TimePolicy
-from streams.rules import geo_click_burst
-from streams.rules.geo_click_burst import PlaceCounts, PlaceJudgement
+from sori.settings.rules import CtrRule, RulesSettings
+from streams.alerts import Subject
+from streams.panes import SubjectKey
+from streams.place_panes import RollUpPane, SubjectSums, add_counts
+from streams.rules import ctr_anomaly, device_farm, geo_click_burst
+from streams.rules.bench import Evidence, RuleBench, SubjectKind
+from streams.rules.judgement import Judgement
 
 _MAX_SAMPLES = 10
 
 
-def lookback_ms(rule: GeoClickBurst) -> int:
-    """How far before the end of its window the rule reads."""
-    return (rule.window_s + max(rule.baseline_s, rule.impression_lag_s)) * 1000
-
-
 class PlaceRules:
-    """Judges a place after each roll-up that adds clicks."""
+    """Judges a place or a campaign after each roll-up that adds clicks."""
 
-    def __init__(
-        self,
-        *,
-        rules: RulesSettings,
-        policy: TimePolicy,
-        panes: Mapping[int, PlacePane],
-        book: EpisodeBook,
-        clock: Clock,
-        pin_now: Callable[[], Pin],
-    ) -> None:
-        self._settings = rules
-        self._policy = policy
+    def __init__(self, bench: RuleBench, panes: Mapping[int, RollUpPane]) -> None:
+        self._bench = bench
         self._panes = panes
-        self._book = book
-        self._clock = clock
-        self._pin_now = pin_now
-        self._by_account: dict[str, GeoClickBurst] = {}
-        EpisodePolicy.of(rules).check(geo_click_burst.NAME, lookback_ms(rules.geo_click_burst), policy.lateness_ms)
+        self._pane_ms = bench.policy.pane_ms
+        bench.check(geo_click_burst.NAME, lambda rules: geo_click_burst.lookback_ms(rules.geo_click_burst))
+        bench.check(ctr_anomaly.PLACE_NAME, lambda rules: ctr_anomaly.lookback_ms(rules.geo_ctr_anomaly))
+        bench.check(ctr_anomaly.CAMPAIGN_NAME, lambda rules: ctr_anomaly.lookback_ms(rules.ctr_anomaly))
+        bench.check(device_farm.NAME, lambda rules: device_farm.lookback_ms(rules.device_farm))
 
-    def _rule_of(self, account: str) -> GeoClickBurst:
-        rule = self._by_account.get(account)
-        if rule is None:
-            rule = self._by_account[account] = self._settings.for_account(account).geo_click_burst
-        return rule
+    def on_clicks(self, key: SubjectKey, pane_start: int) -> None:
+        """Judge the subject as of the pane that got clicks; only while all panes read are live and complete."""
+        kind: SubjectKind = "campaign" if len(key) == 2 else "place"
+        subject = Subject(key[0], kind, "/".join(key[1:]))
+        if self._bench.allowed(key[0], kind, subject.value):
+            return
+        rules = self._bench.of_account(key[0])
+        end = pane_start + self._pane_ms
+        if kind == "campaign":
+            self._rate(ctr_anomaly.CAMPAIGN_NAME, rules.ctr_anomaly, key, subject, end)
+            return
+        self._burst(key, subject, end, rules)
+        self._rate(ctr_anomaly.PLACE_NAME, rules.geo_ctr_anomaly, key, subject, end)
+        self._farm(key, subject, end, rules)
 
-    def on_clicks(self, place: PlaceKey, pane_start: int) -> None:
-        """Judge `place` as of the pane that got clicks; only while all panes read are live and complete."""
-        rule = self._rule_of(place[0])
-        if not rule.enabled:
-            return
-        end = pane_start + self._policy.pane_ms
-        if end - lookback_ms(rule) < max(self._policy.horizon(self._clock.watermark), self._clock.complete_from):
-            return
+    def _burst(self, key: SubjectKey, subject: Subject, end: int, rules: RulesSettings) -> None:
+        rule = rules.geo_click_burst
         begin = end - rule.window_s * 1000
-        window = list(self._between(place, begin, end))
+        exact = self._bench.exact_from(end - geo_click_burst.lookback_ms(rule))
+        if not self._bench.runs(rule, subject.value) or not exact:
+            return
+        window = self._between(key, begin, end)
         if sum(sums.clicks for sums in window) < rule.floor:
             return
-        judged = geo_click_burst.judge(self._counts(place, begin, window, rule), rule)
-        if judged is not None:
-            finding = _finding(place, begin, end, window, judged)
-            self._book.add(finding, pane_start, self._clock.watermark, self._pin_now)
-
-    def _counts(self, place: PlaceKey, begin: int, window: list[PlaceSums], rule: GeoClickBurst) -> PlaceCounts:
-        past = list(self._between(place, begin - rule.baseline_s * 1000, begin))
-        before = self._between(place, begin - rule.impression_lag_s * 1000, begin)
-        return PlaceCounts(
+        past = self._between(key, begin - rule.baseline_s * 1000, begin)
+        before = self._between(key, begin - rule.impression_lag_s * 1000, begin)
+        counts = geo_click_burst.PlaceCounts(
             window_clicks=sum(sums.clicks for sums in window),
             top_device_clicks=sum(sums.top_device_clicks for sums in window),
             window_impressions=sum(sums.impressions for sums in window) + sum(sums.impressions for sums in before),
             baseline_clicks=sum(sums.clicks for sums in past),
             baseline_impressions=sum(sums.impressions for sums in past),
         )
+        if found := geo_click_burst.judge(counts, rule):
+            self._report(geo_click_burst.NAME, subject, found, (begin, end), window)
 
-    def _between(self, place: PlaceKey, begin_ms: int, end_ms: int) -> Iterable[PlaceSums]:
-        """The place's sums in panes that start in [begin, end)."""
-        for start in range(begin_ms, end_ms, self._policy.pane_ms):
-            pane = self._panes.get(start)
-            if pane is not None and place in pane.places:
-                yield pane.places[place]
+    def _rate(self, name: str, rule: CtrRule, key: SubjectKey, subject: Subject, end: int) -> None:
+        begin = end - rule.window_s * 1000
+        baseline = end - ctr_anomaly.lookback_ms(rule)
+        if not self._bench.runs(rule, subject.value) or not self._bench.exact_from(baseline):
+            return
+        window = self._between(key, begin, end)
+        if sum(sums.clicks for sums in window) < rule.floor:
+            return
+        past = self._between(key, baseline, begin)
+        counts = ctr_anomaly.RateCounts(
+            clicks=sum(sums.clicks for sums in window),
+            top_device_clicks=sum(sums.top_device_clicks for sums in window),
+            clicking_devices=sum(sums.clicking_devices for sums in window),
+            impressions=sum(sums.impressions for sums in window),
+            past_clicks=sum(sums.clicks for sums in past),
+            past_impressions=sum(sums.impressions for sums in past),
+        )
+        if found := ctr_anomaly.judge(counts, rule):
+            self._report(name, subject, found, (begin, end), window)
 
+    def _farm(self, key: SubjectKey, subject: Subject, end: int, rules: RulesSettings) -> None:
+        rule = rules.device_farm
+        begin = end - rule.window_s * 1000
+        baseline = end - device_farm.lookback_ms(rule)
+        if not self._bench.runs(rule, subject.value) or not self._bench.exact_from(baseline):
+            return
+        window = self._between(key, begin, end)
+        devices = sum(sums.clicking_devices for sums in window)
+        if devices < rule.floor:
+            return
+        scripts = add_counts(sums.scripts() for sums in window)
+        if max(scripts.values(), default=0) < rule.floor:
+            return
+        past = add_counts(sums.scripts() for sums in self._between(key, baseline, begin))
+        if found := device_farm.judge(scripts, devices, past, rule):
+            self._report(device_farm.NAME, subject, found, (begin, end), window)
 
-def _finding(place: PlaceKey, begin: int, end: int, window: list[PlaceSums], judged: PlaceJudgement) -> Finding:
-    campaigns: dict[str, int] = {}
-    for sums in window:
-        for campaign, clicks in sums.campaigns().items():
-            campaigns[campaign] = campaigns.get(campaign, 0) + clicks
-    return Finding(
-        rule=geo_click_burst.NAME,
-        subject=Subject(place[0], "place", "/".join(place[1:])),
-        window_start_ms=begin,
-        window_end_ms=end,
-        observed=judged.burst.observed,
-        expected=judged.burst.expected,
-        floor=judged.burst.floor,
-        severity=judged.burst.severity,
-        traffic_class="SIVT",
-        samples=tuple(sample for sums in window for sample in sums.samples())[:_MAX_SAMPLES],
-        campaigns=campaigns,
-        details={
-            "clicking_devices": sum(sums.clicking_devices() for sums in window),
-            "ctr_lower": round(judged.ctr_lower, 4),
-            "baseline_ctr": round(judged.baseline_ctr, 4),
-        },
-    )
+    def _between(self, key: SubjectKey, begin_ms: int, end_ms: int) -> list[SubjectSums]:
+        """The subject's sums in panes that start in [begin, end)."""
+        panes = (self._panes.get(start) for start in range(begin_ms, end_ms, self._pane_ms))
+        return [pane.subjects[key] for pane in panes if pane is not None and key in pane.subjects]
+
+    def _report(
+        self, name: str, subject: Subject, found: Judgement, span: tuple[int, int], window: Sequence[SubjectSums]
+    ) -> None:
+        clicks = sum(sums.clicks for sums in window)
+        campaigns = add_counts(sums.campaigns() for sums in window)
+        details = {
+            "clicks": clicks,
+            "impressions": sum(sums.impressions for sums in window),
+            "clicking_devices": sum(sums.clicking_devices for sums in window),
+            **found.details,
+        }
+        samples = tuple(sample for sums in window for sample in sums.samples())[-_MAX_SAMPLES:]
+        evidence = Evidence(*span, samples, campaigns)
+        told = Judgement(found.observed, found.expected, found.floor, found.severity, details)
+        self._bench.report(
+            name, traffic_class="SIVT", subject=subject, found=told, evidence=evidence, at_ms=span[1] - self._pane_ms
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import exp, lgamma, log, sqrt
 
 from streams.alerts import Severity
 
@@ -12,15 +12,42 @@ Z95 = 1.959963984540054
 _SEVERITIES: tuple[tuple[float, Severity], ...] = ((10.0, "critical"), (4.0, "high"), (2.0, "medium"))
 
 
-def wilson_lower(successes: float, trials: float, z: float = Z95) -> float:
-    """Lower bound of a proportion (Wilson 1927, score interval); 0 without trials. Successes are capped at trials."""
+def wilson(successes: float, trials: float, z: float = Z95) -> tuple[float, float]:
+    """Bounds of a proportion (Wilson 1927, score interval); (0, 1) without trials. Successes are capped at trials."""
     if trials <= 0:
-        return 0.0
+        return 0.0, 1.0
     p = min(successes / trials, 1.0)
     z2 = z * z
     centre = p + z2 / (2 * trials)
     spread = z * sqrt(p * (1 - p) / trials + z2 / (4 * trials * trials))
-    return max(0.0, (centre - spread) / (1 + z2 / trials))
+    scale = 1 + z2 / trials
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def wilson_lower(successes: float, trials: float, z: float = Z95) -> float:
+    """Lower bound of `wilson`."""
+    return wilson(successes, trials, z)[0]
+
+
+def poisson_tail(count: int, mean: float) -> float:
+    """Chance that a Poisson variable of this mean is at least `count`: its terms summed from there until they fade."""
+    if count <= 0:
+        return 1.0
+    if mean <= 0:
+        return 0.0
+    if count <= mean:
+        return max(0.0, 1.0 - _terms_below(count, mean))
+    term = total = exp(count * log(mean) - mean - lgamma(count + 1))
+    k = count
+    while term > total * 1e-12:
+        k += 1
+        term *= mean / k
+        total += term
+    return min(1.0, total)
+
+
+def _terms_below(count: int, mean: float) -> float:
+    return sum(exp(k * log(mean) - mean - lgamma(k + 1)) for k in range(count))
 
 
 def severity_of(observed: float, threshold: float) -> Severity:

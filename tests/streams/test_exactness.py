@@ -13,19 +13,36 @@ from hypothesis import strategies as st
 
 from sori.records import event_headers
 from sori.settings.rules import RulesSettings
+from sori.topics import FRAUD_ALERTS
 from streams.alerts import iso
 from streams.checkpoint import Checkpoint
 from streams.device_operator import DeviceOperator
 from streams.operator import PartitionOperator
+from streams.panes import Window
 from streams.place_operator import PlaceOperator
 from streams.policy import TimePolicy
 
 T0 = 1_760_419_200_000
 POLICY = TimePolicy(pane_ms=10_000, window_ms=30_000, lateness_ms=100_000, max_skew_ms=60_000)
+CTR_RULE = {
+    "window_s": 20,
+    "baseline_s": 40,
+    "floor": 2,
+    "min_devices": 1,
+    "factor": 1.1,
+    "usual_ctr": 0.1,
+    "min_ctr": 0.1,
+}
 RULES = RulesSettings.model_validate(
     {
-        "episodes": {"cooldown_s": 30, "update_every_s": 5, "max_length_s": 120},
+        "episodes": {"cooldown_s": 10, "update_every_s": 5, "max_length_s": 120},
         "device_click_burst": {"window_s": 20, "baseline_s": 40, "floor": 3, "factor": 2, "ceiling": 8},
+        "device_event_burst": {"baseline_windows": 1, "floor": 8, "factor": 2, "ceiling": 20},
+        "device_auth_burst": {"baseline_windows": 1, "floor": 2, "factor": 2, "ceiling": 5},
+        "duplicate_click": {"window_s": 20, "gap_ms": 3000, "floor": 2},
+        "click_without_impression": {"window_s": 20, "horizon_s": 20, "grace_s": 5, "floor": 2, "min_share": 0.3},
+        "fast_click": {"window_s": 20, "too_soon_ms": 1000, "floor": 2, "min_share": 0.3},
+        "geo_hop": {"windows": 2, "min_countries": 2, "min_regions": 3},
         "geo_click_burst": {
             "window_s": 20,
             "baseline_s": 40,
@@ -35,8 +52,21 @@ RULES = RulesSettings.model_validate(
             "min_ctr": 0.1,
             "ctr_factor": 1.5,
         },
+        "geo_ctr_anomaly": CTR_RULE,
+        "ctr_anomaly": CTR_RULE,
+        "device_farm": {"window_s": 20, "baseline_s": 40, "floor": 3, "min_share": 0.2, "max_p": 0.4},
     }
 )
+DEVICE_RULES = {
+    "device_click_burst",
+    "device_event_burst",
+    "device_auth_burst",
+    "duplicate_click",
+    "click_without_impression",
+    "fast_click",
+    "geo_hop",
+}
+PLACE_RULES = {"geo_click_burst", "geo_ctr_anomaly", "ctr_anomaly", "device_farm"}
 
 
 class FakeRecord(NamedTuple):
@@ -106,16 +136,21 @@ def device_records(script: list[Segment]) -> list[FakeRecord]:
         if step.duplicate and records:
             records.append(records[-1 - number % min(len(records), 7)]._replace(offset=offset))
             continue
-        name = "campaign.click" if step.click else "campaign.impression"
-        identity = f"act_{number}"
+        name = "campaign.click" if step.click else "authentication" if number % 9 == 0 else "campaign.impression"
+        # some clicks share their activity_id with the event before, which may be an impression just now
+        identity = f"act_{number - (step.click and number % 3 == 0)}"
         body = {
             "event": name,
             "account_id": "acc",
             "created_at": iso(now - step.back_s * 1000),
             "activity_id": identity,
             "device_id": f"device_{step.device}",
-            "campaign": {"id": f"cmp_{step.device % 2}"},
-            "geolocation": {"viewer_city": f"city_{step.device % 2}"},
+            "campaign": {"id": f"cmp_{number % 5 % 2}"},
+            "geolocation": {
+                "viewer_country": f"country_{number // 7 % 3}",
+                "viewer_region": f"region_{number // 7 % 4}",
+                "viewer_city": f"city_{step.device % 2}",
+            },
         }
         headers = event_headers(account="acc", event=name, endpoint="", verified=True, key_id="", identity=identity)
         records.append(FakeRecord(offset, now, orjson.dumps(body), headers))
@@ -136,21 +171,20 @@ def place_records(script: list[Segment]) -> list[FakeRecord]:
         place, source = step.device % 2, step.device
         cell = counts.setdefault((pane, place, source), [0, 0])
         cell[step.click] += 1 + step.device
-        row = {
+        row: dict[str, Any] = {
             "pane_start": pane,
             "account_id": "acc",
-            "country": "c",
-            "region": "r",
-            "city": f"city_{place}",
             "source_partition": source,
             "impressions": cell[0],
             "clicks": cell[1],
             "clicking_devices": cell[1],
             "top_device_clicks": min(1, cell[1]),
             "campaigns": {"cmp": cell[1]},
+            "scripts": {"same": cell[1] // 2} if cell[1] > 1 else {},
             "samples": [f"act_{number}"],
             "version": number,
         }
+        row |= {"country": "c", "region": "r", "city": "city_0"} if place == 0 else {"campaign_id": "cmp"}
         records.append(FakeRecord(offset, now, orjson.dumps(row), []))
     return records
 
@@ -178,11 +212,16 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
     }
     if isinstance(operator, DeviceOperator):
         store = operator._store
-        state["panes"] = {p.start_ms: (p.seen, p.clicks, p.places) for p in store.panes.values()}
-        state["windows"] = {w.start_ms: (w.first_offset, w.ctr, w.devices) for w in store.windows.values()}
+        state["panes"] = {p.start_ms: (p.seen, p.clicks, p.places, p.campaigns) for p in store.panes.values()}
+        state["windows"] = {w.start_ms: (w.first_offset, counts_of(w), w.devices) for w in store.windows.values()}
     elif isinstance(operator, PlaceOperator):
-        state["panes"] = {start: (p.first_offset, p.places) for start, p in operator._panes.items()}
+        state["panes"] = {start: (p.first_offset, p.subjects) for start, p in operator._panes.items()}
     return state
+
+
+def counts_of(window: Window) -> dict[Any, tuple[int, int, int]]:
+    """A window's CTR rows without what they remember for speed."""
+    return {key: (cell.impressions, cell.clicks, cell.suspect_clicks) for key, cell in window.ctr.items()}
 
 
 def run_and_resume(make: Any, records: list[FakeRecord], cuts: list[int], commit: int) -> None:
@@ -224,3 +263,18 @@ def test_resuming_from_any_commit_equals_never_having_stopped(operator):
         run_and_resume(lambda resume: factory(0, POLICY, RULES, resume), make_records(script), cuts, commit)
 
     check()
+
+
+@pytest.mark.parametrize(
+    ("make_records", "factory", "wanted"),
+    [(device_records, DeviceOperator, DEVICE_RULES), (place_records, PlaceOperator, PLACE_RULES)],
+)
+def test_the_traffic_above_makes_every_rule_fire(make_records, factory, wanted):
+    """Else its exactness would prove nothing about a rule that slept."""
+    fired = set()
+    for seed in range(60):
+        operator = factory(0, POLICY, RULES)
+        operator.apply(make_records([Segment(seed, 60, 0.3, 0.5, 3, 5), Segment(seed + 1, 60, 1.0, 1.0, 1, 0)]))
+        outputs, _ = operator.flush()
+        fired |= {orjson.loads(o.value)["rule"] for o in outputs if o.topic is FRAUD_ALERTS}
+    assert fired == wanted

@@ -1,0 +1,52 @@
+"""ctr_anomaly and geo_ctr_anomaly: the click-through rate of a campaign, or of a place, is far above its own past.
+
+This is what finds many devices of which each clicks modestly: no device stands out, and no rate of clicks does where
+traffic is heavy, but the clicks have no impressions to match. Statistic: Wilson's (1927) lower bound of the window's
+rate against `factor` times the upper bound of the past's, so that small numbers on either side never convict; a past
+too small to tell is taken for at most `usual_ctr`. The busiest device is left out, since one device's flood is a
+matter of the device rules, and at least `min_devices` must have clicked. Branch counts ten times the clicks for
+similar conversions as fraud; Adjust and AppsFlyer compare conversion rates the same way. MRC invalid traffic: SIVT.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sori.settings.rules import CtrRule
+from streams.rules.judgement import Judgement, guilty
+from streams.rules.statistics import wilson
+
+CAMPAIGN_NAME = "ctr_anomaly"
+PLACE_NAME = "geo_ctr_anomaly"
+
+
+def lookback_ms(rule: CtrRule) -> int:
+    """How far before the end of its window the rule reads."""
+    return (rule.window_s + rule.baseline_s) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RateCounts:
+    """Counts of one subject in the window, and in the baseline before it."""
+
+    clicks: int
+    top_device_clicks: int
+    clicking_devices: int
+    impressions: int
+    past_clicks: int
+    past_impressions: int
+
+
+def judge(counts: RateCounts, rule: CtrRule) -> Judgement | None:
+    """Judge a subject's rate in the window against its past."""
+    clicks = counts.clicks - counts.top_device_clicks
+    if clicks < rule.floor or counts.clicking_devices < rule.min_devices:
+        return None
+    lower, _ = wilson(clicks, max(counts.impressions, clicks))
+    past_rate = counts.past_clicks / counts.past_impressions if counts.past_impressions else 0.0
+    _, past_upper = wilson(counts.past_clicks, counts.past_impressions)
+    usual = min(past_upper, max(rule.usual_ctr, past_rate))
+    if lower < max(rule.min_ctr, min(0.9, rule.factor * usual)):
+        return None
+    details = {"ctr_lower": round(lower, 4), "baseline_ctr": round(past_rate, 4), "believed_ctr": round(usual, 4)}
+    return guilty(clicks, usual * counts.impressions, rule.floor, **details)

@@ -1,0 +1,40 @@
+"""device_farm: many devices of one place do the same thing at the same pace.
+
+Behaviour is what a device did in its window up to its first click there: platform, campaign, how many
+authentications, impressions and clicks, and how long after the impression the click came, in quarter seconds. People
+differ in all of that (a delay of five seconds in the median scatters over dozens of such steps, even when a whole
+city hears one spot and thousands of devices are new at once); a rack of phones that runs one script does not.
+Statistic: devices that share the commonest behaviour: at least `floor`, at least `min_share` of all clicking devices,
+and more than the place's own past makes likely (upper Poisson tail at most `max_p`). That devices are new is not
+asked: hop 1 forgets a device with its window, and whether it was there before would depend on what was forgotten.
+MRC invalid traffic: SIVT (device farms are named there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sori.settings.rules import DeviceFarm
+from streams.rules.judgement import Judgement, guilty
+from streams.rules.statistics import poisson_tail
+
+NAME = "device_farm"
+
+
+def lookback_ms(rule: DeviceFarm) -> int:
+    """How far before the end of its window the rule reads."""
+    return (rule.window_s + rule.baseline_s) * 1000
+
+
+def judge(
+    scripts: Mapping[str, int], clicking_devices: int, past: Mapping[str, int], rule: DeviceFarm
+) -> Judgement | None:
+    """Judge the devices per behaviour in the window, and in the baseline before it."""
+    script, devices = max(scripts.items(), key=lambda item: (item[1], item[0]), default=("", 0))
+    if devices < rule.floor or devices < rule.min_share * clicking_devices:
+        return None
+    expected = (1 + max(past.values(), default=0)) * rule.window_s / rule.baseline_s
+    chance = poisson_tail(devices, expected)
+    if chance > rule.max_p:
+        return None
+    return guilty(devices, expected, rule.floor, behaviour=script, clicking_devices=clicking_devices)

@@ -1,0 +1,34 @@
+"""What a rule says of a subject it finds guilty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from streams.alerts import Severity
+from streams.rules.statistics import severity_of
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Counts over the rule's window; `details` go into the alert's evidence."""
+
+    observed: float
+    expected: float
+    floor: float
+    severity: Severity
+    details: dict[str, float | str] = field(default_factory=dict)
+
+
+def guilty(observed: float, expected: float, floor: float, **details: float | str) -> Judgement:
+    """A judgement whose severity is how far the floor is exceeded."""
+    return Judgement(observed, expected, floor, severity_of(observed, floor), details)
+
+
+def judge_burst(observed: float, expected: float, floor: float, factor: float, ceiling: float) -> Judgement | None:
+    """A count far above its own past: at least `floor`, and either `factor` times expected or at least `ceiling`.
+
+    The ceiling is for a subject that never stops: it must not become its own excuse.
+    """
+    if observed < floor or (observed < factor * expected and observed < ceiling):
+        return None
+    return guilty(observed, expected, floor)
