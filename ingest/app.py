@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable
@@ -36,6 +37,8 @@ async def serve(settings: Settings, source: Source | None = None, place: WorkerP
     cannot be used, PrerequisiteError when the port is taken.
     """
     _calm_collector()
+    # it logs every refused connection as an error, twice a second through an outage that the drain reports itself
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     ours = settings.ingest
     limits = SpoolLimits(ours.spool_max_bytes, int(ours.spool_max_age_s * 1000), ours.spool_min_free_bytes)
     spool = await DiskSpool.open(ours.spool_dir or settings.data_dir / "spool", limits)

@@ -46,12 +46,14 @@ class Committer:
         ack_timeout_s: float,
         deadline_s: float,
         on_ack: Callable[[float], None] = lambda _seconds: None,
+        on_spooled: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         self._log = log
         self._spool = spool
         self._ack_timeout_s = ack_timeout_s
         self._deadline_s = deadline_s
         self._on_ack = on_ack
+        self._on_spooled = on_spooled
         self._queue: deque[_Entry] = deque()
         self._waiting: deque[_Entry] = deque()
         self._wake = asyncio.Event()
@@ -59,7 +61,7 @@ class Committer:
         self.spooling = asyncio.Event()
         self.spooling.set()  # until the drain has connected and found the spool empty
         self.went_direct = asyncio.Event()
-        self.last_ack = float("-inf")
+        self._last_ack = monotonic()
 
     @property
     def direct(self) -> bool:
@@ -75,6 +77,14 @@ class Committer:
         """Age of the oldest event that has no answer yet, seconds; 0 when there is none."""
         self._forget_answered()
         return monotonic() - self._waiting[0].arrived if self._waiting else 0.0
+
+    def note_ack(self) -> None:
+        """Kafka has acknowledged something, to the drain or to us."""
+        self._last_ack = monotonic()
+
+    def since_ack_s(self) -> float:
+        """Seconds since Kafka last acknowledged; alarm on it only while something waits."""
+        return monotonic() - self._last_ack
 
     def submit(self, record: Record) -> asyncio.Future[Outcome]:
         """Queue one record; the future gives ACCEPTED, SPOOLED, OVERLOADED or TIMEOUT, always within the deadline."""
@@ -129,14 +139,16 @@ class Committer:
                 _logger.warning("kafka_not_acknowledging", error=str(error), events=len(records))
                 self.spooling.set()
             else:
-                self.last_ack = monotonic()
-                self._on_ack(self.last_ack - begun)
+                self.note_ack()
+                self._on_ack(self._last_ack - begun)
                 return Outcome.ACCEPTED
+        begun = monotonic()
         try:
             await self._spool.append(records)
         except StorageUnavailable as error:
             _logger.debug("nowhere_to_store", error=str(error), events=len(records))
             return Outcome.OVERLOADED
+        self._on_spooled(monotonic() - begun)
         return Outcome.SPOOLED
 
     async def _sweep_forever(self) -> None:

@@ -18,6 +18,7 @@ _BATCH = 1_000
 _CUT_OVER_AT = 2_000
 _CUT_OVER_S = 1.0
 _BACKOFF_S = (0.2, 2.0)
+_REPORT_EVERY_S = 30.0
 
 _logger = structlog.get_logger()
 
@@ -32,7 +33,7 @@ class Drain:
         self._timeout_s = timeout_s
         self._batch = _BATCH
         self._backoff = Backoff(*_BACKOFF_S)
-        self._failing = False
+        self._reported: float | None = None
         #: Set once the first attempt has succeeded or failed: from then on we know whether Kafka is there.
         self.tried = asyncio.Event()
 
@@ -43,13 +44,17 @@ class Drain:
             try:
                 await self.attempt()
             except StorageUnavailable as error:
-                if not self._failing:
-                    _logger.warning("drain_waits_for_kafka", error=str(error), spooled=self._spool.pending)
-                self._failing = True
+                self._report(error)
                 self.tried.set()
                 await asyncio.sleep(self._backoff.next_s())
             else:
                 self.tried.set()
+
+    def _report(self, error: StorageUnavailable) -> None:
+        now = monotonic()
+        if self._reported is None or now - self._reported > _REPORT_EVERY_S:
+            self._reported = now
+            _logger.warning("drain_waits_for_kafka", error=str(error), spooled=self._spool.pending)
 
     async def attempt(self) -> None:
         """One go from connecting to cutting over. Raises StorageUnavailable; what was drained stays drained."""
@@ -64,9 +69,9 @@ class Drain:
                     return
                 await self._move()
             self._committer.go_direct()
-        if self._failing:
+        if self._reported is not None:
             _logger.info("drained")
-        self._failing = False
+        self._reported = None
         self._backoff.reset()
 
     async def _move(self) -> None:
@@ -83,5 +88,6 @@ class Drain:
             self._batch = max(1, self._batch // 2)
             await self._log.connect()
             return
+        self._committer.note_ack()
         await self._spool.drop(len(records))
         self._batch = min(_BATCH, self._batch * 2)

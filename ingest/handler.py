@@ -37,6 +37,7 @@ class HandlerLimits:
     max_inflated_bytes: int
     body_timeout_s: float
     max_in_flight: int
+    max_buffered_bytes: int
     quarantine_unsigned: bool
 
 
@@ -66,6 +67,7 @@ class Webhooks:
         self._quarantine_topic = quarantine_topic
         self._refusals = refusals
         self.in_flight = 0
+        self.buffered_bytes = 0
         self.draining = False
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -84,15 +86,20 @@ class Webhooks:
                 return self._stranger(Protocol.NOT_FOUND, close=close)
         if request.method != hdrs.METH_POST:
             return self._stranger(Protocol.METHOD_NOT_ALLOWED, close=close)
-        if self.in_flight >= self._limits.max_in_flight:
+        limits, size = self._limits, request.content_length
+        # a chunked body may become that large, and a larger one is refused unread
+        size = limits.max_body_bytes if size is None else min(size, limits.max_body_bytes)
+        if self.in_flight >= limits.max_in_flight or self.buffered_bytes + size > limits.max_buffered_bytes:
             self._meters.count(Outcome.OVERLOADED, AccountLabels.UNKNOWN)
-            return replies.refusal(Outcome.OVERLOADED, close=close)
+            return replies.refusal(Outcome.OVERLOADED, close=close or not request.content.is_eof())
         self.in_flight += 1
+        self.buffered_bytes += size
         begun = perf_counter()
         try:
             return await self._deliver(request, endpoint, close=close)
         finally:
             self.in_flight -= 1
+            self.buffered_bytes -= size
             self._meters.request_seconds(perf_counter() - begun)
 
     def _stranger(self, kind: Protocol, *, close: bool) -> web.StreamResponse:

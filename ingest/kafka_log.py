@@ -32,6 +32,8 @@ _PERMANENT = (
     InvalidTimestampError,
 )
 
+_WHICH = "topic {} (if it does not exist: sori topics apply)"
+
 _log = structlog.get_logger()
 
 
@@ -66,7 +68,7 @@ class KafkaLog:
         await start(producer, self._connect_timeout_s)
         try:
             for topic in self._topics:
-                found = await bounded(producer.partitions_for(topic), self._connect_timeout_s, f"topic {topic}")
+                found = await bounded(producer.partitions_for(topic), self._connect_timeout_s, _WHICH.format(topic))
                 if self._partitions.get(topic) != len(found):
                     self._partitions[topic] = len(found)
                     self._cache.clear()
@@ -93,8 +95,10 @@ class KafkaLog:
         except _PERMANENT as error:
             self.disconnect()
             raise RecordsRejected(f"produce: {error!r}") from error
-        except (KafkaError, OSError) as error:
+        except Exception as error:
             self.disconnect()
+            if not isinstance(error, KafkaError | OSError):
+                _log.exception("produce_failed")  # a bug of aiokafka's or ours must not stop events from being spooled
             raise StorageUnavailable(f"produce: {error!r}") from error
 
     async def _hand_over(self, producer: AIOKafkaProducer, records: Sequence[Record]) -> list[asyncio.Future[Any]]:

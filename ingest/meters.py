@@ -20,6 +20,7 @@ class Meters:
         self._protocol = counter(metrics.INGEST_PROTOCOL_ERRORS, registry)
         self._bound: dict[tuple[Outcome, str], Callable[[], None]] = {}
         self.request_seconds = histogram(metrics.INGEST_REQUEST_SECONDS, registry).observe
+        self.spool_seconds = histogram(metrics.INGEST_SPOOL_SECONDS, registry).observe
         self.ack_seconds = histogram(metrics.INGEST_ACK_SECONDS, registry).observe
 
     def count(self, outcome: Outcome, account: str) -> None:

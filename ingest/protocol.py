@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.http import RawRequestMessage, StreamWriter
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.streams import StreamReader
@@ -119,7 +119,7 @@ class IngestProtocol(RequestHandler):
         if self._upgraded or type(response) is not replies.Reply:
             await self.finish_response(request, response, None)
         elif self.transport is not None:
-            self.transport.write(response.raw)
+            self.transport.write(response.raw if request.method != hdrs.METH_HEAD else response.head)
         if not payload.is_eof():
             await self._linger(payload)
         return self._keepalive

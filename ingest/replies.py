@@ -20,6 +20,11 @@ class Reply(web.StreamResponse):
         else:
             self._keep_alive = True
 
+    @property
+    def head(self) -> bytes:
+        """The response without its body, as HEAD wants it."""
+        return self.raw[: self.raw.index(b"\r\n\r\n") + 4]
+
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Write everything. Raises ConnectionResetError when the client is gone."""
         transport = request.transport

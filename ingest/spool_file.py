@@ -22,9 +22,10 @@ _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 #: An emptied file beyond this is made anew, to give its space back.
 _KEEP_BYTES = 16 * 1024 * 1024
 
+# AUTOINCREMENT: an emptied table must not count from 1 again, below what is known as done
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
-    seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL,
     timestamp_ms INTEGER NOT NULL, headers BLOB NOT NULL, parked INTEGER NOT NULL DEFAULT 0)
 """
 _encode = msgspec.msgpack.Encoder().encode
@@ -81,6 +82,8 @@ class SpoolFile:
             (self._done, limit),
         ).fetchall()
         records = [Record(topic, key, value, at, _decode(headers)) for _, topic, key, value, at, headers in rows]
+        if not records:
+            self.pending = self.bytes = 0  # whatever was counted, nothing is there to wait for
         self._peeked = [(row[0], record.size) for row, record in zip(rows, records, strict=True)]
         return records
 

@@ -79,7 +79,12 @@ def build(
     meters = Meters()
     log = log or KafkaLog(settings.kafka, (events_topic, quarantine_topic))
     committer = Committer(
-        log, spool, ack_timeout_s=ours.ack_timeout_s, deadline_s=ours.deadline_s, on_ack=meters.ack_seconds
+        log,
+        spool,
+        ack_timeout_s=ours.ack_timeout_s,
+        deadline_s=ours.deadline_s,
+        on_ack=meters.ack_seconds,
+        on_spooled=meters.spool_seconds,
     )
     rules = Rules(
         load_endpoints(ours), PREPARED_SCHEMES[ours.signature_scheme], events_topic, int(ours.max_clock_skew_s * 1000)
@@ -165,6 +170,7 @@ def _handler_limits(ours: IngestSettings) -> HandlerLimits:
         ours.max_inflated_bytes,
         ours.body_timeout_s,
         ours.max_in_flight,
+        ours.max_buffered_bytes,
         ours.quarantine_unsigned,
     )
 
@@ -187,6 +193,7 @@ def _bind_gauges(ingress: Ingress) -> None:
             metrics.INGEST_IN_FLIGHT: lambda: ingress.webhooks.in_flight,
             metrics.INGEST_CONNECTIONS: lambda: ingress.server.open_connections,
             metrics.INGEST_OLDEST_WAIT: committer.oldest_wait_s,
+            metrics.INGEST_SINCE_ACK: committer.since_ack_s,
             metrics.INGEST_DIRECT: lambda: committer.direct,
             metrics.INGEST_SPOOL_EVENTS: lambda: spool.pending,
             metrics.INGEST_SPOOL_BYTES: lambda: spool.status.bytes,

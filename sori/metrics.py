@@ -31,6 +31,12 @@ INGEST_ACK_SECONDS = MetricSpec(
 INGEST_PROTOCOL_ERRORS = MetricSpec(
     "sori_ingest_protocol_errors_total", "counter", "Requests that never became a delivery.", ("kind",)
 )
+INGEST_SPOOL_SECONDS = MetricSpec(
+    "sori_ingest_spool_append_seconds", "histogram", "Time to fsync a group of events to the spool.", (), _LATENCY_S
+)
+INGEST_SINCE_ACK = MetricSpec(
+    "sori_ingest_since_ack_seconds", "gauge", "Seconds since Kafka last acknowledged; an idle ingress has no acks."
+)
 INGEST_IN_FLIGHT = MetricSpec("sori_ingest_in_flight_requests", "gauge", "Requests being handled.")
 INGEST_CONNECTIONS = MetricSpec("sori_ingest_open_connections", "gauge", "Open client connections.")
 INGEST_OLDEST_WAIT = MetricSpec(

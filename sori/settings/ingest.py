@@ -45,6 +45,9 @@ class IngestSettings(BaseModel):
     keepalive_timeout_s: float = Field(75.0, gt=0, description="How long an idle connection is kept.")
     max_connections: int = Field(4096, ge=1, description="Open connections; further ones get 503 and are closed.")
     max_in_flight: int = Field(2048, ge=1, description="Requests being handled; further ones get 503 at once.")
+    max_buffered_bytes: int = Field(
+        268_435_456, gt=0, description="Bodies being received at once, bytes; beyond that 503 at once."
+    )
     rate_limit_per_s: float = Field(0.0, ge=0, description="Events per second of one account; 0 is no limit.")
     rate_burst: int = Field(1000, ge=1, description="Events an account may send at once under a rate limit.")
 
@@ -63,4 +66,6 @@ class IngestSettings(BaseModel):
             raise ValueError("tls_cert and tls_key are set together")
         if self.ack_timeout_s >= self.deadline_s:
             raise ValueError("ack_timeout_s must be below deadline_s, or nothing is spooled in time")
+        if self.max_buffered_bytes < self.max_body_bytes:
+            raise ValueError("max_buffered_bytes must hold at least one body of max_body_bytes")
         return self

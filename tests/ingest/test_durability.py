@@ -53,6 +53,20 @@ async def test_events_leave_the_spool_in_order_and_new_ones_queue_behind(tmp_pat
         assert len(ids(log)) == 121
 
 
+async def test_the_third_outage_of_a_process_is_as_harmless_as_the_first(tmp_path: Path) -> None:
+    log = SteeredLog()
+    sent = []
+    async with running(tmp_path, log, ack_timeout_s=0.2) as it:
+        for outage in range(3):
+            log.up = False
+            for number in range(7):
+                sent.append(f"a{outage}{number}")
+                assert (await it.post(body(activity_id=sent[-1])))[0] == 200
+            log.up = True
+            await wait_until(lambda: it.ingress.committer.direct)
+            assert ids(log) == sent
+
+
 async def test_a_full_spool_is_503_with_retry_after_unready_and_recovers(tmp_path: Path) -> None:
     log = SteeredLog()
     log.up = False

@@ -228,6 +228,27 @@ async def test_overload_is_shed_at_once_with_retry_after(tmp_path: Path) -> None
         assert [status for status, _, _ in await asyncio.gather(*waiting)] == [200, 200]
 
 
+async def test_bodies_beyond_the_memory_set_aside_for_them_are_shed(tmp_path: Path) -> None:
+    limits = {"max_buffered_bytes": 1_500_000, "body_timeout_s": 1.0}
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
+    async with running(tmp_path, **limits) as it:
+        slow = asyncio.create_task(it.raw(head.encode() + b"{"))
+        await wait_until(lambda: it.ingress.webhooks.in_flight == 1)
+        assert b" 503 " in await it.raw(head.encode() + b"{")
+        assert (await it.post())[0] == 200
+        assert b" 408 " in await slow
+        assert it.ingress.webhooks.buffered_bytes == 0
+
+
+async def test_head_gets_a_head_and_no_body(tmp_path: Path) -> None:
+    async with running(tmp_path) as it:
+        for path, status in (("/healthz", b"200"), (PATH, b"405")):
+            request = f"HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            answer = await it.raw(request.encode())
+            assert answer.split(b" ")[1] == status
+            assert answer.endswith(b"\r\n\r\n")
+
+
 async def test_an_account_that_sends_too_fast_gets_429_and_others_do_not(tmp_path: Path) -> None:
     async with running(tmp_path, rate_limit_per_s=0.001, rate_burst=2) as it:
         assert [(await it.post())[0] for _ in range(3)] == [200, 200, 429]

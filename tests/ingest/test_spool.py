@@ -73,6 +73,15 @@ def test_any_mix_of_appends_drops_and_restarts_keeps_first_in_first_out(steps: l
         spool.close()
 
 
+def test_what_comes_after_the_spool_was_emptied_is_not_taken_for_done(tmp_path: Path) -> None:
+    spool = store(tmp_path)
+    for number in range(3):
+        spool.append([record(number)])
+        assert numbers(spool.peek(10)) == [number]
+        spool.drop(1)
+    spool.close()
+
+
 def test_an_empty_spool_leaves_no_file_behind(tmp_path: Path) -> None:
     spool = store(tmp_path)
     spool.append([record(1)])
