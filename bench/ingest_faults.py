@@ -15,7 +15,7 @@ from tests.ingest.faults.rig import Verdict, rig
 from tests.ingest.faults.scenarios import SCENARIOS
 from tests.ingest.faults.table import table
 
-console = Console()
+console = Console(width=120)
 
 
 async def suite(names: list[str], outage_s: float, rate: float, folder: Path) -> list[Verdict]:

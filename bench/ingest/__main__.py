@@ -25,7 +25,8 @@ from runtime.ports import free_port
 from sori.settings.kafka import KafkaSettings
 from sori.topics import EVENTS
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)
+_BUSY = 0.1
 NAMES = ("ours", "aiohttp-bare", "fastapi-example")
 
 
@@ -141,6 +142,8 @@ def main() -> None:
     parser.add_argument("--no-spool", dest="spool", action="store_false", help="leave out the run with Kafka down")
     parser.add_argument("--json", type=Path, help="write the figures there")
     options = parser.parse_args()
+    if (busy := cpu.busy_elsewhere()) > _BUSY:
+        console.print(f"[yellow]other work takes {busy:.0%} of this machine: read ratios and CPU, not events/s[/]")
     with tempfile.TemporaryDirectory(prefix="sori-bench-", ignore_cleanup_errors=True) as folder:
         samples = asyncio.run(bench(options, Path(folder)))
     rows, against = summary(samples), ratios(samples)

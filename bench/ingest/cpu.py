@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,6 +29,19 @@ def used_s(pid: int) -> float:
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         total += used_s(int(child))
     return total
+
+
+def busy_elsewhere(seconds: float = 1.0) -> float:
+    """Share of all cores that other work takes, measured while we do nothing."""
+    idle, total = _idle_and_total()
+    time.sleep(seconds)
+    idle_after, total_after = _idle_and_total()
+    return 1.0 - (idle_after - idle) / max(1, total_after - total)
+
+
+def _idle_and_total() -> tuple[int, int]:
+    fields = [int(text) for text in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return fields[3] + fields[4], sum(fields)
 
 
 def _own_s(pid: int) -> float:
