@@ -20,6 +20,7 @@ class Ground:
     seed: int
     span: Span
     rate: float
+    suspects: set[str | None] = field(default_factory=set)  # devices that take part in something already
     _taken: set[Place] = field(default_factory=set)
     _names: dict[str, int] = field(default_factory=dict)
 

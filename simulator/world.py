@@ -52,11 +52,18 @@ class Account:
         exponent = rng.uniform(0.9, 1.2)
         zipf = [rank**-exponent for rank in range(1, len(self.campaigns) + 1)]
         self.campaign = Picker(self.campaigns, zipf)
+        self._campaign_share: dict[str, float] = {
+            c.id: float(weight / sum(zipf)) for c, weight in zip(self.campaigns, zipf, strict=True)
+        }
         people = sum(place.people for place in places)
         self.share = {place: place.people / people for place in places}
         self.devices = {place: max(20, int(device_count * self.share[place])) for place in places}
         self._salt = {place: rng.getrandbits(_ID_BITS) for place in places}
         self.mean_ctr = sum(c.ctr * w for c, w in zip(self.campaigns, zipf, strict=True)) / sum(zipf)
+
+    def share_of_campaign(self, campaign: Campaign) -> float:
+        """What part of the account's impressions shows this campaign."""
+        return self._campaign_share[campaign.id]
 
     def activity(self, hour_utc: float) -> dict[Place, float]:
         """How active each place is, by what hour it is there."""

@@ -195,12 +195,16 @@ class DeviceOperator(PartitionOperator):
         if device_cell is not None:
             self._rules.on_click((account, device), time_ms, pane.start_ms)
 
-    def _script(self, event: Event, cell: DeviceCell, time_ms: int, identity: str, pane: Pane) -> str:
-        """What the device did up to this click. Reads its own window only: a pane is rebuilt together with that."""
+    def _script(self, event: Event, cell: DeviceCell, time_ms: int, identity: str, pane: Pane) -> str | None:
+        """What the device did up to this click; None where its impression is not in its window.
+
+        It reads that window only: a pane is rebuilt together with its window.
+        """
         shown = self._store.shown_at(event.account_id, IMPRESSION, identity, pane.window.start_ms, time_ms)
-        pace = "-" if shown is None else str((time_ms - shown) // _PACE_MS)
-        done = (cell.authentications, cell.impressions, cell.clicks)
-        return f"{event.platform or UNKNOWN}|{event.campaign_id}|{done[0]},{done[1]},{done[2]}|{pace}"
+        if shown is None:
+            return None
+        done = f"{cell.authentications},{cell.impressions},{cell.clicks}"
+        return f"{event.platform or UNKNOWN}|{event.campaign_id}|{done}|{(time_ms - shown) // _PACE_MS}"
 
     def _device(self, window: Window, key: DeviceKey) -> DeviceCell:
         """The device's cell, with one more event and waiting to be emitted."""

@@ -1,7 +1,8 @@
 """device_farm: many devices of one place do the same thing at the same pace.
 
 Behaviour is what a device did in its window up to its first click there: platform, campaign, how many
-authentications, impressions and clicks, and how long after the impression the click came, in quarter seconds. People
+authentications, impressions and clicks, and how long after the impression the click came, in quarter seconds; clicks
+without an impression in the same window say nothing of pace and do not count (other rules look at them). People
 differ in all of that (a delay of five seconds in the median scatters over dozens of such steps, even when a whole
 city hears one spot and thousands of devices are new at once); a rack of phones that runs one script does not.
 Statistic: devices that share the commonest behaviour: at least `floor`, at least `min_share` of all clicking devices,

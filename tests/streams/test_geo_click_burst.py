@@ -36,9 +36,9 @@ def test_clicks_without_the_impressions_to_explain_them_are_a_burst():
     """Many devices, few impressions."""
     found = judge(counts(window_clicks=200, top_device_clicks=8), RULE)
     assert found is not None
-    assert found.burst.observed == 192
-    assert found.burst.expected == 5
-    assert found.ctr_lower > 0.15
+    assert found.observed == 192
+    assert found.expected == 5
+    assert found.details["ctr_lower"] > 0.15
 
 
 def test_one_devices_flood_is_not_the_places():
