@@ -1,0 +1,51 @@
+"""What is written down and counted about an attempt. Never the secret, never the URL's path or query."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from notify.endpoint import Fate
+from notify.formats import iso
+from notify.policy import Outcome
+from runtime.metrics import counter, histogram
+from sori import metrics
+from sori.alerts import Alert
+from sori.subscriptions import Subscription
+
+
+def attempt_row(
+    subscription: Subscription,
+    message_id: str,
+    outcome: Outcome,
+    fate: Fate,
+    *,
+    started_s: float,
+    alert: Alert | None = None,
+    attempt: int = 1,
+    next_s: float | None = None,
+) -> dict[str, Any]:
+    """One row of sori.delivery-attempts; `alert` is None for a test. Times are ISO 8601 with Z."""
+    return {
+        "subscription_id": subscription.id,
+        "account_id": alert.account_id if alert else "",
+        "webhook_id": message_id,
+        "alert_id": alert.alert_id if alert else "",
+        "alert_version": alert.version if alert else 0,
+        "attempt": attempt,
+        "attempted_at": iso(started_s),
+        "host": (urlsplit(subscription.url).hostname or "")[:255],
+        "status": outcome.status or 0,
+        "error": outcome.error,
+        "outcome": fate,
+        "duration_ms": round(outcome.duration_s * 1000, 1),
+        "next_attempt_at": None if next_s is None else iso(next_s),
+    }
+
+
+def count_attempt(outcome: Outcome, fate: Fate, since_alert_s: float) -> None:
+    """Metrics of one attempt."""
+    counter(metrics.NOTIFY_ATTEMPTS).labels(outcome.error or outcome.kind).inc()
+    histogram(metrics.NOTIFY_ATTEMPT_SECONDS).observe(outcome.duration_s)
+    if fate == "delivered":
+        histogram(metrics.NOTIFY_DELIVERY_SECONDS).observe(max(0.0, since_alert_s))

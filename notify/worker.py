@@ -1,0 +1,225 @@
+"""Runs one subscription's deliveries: feeds its lanes, starts what is due, writes down what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from notify import formats
+from notify.attempts import attempt_row, count_attempt
+from notify.endpoint import Endpoint, EndpointState, Fate
+from notify.lane import Item, Lane
+from notify.ledger import Ledger
+from notify.policy import Outcome
+from notify.sender import Sender
+from runtime.alert_log import AlertLog, Entry
+from runtime.metrics import counter
+from sori import metrics
+from sori.errors import StorageUnavailable
+from sori.subscriptions import Request, Subscription
+
+_CHUNK = 200
+_RETRY_S = 1.0
+_log = structlog.get_logger()
+
+
+class Worker:
+    """One subscriber, in one task: however slow or dead it is, no other one waits for it."""
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        endpoint: Endpoint,
+        log: AlertLog,
+        sender: Sender,
+        ledger: Ledger,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.subscription = subscription
+        self.endpoint = endpoint
+        self._alerts = log
+        self._sender = sender
+        self._ledger = ledger
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._behind = False
+
+    def update(self, subscription: Subscription) -> None:
+        """The subscription changed; a new URL starts with a clean record."""
+        if subscription.url != self.subscription.url:
+            self.endpoint.resume(self._clock())
+        self.subscription = subscription
+        self._wake.set()
+
+    def wake(self) -> None:
+        """There may be something to do."""
+        self._wake.set()
+
+    async def run(self, saved: EndpointState | None) -> None:
+        """Work until cancelled."""
+        try:
+            await self._restore(saved)
+            while True:
+                self._wake.clear()
+                await self._do_requests()
+                if not self.subscription.paused:
+                    await self._feed()
+                    self._start()
+                await self._wait()
+        finally:
+            for task in self._attempts:
+                task.cancel()
+            await asyncio.gather(*self._attempts, return_exceptions=True)
+
+    async def _restore(self, saved: EndpointState | None) -> None:
+        for state, lane in zip(saved.lanes if saved else (), self.endpoint.lanes, strict=False):
+            for waiting in state.waiting:
+                entry = await self._entry(waiting.partition, waiting.offset)
+                if entry is None:
+                    counter(metrics.NOTIFY_GONE).inc()
+                    continue
+                item = self._item(lane, entry)
+                item.attempts, item.due_s = waiting.attempts, waiting.due_s
+                lane.restore(item)
+
+    async def _entry(self, partition: int, offset: int) -> Entry | None:
+        """That record; None when retention took it."""
+        while True:
+            try:
+                entries, _ = await self._alerts.read(partition, offset, 1)
+            except StorageUnavailable as error:
+                _log.warning("cannot read a waiting alert, trying again", error=str(error))
+                entries = []
+            if entries:
+                return entries[0] if entries[0].offset == offset else None
+            await asyncio.sleep(_RETRY_S)
+
+    def _item(self, lane: Lane, entry: Entry) -> Item:
+        assert entry.alert is not None  # noqa: S101 - only alerts become items
+        since_s = self._clock() if lane.ends is not None else entry.timestamp_ms / 1000
+        subject = f"{entry.alert.account_id}/{entry.alert.subject}"
+        return Item((entry.partition, entry.offset), subject, entry, due_s=self._clock(), since_s=since_s)
+
+    async def _feed(self) -> None:
+        """Give every lane what it has room for. A lane at the end of the log reads nothing and costs nothing."""
+        self._behind = False
+        for lane in list(self.endpoint.lanes):
+            for partition in lane.next:
+                await self._feed_from(lane, partition)
+            if lane.finished:
+                self.endpoint.lanes.remove(lane)
+                _log.info("redelivered", subscription=self.subscription.id, request=lane.request)
+                self._save()
+
+    async def _feed_from(self, lane: Lane, partition: int) -> None:
+        wants = self.subscription.wants
+        while lane.room > 0 and lane.remaining(partition) and lane.next[partition] < self._alerts.ends[partition]:
+            try:
+                entries, after = await self._alerts.read(partition, lane.next[partition], _CHUNK)
+            except StorageUnavailable as error:
+                _log.warning("cannot read alerts, trying again", error=str(error))
+                entries, after = [], lane.next[partition]
+            if after == lane.next[partition]:
+                self._behind = True
+                return
+            for entry in entries:
+                if lane.room <= 0 or not lane.remaining(partition):
+                    return
+                new = lane.ends is not None or not entry.repeated  # a redelivery may start behind the first of them
+                wanted = entry.alert is not None and new and wants.matches(entry.alert)
+                lane.feed(self._item(lane, entry) if wanted else None, (partition, entry.offset))
+            lane.next[partition] = max(lane.next[partition], after)
+
+    def _start(self) -> None:
+        for lane, item in self.endpoint.take(self._clock()):
+            self._launch(self._attempt(lane, item))
+
+    def _launch(self, attempt: object) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(attempt)  # type: ignore[arg-type]
+        self._attempts.add(task)
+        task.add_done_callback(self._attempts.discard)
+
+    async def _attempt(self, lane: Lane, item: Item) -> None:
+        entry: Entry = item.message
+        assert entry.alert is not None  # noqa: S101 - only alerts become items
+        subscription, started_s = self.subscription, self._clock()
+        try:
+            body = formats.body_of(subscription.format, entry.value, formats.iso(entry.timestamp_ms / 1000))
+            outcome = await self._sender.attempt(subscription, entry.alert.message_id, body)
+        except asyncio.CancelledError:
+            self.endpoint.abandon(item)
+            raise
+        was_disabled = self.endpoint.disabled
+        fate = self.endpoint.finish(lane, item, outcome, self._clock())
+        if self.endpoint.disabled and not was_disabled:
+            _log.warning("subscriber disabled", subscription=subscription.id, reason=self.endpoint.disabled)
+        due_s = item.due_s if fate in {"retry", "held"} else None
+        row = attempt_row(
+            subscription,
+            entry.alert.message_id,
+            outcome,
+            fate,
+            started_s=started_s,
+            alert=entry.alert,
+            attempt=item.attempts,
+            next_s=due_s,
+        )
+        self._ledger.record(subscription.id, row)
+        count_attempt(outcome, fate, self._clock() - entry.timestamp_ms / 1000)
+        self._save()
+        self._wake.set()
+
+    async def _do_requests(self) -> None:
+        for request in self.subscription.requests:
+            if request.seq <= self.endpoint.requests_done:
+                continue
+            try:
+                await self._do_request(request)
+            except StorageUnavailable as error:
+                _log.warning("request waits for Kafka", subscription=self.subscription.id, error=str(error))
+                self._behind = True
+                return
+            self.endpoint.requests_done = request.seq
+            self._save()
+
+    async def _do_request(self, request: Request) -> None:
+        if request.kind == "resume":
+            self.endpoint.resume(self._clock())
+        elif request.kind == "test":
+            self._launch(self._test(f"msg_test_{self.subscription.id}_{request.seq}"))
+        else:
+            lane = Lane(
+                await self._alerts.positions_at(request.since_ms),
+                self.endpoint.lanes[0].limit,
+                await self._alerts.positions_at(request.until_ms),
+                request.seq,
+            )
+            self.endpoint.lanes.append(lane)
+
+    async def _test(self, message_id: str) -> None:
+        """One attempt, also while paused or disabled; it says nothing about the subscriber's health."""
+        subscription, started_s = self.subscription, self._clock()
+        body = formats.test_body(subscription.format, message_id, started_s)
+        outcome: Outcome = await self._sender.attempt(subscription, message_id, body)
+        fate: Fate = "delivered" if outcome.kind == "delivered" else "exhausted"
+        self._ledger.record(subscription.id, attempt_row(subscription, message_id, outcome, fate, started_s=started_s))
+
+    def _save(self) -> None:
+        self._ledger.mark(self.subscription.id, self.endpoint.state)
+
+    async def _wait(self) -> None:
+        now_s = self._clock()
+        wake_s = None if self.subscription.paused else self.endpoint.wake_at_s(now_s)
+        if self._behind:
+            wake_s = min(wake_s or now_s + _RETRY_S, now_s + _RETRY_S)
+        timeout_s = None if wake_s is None else max(0.0, wake_s - now_s)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return
