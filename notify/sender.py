@@ -21,6 +21,7 @@ _MOST_ANSWER = 20_000
 #: The first that fits names the error.
 _WORDS: tuple[tuple[str, tuple[type[BaseException], ...]], ...] = (
     ("blocked_address", (BlockedAddress,)),
+    ("forbidden_url", (aiohttp.InvalidURL,)),
     ("tls", (ssl.SSLError, ssl.CertificateError, aiohttp.ClientSSLError)),
     ("timeout", (TimeoutError,)),
     ("dns", (aiohttp.ClientConnectorDNSError,)),
