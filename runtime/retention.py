@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 
 from sori.settings.clickhouse import ClickHouseSettings
 
-#: Table -> setting that governs it and the time from which its rows age.
+#: Table -> setting that governs it and the time from which its rows age. A late event may have been received long ago.
 _GOVERNED = {
     "events": ("events_days", "toDateTime(received_at)"),
     "ctr_windows": ("windows_days", "window_start"),
@@ -20,7 +20,7 @@ _GOVERNED = {
     "place_rollups": ("rollups_days", "time"),
     "alerts": ("alerts_days", "toDateTime(updated_at)"),
     "session_records": ("sessions_days", "toDateTime(at)"),
-    "late": ("late_days", "toDateTime(received_at)"),
+    "late": ("late_days", "stored_at"),
     "quarantine": ("quarantine_days", "toDateTime(received_at)"),
 }
 _log = structlog.get_logger()
