@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from sori.errors import ConfigError
+from sori.settings.access import AccessSettings
 from sori.settings.api import ApiSettings
 from sori.settings.broker import BrokerSettings
 from sori.settings.clickhouse import ClickHouseSettings
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     sinks: SinksSettings = SinksSettings()
     api: ApiSettings = ApiSettings()
+    access: AccessSettings = AccessSettings()
     notify: NotifySettings = NotifySettings()
     log: LogSettings = LogSettings()
 

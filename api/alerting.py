@@ -1,0 +1,27 @@
+"""Everything about alerts that the API serves, and the gate in front of all of it."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from api.access import add_access
+from api.alert_pages import add_alert_pages
+from api.alert_stream import add_alert_stream
+from api.kafka_side import KafkaSide, add_kafka_side
+from api.openapi import add_openapi
+from api.pool import EnginePool
+from api.subscription_routes import add_subscriptions
+from api.subscription_store import SubscriptionStore
+from sori.settings import Settings
+
+
+def add_alerting(app: web.Application, pool: EnginePool, settings: Settings) -> KafkaSide:
+    """Add the routes and the gate; the Kafka side runs as long as the application."""
+    side = KafkaSide(settings)
+    add_kafka_side(app, side)
+    add_access(app, settings, side)
+    add_alert_pages(app, pool)
+    add_alert_stream(app, side, settings.access)
+    add_subscriptions(app, SubscriptionStore(side, settings.notify))
+    add_openapi(app)
+    return side

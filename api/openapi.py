@@ -1,0 +1,109 @@
+"""GET /v1/openapi.json: alerts, streams and subscriptions, described from the types that are decoded."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import msgspec
+from aiohttp import web
+
+from api.subscription_routes import Change, Create, Redeliver, Rotate
+from sori.alert_filter import Severity, State
+
+_TEXT = {"type": "string"}
+_PROBLEM = {"description": "A problem, as application/problem+json (RFC 9457)."}
+_ERRORS = {str(code): _PROBLEM for code in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)}
+
+
+def add_openapi(app: web.Application) -> None:
+    """Add the route; it needs no token."""
+    document = openapi()
+
+    async def handle(_request: web.Request) -> web.Response:
+        return web.json_response(document)
+
+    app.router.add_get("/v1/openapi.json", handle)
+
+
+def openapi() -> dict[str, Any]:
+    """The document, OpenAPI 3.1."""
+    _, schemas = msgspec.json.schema_components(
+        [Create, Change, Rotate, Redeliver], ref_template="#/components/schemas/{name}"
+    )
+    base = "/v1/subscriptions"
+    one = base + "/{id}"
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "SORI event pipeline: fraud alerts", "version": "1"},
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"token": []}, {}],
+        "paths": {
+            "/v1/alerts": {"get": _operation("Stored alerts, latest change first, in pages", _filters() + _paging())},
+            "/v1/alerts/stream": {
+                "get": _operation("Alerts as server-sent events, as they happen", [*_filters(), _LAST_ID], stream=True)
+            },
+            base: {
+                "get": _operation("Every subscription of this token's accounts"),
+                "post": _operation("Subscribe; the answer shows the secret once", body="Create", status=201),
+            },
+            one: {
+                "parameters": [_ID],
+                "get": _operation("One subscription, and where its deliveries stand"),
+                "patch": _operation("Change it; what is absent stays", body="Change"),
+                "delete": _operation("Remove it", status=204),
+            },
+            one + "/rotate": {
+                "parameters": [_ID],
+                "post": _operation("A new secret, shown once; the former one signs too for a while", body="Rotate"),
+            },
+            one + "/redeliver": {
+                "parameters": [_ID],
+                "post": _operation("Send the alerts of a time once more", body="Redeliver", status=202),
+            },
+            one + "/test": {"parameters": [_ID], "post": _operation("Send a test delivery", status=202)},
+            one + "/resume": {"parameters": [_ID], "post": _operation("Enable it and deliver what waits", status=202)},
+        },
+    }
+
+
+_ID = {"name": "id", "in": "path", "required": True, "schema": _TEXT}
+_LAST_ID = {"name": "Last-Event-ID", "in": "header", "schema": _TEXT, "description": "Resume behind this event."}
+
+
+def _operation(
+    summary: str,
+    parameters: list[dict[str, Any]] | None = None,
+    *,
+    body: str = "",
+    status: int = 200,
+    stream: bool = False,
+) -> dict[str, Any]:
+    kind = "text/event-stream" if stream else "application/json"
+    schema = _TEXT if stream else {"type": "object"}
+    answer: dict[str, Any] = {"description": "Done."}
+    if status != 204:
+        answer["content"] = {kind: {"schema": schema}}
+    operation: dict[str, Any] = {"summary": summary, "responses": {str(status): answer, **_ERRORS}}
+    if parameters:
+        operation["parameters"] = parameters
+    if body:
+        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{body}"}}}
+        operation["requestBody"] = {"required": body in {"Create", "Redeliver"}, "content": content}
+    return operation
+
+
+def _filters() -> list[dict[str, Any]]:
+    known = {"severity": {"enum": list(get_args(Severity))}, "state": {"enum": list(get_args(State))}}
+    return [
+        {"name": name, "in": "query", "schema": {"type": "array", "items": {**_TEXT, **known.get(name, {})}}}
+        for name in ("account", "rule", "severity", "place", "campaign", "state")
+    ]
+
+
+def _paging() -> list[dict[str, Any]]:
+    limit = {"type": "integer", "minimum": 1, "maximum": 1000}
+    kinds = {"since": _TEXT, "until": _TEXT, "cursor": _TEXT, "limit": limit}
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in kinds.items()]
