@@ -9,7 +9,16 @@ from __future__ import annotations
 import msgspec
 
 from sori.errors import InvalidEvent
-from sori.events import AUTHENTICATION, CLICK, IMPRESSION, UNKNOWN, Event, decode_unchecked, parse_time_ms
+from sori.events import (
+    AUTHENTICATION,
+    CLICK,
+    IMPRESSION,
+    UNKNOWN,
+    EventDims,
+    decode_dims,
+    decode_unchecked,
+    parse_time_ms,
+)
 from sori.identity import identity as identity_of
 from sori.records import IDENTITY
 from sori.settings.rules import RulesSettings
@@ -80,7 +89,7 @@ class DeviceOperator(PartitionOperator):
     def _apply_one(self, record: Record) -> None:
         offset = record.offset
         try:
-            event = decode_unchecked(record.value or b"")
+            event = decode_dims(record.value or b"")
             time_ms = parse_time_ms(event.created_at)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidEvent) as error:
             self.counters.undecodable += 1
@@ -109,7 +118,7 @@ class DeviceOperator(PartitionOperator):
         if len(headers) > _IDENTITY_AT and headers[_IDENTITY_AT][0] == IDENTITY:
             identity = headers[_IDENTITY_AT][1].decode("utf-8", "replace")
         else:
-            identity = identity_of(event)
+            identity = identity_of(decode_unchecked(record.value or b""))
         seen = pane.seen.get((event.account_id, name))
         if seen is None:
             seen = pane.seen[(event.account_id, name)] = {}
@@ -119,7 +128,7 @@ class DeviceOperator(PartitionOperator):
         seen[identity] = (time_ms - pane_start) // TICK_MS
         self._count(event, name, time_ms, identity, pane)
 
-    def _count(self, event: Event, name: str, time_ms: int, identity: str, pane: Pane) -> None:
+    def _count(self, event: EventDims, name: str, time_ms: int, identity: str, pane: Pane) -> None:
         """Count an event that was not seen before, and have the rules judge what it changed."""
         key = (event.account_id, event.device_id) if event.device_id else None
         cell = None if key is None else self._device(pane.window, key)
@@ -133,7 +142,7 @@ class DeviceOperator(PartitionOperator):
             self._rules.on_event(key, cell, time_ms, identity)
 
     def _count_campaign_event(  # noqa: PLR0917 - hot
-        self, event: Event, click: bool, time_ms: int, identity: str, pane: Pane, device: DeviceCell | None
+        self, event: EventDims, click: bool, time_ms: int, identity: str, pane: Pane, device: DeviceCell | None
     ) -> None:
         account, campaign, place = event.account_id, event.campaign_id, event.place
         key = (account, campaign, event.material_id, event.platform or UNKNOWN, *place)
@@ -163,7 +172,7 @@ class DeviceOperator(PartitionOperator):
 
     def _count_click(  # noqa: PLR0917 - hot
         self,
-        event: Event,
+        event: EventDims,
         subjects: tuple[SubjectCell | None, ...],
         device_cell: DeviceCell | None,
         time_ms: int,
@@ -195,7 +204,7 @@ class DeviceOperator(PartitionOperator):
         if device_cell is not None:
             self._rules.on_click((account, device), time_ms, pane.start_ms)
 
-    def _script(self, event: Event, cell: DeviceCell, time_ms: int, identity: str, pane: Pane) -> str | None:
+    def _script(self, event: EventDims, cell: DeviceCell, time_ms: int, identity: str, pane: Pane) -> str | None:
         """What the device did up to this click; None where its impression is not in its window.
 
         It reads that window only: a pane is rebuilt together with its window.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import orjson
 
-from sori.events import Event
+from sori.events import EventDims, decode_unchecked
 from sori.identity import identity
 from sori.records import parse_headers
 from sori.topics import LATE, QUARANTINE
@@ -19,7 +19,7 @@ class Reject(NamedTuple):
     """A record, its event where it is one, why it is not counted, and its event time."""
 
     record: Record
-    event: Event | None
+    event: EventDims | None
     reason: str
     time_ms: int
 
@@ -60,7 +60,7 @@ def late_outputs(rejects: Sequence[Reject], partition: int, policy: TimePolicy) 
                 "account_id": event.account_id,
                 "event": event.name,
                 "created_at": time_ms,
-                "identity": identity(event),
+                "identity": identity(decode_unchecked(record.value or b"")),
                 "window_start": (time_ms - time_ms % policy.window_ms) // 1000,
                 "received_at": record.timestamp,
                 "kafka_partition": partition,
