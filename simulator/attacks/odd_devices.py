@@ -9,7 +9,7 @@ from random import Random
 
 from simulator import humans
 from simulator.attacks.staging import by_device, moments, staged, viewers, whole
-from simulator.attacks.tapping import LEAD_MS, Taps, taps
+from simulator.attacks.tapping import Taps, taps
 from simulator.ground import Ground
 from simulator.ordinary import new_id, new_session
 from simulator.places import EAST_ASIA, EUROPE, NORTH_AMERICA, SOUTH
@@ -108,6 +108,9 @@ class ImpressionFlood:
         return staged(truth, len(bots) * count, rng, drafts)
 
 
+_LIKE_A_PERSON_MS = (1500, 9000)
+
+
 @dataclass(frozen=True)
 class SlowRamp:
     """Ranges of one device that speeds up so slowly that its past excuses its present."""
@@ -127,12 +130,13 @@ class SlowRamp:
         window = ground.window(rng, self.begins, (lasts_s, lasts_s), most=1.0)
         clicks = int(rng.uniform(*self.last_per_minute) / 2 * window.seconds / 60)
         campaigns = tuple(account.campaign(rng) for _ in range(rng.randint(1, 3)))
-        style = Taps(name, account, campaigns, rng.uniform(*self.with_impression))
+        style = Taps(name, account, campaigns, rng.uniform(*self.with_impression), _LIKE_A_PERSON_MS)
 
         def drafts(source: Random) -> Iterator[Draft]:
             # A density that rises linearly: the square root of an even one.
-            length = window.end_ms - window.start_ms - LEAD_MS
-            times = (window.start_ms + LEAD_MS + int(length * math.sqrt(source.random())) for _ in range(clicks))
+            first = window.start_ms + _LIKE_A_PERSON_MS[1]
+            length = window.end_ms - first
+            times = (first + int(length * math.sqrt(source.random())) for _ in range(clicks))
             return taps(style, source, ((at, bots[0]) for at in times))
 
         truth = by_device(name, "slow_ramp", "device_click_burst", window, bots)

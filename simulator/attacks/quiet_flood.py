@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from random import Random
 
 from simulator.attacks.staging import moments, staged, viewers
-from simulator.attacks.tapping import LEAD_MS, Taps, taps
+from simulator.attacks.tapping import Taps, taps
 from simulator.ground import IMPRESSION_SHARE, Ground
 from simulator.plan import Attack, Draft, Planted, Range
 
 KIND = "quiet_click_flood"
 RULE = "ctr_anomaly"
+_SHOWN_BEFORE_MS = (300, 6000)  # not in such a hurry that a device would stand out
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,13 @@ class QuietFlood:
         count = int(max(rng.uniform(*self.devices), rng.uniform(*self.per_impression) * shown_per_s / pace))
         bots = viewers(ground, rng, account, count)
         clicks = max(count, int(count * pace * window.seconds))
-        style = Taps(name, account, (campaign,), rng.uniform(*self.with_impression))
+        style = Taps(name, account, (campaign,), rng.uniform(*self.with_impression), _SHOWN_BEFORE_MS)
         truth = Attack(name, KIND, RULE, account.id, "campaign", campaign.id, window.start_ms, window.end_ms)
 
         def drafts(source: Random) -> Iterator[Draft]:
             # In turn, from a random order: each device keeps its low rate.
             order = source.sample(bots, len(bots))
-            times = moments(source, window, clicks, LEAD_MS)
+            times = moments(source, window, clicks, _SHOWN_BEFORE_MS[1])
             return taps(style, source, ((at, order[turn % len(order)]) for turn, at in enumerate(times)))
 
         return staged((truth,), clicks * (1 + style.with_impression), rng, drafts)

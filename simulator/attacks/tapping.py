@@ -11,18 +11,21 @@ from simulator.plan import Campaign, Device, Draft
 from simulator.world import Account
 from sori.events import CLICK, IMPRESSION
 
-_SHOWN_BEFORE_MS = (60, 900)  # a bot taps this long after it showed the banner
 LEAD_MS = 1000  # the first click comes this long after the attack's first moment: its banner is part of it
 
 
 @dataclass(frozen=True)
 class Taps:
-    """How the bots of one attack behave; `with_impression` is the share of clicks whose banner was shown."""
+    """How the bots of one attack behave; `with_impression` is the share of clicks whose banner was shown.
+
+    `shown_before_ms`: how long before its click.
+    """
 
     label: str
     account: Account
     campaigns: tuple[Campaign, ...]
     with_impression: float
+    shown_before_ms: tuple[int, int] = (60, 900)
 
 
 def taps(style: Taps, rng: Random, clicks: Iterable[tuple[int, Device]]) -> Iterator[Draft]:
@@ -35,5 +38,5 @@ def taps(style: Taps, rng: Random, clicks: Iterable[tuple[int, Device]]) -> Iter
             moment, CLICK, style.account.id, device, campaign, material, new_id(rng, "act"), session, style.label
         )
         if rng.random() < style.with_impression:
-            yield click._replace(at_ms=moment - rng.randint(*_SHOWN_BEFORE_MS), event=IMPRESSION)
+            yield click._replace(at_ms=moment - rng.randint(*style.shown_before_ms), event=IMPRESSION)
         yield click

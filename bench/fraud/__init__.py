@@ -1,0 +1,1 @@
+"""Evaluation of the fraud rules on labelled traffic: `python -m bench.fraud`."""
