@@ -13,8 +13,11 @@ from pathlib import Path
 import structlog
 
 from api.app import build_app
+from api.live_data import LiveData
+from api.live_page import add_live_page
 from api.maintenance import RunTask, add_maintenance
 from api.pool import EnginePool
+from api.stage_probes import StageProbes, stage_urls
 from runtime.clickhouse import Dsn, parse_dsn
 from runtime.http import Readiness, serve
 from sori.settings import Settings
@@ -31,7 +34,9 @@ async def serving(
     `run_task` adds maintenance, for whoever can read the note.
     """
     dsn = parse_dsn(settings.clickhouse_dsn)
-    app = build_app(EnginePool(dsn, settings.api), readiness)
+    pool = EnginePool(dsn, settings.api)
+    app = build_app(pool, readiness)
+    add_live_page(app, LiveData(pool, StageProbes(stage_urls(settings))))
     token = secrets.token_urlsafe(24)
     if run_task is not None:
         add_maintenance(app, run_task, token)

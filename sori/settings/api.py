@@ -12,4 +12,9 @@ class ApiSettings(BaseModel):
     port: int = Field(8081, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     query_timeout_s: float = Field(30.0, gt=0, description="Longest run of one query, seconds.")
     max_result_mb: int = Field(256, gt=0, description="Largest result of one query, megabytes.")
+    stages: str = Field(
+        "",
+        description="Where the live page asks the other stages whether they are ready: `ingest=http://host:port,…`; "
+        "empty: their ports on this machine.",
+    )
     concurrency: int = Field(4, gt=0, description="Queries at the same time; more wait in line.")

@@ -46,7 +46,9 @@ async def run(pipeline: LocalPipeline, traffic: Traffic, folder: Path, console: 
     try:
         with console.status("starting Kafka, ClickHouse and the stages"):
             await pipeline.start()
-        console.print(f"webhook {pipeline.webhook_url}   api {pipeline.api_url}   logs {pipeline.logs}", soft_wrap=True)
+        console.print(
+            f"webhook {pipeline.webhook_url}   live page {pipeline.api_url}/   logs {pipeline.logs}", soft_wrap=True
+        )
         source = Source(pipeline.settings, pipeline.api_url)
         truth = await _simulate(pipeline, traffic, folder, source, console)
         with console.status("waiting until every stage has caught up, then comparing with the truth"):

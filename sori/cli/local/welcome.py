@@ -30,6 +30,7 @@ SORI event pipeline is up. Ctrl-C stops it.
 
   webhook    {pipeline.webhook_url}
              {note}
+  live page  {pipeline.api_url}/
   query api  {pipeline.api_url}
   kafka      {pipeline.settings.kafka.bootstrap}
   data       {pipeline.settings.data_dir}

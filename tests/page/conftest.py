@@ -1,0 +1,62 @@
+"""A served live page over an hour of data, and Debian's chromium to look at it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from runtime.clickhouse import open_client
+from sori.settings import load_settings
+from tests.page.data import fill
+
+_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where the page is, and a client of the engine behind it."""
+
+    url: str
+    client: Client
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    """The api on a free port, over an embedded engine that this test may write to."""
+    from api.service import serving
+
+    settings = load_settings(
+        data_dir=tmp_path, api={"port": 0}, ingest={"port": 1}, streams={"admin_port": 0}, sinks={"admin_port": 0}
+    )
+    with open_client(settings.clickhouse_dsn) as client:
+        fill(client)
+        async with serving(settings) as url:
+            yield Served(url, client)
+
+
+@pytest.fixture
+async def browser():
+    """Headless chromium."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("no chromium on this machine: apt-get install chromium")
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=found, args=_FLAGS)
+        yield chromium
+        await chromium.close()

@@ -1,0 +1,59 @@
+"""What the live page is served as, without a browser."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from api.live_page import PAGE, chart_library
+from api.stage_probes import StageProbes, stage_urls
+from sori.errors import ConfigError
+from sori.settings import load_settings
+
+
+async def test_the_page_forbids_what_it_does_not_need(served) -> None:
+    """No inline script, nothing from elsewhere, no framing; files are compressed and revalidated."""
+    async with aiohttp.ClientSession() as client, client.get(f"{served.url}/") as answer:
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self';" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["Content-Encoding"] == "gzip"
+        tag = answer.headers["ETag"]
+        assert "<script>" not in await answer.text()
+        async with client.get(f"{served.url}/", headers={"If-None-Match": tag}) as again:
+            assert again.status == 304
+        async with client.get(f"{served.url}/page/..%2Flive_page.py") as outside:
+            assert outside.status == 404
+
+
+async def test_ranges_are_a_closed_list_and_accounts_are_text(served) -> None:
+    """The page cannot be made to ask anything else of the database."""
+    async with aiohttp.ClientSession() as client:
+        async with client.get(f"{served.url}/v1/live", params={"range": "1 OR 1"}) as answer:
+            assert answer.status == 400
+        for span in ("15m", "6h", "7d"):
+            async with client.get(f"{served.url}/v1/live", params={"range": span, "account": "acc_1"}) as answer:
+                body = await answer.json()
+                assert {row["account_id"] for row in body["campaigns"]} == {"acc_1"}
+                assert sum(row["impressions"] for row in body["series"]) == body["totals"]["impressions"] > 0
+        async with client.get(f"{served.url}/v1/live", params={"account": "x' OR '1'='1"}) as answer:
+            assert (await answer.json())["campaigns"] == []
+
+
+async def test_a_stage_that_is_away_is_told(served) -> None:
+    """Stages that answer, and one that does not, each have a state; a nonsense address is refused at the start."""
+    urls = {"api": served.url, "gone": "http://127.0.0.1:1"}
+    states = {state["name"]: state["state"] for state in await StageProbes(urls).states()}
+    assert states == {"api": "ready", "gone": "unreachable"}
+    listed = stage_urls(load_settings(api={"stages": "ingest=http://ingest:8080, streams=http://streams:8082/"}))
+    assert listed == {"ingest": "http://ingest:8080", "streams": "http://streams:8082"}
+    with pytest.raises(ConfigError):
+        stage_urls(load_settings(api={"stages": "ingest"}))
+
+
+def test_nothing_is_vendored() -> None:
+    """The chart library comes out of the installed wheel; the page's own files are small."""
+    assert chart_library().stat().st_size > 1_000_000
+    assert not list(PAGE.glob("*.min.js"))
+    assert all(len(path.read_text().splitlines()) <= 200 for path in PAGE.iterdir())
