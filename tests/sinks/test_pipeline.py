@@ -135,3 +135,30 @@ async def test_a_late_event_is_counted_in_its_window_by_itself(topics: KafkaSett
             headers = list(record.headers)
             await produce(producer, topics, registry.EVENTS, record.value, headers=headers, partition=0)
         await wait_until(lambda: client.command("SELECT impressions FROM ctr_by_minute") == 3)
+
+
+async def test_a_poison_row_is_quarantined_and_its_neighbours_are_stored(
+    topics: KafkaSettings, dsn: str, client: Client
+) -> None:
+    """One line of a packed record that ClickHouse refuses: it goes aside with ClickHouse's reason, the rest goes on."""
+    window = {"window_start": 1760419500, "account_id": "acc_1", "campaign_id": "cmp_1", "material_id": ""}
+    window |= {
+        "platform": "iOS",
+        "country": "US",
+        "region": "MI",
+        "source_partition": 0,
+        "impressions": 1,
+        "version": 1,
+    }
+    lines = [json.dumps(window | {"city": f"City {n}"}).encode() for n in range(200)]
+    lines[77] = b'{"window_start": 1760419500, "impressions": "many"}'
+    async with sinks_running(settings_for(topics, dsn)), running(make_producer(topics), 10) as producer:
+        await produce(producer, topics, registry.CTR_WINDOWS, b"\n".join(lines[:100]), b"\n".join(lines[100:]))
+        await wait_until(lambda: client.command("SELECT count() FROM ctr_by_minute") == 199)
+        await wait_until(lambda: client.command("SELECT count() FROM quarantine_current") == 1)
+        later = json.dumps(window | {"city": "Later"}).encode()
+        await produce(producer, topics, registry.CTR_WINDOWS, later)
+        await wait_until(lambda: client.command("SELECT count() FROM ctr_by_minute") == 200)
+    [row] = client.query("SELECT reason, raw, detail FROM quarantine_current").result_rows
+    assert row[:2] == ("sink_rejected", lines[77].decode())
+    assert "many" in row[2] or "parse" in row[2].lower()
