@@ -117,8 +117,9 @@ async def abandon(producer: AIOKafkaProducer, timeout_s: float = STOP_TIMEOUT_S)
         sender.cancel()  # the first cancel makes it wait for its requests, the second ends those
         await asyncio.wait({sender}, timeout=0.05)
     accumulator = producer._message_accumulator  # noqa: SLF001
-    queued = [batch for batches in accumulator._batches.values() for batch in batches]  # noqa: SLF001
-    for batch in (*queued, *accumulator._pending_batches):  # noqa: SLF001
+    # a batch that waits for its next try left the pending set, where its end will look for it
+    accumulator._pending_batches.update(batch for queue in accumulator._batches.values() for batch in queue)  # noqa: SLF001
+    for batch in list(accumulator._pending_batches):  # noqa: SLF001
         batch.failure(ProducerClosed())
         for future in (batch.future, batch._drain_waiter):  # noqa: SLF001
             if future.done() and not future.cancelled():

@@ -27,6 +27,10 @@ def ingest(
 
     A 200 means stored: acknowledged by all in-sync replicas, or fsynced to the local spool while Kafka is away.
     SIGTERM drains; SIGHUP reads the endpoints file and the certificate again.
+
+    The endpoint /webhooks/sori takes its secrets from SORI_INGEST__SECRET_KEYS. More endpoints, each with its own path,
+    accounts and secrets, stand in a TOML file that SORI_INGEST__ENDPOINTS_FILE names: an array of tables "endpoint"
+    with name, path, accounts, app_id, secrets, secret_files, or unsigned = true.
     """
     import uvloop
 

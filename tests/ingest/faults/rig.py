@@ -68,6 +68,7 @@ class Rig:
         self, name: str, env: Mapping[str, str] | None = None, *, file_limit_mb: int | None = None
     ) -> AsyncIterator[tuple[StageProcess, Traffic, asyncio.Task[Sent]]]:
         """An ingress that answers, and traffic that has begun to be stored."""
+        await self.broker.start()  # in case a scenario before this one failed half-way
         port = free_port()
         process = self.ingress(name, port, env)
         with file_size_limit(file_limit_mb):
@@ -89,7 +90,7 @@ class Rig:
             return sent.delivered - set(await self.stored(account))
 
         with suppress(AssertionError):  # the row says how many are lost
-            await wait_until(lambda: _is_empty(missing()), 60, interval=0.5)
+            await wait_until(lambda: _is_empty(missing()), 120, interval=0.5)
         found = await self.stored(account)
         return Verdict(
             scenario,
@@ -135,7 +136,8 @@ async def answers(port: int, process: StageProcess) -> None:
 @asynccontextmanager
 async def rig(folder: Path, *, rate: float = 150.0) -> AsyncIterator[Rig]:
     """Kafka and a sink, running; everything is gone at the end."""
-    async with EmbeddedBroker(folder / "kafka") as broker:
+    # a busy machine may take minutes to start a JVM
+    async with EmbeddedBroker(folder / "kafka", start_timeout_s=180) as broker:
         kafka = KafkaSettings(bootstrap=broker.bootstrap, topic_prefix="faults.")
         await apply_topics(kafka)
         dsn = f"chdb://{folder / 'clickhouse'}"
