@@ -33,7 +33,13 @@ SecretOption = Annotated[
 RateOption = Annotated[float, typer.Option(min=0.1, help="Events per second on average, attacks included.")]
 DurationOption = Annotated[float, typer.Option(min=1.0, help="Seconds of traffic.")]
 ScenarioOption = Annotated[
-    str, typer.Option(help="calm, demo (aired spot and both floods), flash-crowd, device-flood or city-flood.")
+    str,
+    typer.Option(
+        help="Legitimate: calm, flash-crowd, regional-spot, national-spot, campaign-launch, shared-device, dense-city, "
+        "retry-storm. Fraud: demo (aired spot, device-flood and city-flood), device-flood, city-flood, quiet-flood, "
+        "click-injection, ghost-clicks, duplicate-clicks, device-farm, geo-hopping, auth-stuffing, impression-flood, "
+        "slow-ramp."
+    ),
 ]
 SeedOption = Annotated[
     int | None,
