@@ -27,7 +27,7 @@ def test_every_declared_metric_builds_and_is_exposed_under_its_name() -> None:
 def test_names_follow_the_house_rule() -> None:
     """sori_<stage>_<noun>_<unit|total>, and only counters end in _total."""
     for spec in all_specs():
-        assert re.fullmatch(r"sori_(ingest|streams|sinks|api)_[a-z_]+", spec.name)
+        assert re.fullmatch(r"sori_(ingest|streams|sinks|api|notify)_[a-z_]+", spec.name)
         assert spec.name.endswith("_total") == (spec.kind == "counter")
 
 
