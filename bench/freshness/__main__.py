@@ -101,7 +101,7 @@ async def _watch(
 
 
 def _figures(view: str, rate: int, ages: list[float]) -> dict[str, Any]:
-    cuts = statistics.quantiles(ages, n=100)
+    cuts = statistics.quantiles(ages, n=100, method="inclusive")
     return {
         "name": view,
         "events_per_s": rate,
