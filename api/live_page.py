@@ -11,6 +11,7 @@ import asyncio
 import gzip
 import hashlib
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,8 +62,11 @@ def chart_library() -> Path:
     return path
 
 
-def add_live_page(app: web.Application, data: LiveData) -> None:
-    """Add the routes. The files are read when they are first asked for."""
+def add_live_page(app: web.Application, data: LiveData, streaming: Callable[[], bool] = lambda: False) -> None:
+    """Add the routes. The files are read when they are first asked for.
+
+    `streaming` says whether /v1/alerts/stream can be followed right now; else the page asks again and again.
+    """
     loaded: dict[str, PageFile] = {}
     names = {path.name: path for path in PAGE.iterdir() if path.suffix in _TYPES}
 
@@ -77,8 +81,7 @@ def add_live_page(app: web.Application, data: LiveData) -> None:
 
     async def live(request: web.Request) -> web.Response:
         answer = await data.answer(request.query.get("range", "1h"), request.query.get("account") or None)
-        streams = any(resource.canonical == "/v1/alerts/stream" for resource in request.app.router.resources())
-        return web.json_response({**answer, "stream": streams}, headers={"Cache-Control": "no-store"})
+        return web.json_response({**answer, "stream": streaming()}, headers={"Cache-Control": "no-store"})
 
     app.router.add_get("/", file)
     app.router.add_get("/page/{name}", file)

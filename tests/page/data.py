@@ -36,6 +36,11 @@ def fill(client: Client, minutes: int = 60, seed: int = 7) -> None:
                     start = present - 60 * minute
                     rows.append((start, account, campaign, "mat_1", platform, *place, 0, shown, clicked, 0, 1))
     client.command(f"INSERT INTO ctr_windows ({_WINDOW}) VALUES {', '.join(map(str, rows))}")
+    devices = ", ".join(f"({present}, 'acc_1', 'dev_{device}', 4, {device}, 1)" for device in range(5))
+    client.command(
+        "INSERT INTO device_windows (window_start, account_id, device_id, impressions, clicks, version)"
+        f" VALUES {devices}"
+    )
     for account, campaign, name, _ in CAMPAIGNS:
         add_event(client, account, campaign, name)
     client.command(

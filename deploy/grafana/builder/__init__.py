@@ -1,0 +1,1 @@
+"""The Grafana dashboards and alert rules as code: `python -m deploy.grafana.builder` writes ../provisioning."""

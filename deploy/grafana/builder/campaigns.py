@@ -1,0 +1,142 @@
+"""Campaign performance: click-through rates by campaign, place, platform and material."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
+
+from deploy.grafana.builder.parts import FULL, HALF, QUARTER, Sql, chosen, lines, new, number, rows, variable
+
+_WHERE = " AND ".join(
+    (
+        "$__timeFilter(minute)",
+        chosen("account_id", "account"),
+        chosen("campaign_id", "campaign"),
+        chosen("country"),
+        chosen("platform"),
+    )
+)
+_N = "greatest(sum(m.impressions), sum(m.clicks), 1) AS n, sum(m.clicks) / n AS p, 3.841459 AS zz"
+_HALF = "1.959964 * sqrt(p * (1 - p) / n + zz / (4 * n * n)) AS half"
+_LOW = "(p + zz / (2 * n) - half) / (1 + zz / n)"
+_HIGH = "(p + zz / (2 * n) + half) / (1 + zz / n)"
+_TOTALS = "sum(m.impressions) AS impressions, sum(m.clicks) AS clicks"
+_RATE = "if(impressions = 0, 0, clicks / impressions) AS ctr"
+_SLOT = "$__timeInterval(m.minute) AS time"
+
+
+def _top(dimensions: str) -> str:
+    return (
+        f"WITH {_N}, {_HALF} SELECT {dimensions}, {_TOTALS}, {_RATE}, {_LOW} AS ctr_low, {_HIGH} AS ctr_high"
+        f" FROM ctr_by_minute AS m WHERE {_WHERE} GROUP BY {dimensions} ORDER BY impressions DESC LIMIT 50"
+    )
+
+
+def _drilled(panel: Any, column: str, uid: str, variable_name: str) -> Any:
+    link = {"title": "Look closer", "url": f"/d/{uid}?var-{variable_name}=${{__value.raw}}&${{__url_time_range}}"}
+    return panel.override_by_name(column, [DynamicConfigValue("links", [link])])
+
+
+def campaigns() -> Dashboard:
+    """The dashboard of the growth team."""
+    made = new(
+        "sori-campaigns",
+        "Click-through rates with their 95 % intervals, by campaign, place, platform and material.",
+        variable("account", "Account", "SELECT DISTINCT account_id FROM ctr_by_campaign ORDER BY 1"),
+        variable(
+            "campaign",
+            "Campaign",
+            f"SELECT name AS __text, campaign_id AS __value FROM campaigns WHERE {chosen('account_id', 'account')}"
+            " ORDER BY 1",
+        ),
+        variable("country", "Country", "SELECT DISTINCT country FROM ctr_by_place ORDER BY 1"),
+        variable("platform", "Platform", "SELECT DISTINCT platform FROM ctr_by_campaign_1d ORDER BY 1"),
+    )
+    for panel in (*_figures(), *_over_time(), *_tables()):
+        made = made.with_panel(panel)
+    return made
+
+
+def _figures() -> list[Any]:
+    source = f"FROM ctr_by_minute AS m WHERE {_WHERE}"
+    past = "minute >= $__fromTime - ($__toTime - $__fromTime) AND minute < $__fromTime"
+    before = _WHERE.replace("$__timeFilter(minute)", past)
+    return [
+        number(
+            "Impressions", "Campaign impressions, each counted once.", "short", f"SELECT sum(m.impressions) {source}"
+        ),
+        number("Clicks", "Campaign clicks, each counted once.", "short", f"SELECT sum(m.clicks) {source}"),
+        number(
+            "Click-through rate",
+            "Clicks per impression.",
+            "percentunit",
+            f"SELECT sum(m.clicks) / greatest(sum(m.impressions), 1) AS ctr {source}",
+        ),
+        number(
+            "Change against the period before",
+            "Ratio of this rate to that of the period of the same length before it, less one; empty without a past.",
+            "percentunit",
+            "SELECT (SELECT sum(m.clicks) / nullIf(sum(m.impressions), 0) " + source + ")"
+            " / nullIf((SELECT sum(m.clicks) / nullIf(sum(m.impressions), 0)"
+            f" FROM ctr_by_minute AS m WHERE {before}), 0)"
+            " - 1 AS change",
+            width=QUARTER,
+        ),
+    ]
+
+
+def _over_time() -> list[Any]:
+    source = f"FROM ctr_by_minute AS m WHERE {_WHERE} GROUP BY time ORDER BY time"
+    rate = "sum(m.clicks) / greatest(sum(m.impressions), 1)"
+    unsuspicious = "(sum(m.clicks) - sum(m.suspect_clicks)) / greatest(sum(m.impressions), 1)"
+    return [
+        lines(
+            "Click-through rate with its interval",
+            "Wilson's 95 % score interval: where it is wide, there are few impressions.",
+            "percentunit",
+            Sql(f"WITH {_N}, {_HALF} SELECT {_SLOT}, p AS ctr, {_LOW} AS low, {_HIGH} AS high {source}", series=True),
+        ),
+        lines(
+            "With and without suspect clicks",
+            "Suspect clicks are those of devices under an open alert when they clicked.",
+            "percentunit",
+            Sql(f"SELECT {_SLOT}, {rate} AS all_clicks, {unsuspicious} AS without_suspects {source}", series=True),
+        ),
+        lines(
+            "Impressions and clicks", "Events per interval of the chart.", "short",
+            Sql(f"SELECT {_SLOT}, sum(m.impressions) AS impressions, sum(m.clicks) AS clicks {source}", series=True),
+        ),
+        lines(
+            "Click-through rate by platform", "One line per device platform.", "percentunit",
+            Sql(f"SELECT {_SLOT}, platform, {rate} AS ctr FROM ctr_by_minute AS m WHERE {_WHERE}"
+                " GROUP BY time, platform ORDER BY time", series=True),
+        ),
+    ]  # fmt: skip
+
+
+def _tables() -> list[Any]:
+    ranked = _top("account_id, campaign_id")
+    names = "LEFT ANY JOIN campaigns AS n USING (account_id, campaign_id)"
+    named = f"SELECT n.name AS campaign, t.* FROM ({ranked}) AS t {names}"
+    return [
+        _drilled(
+            rows("Campaigns", "Most impressions first; an id leads to that campaign alone.", "short",
+                 named + " ORDER BY impressions DESC", width=FULL),
+            "campaign_id", "sori-campaigns", "campaign",
+        ),
+        _drilled(
+            rows("Places", "Most impressions first.", "short", _top("account_id, country, region, city")),
+            "country", "sori-campaigns", "country",
+        ),
+        rows("Materials", "Most impressions first; empty when no material was recognised.", "short",
+             _top("account_id, material_id")),
+        rows("Platforms", "Every device platform.", "short", _top("platform"), width=HALF),
+        rows(
+            "Busiest devices", "Devices by clicks; many clicks and few impressions are worth a look.", "short",
+            "SELECT account_id, device_id, sum(m.impressions) AS impressions, sum(m.clicks) AS clicks,"
+            f" {_RATE} FROM device_by_minute AS m WHERE $__timeFilter(minute) AND {chosen('account_id', 'account')}"
+            " GROUP BY account_id, device_id ORDER BY clicks DESC, impressions DESC LIMIT 20",
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,64 @@
+"""Pipeline health, from Prometheus and from what ClickHouse has stored."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from deploy.grafana.builder.parts import FULL, Sql, lines, measured, new, number, rows
+
+_RATE = "rate({}[$__rate_interval])"
+
+
+def _p99(metric: str, by: str = "") -> str:
+    return f"histogram_quantile(0.99, sum by (le{by}) ({_RATE.format(f'{metric}_bucket')}))"
+
+
+def health() -> Dashboard:
+    """The dashboard of the operator."""
+    made = new("sori-health", "Whether every event is stored, how fast, and what waits where.", since="now-1h")
+    for panel in (
+        number("Freshness", "Age of the newest stored event; it also grows when nothing is sent.", "s",
+               "SELECT dateDiff('second', max(received_at), now64(3)) AS age FROM events"
+               " WHERE created_at > now() - INTERVAL 1 DAY"),
+        number("Late events", "Beyond the allowed lateness; their windows are recounted.", "short",
+               "SELECT count() FROM late_events WHERE $__timeFilter(received_at)"),
+        number("Quarantined", "Sent by a proven sender and refused: see sori quarantine list.", "short",
+               "SELECT count() FROM quarantine_current WHERE $__timeFilter(received_at)"),
+        number("Unverified", "Stored without a proof of the sender.", "short",
+               "SELECT countIf(NOT verified) FROM events WHERE $__timeFilter(received_at)"),
+        measured("Deliveries by outcome", "Each webhook request ends in exactly one outcome.", "reqps",
+                 (f"sum by (outcome) ({_RATE.format('sori_ingest_events_total')})", "{{outcome}}")),
+        measured("Answer times, 99th percentile", "SORI gives up after 5 seconds.", "s",
+                 (_p99("sori_ingest_request_seconds"), "answer"), (_p99("sori_ingest_ack_seconds"), "Kafka"),
+                 (_p99("sori_ingest_spool_append_seconds"), "spool")),
+        measured("Spool", "Events on the local disk while Kafka is away.", "short",
+                 ("sum(sori_ingest_spool_events)", "waiting"), ("sum(sori_ingest_spool_parked_events)", "parked")),
+        measured("Age of what waits", "Oldest event not yet in the next place.", "s",
+                 ("max(sori_ingest_spool_oldest_seconds)", "spool"),
+                 ("max(sori_ingest_oldest_unacknowledged_seconds)", "ingest"),
+                 ("max(sori_streams_uncommitted_seconds)", "streams"),
+                 ("max by (sink) (sori_sinks_uncommitted_seconds)", "sink {{sink}}")),
+        measured("Lag", "Records behind the end of the topic.", "short",
+                 ("sum by (topic) (sori_streams_lag_records)", "streams {{topic}}"),
+                 ("sum by (sink) (sori_sinks_lag_records)", "sink {{sink}}")),
+        measured("Watermark delay", "How far event time is behind the clock; a silent topic stands still.", "s",
+                 ("time() - min by (hop) (sori_streams_watermark_seconds > 0)", "{{hop}}")),
+        measured("Rows stored", "Rows per second into ClickHouse.", "rowsps",
+                 (f"sum by (sink) ({_RATE.format('sori_sinks_rows_total')})", "{{sink}}")),
+        measured("Insert times, 99th percentile", "One insert into ClickHouse.", "s",
+                 (_p99("sori_sinks_insert_seconds", ", sink"), "{{sink}}")),
+        measured("Alert deliveries", "Attempts to deliver to subscribers, by outcome.", "ops",
+                 (f"sum by (outcome) ({_RATE.format('sori_notify_attempts_total')})", "{{outcome}}")),
+        measured("Alert delivery, 99th percentile", "From the alert in Kafka to the subscriber's 2xx.", "s",
+                 (_p99("sori_notify_delivery_seconds"), "delivery")),
+        lines("Events received", "Stored events by kind, by the time they arrived.", "short",
+              Sql("SELECT $__timeInterval(received_at) AS time, event, count() AS events FROM events"
+                  " WHERE $__timeFilter(received_at) GROUP BY time, event ORDER BY time", series=True)),
+        rows("Quarantine by reason", "Refused deliveries of proven senders.", "short",
+             "SELECT reason, field, endpoint, count() AS deliveries, max(received_at) AS last FROM quarantine_current"
+             " WHERE $__timeFilter(received_at) GROUP BY reason, field, endpoint ORDER BY deliveries DESC LIMIT 50"),
+        measured("Memory", "Resident memory of each process.", "bytes",
+                 ('process_resident_memory_bytes{job=~"sori-.*"}', "{{job}} {{instance}}"), width=FULL),
+    ):  # fmt: skip
+        made = made.with_panel(panel)
+    return made
