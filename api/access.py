@@ -21,7 +21,7 @@ from sori.tokens import Right
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-GRANT = "sori.grant"
+GRANT = web.RequestKey("grant", Grant)
 _GUESSES_PER_S, _GUESSES_AT_ONCE = 1.0, 20
 #: Their handlers narrow what they answer to the grant's accounts.
 _NARROWED = ("/v1/alerts", "/v1/subscriptions")
@@ -53,7 +53,7 @@ def add_access(app: web.Application, settings: Settings, side: KafkaSide) -> Non
 
 def require(request: web.Request, right: Right) -> Grant:
     """The request's grant. Raises HTTPForbidden when it lacks this right."""
-    grant: Grant = request[GRANT]
+    grant = request[GRANT]
     if not grant.may(right):
         raise refusal(web.HTTPForbidden, "right", "this needs a token that may manage")
     return grant

@@ -3,7 +3,7 @@
 GET  /healthz  /readyz  /metrics
 POST /v1/query   SQL, as text or as {"query", "format"}; ?format= names any ClickHouse output format
 GET  /v1/ctr     ?by=campaign|place|device|platform &since=15m &account= &limit=
-GET  /v1/alerts  ?state=opened|updated|closed &since=2h &account= &limit=
+Alerts, subscriptions and the gate in front of /v1 are added by api/alerting.py.
 Errors are RFC 9457 problem JSON.
 """
 
@@ -27,6 +27,7 @@ from sori.errors import ConfigError, QueryError, StorageUnavailable
 POOL = web.AppKey("pool", EnginePool)
 
 _MAX_QUERY_BYTES = 1024 * 1024
+_KEPT_HEADERS = ("Retry-After", "WWW-Authenticate", "Allow")
 _FORMAT = re.compile(r"\w{1,64}")
 _CONTENT_TYPES = {
     "JSON": "application/json",
@@ -56,7 +57,6 @@ def build_app(pool: EnginePool, readiness: Readiness | None = None) -> web.Appli
     add_admin_routes(app, readiness or clickhouse_answers)
     app.router.add_post("/v1/query", _query)
     app.router.add_get("/v1/ctr", _ctr)
-    app.router.add_get("/v1/alerts", _alerts)
     return app
 
 
@@ -75,7 +75,9 @@ async def _problems(request: web.Request, handler: _Handler) -> web.StreamRespon
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return _problem(error.status, "http", error.reason, error.text or error.reason)
+        answer = _problem(error.status, "http", error.reason, error.text or error.reason)
+        answer.headers.update({name: error.headers[name] for name in _KEPT_HEADERS if name in error.headers})
+        return answer
 
 
 def _problem(status: int, kind: str, title: str, detail: str) -> web.Response:
@@ -109,14 +111,6 @@ async def _ctr(request: web.Request) -> web.Response:
     by = request.query.get("by", "campaign")
     sql = questions.ctr(by, since=_since(request), account=request.query.get("account"), limit=_limit(request, 20))
     return web.json_response({"by": by, "rows": await request.app[POOL].rows(sql)})
-
-
-async def _alerts(request: web.Request) -> web.Response:
-    asked = request.query
-    sql = questions.alerts(
-        since=_since(request), state=asked.get("state"), account=asked.get("account"), limit=_limit(request, 50)
-    )
-    return web.json_response({"rows": await request.app[POOL].rows(sql)})
 
 
 def _since(request: web.Request) -> datetime | None:

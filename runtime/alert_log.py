@@ -64,13 +64,11 @@ class AlertLog:
     async def running(self) -> AsyncIterator[None]:
         """Follow the topic while the block runs. Raises StorageUnavailable when Kafka does not answer at first."""
         options = {"fetch_max_wait_ms": _WAIT_MS, "metadata_max_age_ms": 30_000}
-        tail = clients.make_consumer(self._kafka, **options)
-        history = clients.make_consumer(self._kafka, **options)
+        timeout_s = self._kafka.request_timeout_s
         async with (
-            clients.running(tail, self._kafka.request_timeout_s, "alerts"),
-            clients.running(history, self._kafka.request_timeout_s, "alerts"),
+            clients.running(clients.make_consumer(self._kafka, **options), timeout_s, "alerts") as self._tail,
+            clients.running(clients.make_consumer(self._kafka, **options), timeout_s, "alerts") as self._history,
         ):
-            self._tail, self._history = tail, history
             await self._begin()
             task = asyncio.create_task(self._follow(), name="alert-log")
             try:

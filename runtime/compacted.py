@@ -49,11 +49,11 @@ class CompactedTable:
     async def running(self) -> AsyncIterator[CompactedTable]:
         """Have the whole table at the start of the block and follow it while that runs. Raises StorageUnavailable."""
         timeout_s = self._kafka.request_timeout_s
-        self._consumer = clients.make_consumer(self._kafka, fetch_max_wait_ms=_WAIT_MS)
-        self._producer = clients.make_producer(self._kafka)
+        what = self._partition.topic
+        consumer = clients.make_consumer(self._kafka, fetch_max_wait_ms=_WAIT_MS)
         async with (
-            clients.running(self._consumer, timeout_s, self._partition.topic),
-            clients.running(self._producer, timeout_s, self._partition.topic),
+            clients.running(consumer, timeout_s, what) as self._consumer,
+            clients.running(clients.make_producer(self._kafka), timeout_s, what) as self._producer,
         ):
             await self._load()
             task = asyncio.create_task(self._follow(), name=f"table-{self._partition.topic}")

@@ -1,0 +1,243 @@
+"""Who may do what: every route by every kind of token, and what must never leak."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.access import is_loopback
+from api.alert_pages import alerts_sql
+from api.grants import RateLimit, authenticate
+from sori import tokens
+from sori.alert_filter import AlertFilter
+from sori.tokens import encode, new_token, split
+from tests.api.alerting import api_running, settings_for
+from tests.support.alerts import SECRET
+
+#: (method, path, body): kind of token -> status. {own} is a subscription of acc_1, {other} one of acc_2.
+NONE, WRONG, READ, MANAGE, READ_ALL, ALL = "none", "wrong", "read acc_1", "manage acc_1", "read all", "manage all"
+KINDS = (NONE, WRONG, READ, MANAGE, READ_ALL, ALL)
+CREATE = {"url": "https://example.com/hook", "secret": SECRET}
+MATRIX = [
+    (("GET", "/v1/alerts", None), (401, 401, 200, 200, 200, 200)),
+    (("GET", "/v1/alerts?account=acc_2", None), (401, 401, 200, 200, 200, 200)),
+    (("GET", "/v1/subscriptions", None), (401, 401, 200, 200, 200, 200)),
+    (("POST", "/v1/subscriptions", CREATE), (401, 401, 403, 201, 403, 201)),
+    (
+        ("POST", "/v1/subscriptions", {**CREATE, "filter": {"accounts": ["acc_2"]}}),
+        (401, 401, 403, 403, 403, 201),
+    ),
+    (("GET", "/v1/subscriptions/{own}", None), (401, 401, 200, 200, 200, 200)),
+    (("GET", "/v1/subscriptions/{other}", None), (401, 401, 404, 404, 200, 200)),
+    (("GET", "/v1/subscriptions/{every}", None), (401, 401, 404, 404, 200, 200)),
+    (("GET", "/v1/subscriptions/nothing", None), (401, 401, 404, 404, 404, 404)),
+    (("PATCH", "/v1/subscriptions/{own}", {"name": "new"}), (401, 401, 403, 200, 403, 200)),
+    (("PATCH", "/v1/subscriptions/{own}", {"filter": {"accounts": ["acc_2"]}}), (401, 401, 403, 403, 403, 200)),
+    (("PATCH", "/v1/subscriptions/{other}", {"paused": True}), (401, 401, 403, 404, 403, 200)),
+    (("POST", "/v1/subscriptions/{other}/rotate", {}), (401, 401, 403, 404, 403, 200)),
+    (("POST", "/v1/subscriptions/{own}/rotate", {}), (401, 401, 403, 200, 403, 200)),
+    (("POST", "/v1/subscriptions/{own}/test", None), (401, 401, 403, 202, 403, 202)),
+    (("POST", "/v1/subscriptions/{other}/test", None), (401, 401, 403, 404, 403, 202)),
+    (("POST", "/v1/subscriptions/{own}/resume", None), (401, 401, 403, 202, 403, 202)),
+    (("POST", "/v1/subscriptions/{own}/redeliver", {"since": "2026-01-01T00:00:00Z"}), (401, 401, 403, 202, 403, 202)),
+    (("POST", "/v1/query", "SELECT 1"), (401, 401, 403, 403, 200, 200)),
+    (("GET", "/v1/ctr", None), (401, 401, 403, 403, 200, 200)),
+    (("GET", "/v1/unheard-of", None), (401, 401, 403, 403, 404, 404)),
+    (("DELETE", "/v1/subscriptions/{other}", None), (401, 401, 403, 404, 403, 204)),
+    (("DELETE", "/v1/subscriptions/{own}", None), (401, 401, 403, 204, 403, 404)),
+    (("GET", "/v1/openapi.json", None), (200,) * 6),
+    (("GET", "/healthz", None), (200,) * 6),
+]
+
+
+async def test_every_route_by_every_kind_of_token(topics):
+    """The gate is closed unless opened; a subscription of somebody else is one that is not there."""
+    async with api_running(settings_for(topics, anonymous="never", rate_per_s=1e6, rate_burst=10**6)) as api:
+        headers = {
+            NONE: {},
+            WRONG: {"Authorization": f"Bearer {new_token('manage', None)[1]}"},
+            READ: await api.token("read", ("acc_1",)),
+            MANAGE: await api.token("manage", ("acc_1",)),
+            READ_ALL: await api.token("read"),
+            ALL: await api.token("manage"),
+        }
+        makers = {"own": headers[MANAGE], "other": await api.token("manage", ("acc_2",)), "every": headers[ALL]}
+        ids = {}
+        for name, header in makers.items():
+            async with api.http.post("/v1/subscriptions", json=CREATE, headers=header) as answer:
+                ids[name] = (await answer.json())["id"]
+        seen = {}
+        for (method, path, body), expected in MATRIX:
+            for kind, status in zip(KINDS, expected, strict=True):
+                options = {"data": body} if isinstance(body, str) else {"json": body}
+                async with api.http.request(method, path.format(**ids), headers=headers[kind], **options) as answer:
+                    text = await answer.text()
+                    known = 401 if kind == WRONG and answer.status == 429 else answer.status  # guesses are limited
+                    seen[method, path, kind] = (known, status)
+                    assert answer.status < 400 or answer.content_type == "application/problem+json"
+                    assert "whsec" not in text or answer.status in {200, 201}
+        assert {key: got for key, (got, wanted) in seen.items() if got != wanted} == {}
+        own_sql = [sql for sql in api.pool.asked if "alerts_current" in sql]
+        assert [("'acc_1'" in sql) for sql in own_sql][:2] == [True, True]
+        assert "acc_2" not in own_sql[0] + own_sql[1]
+
+
+async def test_a_secret_is_shown_once_and_tokens_are_nowhere_in_clear(topics):
+    """At creation and rotation; Kafka holds a digest of the token only."""
+    async with api_running(settings_for(topics)) as api:
+        header = await api.token("manage", ("acc_1",))
+        async with api.http.post("/v1/subscriptions", json=CREATE, headers=header) as answer:
+            made = await answer.json()
+        assert made["secret"] == SECRET
+        async with api.http.get("/v1/subscriptions", headers=header) as answer:
+            assert "whsec" not in await answer.text()
+        async with api.http.post(f"/v1/subscriptions/{made['id']}/rotate", json={}, headers=header) as answer:
+            rotated = await answer.json()
+        assert rotated["secret"] not in {None, SECRET}
+        secret = header["Authorization"].split("_")[2]
+        assert all(secret.encode() not in value for value in api.side.tokens.values.values())
+
+
+async def test_anonymous_requests_are_for_this_machine_only(topics):
+    """By the address listened on, by the name asked for, and not for a foreign web page."""
+    for host, expected in (("127.0.0.1", 200), ("0.0.0.0", 401)):
+        settings = settings_for(topics).model_copy(
+            update={"api": settings_for(topics).api.model_copy(update={"host": host})}
+        )
+        async with api_running(settings) as api, api.http.get("/v1/subscriptions") as answer:
+            assert answer.status == expected
+            assert (answer.headers.get("WWW-Authenticate") is None) == (expected == 200)
+    async with api_running(settings_for(topics)) as api:
+        for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Origin": "null"}):
+            async with api.http.get("/v1/subscriptions", headers=headers) as answer:
+                assert answer.status == 403
+        async with api.http.post("/v1/subscriptions", data='{"url": "https://example.com/"}') as answer:
+            assert answer.status == 415
+
+
+BODIES = [
+    ("", 422),
+    ("{", 400),
+    ("[" * 50_000, 422),
+    ("[]", 422),
+    ("{}", 422),
+    ('{"url": 1}', 422),
+    ('{"url": "https://example.com/", "nope": 1}', 422),
+    ('{"url": "https://10.0.0.1/"}', 422),
+    ('{"url": "https://example.com/\\r\\nX: y"}', 422),
+    ('{"url": "https://example.com/", "name": "a\\u0000b"}', 422),
+    ('{"url": "https://example.com/", "format": "xml"}', 422),
+    ('{"url": "https://example.com/", "secret": "short"}', 422),
+    ('{"url": "https://example.com/", "filter": {"states": ["closed", "gone"]}}', 422),
+    ('{"url": "https://example.com/", "filter": {"accounts": [""]}}', 422),
+    ('{"url": "https://example.com/' + "a" * 70_000 + '"}', 413),
+]
+
+
+async def test_malformed_and_oversized_bodies_are_problems(topics):
+    """Never a 500, and nothing is stored."""
+    async with api_running(settings_for(topics)) as api:
+        for body, status in BODIES:
+            headers = {"Content-Type": "application/json"}
+            async with api.http.post("/v1/subscriptions", data=body.encode(), headers=headers) as answer:
+                assert answer.status == status, body[:80]
+                assert answer.content_type == "application/problem+json"
+        assert not api.side.subscriptions.values
+
+
+async def test_too_many_requests_are_told_when_to_come_back(topics):
+    """Per token; wrong tokens are limited per address, before they could be guessed."""
+    async with api_running(settings_for(topics, rate_per_s=0.1, rate_burst=2)) as api:
+        header = await api.token("read", ("acc_1",))
+        statuses = []
+        for _ in range(3):
+            async with api.http.get("/v1/subscriptions", headers=header) as answer:
+                statuses.append(answer.status)
+        assert statuses == [200, 200, 429]
+        assert int(answer.headers["Retry-After"]) >= 1
+        wrong = {"Authorization": "Bearer sori_x"}
+        statuses = [await _status(api.http, wrong) for _ in range(25)]
+        assert statuses[0] == 401
+        assert statuses[-1] == 429
+
+
+async def _status(http: aiohttp.ClientSession, headers):
+    async with http.get("/v1/subscriptions", headers=headers) as answer:
+        return answer.status
+
+
+def test_a_token_is_proven_by_its_secret_until_it_expires():
+    """Another token's secret, a changed one, an unknown id: nothing."""
+    token, text = new_token("read", ("acc_1",), expires_ms=1000)
+    other, other_text = new_token("manage", None)
+    table = {one.id: encode(one) for one in (token, other)}
+    grant = authenticate(text, table, 999)
+    assert grant is not None
+    assert (grant.right, grant.accounts) == ("read", frozenset({"acc_1"}))
+    assert authenticate(text, table, 1000) is None
+    mixed = f"sori_{token.id}_{other_text.rsplit('_', 1)[1]}"
+    for wrong in (mixed, text[:-1], text + "0", text.upper(), "", "sori__", text.replace(token.id, "0" * 16)):
+        assert authenticate(wrong, table, 0) is None
+    assert text.rsplit("_", 1)[1] not in encode(token).decode()
+
+
+@given(st.text(max_size=120))
+def test_any_text_is_a_token_or_none(text):
+    """Nothing raises."""
+    assert split(text) is None or text.startswith("sori_")
+
+
+def test_a_rate_limit_fills_up_again():
+    """At its rate, to its burst."""
+    now = [0.0]
+    limit = RateLimit(2.0, 3, lambda: now[0])
+    assert [limit.wait_s("a") for _ in range(4)] == [0, 0, 0, 0.5]
+    assert limit.wait_s("b") == 0
+    now[0] = 0.5
+    assert [limit.wait_s("a") for _ in range(2)] == [0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False), ("10.0.0.1", False)],
+)
+def test_which_addresses_are_this_machine(host, local):
+    """And nobody else's."""
+    assert is_loopback(host) is local
+
+
+@given(st.text(), st.text())
+def test_no_filter_value_leaves_its_quotes(account, campaign):
+    """Whatever it is, it stays one literal."""
+    wanted = AlertFilter(accounts=(account,), campaigns=(campaign,), places=(campaign,))
+    sql = alerts_sql(wanted, after=("2026-01-01 00:00:00.000", account))
+    bare, inside, escaped = "", False, False
+    for char in sql:
+        if escaped:
+            escaped = False
+        elif inside and char == "\\":
+            escaped = True
+        elif char == "'":
+            inside = not inside
+        elif not inside:
+            bare += char
+    assert not inside
+    empty = alerts_sql(
+        AlertFilter(accounts=("",), campaigns=("",), places=("",)), after=("2026-01-01 00:00:00.000", "")
+    )
+    assert bare == "".join(empty.split("'")[::2])
+
+
+def test_tokens_are_compared_in_constant_time(monkeypatch):
+    """A wrong secret, and an unknown id as well, cost one comparison by hmac.compare_digest of whole digests."""
+    compared = []
+    monkeypatch.setattr(tokens.hmac, "compare_digest", lambda a, b: compared.append((len(a), len(b))))
+    token, text = new_token("read", None)
+    table = {token.id: encode(token)}
+    authenticate(text, table, 0)
+    authenticate(text[:-1] + "x", table, 0)
+    authenticate(text[:-1] + ("0" if text[-1] != "0" else "1"), table, 0)
+    authenticate(text.replace(token.id, "0" * 16), table, 0)
+    assert compared == [(64, 64)] * 3
