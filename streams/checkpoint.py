@@ -21,6 +21,10 @@ class Pin:
     low: int
     horizon_ms: int
 
+    def joined(self, other: Pin) -> Pin:
+        """What both stand on."""
+        return Pin(min(self.low, other.low), min(self.horizon_ms, other.horizon_ms))
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:

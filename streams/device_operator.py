@@ -22,7 +22,8 @@ from sori.events import (
 from sori.identity import identity as identity_of
 from sori.records import IDENTITY
 from sori.settings.rules import RulesSettings
-from streams.checkpoint import Checkpoint
+from streams.alerts import Subject
+from streams.checkpoint import Checkpoint, Pin
 from streams.device_rows import DirtyRows
 from streams.operator import PartitionOperator
 from streams.output import Output, Record
@@ -63,7 +64,8 @@ class DeviceOperator(PartitionOperator):
         self._store = PaneStore(policy.pane_ms, policy.window_ms)
         self._dirty = DirtyRows(partition)
         self._rejects: list[Reject] = []
-        self._rules = DeviceRules(RuleBench(rules, policy, self.episodes, self.clock, self._pin), self._store)
+        self._bench = RuleBench(rules, policy, self.episodes, self.clock, self._pin)
+        self._rules = DeviceRules(self._bench, self._store)
 
     @property
     def live_panes(self) -> int:
@@ -82,9 +84,18 @@ class DeviceOperator(PartitionOperator):
 
     def _evict(self, horizon_ms: int) -> None:
         self._store.evict(horizon_ms)
+        self._bench.forget_acquitted()
 
     def _low(self, horizon_ms: int) -> int:
         return self._store.low(horizon_ms, self.next_offset)
+
+    def _pin_of_everything(self) -> Pin:
+        horizon = self.policy.horizon(self.clock.watermark)
+        pin = super()._pin_of_everything()
+        for window in self._store.windows.values():
+            if window.suspects is not None and window.start_ms + self.policy.window_ms > horizon:
+                pin = pin.joined(window.suspects)
+        return pin
 
     def _apply_one(self, record: Record) -> None:
         offset = record.offset
@@ -161,6 +172,8 @@ class DeviceOperator(PartitionOperator):
         if click:
             cell.clicks += 1
             self._count_click(event, (cell.place, cell.campaign), device, time_ms, identity, pane)
+            if self._bench.any_accused and device is not None:
+                self._mark_suspect(cell, pane.window, Subject(account, "device", event.device_id or ""))
             return
         cell.impressions += 1
         if cell.place is not None:
@@ -169,6 +182,13 @@ class DeviceOperator(PartitionOperator):
             cell.campaign.impressions += 1
         if device is not None:
             device.shown(campaign)
+
+    def _mark_suspect(self, cell: CtrCell, window: Window, device: Subject) -> None:
+        """Count a click also as suspect when its device is in an open episode (its opening click included)."""
+        accused = self._bench.accused(device)
+        if accused is not None:
+            cell.suspect_clicks += 1
+            window.suspects = accused.pin if window.suspects is None else window.suspects.joined(accused.pin)
 
     def _count_click(  # noqa: PLR0917 - hot
         self,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
+from streams.checkpoint import Pin
+
 #: account, campaign, material, platform, country, region, city
 CtrKey = tuple[str, str, str, str, str, str, str]
 #: account, device
@@ -120,16 +122,18 @@ class Pane:
 class Window:
     """One minute (by default) of event time: what is published per campaign and per device.
 
-    `first_offset` is the first record that touched it: whoever wants it exact must re-read from there.
+    `first_offset` is the first record that touched it: whoever wants it exact must re-read from there; and from
+    `suspects`, what the episodes stood on whose clicks it counts as suspect.
     """
 
-    __slots__ = ("ctr", "devices", "first_offset", "start_ms")
+    __slots__ = ("ctr", "devices", "first_offset", "start_ms", "suspects")
 
     def __init__(self, start_ms: int, first_offset: int) -> None:
         self.start_ms = start_ms
         self.first_offset = first_offset
         self.ctr: dict[CtrKey, CtrCell] = {}
         self.devices: dict[DeviceKey, DeviceCell] = {}
+        self.suspects: Pin | None = None
 
 
 class PaneStore:

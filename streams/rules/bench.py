@@ -28,6 +28,14 @@ class Evidence:
     campaigns: Mapping[str, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Accused:
+    """A subject in an open episode: until which watermark, and from where all of that can be rebuilt."""
+
+    until_ms: int
+    pin: Pin
+
+
 class RuleBench:
     """Shared by the rules of one operator."""
 
@@ -39,6 +47,8 @@ class RuleBench:
         self._book = book
         self._clock = clock
         self._pin_now = pin_now
+        self._cooldown_ms = EpisodePolicy.of(rules).cooldown_ms
+        self._accused: dict[Subject, Accused] = {}
         self._by_account: dict[str, RulesSettings] = {}
         self._allowed = {
             "device": frozenset(rules.allow.devices),
@@ -103,3 +113,27 @@ class RuleBench:
             details=dict(found.details),
         )
         self._book.add(finding, at_ms, self._clock.watermark, self._pin_now)
+        until_ms, pin = at_ms + self._cooldown_ms, self._book.open_episodes[rule, subject].pin
+        before = self._accused.get(subject)
+        if before is not None and self._clock.watermark <= before.until_ms:
+            until_ms, pin = max(until_ms, before.until_ms), pin.joined(before.pin)
+        self._accused[subject] = Accused(until_ms, pin)
+
+    def accused(self, subject: Subject) -> Accused | None:
+        """Whether the subject is in an open episode now, and what that stands on.
+
+        By the same words of time by which an episode closes, not by whether it was swept yet: a replay agrees.
+        """
+        found = self._accused.get(subject)
+        return found if found is not None and self._clock.watermark <= found.until_ms else None
+
+    @property
+    def any_accused(self) -> bool:
+        """Whether it is worth asking."""
+        return bool(self._accused)
+
+    def forget_acquitted(self) -> None:
+        """Drop whose episodes are over."""
+        watermark = self._clock.watermark
+        for subject in [subject for subject, found in self._accused.items() if watermark > found.until_ms]:
+            del self._accused[subject]

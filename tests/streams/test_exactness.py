@@ -211,7 +211,9 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
         },
     }
     if isinstance(operator, DeviceOperator):
-        store = operator._store
+        store, watermark = operator._store, operator.clock.watermark
+        accused = operator._bench._accused.items()
+        state["accused"] = {who: found.until_ms for who, found in accused if watermark <= found.until_ms}
         state["panes"] = {p.start_ms: (p.seen, p.clicks, p.places, p.campaigns) for p in store.panes.values()}
         state["windows"] = {w.start_ms: (w.first_offset, counts_of(w), w.devices) for w in store.windows.values()}
     elif isinstance(operator, PlaceOperator):
