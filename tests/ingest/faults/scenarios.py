@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
@@ -128,6 +129,25 @@ async def sigterm(rig: Rig, outage_s: float) -> Verdict:
         return await rig.judge("SIGTERM", "sigterm", await sending)
 
 
+async def worker_killed(rig: Rig, outage_s: float) -> Verdict:
+    """Three workers on one port, Kafka away; one after the other is killed, restarted, and its spool picked up."""
+    async with rig.serving("worker-killed", {"SORI_INGEST__WORKERS": "3"}) as (ingress, traffic, sending):
+        await rig.broker.stop()
+        for name in ("worker-0", "worker-1", "worker-2"):
+            await asyncio.sleep(outage_s / 6)
+            os.kill(_worker_pid(ingress.log_text(), name), signal.SIGKILL)
+        await asyncio.sleep(1)
+        await rig.broker.start()
+        await asyncio.sleep(2)
+        traffic.stop()
+        return await rig.judge("one of 3 workers kill -9", "worker-killed", await sending)
+
+
+def _worker_pid(log: str, name: str) -> int:
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    return next(int(line["pid"]) for line in reversed(lines) if line.get("child") == name and line.get("pid"))
+
+
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.__name__: scenario
     for scenario in (
@@ -135,6 +155,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         broker_killed,
         broker_frozen,
         ingress_killed,
+        worker_killed,
         disk_full,
         slow_loris,
         sigterm,
