@@ -186,8 +186,8 @@ _MOST_SECONDS = 4096
 
 
 def _parse_time_ms(text: str, field: str) -> int:
-    # fromisoformat also takes dates alone and week dates, which the contract does not
-    if len(text) < 19 or text[10] not in "Tt ":
+    # fromisoformat also takes dates alone, week dates and offsets with seconds; the contract and ClickHouse do not
+    if len(text) < 19 or text[10] not in "Tt " or text[7] != "-" or text.count(":") > 3:
         raise InvalidEvent(f"not an ISO 8601 time: {text[:64]!r}", field)
     try:
         moment = datetime.fromisoformat(text)

@@ -67,6 +67,8 @@ def test_legacy_duplicates_fill_in_only_where_the_new_field_is_absent():
         (body(created_at="yesterday"), InvalidEvent, "created_at"),
         (body(created_at="2025-10-14"), InvalidEvent, "created_at"),
         (body(created_at="2025-02-30T00:00:00Z"), InvalidEvent, "created_at"),
+        (body(created_at="2025-W41-2T05:25:12Z"), InvalidEvent, "created_at"),
+        (body(created_at="2025-10-14T05:25:12+02:00:30"), InvalidEvent, "created_at"),
         (body(campaign={"tags": [1]}), InvalidEvent, "campaign.tags[0]"),
         (body(geolocation={"viewer_city": 3}), InvalidEvent, "geolocation.viewer_city"),
     ],
