@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from dataclasses import dataclass
 
@@ -65,8 +64,6 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for command in COMMANDS:
-        if importlib.util.find_spec(f"sori.cli.{command.module}") is None:
-            continue  # TODO remove when every command is there
         target = getattr(importlib.import_module(f"sori.cli.{command.module}"), command.attribute)
         if command.group:
             app.add_typer(target, name=command.name, rich_help_panel=command.panel)

@@ -17,6 +17,9 @@ from simulator.courier import Courier, Status
 from simulator.retries import RetryPolicy
 from simulator.routing import Routes, Subscriptions
 
+#: Deliveries under way at once, retries that wait for their turn included.
+MAX_OPEN = 400
+
 
 @dataclass
 class Sent:
@@ -49,6 +52,7 @@ class Traffic:
         self._secret, self._account, self._rate = secret.encode(), account, rate
         self._rng = Random(seed)
         self._enough = asyncio.Event()
+        self._open = 0
         self.sent = Sent()
 
     def stop(self) -> None:
@@ -68,10 +72,14 @@ class Traffic:
                 self._rng,
                 asyncio.Semaphore(2_000),
             )
-            begun, count = time.monotonic(), 0
+            last, due = time.monotonic(), 0.0
             while not self._enough.is_set():
-                while count < (time.monotonic() - begun) * self._rate:
-                    count += 1
+                now = time.monotonic()
+                # a machine that cannot keep up sends less: a saturated loop would starve the rig's own probes
+                due, last = min(due + (now - last) * self._rate, MAX_OPEN), now
+                while due >= 1 and self._open < MAX_OPEN:
+                    due -= 1
+                    self._open += 1
                     deliveries.create_task(self._one(courier))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(0.02):
@@ -84,6 +92,7 @@ class Traffic:
         name = str(event["activity_id"])
         self.sent.ids.append(name)
         delivery = await courier.deliver(event)
+        self._open -= 1
         (self.sent.delivered if delivery.status is Status.DELIVERED else self.sent.dropped).add(name)
 
     def _event(self) -> dict[str, Any]:
