@@ -12,7 +12,9 @@ from pathlib import Path
 
 import structlog
 
+from api.alerting import add_alerting
 from api.app import build_app
+from api.kafka_side import KafkaSide
 from api.live_data import LiveData
 from api.live_page import add_live_page
 from api.maintenance import RunTask, add_maintenance
@@ -20,6 +22,7 @@ from api.pool import EnginePool
 from api.stage_probes import StageProbes, stage_urls
 from runtime.clickhouse import Dsn, parse_dsn
 from runtime.http import Readiness, serve
+from sori.errors import StorageUnavailable
 from sori.settings import Settings
 
 _log = structlog.get_logger()
@@ -36,7 +39,8 @@ async def serving(
     dsn = parse_dsn(settings.clickhouse_dsn)
     pool = EnginePool(dsn, settings.api)
     app = build_app(pool, readiness)
-    add_live_page(app, LiveData(pool, StageProbes(stage_urls(settings))))
+    side = add_alerting(app, pool, settings)
+    add_live_page(app, LiveData(pool, StageProbes(stage_urls(settings))), lambda: _connected(side))
     token = secrets.token_urlsafe(24)
     if run_task is not None:
         add_maintenance(app, run_task, token)
@@ -52,6 +56,14 @@ async def serving(
         finally:
             if note is not None:
                 note.unlink(missing_ok=True)
+
+
+def _connected(side: KafkaSide) -> bool:
+    try:
+        side.require()
+    except StorageUnavailable:
+        return False
+    return True
 
 
 def _write_note(path: Path, note: dict[str, object]) -> None:

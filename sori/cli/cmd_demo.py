@@ -86,6 +86,7 @@ async def _run(folder: Path, traffic: Traffic, console: Console) -> Verdict | No
         "ingest": {"port": 0, "secret_keys": secrets.token_hex(16)},
         "streams": {"admin_port": 0},
         "sinks": {"admin_port": 0},
+        "notify": {"admin_port": 0},
     }
     pipeline = LocalPipeline.resolve(None, overrides, logs=folder / "logs")
     with stop_event() as stop:

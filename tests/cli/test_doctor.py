@@ -13,7 +13,8 @@ from sori.cli.main import build
 from sori.settings import load_settings
 from tests.support.listener import listening
 
-PORTS = ("INGEST__PORT", "API__PORT", "BROKER__PORT", "STREAMS__ADMIN_PORT", "SINKS__ADMIN_PORT")
+ADMIN_PORTS = ("STREAMS__ADMIN_PORT", "SINKS__ADMIN_PORT", "NOTIFY__ADMIN_PORT")
+PORTS = ("INGEST__PORT", "API__PORT", "BROKER__PORT", *ADMIN_PORTS)
 
 
 @pytest.fixture

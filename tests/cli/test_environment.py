@@ -55,4 +55,4 @@ def test_another_kafka_needs_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def off() -> dict[str, object]:
     """No admin ports, so that tests never collide."""
-    return {"streams": {"admin_port": 0}, "sinks": {"admin_port": 0}}
+    return {stage: {"admin_port": 0} for stage in ("streams", "sinks", "notify")}

@@ -70,6 +70,7 @@ def listening(settings: Settings) -> list[tuple[str, int, str, str]]:
         ("broker", settings.broker.port, "127.0.0.1", "--broker-port (SORI_BROKER__PORT)"),
         ("streams", settings.streams.admin_port, settings.streams.admin_host, "SORI_STREAMS__ADMIN_PORT"),
         ("sinks", settings.sinks.admin_port, settings.sinks.admin_host, "SORI_SINKS__ADMIN_PORT"),
+        ("notify", settings.notify.admin_port, settings.notify.admin_host, "SORI_NOTIFY__ADMIN_PORT"),
     ]
     return [entry for entry in found if entry[1]]
 

@@ -27,11 +27,12 @@ from sori.settings.kafka import KafkaSettings
 #: The stages as child commands, in starting order: readers before writers, so that nothing waits unread.
 STAGES: Mapping[str, tuple[str, ...]] = {
     "sinks": ("sinks", "--with-api"),
+    "notify": ("notify",),
     "streams": ("streams",),
     "ingest": ("ingest",),
 }
 #: First close the door, then let what is inside flow out: each stage drains into the next one.
-STOP_ORDER = ("ingest", "streams", "sinks", "broker")
+STOP_ORDER = ("ingest", "streams", "notify", "sinks", "broker")
 _STOP_GRACE_S = 20.0
 _SCHEMA_TIMEOUT_S = 120.0
 _READY_TIMEOUT_S = 90.0
