@@ -19,8 +19,10 @@ async def group_lags(kafka: KafkaSettings, readers: Readers) -> dict[str, int]:
     Raises StorageUnavailable when Kafka does not answer in time.
     """
     timeout_s = kafka.request_timeout_s
-    consumer = clients.make_consumer(kafka)
-    async with clients.running_admin(kafka) as admin, clients.running(consumer, timeout_s, "read the end offsets"):
+    async with (
+        clients.running_admin(kafka) as admin,
+        clients.running(clients.make_consumer(kafka), timeout_s, "read the end offsets") as consumer,
+    ):
         described = await clients.bounded(admin.describe_topics(), timeout_s, "describe the topics")
         partitions = {topic["topic"]: [part["partition"] for part in topic["partitions"]] for topic in described}
         lags = {}
