@@ -34,18 +34,17 @@ def streams(
     configure_logging(settings.log, stage="streams")
     hops(settings)  # settings that do not fit are told before anything starts
 
-    async def main() -> int:
-        with stop_event() as stop:
-            return await run(settings, stop)
-
-    code = 1
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            code = runner.run(main())
-    except Exception:  # noqa: BLE001 - logged, and the process must end whatever it was
-        structlog.get_logger(__name__).exception("streams failed")
-    finally:
-        # Faust leaves threads behind when its broker is gone, and they would keep a dead worker in the group.
-        # Nothing is lost with them: everything is committed, or will be replayed.
+    async def main() -> None:
+        code = 1
+        try:
+            with stop_event() as stop:
+                code = await run(settings, stop)
+        except Exception:  # noqa: BLE001 - logged, and the process must end whatever it was
+            structlog.get_logger(__name__).exception("streams failed")
+        # Faust leaves threads and tasks behind that would keep a dead worker in its group, and may swallow the
+        # cancellation that the end of the loop sends them. Nothing is lost: all is committed, or will be replayed.
         sys.stderr.flush()
         os._exit(code)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
