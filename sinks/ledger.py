@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from runtime import kafka as kafka_clients
 from sinks.batch import Batch, Ranges, Record, make_batch
@@ -32,16 +31,10 @@ class Standing:
 
 async def read_standing(kafka: KafkaSettings, group: str, topic: str, partitions: Iterable[int]) -> Standing:
     """Read committed offsets with their metadata, which aiokafka's consumer hides. Raises StorageUnavailable."""
-    admin = AIOKafkaAdminClient(
-        bootstrap_servers=kafka.bootstrap, request_timeout_ms=int(kafka.request_timeout_s * 1000)
-    )
-    try:
-        await kafka_clients.bounded(admin.start(), kafka.request_timeout_s, "offsets")
-        wanted = [TopicPartition(topic, partition) for partition in partitions]
+    wanted = [TopicPartition(topic, partition) for partition in partitions]
+    async with kafka_clients.running_admin(kafka) as admin:
         call = admin.list_consumer_group_offsets(group, partitions=wanted)
         found = await kafka_clients.bounded(call, kafka.request_timeout_s, "offsets")
-    finally:
-        await kafka_clients.bounded(admin.close(), kafka_clients.STOP_TIMEOUT_S, "close")
     offsets = {tp.partition: entry.offset for tp, entry in found.items() if entry.offset >= 0}
     notes = {entry.metadata for tp, entry in found.items() if entry.offset >= 0 and entry.metadata}
     return Standing(offsets, tuple(_decode(topic, sorted(notes))))
