@@ -23,24 +23,26 @@ MAX_OPEN = 400
 
 @dataclass
 class Sent:
-    """What became of the events of one run; latencies in seconds, of answered attempts."""
+    """What became of the events of one run; `refused` counts answers of 503, latencies in seconds, of 2xx answers."""
 
     ids: list[str] = field(default_factory=list)
     delivered: set[str] = field(default_factory=set)
     dropped: set[str] = field(default_factory=set)
+    refused: int = 0
     worst_s: float = 0.0
 
 
 class TimedCourier(Courier):
-    """Remembers the slowest answer that was a 2xx."""
+    """Notes in `sent` the slowest answer that was a 2xx, and the refusals."""
 
-    worst_s = 0.0
+    sent: Sent
 
     async def _attempt(self, url: str, payload: bytes) -> str:
         begun = time.monotonic()
         outcome = await super()._attempt(url, payload)
         if outcome.startswith("2"):
-            self.worst_s = max(self.worst_s, time.monotonic() - begun)
+            self.sent.worst_s = max(self.sent.worst_s, time.monotonic() - begun)
+        self.sent.refused += outcome == "503"
         return outcome
 
 
@@ -72,6 +74,7 @@ class Traffic:
                 self._rng,
                 asyncio.Semaphore(2_000),
             )
+            courier.sent = self.sent
             last, due = time.monotonic(), 0.0
             while not self._enough.is_set():
                 now = time.monotonic()
@@ -84,7 +87,6 @@ class Traffic:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(0.02):
                         await self._enough.wait()
-        self.sent.worst_s = courier.worst_s
         return self.sent
 
     async def _one(self, courier: Courier) -> None:
