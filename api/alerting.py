@@ -7,6 +7,7 @@ from aiohttp import web
 from api.access import add_access
 from api.alert_pages import add_alert_pages
 from api.alert_stream import add_alert_stream
+from api.attempts import add_attempts
 from api.kafka_side import KafkaSide, add_kafka_side
 from api.openapi import add_openapi
 from api.pool import EnginePool
@@ -22,6 +23,8 @@ def add_alerting(app: web.Application, pool: EnginePool, settings: Settings) -> 
     add_access(app, settings, side)
     add_alert_pages(app, pool)
     add_alert_stream(app, side, settings.access)
-    add_subscriptions(app, SubscriptionStore(side, settings.notify))
+    store = SubscriptionStore(side, settings.notify)
+    add_subscriptions(app, store)
+    add_attempts(app, store, pool)
     add_openapi(app)
     return side

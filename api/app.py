@@ -120,6 +120,6 @@ def _since(request: web.Request) -> datetime | None:
 
 def _limit(request: web.Request, default: int) -> int:
     text = request.query.get("limit", str(default))
-    if not text.isdigit() or not 0 < int(text) <= 100_000:
+    if not (text.isascii() and text.isdigit() and len(text) < 8 and 0 < int(text) <= 100_000):
         raise QueryError(f"limit must be a number from 1 to 100000, not {text[:20]!r}")
     return int(text)

@@ -7,6 +7,7 @@ from typing import Any, get_args
 import msgspec
 from aiohttp import web
 
+from api.attempts import Outcome
 from api.subscription_routes import Change, Create, Redeliver, Rotate
 from sori.alert_filter import Severity, State
 
@@ -63,6 +64,10 @@ def openapi() -> dict[str, Any]:
                 "parameters": [_ID],
                 "post": _operation("Send the alerts of a time once more", body="Redeliver", status=202),
             },
+            one + "/attempts": {
+                "parameters": [_ID],
+                "get": _operation("What became of its webhooks, latest first, in pages", [_outcomes(), *_paging()]),
+            },
             one + "/test": {"parameters": [_ID], "post": _operation("Send a test delivery", status=202)},
             one + "/resume": {"parameters": [_ID], "post": _operation("Enable it and deliver what waits", status=202)},
         },
@@ -101,6 +106,11 @@ def _filters() -> list[dict[str, Any]]:
         {"name": name, "in": "query", "schema": {"type": "array", "items": {**_TEXT, **known.get(name, {})}}}
         for name in ("account", "rule", "severity", "place", "campaign", "state")
     ]
+
+
+def _outcomes() -> dict[str, Any]:
+    items = {"type": "string", "enum": list(get_args(Outcome))}
+    return {"name": "outcome", "in": "query", "schema": {"type": "array", "items": items}}
 
 
 def _paging() -> list[dict[str, Any]]:

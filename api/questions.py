@@ -28,15 +28,15 @@ WILSON = """
 
 def quote(text: str) -> str:
     """A ClickHouse string literal."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\0", "\\0") + "'"
 
 
 def parse_since(text: str, now: datetime) -> datetime:
     """`15m`, `2h`, `7d` before `now`, or an ISO 8601 date or date-time. Raises QueryError."""
     amount, unit = text[:-1], text[-1:]
-    if unit in _UNITS and amount.isdigit():
-        return now - timedelta(**{_UNITS[unit]: int(amount)})
     try:
+        if unit in _UNITS and amount.isascii() and amount.isdigit() and len(amount) < 10:
+            return now - timedelta(**{_UNITS[unit]: int(amount)})
         return datetime.fromtimestamp(parse_time_ms(text if len(text) > 10 else f"{text}T00:00:00") / 1000, UTC)
     except Exception as error:
         raise QueryError(f"not a time: {text!r}; write 15m, 2h, 7d, 2025-10-14 or 2025-10-14T05:25:12Z") from error

@@ -19,6 +19,7 @@ _GOVERNED = {
     "campaign_rollups": ("rollups_days", "time"),
     "place_rollups": ("rollups_days", "time"),
     "alerts": ("alerts_days", "toDateTime(updated_at)"),
+    "delivery_attempts": ("attempts_days", "toDateTime(attempted_at)"),
     "session_records": ("sessions_days", "toDateTime(at)"),
     "late": ("late_days", "stored_at"),
     "quarantine": ("quarantine_days", "toDateTime(received_at)"),

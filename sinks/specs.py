@@ -48,5 +48,6 @@ def sink_specs(settings: SinksSettings) -> list[SinkSpec]:
         rows(topics.FRAUD_ALERTS, "alerts", settings.alert_batch_age_s),
         rows(topics.LATE, "late_in", age),
         rows(topics.SESSION_RECORDS, "session_records", age),
+        rows(topics.DELIVERY_ATTEMPTS, "delivery_attempts", age),
         SinkSpec(topics.QUARANTINE, quarantine.build, len, age, packed=False),
     ]

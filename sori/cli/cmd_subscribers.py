@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sori.cli.cmd_attempts import attempts
 from sori.cli.subscribing import BootstrapOption, ConfigOption, now_ms, settings_for, with_table
 from sori.errors import ConfigError, QueryError, StorageUnavailable
 from sori.settings import Settings
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from runtime.compacted import CompactedTable
 
 app = typer.Typer(no_args_is_help=True, help="Manage who is told of fraud alerts, by signed webhooks.")
+
+app.command("attempts")(attempts)
 
 _TEST_WAIT_S = 30.0
 IdArgument = Annotated[str, typer.Argument(help="The subscription's id, or its beginning.")]

@@ -18,6 +18,7 @@ class ClickHouseSettings(BaseModel):
     windows_days: int = Field(0, ge=0, description="Keep 1-minute windows so many days; 0 = ever.")
     rollups_days: int = Field(0, ge=0, description="Keep 5-minute, hour and day roll-ups so many days; 0 = ever.")
     alerts_days: int = Field(0, ge=0, description="Keep alerts so many days after their last update; 0 = ever.")
+    attempts_days: int = Field(90, ge=0, description="Keep webhook delivery attempts so many days; 0 = ever.")
     sessions_days: int = Field(0, ge=0, description="Keep the customer's own session records so many days; 0 = ever.")
     late_days: int = Field(90, ge=0, description="Keep notes of late events so many days; 0 = ever.")
     quarantine_days: int = Field(90, ge=0, description="Keep quarantined records so many days; 0 = ever.")

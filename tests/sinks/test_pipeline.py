@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 from clickhouse_connect.driver.client import Client
 
@@ -98,10 +99,16 @@ async def test_every_topic_reaches_its_view(topics: KafkaSettings, dsn: str, cli
         closed = {**alert, "state": "closed", "closed_at": "2025-10-14T05:31:00.250Z", "version": 2}
         await produce(producer, kafka, registry.FRAUD_ALERTS, json.dumps(alert).encode(), json.dumps(closed).encode())
         await produce(producer, kafka, registry.LATE, json.dumps(late).encode())
+        tried = {"subscription_id": "sub_1", "account_id": "acc_1", "webhook_id": "msg_1_1", "alert_id": "1"}
+        tried |= {"alert_version": 1, "attempt": 2, "attempted_at": f"{datetime.now(UTC):%FT%T.250Z}", "host": "example.com"}
+        tried |= {"status": 0, "error": "dns", "outcome": "retry", "duration_ms": 12.5, "next_attempt_at": None}
+        later = json.dumps(tried | {"attempt": 3, "status": 200, "error": "", "outcome": "delivered"})
+        await produce(producer, kafka, registry.DELIVERY_ATTEMPTS, json.dumps(tried).encode(), later.encode())
         quarantined = [("reason", b"malformed"), ("detail", b"not JSON"), ("account", b"acc_1"), ("verified", b"1")]
         await produce(producer, kafka, registry.QUARANTINE, b"\xff{", headers=quarantined)
         for view in ("events_current", "ctr_by_minute", "alerts_current", "late_events", "quarantine_current"):
             await wait_until(lambda view=view: client.command(f"SELECT count() FROM {view}") == 1)  # noqa: S608 - ours
+        await wait_until(lambda: client.command("SELECT count() FROM delivery_attempts_current") == 2)
         await wait_until(lambda: client.command("SELECT clicks FROM ctr_by_device") == 1)
         await wait_until(lambda: client.command("SELECT impressions FROM ctr_by_minute") == 15)
         await wait_until(lambda: client.command("SELECT state FROM alerts_current") == "closed")

@@ -17,10 +17,10 @@ def test_settings_become_ttls_and_go_again(client: Client) -> None:
     """Applied once, changed once, removed once; the second application finds nothing to do."""
     keep = ClickHouseSettings(events_days=30, alerts_days=400)
     changed = {change.table: change.after for change in retention.apply(client, keep)}
-    assert changed == {"events": 30, "alerts": 400, "late": 90, "quarantine": 90}
+    assert changed == {"events": 30, "alerts": 400, "delivery_attempts": 90, "late": 90, "quarantine": 90}
     assert retention.apply(client, keep) == []
     assert retention.days_of(client, "events") == 30
-    for_ever = ClickHouseSettings(late_days=0, quarantine_days=0)
+    for_ever = ClickHouseSettings(attempts_days=0, late_days=0, quarantine_days=0)
     assert {change.after for change in retention.apply(client, for_ever)} == {0}
     assert retention.days_of(client, "events") == 0
 
