@@ -22,6 +22,7 @@ from api.pool import EnginePool
 from api.stage_probes import StageProbes, stage_urls
 from runtime.clickhouse import Dsn, parse_dsn
 from runtime.http import Readiness, serve
+from runtime.metrics import announce
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
 
@@ -36,6 +37,7 @@ async def serving(
 
     `run_task` adds maintenance, for whoever can read the note.
     """
+    announce("api")
     dsn = parse_dsn(settings.clickhouse_dsn)
     pool = EnginePool(dsn, settings.api)
     app = build_app(pool, readiness)

@@ -27,6 +27,7 @@ def stage_urls(settings: Settings) -> dict[str, str]:
         "ingest": settings.ingest.port,
         "streams": settings.streams.admin_port,
         "sinks": settings.sinks.admin_port,
+        "notify": settings.notify.admin_port,
     }
     return {name: f"http://127.0.0.1:{port}" for name, port in ports.items() if port}
 

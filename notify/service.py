@@ -20,7 +20,7 @@ from notify.worker import Worker
 from runtime import kafka as clients
 from runtime.alert_log import AlertLog
 from runtime.compacted import CompactedTable
-from runtime.metrics import gauge
+from runtime.metrics import announce, gauge
 from sori import metrics
 from sori.errors import ConfigError
 from sori.settings import Settings
@@ -60,6 +60,7 @@ class NotifyService:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop`. Raises StorageUnavailable when Kafka does not answer at the start."""
+        announce("notify")
         kafka, notify = self._settings.kafka, self._settings.notify
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolve"))
         self._alerts = AlertLog(kafka)

@@ -6,7 +6,7 @@ from functools import cache
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
-from sori.metrics import MetricSpec
+from sori.metrics import MetricSpec, all_specs
 
 
 def counter(spec: MetricSpec, registry: CollectorRegistry = REGISTRY) -> Counter:
@@ -22,6 +22,14 @@ def gauge(spec: MetricSpec, registry: CollectorRegistry = REGISTRY) -> Gauge:
 def histogram(spec: MetricSpec, registry: CollectorRegistry = REGISTRY) -> Histogram:
     """The histogram of this declaration; the same object on every call with the same registry."""
     return _histogram(_kind(spec, "histogram"), registry)
+
+
+def announce(stage: str) -> None:
+    """Show a stage's metrics without labels from its start: for Prometheus a counter born at 1 never increased."""
+    makers = {"counter": counter, "gauge": gauge, "histogram": histogram}
+    for spec in all_specs():
+        if spec.name.startswith(f"sori_{stage}_") and not spec.labels:
+            makers[spec.kind](spec)
 
 
 def _kind(spec: MetricSpec, kind: str) -> MetricSpec:

@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from runtime import migrations, retention
 from runtime.clickhouse import Dsn, open_client, parse_dsn
+from runtime.metrics import announce
 from sinks.deadletter import DeadLetters
 from sinks.periodic import pause, periodically
 from sinks.repair import Repairer
@@ -64,6 +65,7 @@ class SinkService:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Prepare, then work until `stop` is set. Raises what ends a sink."""
+        announce("sinks")
         await self.prepare(stop)
         if stop.is_set():
             return

@@ -39,6 +39,7 @@ class Store:
         self._settings = settings
         self._executor = executor
         self.trouble: str = ""
+        counter(metrics.SINKS_REJECTED).labels(spec.name)  # there from the start: its first increase is an alert
 
     async def store(self, batch: Batch, wait: Wait, *, repeated: bool = False) -> None:
         """Return when every row is in ClickHouse or in quarantine; what `wait` raises passes through.

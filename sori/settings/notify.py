@@ -34,7 +34,9 @@ class NotifySettings(BaseModel):
     window: int = Field(256, gt=0, description="Most alerts waiting in memory per subscriber; more wait in Kafka.")
     rotation_grace_s: float = Field(_DAY_S, ge=0, description="How long a rotated secret signs too, seconds.")
     save_interval_s: float = Field(0.2, gt=0, description="Pause between two saves of where deliveries stand, seconds.")
-    admin_port: int = Field(8084, ge=0, le=65535, description="Port of /healthz and /metrics; 0 turns it off.")
+    admin_port: int = Field(
+        8084, ge=0, le=65535, description="Port of /healthz and /metrics; 0: off, or free in `sori up`."
+    )
     admin_host: str = Field("127.0.0.1", description="Address of /healthz and /metrics.")
 
     @field_validator("allow_networks")

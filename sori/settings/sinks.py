@@ -34,5 +34,7 @@ class SinksSettings(BaseModel):
     rollup_quiet_s: float = Field(
         90.0, gt=0, description="A window is rolled up when unchanged for so long; more than insert_timeout_s."
     )
-    admin_port: int = Field(8083, ge=0, le=65535, description="Port of /healthz and /metrics; 0 turns it off.")
+    admin_port: int = Field(
+        8083, ge=0, le=65535, description="Port of /healthz and /metrics; 0: off, or free in `sori up`."
+    )
     admin_host: str = Field("127.0.0.1", description="Address of /healthz and /metrics.")

@@ -77,8 +77,9 @@ def test_every_stage_is_scraped_where_it_listens() -> None:
         "ingest": settings.ingest.port,
         "streams": settings.streams.admin_port,
         "sinks": settings.sinks.admin_port,
+        "notify": settings.notify.admin_port,
         "api": settings.api.port,
     }
     jobs = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"]
     targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in jobs}
-    assert {f"sori-{stage}": [f"{stage}:{port}"] for stage, port in ports.items()}.items() <= targets.items()
+    assert {f"sori-{stage}": [f"{stage}:{port}"] for stage, port in ports.items()} == targets

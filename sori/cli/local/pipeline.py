@@ -16,7 +16,7 @@ import structlog
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
 from runtime.clickhouse import parse_dsn
-from runtime.ports import free_port, require_free
+from runtime.ports import free_ports, require_free
 from runtime.supervisor import ProcessChild, Supervisor
 from sori.cli.doctor.machine import listening
 from sori.cli.local.environment import child_environment
@@ -65,13 +65,18 @@ class LocalPipeline:
         for stage, port, host, option in listening(asked):
             if embedded or stage != "broker":
                 require_free(port, option, host)
+        free = iter(free_ports(6))
         settled = {
             "data_dir": asked.data_dir.absolute(),
-            "ingest": {"port": asked.ingest.port or free_port()},
-            "api": {"port": asked.api.port or free_port()},
+            "ingest": {"port": asked.ingest.port or next(free)},
+            "api": {"port": asked.api.port or next(free)},
+            # off is for a stage of its own; here the live page asks every stage how it is
+            "streams": {"admin_port": asked.streams.admin_port or next(free)},
+            "sinks": {"admin_port": asked.sinks.admin_port or next(free)},
+            "notify": {"admin_port": asked.notify.admin_port or next(free)},
         }
         if embedded:
-            broker_port = asked.broker.port or free_port()
+            broker_port = asked.broker.port or next(free)
             settled["broker"] = {"port": broker_port}
             settled["kafka"] = {"bootstrap": f"127.0.0.1:{broker_port}"}
         merged = _merge(overrides, settled)
@@ -86,6 +91,19 @@ class LocalPipeline:
     def api_url(self) -> str:
         """Base address of the read side."""
         return f"http://{_reachable(self.settings.api.host)}:{self.settings.api.port}"
+
+    @property
+    def metrics_urls(self) -> dict[str, str]:
+        """Where Prometheus finds each stage, by the name of its job in deploy/prometheus."""
+        settings = self.settings
+        found = {
+            "ingest": (settings.ingest.host, settings.ingest.port),
+            "streams": (settings.streams.admin_host, settings.streams.admin_port),
+            "sinks": (settings.sinks.admin_host, settings.sinks.admin_port),
+            "notify": (settings.notify.admin_host, settings.notify.admin_port),
+            "api": (settings.api.host, settings.api.port),
+        }
+        return {name: f"http://{_reachable(host)}:{port}/metrics" for name, (host, port) in found.items()}
 
     async def start(self) -> None:
         """Start everything and wait until ingest and api answer. Raises SoriError; then call `stop` all the same."""

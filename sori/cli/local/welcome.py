@@ -25,6 +25,7 @@ def welcome(pipeline: LocalPipeline) -> str:
         if signed
         else "no secret configured: unsigned events are accepted and stored with verified=0"
     )
+    metrics = "\n             ".join(f"{name:7} {url}" for name, url in pipeline.metrics_urls.items())
     return f"""
 SORI event pipeline is up. Ctrl-C stops it.
 
@@ -32,6 +33,7 @@ SORI event pipeline is up. Ctrl-C stops it.
              {note}
   live page  {pipeline.api_url}/
   query api  {pipeline.api_url}
+  metrics    {metrics}
   kafka      {pipeline.settings.kafka.bootstrap}
   data       {pipeline.settings.data_dir}
 
