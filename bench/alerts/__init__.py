@@ -1,0 +1,1 @@
+"""How soon subscribers hear of fraud."""

@@ -1,0 +1,129 @@
+"""How soon subscribers hear of fraud: python -m bench.alerts [--rate N] [--alerts N] [--every S] [--json FILE].
+
+Runs the whole pipeline in a temporary folder, ingress to Kafka to streams to notify and api, each a process of its own,
+with N events per second. Meanwhile one device after the other floods; its 20th click makes the alert. Measured from
+that click's 2xx answer: until the alert is in Kafka, until a subscriber has its webhook (verified), until a reader of
+the event stream has it. The load generator and both subscribers share the machine with all of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+from rich.table import Table
+
+from bench.alerts.floods import RULE, Floods
+from bench.alerts.listeners import Listener, read_stream, receiving
+from bench.freshness.traffic import Traffic
+from sori.cli.local.pipeline import LocalPipeline
+
+_WAIT_S = 30.0
+
+
+def main() -> None:
+    """Measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rate", type=int, default=1000, help="events per second beside the floods")
+    parser.add_argument("--alerts", type=int, default=200, help="floods, each of which makes one alert")
+    parser.add_argument("--every", type=float, default=0.31, help="seconds between two floods")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    asked = parser.parse_args()
+    figures = asyncio.run(measure(asked.rate, asked.alerts, asked.every))
+    show(figures)
+    if asked.json:
+        asked.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+async def measure(rate: int, alerts: int, every_s: float) -> list[dict[str, Any]]:
+    """Figures per way of hearing of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        overrides = {
+            "data_dir": Path(folder),
+            "ingest": {"port": 0},
+            "api": {"port": 0},
+            "broker": {"port": 0},
+            "streams": {"admin_port": 0},
+            "sinks": {"admin_port": 0},
+            "notify": {"admin_port": 0, "allow_http": True, "allow_networks": "127.0.0.0/8"},
+        }
+        pipeline = LocalPipeline.resolve(None, overrides, Path(folder) / "logs")
+        try:
+            await pipeline.start()
+            return await _measure(pipeline, rate, alerts, every_s)
+        finally:
+            await pipeline.stop()
+
+
+async def _measure(pipeline: LocalPipeline, rate: int, alerts: int, every_s: float) -> list[dict[str, Any]]:
+    connector, timeout = aiohttp.TCPConnector(limit=64), aiohttp.ClientTimeout(total=10)
+    async with (
+        aiohttp.ClientSession(connector=connector, timeout=timeout) as http,
+        aiohttp.ClientSession(timeout=timeout) as floods_http,
+        receiving(floods_http, pipeline.api_url, RULE) as webhook,
+    ):
+        stream = Listener()
+        reading = asyncio.create_task(read_stream(floods_http, pipeline.api_url, RULE, stream))
+        traffic = Traffic(http, pipeline.webhook_url)
+        await traffic.warm_up()
+        load = asyncio.create_task(traffic.run(rate))
+        floods = Floods(floods_http, pipeline.webhook_url)
+        try:
+            began = time.perf_counter()
+            await floods.run(alerts, every_s)
+            await _until_heard(floods, webhook, stream)
+            took_s = time.perf_counter() - began
+        finally:
+            for task in (load, reading):
+                task.cancel()
+            await asyncio.gather(load, reading, return_exceptions=True)
+        print(f"{traffic.accepted} events accepted in {took_s:.0f} s, {traffic.failed} not")
+    real_rate = round(traffic.accepted / took_s)
+    ways = {"alert in Kafka": webhook.stored, "webhook": webhook.heard, "SSE event": stream.heard}
+    return [_figures(name, real_rate, floods.answered, at) for name, at in ways.items()]
+
+
+async def _until_heard(floods: Floods, *listeners: Listener) -> None:
+    deadline = time.perf_counter() + _WAIT_S
+    while time.perf_counter() < deadline:
+        if all(floods.answered.keys() <= listener.heard.keys() for listener in listeners):
+            return
+        await asyncio.sleep(0.05)
+
+
+def _figures(name: str, rate: int, answered: dict[str, float], at: dict[str, float]) -> dict[str, Any]:
+    ages = sorted(at[subject] - moment for subject, moment in answered.items() if subject in at)
+    cuts = statistics.quantiles(ages, n=100, method="inclusive") if len(ages) > 1 else [float("nan")] * 99
+    return {
+        "name": name,
+        "events_per_s": rate,
+        "p50_s": round(cuts[49], 3),
+        "p95_s": round(cuts[94], 3),
+        "p99_s": round(cuts[98], 3),
+        "max_s": round(ages[-1], 3) if ages else None,
+        "alerts": len(ages),
+        "missing": len(answered) - len(ages),
+    }
+
+
+def show(figures: list[dict[str, Any]]) -> None:
+    """The table."""
+    table = Table(title="From the offending click's answer on, seconds (target: p99 below 2)", title_justify="left")
+    for name in ("until", "events/s", "p50", "p95", "p99", "max", "alerts", "missing"):
+        table.add_column(name, justify="left" if name == "until" else "right")
+    keys = ("name", "events_per_s", "p50_s", "p95_s", "p99_s", "max_s", "alerts", "missing")
+    for f in figures:
+        table.add_row(*[str(f[key]) for key in keys])
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
