@@ -72,6 +72,9 @@ STREAMS_PANES = MetricSpec("sori_streams_live_panes", "gauge", "Live panes over 
 STREAMS_HOLES = MetricSpec(
     "sori_streams_holes_total", "counter", "Rewinds that did not find their first record: retention, or a loss."
 )
+STREAMS_TICKS = MetricSpec(
+    "sori_streams_ticks_total", "counter", "Times that a silent partition let event time pass.", ("hop",)
+)
 STREAMS_COMMIT_AGE = MetricSpec("sori_streams_uncommitted_seconds", "gauge", "Age of the oldest uncommitted work.")
 
 # --- sinks ------------------------------------------------------------------------------------------------------------

@@ -6,32 +6,29 @@ import asyncio
 import gc
 import tempfile
 from collections.abc import AsyncIterable, Iterable, Mapping
-from contextlib import suppress
-from typing import Any
 
 import faust
 import structlog
-from aiokafka import TopicPartition
 from faust.types import TP
 
 from runtime.http import admin_server
-from runtime.kafka import bounded, running_admin
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
-from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, EVENTS, FRAUD_ALERTS, GEO_ROLLUPS, LATE, QUARANTINE
+from sori.topics import EVENTS, GEO_ROLLUPS
 from streams import meters
 from streams.batches import Batch, BatchSchema
 from streams.checkpoint import Checkpoint
 from streams.device_operator import DeviceOperator
+from streams.kafka_calls import read_committed, send_outputs, wait_for_topics
 from streams.output import Output
 from streams.place_operator import PlaceOperator
 from streams.policy import TimePolicy
+from streams.slot import Hop
 from streams.watchdog import Watchdog
-from streams.worker import Hop, StreamWorker
+from streams.worker import StreamWorker
 
 log = structlog.get_logger(__name__)
 
-_OUTPUT_TOPICS = (CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS, FRAUD_ALERTS, LATE, QUARANTINE)
 #: Batches an agent may have waiting per partition; each is up to `fetch_bytes`.
 _BUFFERED_BATCHES = 4
 _MAX_POLL_RECORDS = 10_000
@@ -83,12 +80,14 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
     )
 
     async def send(outputs: list[Output]) -> None:
-        await _send(app, kafka.topic_prefix, outputs, kafka.request_timeout_s * 3)
+        await send_outputs(app, kafka.topic_prefix, outputs, kafka.request_timeout_s * 3)
 
-    async def read_committed(tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
-        return await _read_committed(settings, tps)
+    async def committed(tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
+        return await read_committed(settings, tps)
 
-    worker = app.checkpointer = StreamWorker(hops(settings), send, read_committed, fetch_wait_ms=streams.fetch_wait_ms)
+    worker = app.checkpointer = StreamWorker(
+        hops(settings), send, committed, fetch_wait_ms=streams.fetch_wait_ms, idle_after_s=streams.idle_after_s
+    )
     for hop in hops(settings):
         topic = app.topic(hop.topic, schema=BatchSchema())
 
@@ -103,64 +102,6 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
 
         app.agent(topic, name=f"sori.{hop.name}")(agent)
     return app
-
-
-async def _send(app: StreamApp, prefix: str, outputs: list[Output], timeout_s: float) -> None:
-    """Produce all outputs and wait for every acknowledgement. Raises StorageUnavailable."""
-    producer: Any = app.producer
-    inner = producer._ensure_producer()  # noqa: SLF001 - its metadata is needed, and Faust hides it
-    pending = []
-    for output in outputs:
-        topic = output.topic.name(prefix)
-        partition = None
-        if output.lane is not None:
-            partitions = await bounded(inner.partitions_for(topic), timeout_s, f"metadata of {topic}")
-            partition = output.lane % len(partitions)
-        headers = [("rows", str(output.rows).encode()), *output.headers]
-        pending.append(
-            await bounded(
-                producer.send(topic, output.key, output.value, partition, None, headers), timeout_s, f"send to {topic}"
-            )
-        )
-    if pending:
-        await bounded(asyncio.gather(*pending), timeout_s, "acknowledgement of outputs")
-
-
-async def _read_committed(settings: Settings, tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
-    """Committed offsets with their metadata, which aiokafka's consumer hides; raises StorageUnavailable."""
-    wanted = [TopicPartition(tp.topic, tp.partition) for tp in tps]
-    if not wanted:
-        return {}
-    timeout_s = settings.kafka.request_timeout_s
-    async with running_admin(settings.kafka) as admin:
-        found = await bounded(
-            admin.list_consumer_group_offsets(settings.streams.group, partitions=wanted), timeout_s, "committed offsets"
-        )
-    return {
-        TP(tp.topic, tp.partition): Checkpoint.parse(read.offset, read.metadata)
-        for tp, read in found.items()
-        if read.offset >= 0
-    }
-
-
-async def wait_for_topics(settings: Settings, stop: asyncio.Event) -> None:
-    """Wait until Kafka answers and every topic we read or write is there, or until told to stop."""
-    needed = {topic.name(settings.kafka.topic_prefix) for topic in (EVENTS, *_OUTPUT_TOPICS)}
-    said: object = None
-    while not stop.is_set():
-        try:
-            async with running_admin(settings.kafka) as admin:
-                missing = needed - set(await bounded(admin.list_topics(), settings.kafka.request_timeout_s, "topics"))
-            if not missing:
-                return
-            waiting_for = f"topics {sorted(missing)}; `sori topics apply` creates them"
-        except StorageUnavailable as error:
-            waiting_for = f"Kafka: {error}"
-        if waiting_for != said:
-            log.warning("waiting", waiting_for=waiting_for)
-            said = waiting_for
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), timeout=1.0)
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> int:
@@ -210,7 +151,9 @@ async def _flush_until(app: StreamApp, interval_s: float, stop: asyncio.Event) -
             alert = asyncio.ensure_future(worker.owes_alert.wait())
             await asyncio.wait({stopping, crashed, alert}, timeout=interval_s, return_when=asyncio.FIRST_COMPLETED)
             alert.cancel()
-            if await worker.flush():
+            await worker.flush()
+            await worker.tick(app.monitor.tp_end_offsets.get)
+            if worker.flush_points():
                 await app.consumer.commit()
             _observe(app)
     except StorageUnavailable as error:

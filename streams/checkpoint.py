@@ -1,12 +1,14 @@
 """What an offset commit says: resume here, and re-read from `low` to have the state that stood here.
 
 Kafka keeps a metadata string beside each committed offset. Ours holds `low`, the smallest first-offset of anything
-live at that commit, and `horizon_ms`, the event time from which the state rebuilt from `low` is complete.
+live at that commit, and `horizon_ms`, the event time from which the state rebuilt from `low` is complete. It also
+holds the ticks: where in the log time moved on without a record, since the partition was silent (see idle).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -26,16 +28,34 @@ class Pin:
         return Pin(min(self.low, other.low), min(self.horizon_ms, other.horizon_ms))
 
 
+class Tick(NamedTuple):
+    """Before the record at `offset` is applied, the watermark is at least `time_ms`."""
+
+    offset: int
+    time_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A flush point of one partition: everything before `offset` is emitted."""
+    """A flush point of one partition: everything before `offset` is emitted, and so is what `ticks` caused.
+
+    `promised_ms`: a tick at `offset` which is decided, but whose outputs may not have been emitted.
+    """
 
     offset: int
     pin: Pin
+    ticks: tuple[Tick, ...] = ()
+    promised_ms: int | None = None
 
     def metadata(self) -> str:
         """The string committed beside the offset."""
-        return _encoder.encode(_Metadata(low=self.pin.low, horizon=self.pin.horizon_ms)).decode()
+        flat: list[int] = []
+        before = Tick(0, 0)
+        for tick in self.ticks:
+            flat += (tick.offset - before.offset, tick.time_ms - before.time_ms)
+            before = tick
+        fields = _Metadata(low=self.pin.low, horizon=self.pin.horizon_ms, ticks=flat, promised=self.promised_ms)
+        return _encoder.encode(fields).decode()
 
     @classmethod
     def parse(cls, offset: int, metadata: str | None) -> Checkpoint:
@@ -44,12 +64,21 @@ class Checkpoint:
             read = _decoder.decode(metadata or "")
         except msgspec.DecodeError:
             return cls(offset, Pin(offset, BEGINNING_MS))
-        return cls(offset, Pin(min(read.low, offset), read.horizon))
+        ticks: list[Tick] = []
+        at = Tick(0, 0)
+        for step in zip(read.ticks[::2], read.ticks[1::2], strict=False):
+            at = Tick(at.offset + step[0], at.time_ms + step[1])
+            ticks.append(at)
+        return cls(offset, Pin(min(read.low, offset), read.horizon), tuple(ticks), read.promised)
 
 
-class _Metadata(msgspec.Struct):
+class _Metadata(msgspec.Struct, omit_defaults=True):
+    """`ticks`: offset and time of each in turn, as differences from the one before, to keep the string short."""
+
     low: int
     horizon: int
+    ticks: list[int] = []
+    promised: int | None = None
 
 
 _encoder = msgspec.json.Encoder()

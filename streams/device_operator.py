@@ -6,6 +6,8 @@ clock: it takes records and returns outputs. State is a pure function of the rec
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from sori.errors import InvalidEvent
@@ -85,6 +87,9 @@ class DeviceOperator(PartitionOperator):
     def _evict(self, horizon_ms: int) -> None:
         self._store.evict(horizon_ms)
         self._bench.forget_acquitted()
+
+    def _ends(self) -> Iterable[int]:
+        return (start + self.policy.window_ms for start in self._store.windows)
 
     def _low(self, horizon_ms: int) -> int:
         return self._store.low(horizon_ms, self.next_offset)

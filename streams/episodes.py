@@ -154,6 +154,10 @@ class EpisodeBook:
         """Whether a new alert waits to be emitted."""
         return any(not episode.announced for episode in self._open.values())
 
+    def ends(self) -> Iterable[int]:
+        """Watermarks at which open episodes close when nothing more is found."""
+        return (self._quiet_at(episode) + 1 for episode in self._open.values())
+
     def pins(self) -> Iterable[Pin]:
         """What open episodes must be rebuilt from."""
         return (episode.pin for episode in self._open.values())

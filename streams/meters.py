@@ -22,6 +22,7 @@ watermark = gauge(names.STREAMS_WATERMARK)
 lag = gauge(names.STREAMS_LAG)
 panes = gauge(names.STREAMS_PANES)
 holes = counter(names.STREAMS_HOLES)
+ticks = counter(names.STREAMS_TICKS)
 uncommitted = gauge(names.STREAMS_COMMIT_AGE)
 
 

@@ -8,13 +8,18 @@ pin says from where to re-read. An operator given that checkpoint and the record
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
 
-from streams.checkpoint import BEGINNING_MS, Checkpoint, Pin
+from streams.checkpoint import BEGINNING_MS, Checkpoint, Pin, Tick
 from streams.episodes import EpisodeBook
 from streams.output import Output, Record
 from streams.policy import Clock, EpisodePolicy, TimePolicy
+
+#: Most ticks that a commit's metadata string (4096 bytes in Kafka) carries with room to spare.
+MAX_TICKS = 150
 
 
 @dataclass(slots=True)
@@ -29,6 +34,13 @@ class Counters:
     undecodable: int = 0
 
 
+class Due(NamedTuple):
+    """Watermarks at which the first, and the last, of what is held now can be let go."""
+
+    first_ms: int
+    last_ms: int
+
+
 class PartitionOperator(ABC):
     """State of one partition. `resume` is the committed checkpoint to rebuild; feed records from `resume.pin.low`."""
 
@@ -41,6 +53,11 @@ class PartitionOperator(ABC):
         self.episodes = EpisodeBook(episodes)
         # Records before this offset were emitted by whoever committed it: they are applied silently.
         self._settled_at = 0 if resume is None else resume.offset
+        self._ticks: list[Tick] = []
+        self._ticks_to_come: list[Tick] = []
+        self._promised_ms: int | None = None
+        if resume is not None:
+            self._take_up(resume)
 
     @property
     def replaying(self) -> bool:
@@ -59,7 +76,8 @@ class PartitionOperator(ABC):
             records = records[len(silent) :]
             if not records:
                 return
-            self._settle()
+            if self.replaying:
+                self._settle()
         self._apply_all(records)
         self.next_offset = records[-1].offset + 1
         self.counters.applied += len(records)
@@ -70,7 +88,24 @@ class PartitionOperator(ABC):
         outputs = self._take_rows(self.next_offset)
         outputs += self.episodes.flush(self.next_offset)
         self._evict(self.policy.horizon(self.clock.watermark))
-        return outputs, Checkpoint(self.next_offset, self._pin_of_everything())
+        return outputs, self._checkpoint(None)
+
+    def due(self) -> Due | None:
+        """When what is held can be let go; None where nothing is held, or no more ticks can be."""
+        if len(self._ticks) >= MAX_TICKS:
+            return None
+        ends = chain((end + self.policy.lateness_ms for end in self._ends()), self.episodes.ends())
+        times = sorted(ends)
+        return Due(times[0], times[-1]) if times else None
+
+    def promise(self, time_ms: int) -> Checkpoint:
+        """Move time on without a record, right after a flush; return what to commit before any output of that leaves.
+
+        So the tick is in Kafka before it has an effect, and whoever resumes from there does the same.
+        """
+        checkpoint = self._checkpoint(time_ms)
+        self._tick(Tick(self.next_offset, time_ms))
+        return checkpoint
 
     def take_counters(self) -> Counters:
         """Counters since the last call."""
@@ -99,6 +134,10 @@ class PartitionOperator(ABC):
         """Drop panes that end at or before the horizon."""
 
     @abstractmethod
+    def _ends(self) -> Iterable[int]:
+        """Ends, in event time, of the panes or windows held."""
+
+    @abstractmethod
     def _low(self, horizon_ms: int) -> int:
         """Smallest first offset of the panes that end after the horizon, else the next offset."""
 
@@ -109,9 +148,42 @@ class PartitionOperator(ABC):
             if clock.watermark >= episodes.next_due_ms:
                 episodes.tick(clock.watermark)
 
+    def _take_up(self, resume: Checkpoint) -> None:
+        """Take over the ticks: those before anything to re-read at once, the others as the replay reaches them."""
+        self._ticks_to_come = list(resume.ticks)
+        self._promised_ms = resume.promised_ms
+        while self._ticks_to_come and self._ticks_to_come[0].offset <= self.next_offset:
+            self._tick(self._ticks_to_come.pop(0))
+        if not self.replaying and self._promised_ms is not None:
+            self._tick(Tick(self.next_offset, self._promised_ms))
+
+    def _tick(self, tick: Tick) -> None:
+        """Let time pass up to `tick`. Two ticks at one offset do what the later one does alone."""
+        if self._ticks and self._ticks[-1].offset == tick.offset:
+            self._ticks.pop()
+        self._ticks.append(tick)
+        clock, episodes = self.clock, self.episodes
+        clock.watermark = max(clock.watermark, tick.time_ms)
+        while clock.watermark >= episodes.next_due_ms:
+            episodes.tick(episodes.next_due_ms)
+
+    def _checkpoint(self, promised_ms: int | None) -> Checkpoint:
+        pin = self._pin_of_everything()
+        # the last one before `low` too: the watermark may still be its
+        needless = sum(tick.offset < pin.low for tick in self._ticks) - 1
+        del self._ticks[: max(0, needless)]
+        return Checkpoint(self.next_offset, pin, tuple(self._ticks), promised_ms)
+
     def _replay(self, records: Sequence[Record]) -> None:
         kept, self.counters = self.counters, Counters()
-        self._apply_all(records)
+        begin = 0
+        while self._ticks_to_come and records and self._ticks_to_come[0].offset <= records[-1].offset:
+            tick = self._ticks_to_come.pop(0)
+            end = next(at for at, record in enumerate(records) if record.offset >= tick.offset)
+            self._apply_all(records[begin:end])
+            self._tick(tick)
+            begin = end
+        self._apply_all(records[begin:])
         self.counters = kept
         kept.replayed += len(records)
         if records:
@@ -123,8 +195,13 @@ class PartitionOperator(ABC):
     def _settle(self) -> None:
         """The state stands where the commit was: what it owes was emitted before the commit."""
         self.next_offset = max(self.next_offset, self._settled_at)
+        for tick in self._ticks_to_come:
+            self._tick(tick)
+        self._ticks_to_come.clear()
         self.episodes.sweep(self.clock.watermark)
         self._forget_owed()
+        if self._promised_ms is not None:
+            self._tick(Tick(self.next_offset, self._promised_ms))
 
     def _forget_owed(self) -> None:
         self._forget_rows()

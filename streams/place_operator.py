@@ -7,6 +7,8 @@ Event time is the pane's; roll-ups are cumulative upserts, so duplicates and old
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from sori.settings.rules import RulesSettings
@@ -76,6 +78,9 @@ class PlaceOperator(PartitionOperator):
     def _evict(self, horizon_ms: int) -> None:
         for start in [start for start in self._panes if start + self.policy.pane_ms <= horizon_ms]:
             del self._panes[start]
+
+    def _ends(self) -> Iterable[int]:
+        return (start + self.policy.pane_ms for start in self._panes)
 
     def _low(self, horizon_ms: int) -> int:
         pane_ms = self.policy.pane_ms

@@ -38,11 +38,19 @@ class Checkpointer(Protocol):
         ...
 
     def flush_points(self) -> Mapping[TP, Checkpoint]:
-        """Newest checkpoint of each partition whose outputs are all in Kafka."""
+        """Newest checkpoint of each partition whose outputs are all in Kafka, unless it is committed already."""
+        ...
+
+    def on_committed(self, points: Mapping[TP, Checkpoint]) -> None:
+        """These are in Kafka now."""
         ...
 
     async def before_revoke(self) -> None:
         """Partitions are about to go: emit what is owed, so that nobody has to do it again."""
+        ...
+
+    def suspend(self) -> None:
+        """Partitions are gone: no flush and no commit until `restore`."""
         ...
 
 
@@ -103,6 +111,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             return False
         try:
             await consumer.commit(payload)
+            _checkpointer(self.app).on_committed({TP(tp.topic, tp.partition): points[TP(*tp)] for tp in payload})
         except CommitFailedError:
             return False  # rebalanced meanwhile: the next owner starts from the commit before
         except Exception as error:  # noqa: BLE001 - whatever it is, exactness needs a restart
@@ -176,6 +185,7 @@ class BatchConsumer(driver.Consumer):
         """Emit and commit what is owed while the partitions are still ours."""
         await _checkpointer(self.app).before_revoke()
         await self.commit()
+        _checkpointer(self.app).suspend()
         await super().on_partitions_revoked(revoked)
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
@@ -188,6 +198,10 @@ class BatchConsumer(driver.Consumer):
         self._acked_index[tp].clear()
         point = _checkpointer(self.app).flush_points().get(tp)
         return None if point is None else point.offset
+
+    def _should_commit(self, tp: TP, offset: int) -> bool:  # noqa: ARG002 - as Faust calls it
+        # Also at the offset of the commit before: a tick changes what is to be re-read.
+        return True
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """A batch stands for all offsets before its last, so gaps mean nothing here."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 import structlog
 from faust.types import TP
@@ -17,19 +16,10 @@ from faust.types import TP
 from streams import meters
 from streams.batches import Batch
 from streams.checkpoint import Checkpoint
-from streams.operator import PartitionOperator
 from streams.output import Output
+from streams.slot import Hop, Slot
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """One topic and the operator that a partition of it gets."""
-
-    name: str
-    topic: str
-    make: Callable[[int, Checkpoint | None], PartitionOperator]
 
 
 class LostBatch(Exception):
@@ -42,30 +32,29 @@ Send = Callable[[list[Output]], Awaitable[None]]
 ReadCommitted = Callable[[Iterable[TP]], Awaitable[Mapping[TP, Checkpoint]]]
 
 
-@dataclass(slots=True)
-class _Slot:
-    """One assigned partition."""
-
-    hop: Hop
-    operator: PartitionOperator
-    flushed: int
-    last_offset: int | None = None
-    replay_from: int = 0
-    replay_began: float = 0.0
-
-
 class StreamWorker:
     """All assigned partitions of this process. Implements transport.Checkpointer."""
 
-    def __init__(self, hops: Iterable[Hop], send: Send, read_committed: ReadCommitted, *, fetch_wait_ms: int) -> None:
+    def __init__(
+        self,
+        hops: Iterable[Hop],
+        send: Send,
+        read_committed: ReadCommitted,
+        *,
+        fetch_wait_ms: int,
+        idle_after_s: float = 60.0,
+    ) -> None:
         self.fetch_wait_ms = fetch_wait_ms
+        self._idle_after_s = idle_after_s
         self.owes_alert = asyncio.Event()
         self.oldest_unflushed: float | None = None
         self._hops = {hop.topic: hop for hop in hops}
         self._send = send
         self._read_committed = read_committed
-        self._slots: dict[TP, _Slot] = {}
+        self._slots: dict[TP, Slot] = {}
         self._points: dict[TP, Checkpoint] = {}
+        self._committed: dict[TP, Checkpoint] = {}
+        self._suspended = False
         self._epoch = 0
         self._flushing = asyncio.Lock()
 
@@ -76,12 +65,14 @@ class StreamWorker:
     def restore(self, assigned: Mapping[TP, Checkpoint | None], epoch: int) -> Mapping[TP, int]:
         """Keep operators that stand exactly at their committed offset; rebuild the others from their `low`."""
         self._epoch = epoch
+        self._suspended = False
+        self._committed = {tp: checkpoint for tp, checkpoint in assigned.items() if checkpoint is not None}
         before, self._slots = self._slots, {}
         positions: dict[TP, int] = {}
         for tp, checkpoint in assigned.items():
             kept = before.get(tp)
-            if kept and checkpoint and kept.flushed == kept.operator.next_offset == checkpoint.offset:
-                kept.last_offset = None
+            if kept and checkpoint and kept.stands_at(checkpoint):
+                kept.last_offset = kept.silence = None
                 self._slots[tp] = kept
                 positions[tp] = checkpoint.offset
                 continue
@@ -102,16 +93,18 @@ class StreamWorker:
         )
         return positions
 
-    def _new_slot(self, tp: TP, checkpoint: Checkpoint | None) -> _Slot:
+    def _new_slot(self, tp: TP, checkpoint: Checkpoint | None) -> Slot:
         hop = self._hops[tp.topic]
         self._points.pop(tp, None)
-        operator = hop.make(tp.partition, checkpoint)
-        flushed = -1 if checkpoint is None else checkpoint.offset
-        return _Slot(hop, operator, flushed, None, operator.next_offset, time.monotonic())
+        return Slot.made(hop, tp.partition, checkpoint)
 
     def flush_points(self) -> Mapping[TP, Checkpoint]:
-        """Newest checkpoint of each partition whose outputs are all in Kafka."""
-        return self._points
+        """Checkpoints to commit: newest of each partition whose outputs are all in Kafka, unless it is committed."""
+        return {tp: point for tp, point in self._points.items() if self._committed.get(tp) != point}
+
+    def on_committed(self, points: Mapping[TP, Checkpoint]) -> None:
+        """Kafka has these checkpoints."""
+        self._committed.update(points)
 
     def on_batch(self, batch: Batch) -> None:
         """Apply a batch. Raises LostBatch where one is missing before it."""
@@ -125,6 +118,7 @@ class StreamWorker:
             meters.holes.inc()
             log.warning("hole in the log", tp=str(batch.tp), wanted=operator.next_offset, got=batch.records[0].offset)
         slot.last_offset = batch.last_offset
+        slot.silence = None
         replaying = operator.replaying
         operator.apply(batch.records)
         meters.batch_rows.labels(slot.hop.name).observe(len(batch.records))
@@ -135,7 +129,7 @@ class StreamWorker:
         if operator.episodes.owes():
             self.owes_alert.set()
 
-    def _log_replayed(self, tp: TP, slot: _Slot) -> None:
+    def _log_replayed(self, tp: TP, slot: Slot) -> None:
         log.info(
             "replayed",
             topic=tp.topic,
@@ -151,13 +145,15 @@ class StreamWorker:
         Returns whether there was anything to commit. Raises StorageUnavailable: then nothing became committable.
         """
         async with self._flushing:
+            if self._suspended:
+                return False
             began, clock = self.oldest_unflushed, time.monotonic()
             self.owes_alert.clear()
-            taken: list[tuple[TP, _Slot, Checkpoint]] = []
+            taken: list[tuple[TP, Slot, Checkpoint]] = []
             outputs: list[Output] = []
             for tp, slot in self._slots.items():
                 meters.observe_operator(slot.hop.name, slot.operator)
-                if slot.operator.replaying or slot.operator.next_offset <= slot.flushed:
+                if not slot.may_flush(self._committed.get(tp)):
                     continue
                 owed, checkpoint = slot.operator.flush()
                 outputs += owed
@@ -171,13 +167,39 @@ class StreamWorker:
             meters.flush_seconds.labels("all").observe(time.monotonic() - clock)
             for tp, slot, checkpoint in taken:
                 if self._slots.get(tp) is slot:
-                    slot.flushed = checkpoint.offset
+                    slot.flushed_to(checkpoint)
                     self._points[tp] = checkpoint
             return True
+
+    async def tick(self, end_offset: Callable[[TP], int | None]) -> bool:
+        """Move time on where a partition is silent and holds what waits for time; return whether to commit.
+
+        What a tick causes is emitted by the next flush after that commit.
+        """
+        now_s, wall_ms, promised = time.monotonic(), int(time.time() * 1000), False
+        async with self._flushing:
+            for tp, slot in self._slots.items():
+                promise = (
+                    None if self._suspended else slot.tick(end_offset(tp) or 0, self._idle_after_s, now_s, wall_ms)
+                )
+                if promise is not None:
+                    self._points[tp] = promise
+                    meters.ticks.labels(slot.hop.name).inc()
+                    promised = True
+        return promised
 
     async def before_revoke(self) -> None:
         """Flush, so that the next owner finds the commit where we stand."""
         await self.flush()
+
+    def suspend(self) -> None:
+        """Partitions are being reassigned: what was flushed and not committed must not be committed any more.
+
+        Between here and `restore` the group may have made us a member again, with a generation that Kafka takes
+        commits from; a commit from before would then overwrite that of whoever had the partition meanwhile.
+        """
+        self._suspended = True
+        self._points = {}
 
     def live_panes(self) -> dict[str, int]:
         """Live panes per hop."""

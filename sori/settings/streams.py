@@ -19,6 +19,9 @@ class StreamsSettings(BaseModel):
     session_timeout_s: float = Field(10.0, gt=0, description="Kafka session timeout, seconds.")
     fetch_wait_ms: int = Field(100, gt=0, description="How long the broker may hold back an empty fetch, ms.")
     fetch_bytes: int = Field(4_194_304, gt=0, description="Most bytes fetched per partition at once.")
+    idle_after_s: float = Field(
+        60.0, gt=0, description="A partition silent for this long lets event time pass as its clock does, seconds."
+    )
     stall_timeout_s: float = Field(60.0, gt=0, description="Work uncommitted for this long ends the process, seconds.")
     admin_port: int = Field(
         8082, ge=0, le=65535, description="Port of /healthz and /metrics; 0: off, or free in `sori up`."

@@ -18,8 +18,8 @@ from sori.settings import load_settings
 from sori.settings.kafka import KafkaSettings
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, EVENTS, FRAUD_ALERTS
 from streams.alerts import iso
-from streams.app import _read_committed
 from streams.checkpoint import Checkpoint
+from streams.kafka_calls import read_committed
 from tests.support.stage_process import StageProcess
 from tests.support.upserts import UpsertTables
 from tests.support.wait import wait_until
@@ -149,7 +149,7 @@ async def committed(kafka: KafkaSettings, group: dict[str, str]) -> dict[TP, Che
     """What the workers have committed of the events topic."""
     settings = load_settings(kafka=kafka.model_dump(), streams={"group": group["SORI_STREAMS__GROUP"]})
     events = [TP(EVENTS.name(kafka.topic_prefix), number) for number in range(kafka.event_partitions)]
-    return dict(await _read_committed(settings, events))
+    return dict(await read_committed(settings, events))
 
 
 async def wait_for_commits(kafka: KafkaSettings, group: dict[str, str], events: int) -> None:

@@ -226,31 +226,62 @@ def counts_of(window: Window) -> dict[Any, tuple[int, int, int]]:
     return {key: (cell.impressions, cell.clicks, cell.suspect_clicks) for key, cell in window.ctr.items()}
 
 
-def run_and_resume(make: Any, records: list[FakeRecord], cuts: list[int], commit: int) -> None:
-    """Run once through with flushes at `cuts`; resume another from the `commit`-th flush; compare from there on."""
+class Stop(NamedTuple):
+    """A flush after so many records, and then perhaps ticks: how far time moves on without a record, seconds.
+
+    The last tick of the stop a commit falls on is only promised by it.
+    """
+
+    records: int
+    ticks_s: list[int]
+
+
+def run_and_resume(make: Any, records: list[FakeRecord], stops: list[Stop], commit: int) -> None:
+    """Run once through with flushes at `stops`; resume another from the `commit`-th; compare from there on."""
     whole = make(None)
-    edges = sorted({min(cut, len(records)) for cut in cuts} | {len(records)})
-    batches = [records[a:b] for a, b in zip([0, *edges], edges, strict=False)]
+    edges = {min(stop.records, len(records)): stop.ticks_s for stop in stops}
+    ends = sorted({*edges, len(records)})
+    batches = [(records[a:b], edges.get(b, [])) for a, b in zip([0, *ends], ends, strict=False)]
     commit %= len(batches)
-    for batch in batches[: commit + 1]:
-        whole.apply(batch)
-        _, checkpoint = whole.flush()
+    for batch, ticks_s in batches[: commit + 1]:
+        checkpoint = advance(whole, batch, ticks_s)
     read_back = Checkpoint.parse(checkpoint.offset, checkpoint.metadata())
     assert read_back == checkpoint
+    assert len(checkpoint.metadata()) < 4096
     resumed = make(read_back)
     suffix = [record for record in records if checkpoint.pin.low <= record.offset < checkpoint.offset]
     for a in range(0, len(suffix), 3):
         resumed.apply(suffix[a : a + 3])
+    if checkpoint.promised_ms is not None:
+        assert resumed.flush() == whole.flush()
     assert fingerprint(resumed) == fingerprint(whole)
-    for batch in batches[commit + 1 :]:
+    for batch, ticks_s in batches[commit + 1 :]:
         whole.apply(batch)
         resumed.apply(batch)
         assert resumed.flush()[0] == whole.flush()[0]
         assert fingerprint(resumed) == fingerprint(whole)
+        for seconds in ticks_s:
+            time_ms = whole.clock.watermark + seconds * 1000
+            whole.promise(time_ms)
+            resumed.promise(time_ms)
+            assert resumed.flush()[0] == whole.flush()[0]
+            assert fingerprint(resumed) == fingerprint(whole)
+
+
+def advance(operator: PartitionOperator, batch: list[FakeRecord], ticks_s: list[int]) -> Checkpoint:
+    """Apply, flush, tick with a flush between two ticks; return the last checkpoint."""
+    operator.apply(batch)
+    _, checkpoint = operator.flush()
+    for number, seconds in enumerate(ticks_s):
+        if number:
+            operator.flush()
+        checkpoint = operator.promise(operator.clock.watermark + seconds * 1000)
+    return checkpoint
 
 
 scripts = st.lists(segments, min_size=1, max_size=8)
-flushes = st.lists(st.integers(1, 240), min_size=1, max_size=16)
+silences = st.one_of(st.just([]), st.lists(st.sampled_from([1, 7, 12, 40, 110, 300]), min_size=1, max_size=3))
+flushes = st.lists(st.builds(Stop, st.integers(1, 240), silences), min_size=1, max_size=16)
 
 
 @pytest.mark.parametrize("operator", ["device", "place"])

@@ -12,7 +12,8 @@ from streams.checkpoint import BEGINNING_MS, Checkpoint, Pin
 from streams.device_operator import DeviceOperator
 from streams.output import Output
 from streams.policy import TimePolicy
-from streams.worker import Hop, LostBatch, StreamWorker
+from streams.slot import Hop
+from streams.worker import LostBatch, StreamWorker
 from tests.support.records import FakeRecord, event_record
 
 TOPIC = TP("events", 0)
