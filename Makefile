@@ -56,7 +56,7 @@ bench-sinks: setup  ## rows/s into ClickHouse, beside its peers
 eval-fraud: setup  ## precision, recall and delay of the fraud rules
 	$(call bench,fraud)
 
-soak: setup  ## hours of traffic with faults
+soak: setup  ## 15 minutes of the whole pipeline at 1,000 events/s: nothing lost, memory flat
 	$(call bench,soak)
 
 clean:  ## remove the virtual environment and caches

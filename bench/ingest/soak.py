@@ -1,4 +1,4 @@
-"""`make soak`: the ingress at 70 % of its capacity for ten minutes; its memory at the start and at the end."""
+"""python -m bench.ingest.soak: the ingress at 70 % of its capacity for ten minutes, and its memory meanwhile."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def table(soaks: Sequence[Soak]) -> Table:
 
 def main() -> None:
     """Parse, run, print, write; exit code 1 when an acknowledged event is not in Kafka."""
-    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.ingest.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long, after 20 s of warming up")
     parser.add_argument("--share", type=float, default=0.7, help="share of the measured capacity")
     parser.add_argument("--rate", type=float, default=0.0, help="events per second instead of a share")
