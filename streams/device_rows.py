@@ -121,7 +121,8 @@ def _largest(counts: dict[str, int]) -> dict[str, int]:
 
 
 #: Lanes are taken modulo the topic's partitions; a fixed number of them keeps a subject's lane independent of that.
-_LANES = 1 << 16
+#: One record per lane and flush: few, so that rows share records, and divisible by the usual numbers of partitions.
+_LANES = 96
 
 
 def subject_lane(key: SubjectKey) -> int:
