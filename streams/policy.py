@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sori.errors import ConfigError
 from sori.settings.rules import RulesSettings
@@ -30,6 +30,11 @@ class TimePolicy:
             settings.lateness_s * 1000,
             int(settings.max_skew_s * 1000),
         )
+
+    @classmethod
+    def of_places(cls, settings: StreamsSettings) -> TimePolicy:
+        """Policy of hop 2, where source partitions meet that may have drifted apart."""
+        return replace(cls.of(settings), lateness_ms=settings.place_lateness_s * 1000)
 
     def horizon(self, watermark: int) -> int:
         """Windows that end at or before this are gone, and late."""

@@ -1,0 +1,1 @@
+"""Backtests: history through the operators that run live, under the rules in force and under others at once."""

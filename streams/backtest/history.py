@@ -1,0 +1,96 @@
+"""What a backtest reads: records of the events topic by partition, in offset order, with marks of time between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from sori.records import IDENTITY, NAMES
+from streams.output import Record
+
+#: What the ingress writes before the identity; operators read none of it.
+_BEFORE_IDENTITY = tuple((name, b"") for name in NAMES if name != IDENTITY)
+
+
+class Entry(NamedTuple):
+    """A record as operators read it. `timestamp` is the time of receipt, epoch milliseconds."""
+
+    offset: int
+    timestamp: int
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+
+def headers_of(identity: bytes) -> tuple[tuple[str, bytes], ...]:
+    """Headers that carry an identity where the ingress puts it."""
+    return (*_BEFORE_IDENTITY, (IDENTITY, identity))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records of one partition, going on where its last batch ended."""
+
+    partition: int
+    records: Sequence[Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Of every partition, all records up to its first one received at `until_ms` or later have been given.
+
+    `done` says how much of the whole that is, 0 to 1.
+    """
+
+    until_ms: int
+    done: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """One record of the roll-up topic: a worker flushed `source` at `version`, the next offset it would have read."""
+
+    partition: int
+    offset: int
+    source: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Times of receipt to read, epoch milliseconds, the end excluded; None: no bound."""
+
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+    def holds(self, ms: int) -> bool:
+        """Whether a time lies in it."""
+        return (self.from_ms is None or ms >= self.from_ms) and (self.to_ms is None or ms < self.to_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a source knows of a span before it is read.
+
+    `begin_ms`: everything received from then on is given. `starts`: first offset of each partition that has records in
+    the span. `flushes`: in the order of each roll-up partition's offsets, as far as they are known.
+    `place_partitions`: how many partitions the roll-up topic has; 0: as many as the registry says.
+    """
+
+    begin_ms: int
+    end_ms: int
+    starts: Mapping[int, int]
+    flushes: Sequence[Flush] = ()
+    place_partitions: int = 0
+
+
+class History(Protocol):
+    """A source. Raises ConfigError where it cannot be read, StorageUnavailable where nobody answers."""
+
+    def facts(self, span: Span) -> Facts:
+        """What is known before reading."""
+        ...
+
+    def read(self, span: Span) -> Iterator[Batch | Mark]:
+        """Everything received in the span; ends with a mark."""
+        ...
