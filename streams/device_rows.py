@@ -11,6 +11,9 @@ from streams.output import Output, pack_lines
 from streams.panes import CtrCell, CtrKey, DeviceCell, DeviceKey, SubjectCell, SubjectKey, Window
 
 _MOST_NAMED = 5
+#: Keys whose JSON is remembered from flush to flush.
+_MOST_NAMES = 50_000
+_CTR_FIELDS = ("account_id", "campaign_id", "material_id", "platform", "country", "region", "city")
 
 
 class DirtyRows:
@@ -21,6 +24,7 @@ class DirtyRows:
         self.ctr: list[tuple[Window, CtrKey, CtrCell]] = []
         self.devices: list[tuple[Window, DeviceKey, DeviceCell]] = []
         self.subjects: list[tuple[int, SubjectKey, SubjectCell]] = []
+        self._ctr_names: dict[CtrKey, str] = {}
 
     def take(self, version: int, watermark_ms: int) -> list[Output]:
         """Serialise and forget all dirty cells. `version` is the next offset of the source partition."""
@@ -44,43 +48,36 @@ class DirtyRows:
         self.subjects.clear()
 
     def _ctr_lines(self, version: int) -> list[bytes]:
-        return [
-            orjson.dumps(
-                {
-                    "window_start": window.start_ms // 1000,
-                    "account_id": key[0],
-                    "campaign_id": key[1],
-                    "material_id": key[2],
-                    "platform": key[3],
-                    "country": key[4],
-                    "region": key[5],
-                    "city": key[6],
-                    "source_partition": self._partition,
-                    "impressions": cell.impressions,
-                    "clicks": cell.clicks,
-                    "suspect_clicks": cell.suspect_clicks,
-                    "version": version,
-                }
+        # strings, escaped once per key, halve what a dict per row costs
+        names, tail = self._ctr_names, f',"version":{version}}}'
+        if len(names) > _MOST_NAMES:
+            names.clear()
+        lines = []
+        for window, key, cell in self.ctr:
+            name = names.get(key)
+            if name is None:
+                name = names[key] = _ctr_name(key, self._partition)
+            lines.append(
+                f'{{"window_start":{window.start_ms // 1000},{name},"impressions":{cell.impressions}'
+                f',"clicks":{cell.clicks},"suspect_clicks":{cell.suspect_clicks}{tail}'.encode()
             )
-            for window, key, cell in self.ctr
-        ]
+        return lines
 
     def _device_lines(self, version: int) -> list[bytes]:
-        return [
-            orjson.dumps(
-                {
-                    "window_start": window.start_ms // 1000,
-                    "account_id": key[0],
-                    "device_id": key[1],
-                    "source_partition": self._partition,
-                    "impressions": cell.impressions,
-                    "clicks": cell.clicks,
-                    "authentications": cell.authentications,
-                    "version": version,
-                }
+        accounts: dict[str, str] = {}
+        tail = f',"version":{version}}}'
+        lines = []
+        for window, (account, device), cell in self.devices:
+            owner = accounts.get(account)
+            if owner is None:
+                owner = accounts[account] = (
+                    f'"source_partition":{self._partition},"account_id":{_quoted(account)},"device_id":'
+                )
+            lines.append(
+                f'{{"window_start":{window.start_ms // 1000},{owner}{_quoted(device)},"impressions":{cell.impressions}'
+                f',"clicks":{cell.clicks},"authentications":{cell.authentications}{tail}'.encode()
             )
-            for window, key, cell in self.devices
-        ]
+        return lines
 
     def _subject_outputs(self, version: int, watermark_ms: int) -> list[Output]:
         lanes: dict[int, list[bytes]] = {}
@@ -111,6 +108,16 @@ class DirtyRows:
         else:
             row["country"], row["region"], row["city"] = key[1:]
         return orjson.dumps(row)
+
+
+def _quoted(text: str) -> str:
+    """The JSON of a string."""
+    return orjson.dumps(text).decode()
+
+
+def _ctr_name(key: CtrKey, partition: int) -> str:
+    """The JSON members that say which row it is, without braces."""
+    return orjson.dumps({**dict(zip(_CTR_FIELDS, key, strict=True)), "source_partition": partition})[1:-1].decode()
 
 
 def _largest(counts: dict[str, int]) -> dict[str, int]:
