@@ -29,7 +29,9 @@ from ingest.refusal_log import RefusalLog
 from ingest.siblings import Siblings
 from ingest.spool import DiskSpool
 from ingest.storing import Log
+from ingest.traced import carrying, traced
 from ingest.watch import Reloader
+from runtime.tracing import open_tracing
 from sori import metrics
 from sori.settings import Settings
 from sori.settings.ingest import IngestSettings
@@ -99,9 +101,10 @@ def build(
             return {"draining": "shutting down"}
         return {} if committer.can_store else {"storage": f"Kafka does not acknowledge; {spool.status.full}"}
 
-    webhooks = Webhooks(
+    tracing = open_tracing(settings.traces, "ingest")
+    webhooks = (Webhooks if tracing is None else traced(tracing))(
         rules,
-        committer.submit,
+        committer.submit if tracing is None else carrying(committer.submit, tracing),
         _handler_limits(ours),
         probes=Probes(readiness, exposition),
         meters=meters,

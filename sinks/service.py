@@ -13,6 +13,7 @@ from clickhouse_connect.driver.client import Client
 from runtime import migrations, retention
 from runtime.clickhouse import Dsn, open_client, parse_dsn
 from runtime.metrics import announce
+from runtime.tracing import open_tracing
 from sinks.deadletter import DeadLetters
 from sinks.periodic import pause, periodically
 from sinks.repair import Repairer
@@ -20,6 +21,7 @@ from sinks.rollups import Roller
 from sinks.specs import SinkSpec, sink_specs
 from sinks.store import Store
 from sinks.topic_sink import TopicSink
+from sinks.traced import TracedStore
 from sinks.writer import Writer
 from sori.errors import SchemaError, StorageUnavailable
 from sori.settings import Settings
@@ -38,6 +40,7 @@ class SinkService:
         self._dsn = parse_dsn(settings.clickhouse_dsn)
         self._sinks: list[TopicSink] = []
         self._starting = "starting"
+        self._tracing = open_tracing(settings.traces, "sinks")
 
     async def readiness(self) -> Mapping[str, str]:
         """Trouble by sink name; empty when all is well."""
@@ -88,7 +91,8 @@ class SinkService:
         stack.callback(writer.close)
         letters = DeadLetters(self._settings.kafka)
         stack.push_async_callback(letters.close)
-        store = Store(spec, writer, letters, self._settings.sinks, executor)
+        parts = (spec, writer, letters, self._settings.sinks, executor)
+        store = Store(*parts) if self._tracing is None else TracedStore(*parts, tracing=self._tracing)
         # an embedded engine can have one process only: static membership spares it the wait for its dead predecessor
         instance = self._settings.sinks.instance_id or ("embedded" if self._dsn.embedded else None)
         sink = TopicSink(spec, store, self._settings.kafka, self._settings.sinks, instance)

@@ -12,6 +12,7 @@ import structlog
 from faust.types import TP
 
 from runtime.http import admin_server
+from runtime.tracing import open_tracing
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
 from sori.topics import EVENTS, GEO_ROLLUPS
@@ -24,6 +25,7 @@ from streams.output import Output
 from streams.place_operator import PlaceOperator
 from streams.policy import TimePolicy
 from streams.slot import Hop
+from streams.traced import traced
 from streams.watchdog import Watchdog
 from streams.worker import StreamWorker
 
@@ -88,13 +90,15 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
     worker = app.checkpointer = StreamWorker(
         hops(settings), send, committed, fetch_wait_ms=streams.fetch_wait_ms, idle_after_s=streams.idle_after_s
     )
+    tracing = open_tracing(settings.traces, "streams")
+    apply = worker.on_batch if tracing is None else traced(worker.on_batch, tracing)
     for hop in hops(settings):
         topic = app.topic(hop.topic, schema=BatchSchema())
 
         async def agent(stream: AsyncIterable[Batch]) -> None:
             async for batch in stream:
                 try:
-                    worker.on_batch(batch)
+                    apply(batch)
                 except Exception as error:
                     # Faust would restart the agent and go on with the next batch: a hole in the state.
                     await app.crash(error)

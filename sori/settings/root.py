@@ -21,6 +21,7 @@ from sori.settings.notify import NotifySettings
 from sori.settings.rules import RulesSettings
 from sori.settings.sinks import SinksSettings
 from sori.settings.streams import StreamsSettings
+from sori.settings.traces import TracesSettings
 
 PREFIX = "SORI_"
 _FILE_SUFFIX = "_FILE"
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     access: AccessSettings = AccessSettings()
     notify: NotifySettings = NotifySettings()
     log: LogSettings = LogSettings()
+    traces: TracesSettings = TracesSettings()
 
     @property
     def clickhouse_dsn(self) -> str:

@@ -1,0 +1,18 @@
+"""Batches with a span each, linked with the sampled events in them; used only when traces are on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from runtime.tracing import Tracing
+from streams.batches import Batch
+
+
+def traced(apply: Callable[[Batch], None], tracing: Tracing) -> Callable[[Batch], None]:
+    """`apply` within a span; a batch that is read again after a rewind has spans again."""
+
+    def apply_traced(batch: Batch) -> None:
+        with tracing.batch("apply windows", batch.records, **{"messaging.destination.name": batch.tp.topic}):
+            apply(batch)
+
+    return apply_traced
