@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.compression import get_compressor
 
 from sinks.failures import Unavailable, classify
 from sinks.inserts import ColumnarInsert, Insert
+from sinks.native import encode_block
 from sori.errors import SoriError
 
 #: A block is either stored whole or not at all, and its token recognises it when it comes again.
@@ -97,15 +99,19 @@ class Writer:
 
 
 def _insert_columns(client: Client, insert: Any, settings: dict[str, Any]) -> None:
-    client.insert(
-        insert.table,
-        insert.columns,
-        column_names=insert.names,
-        column_type_names=insert.types,
-        column_oriented=True,
-        settings=settings,
-    )
+    block = encode_block(insert.names, insert.types, insert.columns)
+    raw, method = _compressed(client, block)
+    client.raw_insert(insert.table, insert.names, raw, settings=settings, fmt="Native", compression=method)
 
 
 def _insert_ndjson(client: Client, insert: Any, settings: dict[str, Any]) -> None:
-    client.raw_insert(insert.table, insert_block=insert.body, settings=settings, fmt="JSONEachRow")
+    raw, method = _compressed(client, insert.body)
+    client.raw_insert(insert.table, insert_block=raw, settings=settings, fmt="JSONEachRow", compression=method)
+
+
+def _compressed(client: Client, body: bytes | bytearray) -> tuple[bytes, str | None]:
+    """As the client was opened: not for the embedded engine, nor for a server on this machine."""
+    if not client.write_compression:
+        return bytes(body), None
+    compressor: Any = get_compressor(client.write_compression)
+    return bytes(compressor.compress_block(body)) + (compressor.flush() or b""), client.write_compression
