@@ -23,6 +23,7 @@ async def test_the_first_signal_sets_the_event(number: signal.Signals) -> None:
         os.kill(os.getpid(), number)
         async with asyncio.timeout(5):
             await event.wait()
+        assert event.is_set()
 
 
 async def test_the_former_handlers_come_back() -> None:

@@ -122,6 +122,7 @@ async def test_a_restart_that_fails_is_tried_again() -> None:
     await supervisor.start("flaky", flaky, Backoff(first_s=0.01))
     await wait_until(lambda: flaky.starts == 4)
     await supervisor.stop("flaky")
+    assert flaky.starts == 100, "stopped, not started again"
 
 
 async def test_a_first_start_that_fails_is_the_callers_error() -> None:
