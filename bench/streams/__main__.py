@@ -1,7 +1,8 @@
-"""`make bench-streams`: events a second of our hop 1 and its peers, on the same topic, machine and run.
+"""`make bench-streams`: events a second and CPU of our hop 1 and its peers, on the same topic, machine and run.
 
-The broker has one core and the process under test the other, so "per core" is what it says. Peers are told apart by
-what they do: ours runs dedupe, campaign, device and place windows, every rule, packed outputs and exact commits.
+The broker has one core and the process under test the other, so "per core" is what it says. Every peer reads its topic
+from the start until caught up, publishes to topics, and commits or snapshots once a second; its windows are compared
+with the truth. What each one does, and does not do, is in the table; docs/performance.md says how it is measured.
 """
 
 from __future__ import annotations
@@ -9,117 +10,134 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from bench.streams.corpus import load
-from broker.process import EmbeddedBroker
-from broker.topic_admin import apply_topics
-from sori.settings.kafka import KafkaSettings
+from bench.ingest import cpu
+from bench.streams.arena import FIRST_PART, PARTITIONS, WHOLE, Arena, arena
+from bench.streams.environment import Unavailable
+from bench.streams.measure import run
+from bench.streams.page import save_peers
+from bench.streams.peers import OUTPUT, PEERS, Peer
+from bench.streams.summary import Outcome, figures, machine, table
+from bench.streams.truth import differences
 
-console = Console()
-PARTITIONS = 4
-
-
-@dataclass(frozen=True)
-class Peer:
-    """One process under test; `share` of the corpus is enough to measure it."""
-
-    name: str
-    module: str
-    share: float
-    work: str
+console = Console(width=None if sys.stdout.isatty() else 120)
+_BUSY = 0.1
 
 
-PEERS = (
-    Peer("ours", "bench.streams.ours", 1.0, "dedupe + CTR + device + place windows, all rules, exact commits"),
-    Peer("faust-table", "bench.streams.faust_table", 0.1, "one windowed table"),
-)
+async def bench(options: argparse.Namespace, folder: Path) -> list[Outcome]:
+    """Rounds of all peers one after the other, so that a noisy minute hits them alike."""
+    commands = {}
+    outcomes: list[Outcome] = []
+    for peer in (PEERS[name] for name in options.peers):
+        try:
+            commands[peer.name] = await asyncio.to_thread(peer.command, folder / peer.name)
+        except Unavailable as error:
+            console.print(f"[yellow]{peer.name} is left out: {error}[/]")
+            outcomes.append(Outcome(peer, None, f"not run: {error}"))
+    with console.status(f"producing {options.events:,} events"):
+        stage = arena(folder / "kafka", options.events, options.per_second, options.slow_share, options.seed)
+        loaded = await stage.__aenter__()
+    try:
+        for number in range(options.rounds):
+            for name, command in commands.items():
+                with console.status(f"round {number + 1} of {options.rounds}: {name}"):
+                    log = folder / f"bench-{name}-{number}.log"
+                    outcomes.append(await one_run(PEERS[name], [*command], loaded, options.warmup, log))
+                _say(outcomes[-1])
+    finally:
+        await stage.__aexit__(None, None, None)
+    return outcomes
 
 
-def run(peer: Peer, kafka: KafkaSettings, events: int, core: int) -> dict[str, float | str]:
-    """Run one peer pinned to `core`; its last line of output is its measurement."""
+async def one_run(peer: Peer, command: list[str], loaded: Arena, warmup: float, log: Path) -> Outcome:
+    """One peer once, on new topics and in a new group, named after `log`; its windows checked."""
+    await loaded.reset()
+    truth = loaded.first_part if peer.slow else loaded.whole
+    group = log.stem
     env = {
-        **os.environ,
-        "SORI_KAFKA__BOOTSTRAP": kafka.bootstrap,
-        "SORI_KAFKA__TOPIC_PREFIX": kafka.topic_prefix,
-        "SORI_STREAMS__GROUP": f"bench-{peer.name}",
+        "SORI_KAFKA__BOOTSTRAP": loaded.kafka.bootstrap,
+        "SORI_KAFKA__TOPIC_PREFIX": loaded.kafka.topic_prefix,
+        "SORI_STREAMS__GROUP": group,
         "SORI_STREAMS__ADMIN_PORT": "0",
         "SORI_LOG__LEVEL": "warning",
-        "BENCH_BOOTSTRAP": kafka.bootstrap,
-        "BENCH_TOPIC": f"{kafka.topic_prefix}events",
-        "BENCH_GROUP": f"bench-{peer.name}",
+        "BENCH_BOOTSTRAP": loaded.kafka.bootstrap,
+        "BENCH_TOPIC": FIRST_PART if peer.slow else WHOLE,
+        "BENCH_GROUP": group,
+        "BENCH_OUTPUT": OUTPUT,
         "BENCH_PARTITIONS": str(PARTITIONS),
+        "BENCH_EVENTS": str(truth.distinct),
+        "BENCH_CAMPAIGN_EVENTS": str(truth.distinct_campaign),
     }
-    done = subprocess.run(
-        ["taskset", "-c", str(core), sys.executable, "-m", peer.module, str(events)],
-        env=env,
-        stdout=subprocess.PIPE,
-        check=True,
-        timeout=600,
+    arguments = [*command, str(truth.records), str(int(truth.records * warmup) if peer.warms_up else 0)]
+    try:
+        sample = await asyncio.to_thread(run, peer.name, arguments, env, loaded.core, log)
+    except RuntimeError as error:
+        console.print(str(error), markup=False)
+        return Outcome(peer, None, "failed")
+    wrong = []
+    for published in peer.published:
+        off, total = await differences(loaded.kafka, published, truth)
+        wrong += [f"{off} of {total} {published.kind} windows"] if off else []
+    if not peer.published and sample.end["counted"] != truth.campaign_records:
+        wrong = [f"counted {sample.end['counted']} of {truth.campaign_records}"]
+    return Outcome(peer, sample, f"wrong: {', '.join(wrong)}" if wrong else "exact")
+
+
+def _say(outcome: Outcome) -> None:
+    if outcome.sample is None:
+        console.print(f"  {outcome.peer.name:<14} {outcome.verdict}", markup=False)
+        return
+    rate, used = outcome.sample.events_per_s, outcome.sample.cpu_us_per_event
+    console.print(
+        f"  {outcome.peer.name:<14} {rate:>9,.0f} ev/s  {used:7.1f} us/event  {outcome.verdict}", markup=False
     )
-    measured = json.loads(done.stdout.splitlines()[-1])
-    return {
-        "name": peer.name,
-        "events": measured["events"],
-        "events_per_s": measured["events"] / measured["seconds"],
-        "cpu_us_per_event": measured["cpu_seconds"] / measured["events"] * 1e6,
-    }
 
 
-async def main() -> None:
-    """Load the corpus, run every peer, print the table."""
-    parser = argparse.ArgumentParser(prog="make bench-streams ARGS=...", description=__doc__)
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.streams", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--events", type=int, default=600_000, help="size of the corpus")
     parser.add_argument("--per-second", type=int, default=5_000, help="events per second of event time")
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    options = parser.parse_args()
-    cores = sorted(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory() as folder:
-        async with EmbeddedBroker(Path(folder), heap_mb=1024) as broker:
-            kafka = KafkaSettings(bootstrap=broker.bootstrap, topic_prefix="bench.", event_partitions=PARTITIONS)
-            await apply_topics(kafka)
-            with console.status(f"producing {options.events:,} events"):
-                await load(kafka, options.events, options.per_second)
-            _pin(broker.pid, cores[0])
-            results = []
-            for peer in PEERS:
-                with console.status(f"running {peer.name}"):
-                    measured = await asyncio.to_thread(run, peer, kafka, int(options.events * peer.share), cores[-1])
-                results.append(measured)
-    show(results)
+    parser.add_argument("--seed", type=int, default=11, help="seed of the corpus: the same seed, the same bytes")
+    parser.add_argument("--peers", type=_names, default=[*PEERS], help=f"comma-separated, of {', '.join(PEERS)}")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds over all peers; figures are medians")
+    parser.add_argument("--warmup", type=float, default=0.25, help="share of the records that is not measured")
+    parser.add_argument("--slow-share", type=float, default=0.1, help="share of the corpus that slow peers read")
+    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--save", action="store_true", help="write the table into docs/performance.md")
+    return parser.parse_args()
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    if unknown := [name for name in names if name not in PEERS]:
+        raise argparse.ArgumentTypeError(f"no such peer: {', '.join(unknown)}")
+    return names
+
+
+def main() -> None:
+    """Measure, print, write."""
+    options = parse()
+    if (busy := cpu.busy_elsewhere()) > _BUSY:
+        console.print(f"[yellow]other work takes {busy:.0%} of this machine: read ratios and CPU, not events/s[/]")
+    with tempfile.TemporaryDirectory(prefix="sori-bench-", ignore_cleanup_errors=True) as folder:
+        outcomes = asyncio.run(bench(options, Path(folder)))
+    rows = figures(outcomes)
+    console.print(table(rows))
     if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n")
-
-
-def _pin(pid: int | None, core: int) -> None:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(task.name), {core})
-
-
-def show(results: list[dict[str, float | str]]) -> None:
-    """Print the table; ratios are ours over theirs."""
-    table = Table("peer", "work", "events/s", "CPU µs/event", "ours is", title="stream processors, one core each")
-    work = {peer.name: peer.work for peer in PEERS}
-    ours = float(results[0]["events_per_s"])
-    for row in results:
-        rate = float(row["events_per_s"])
-        table.add_row(
-            str(row["name"]),
-            work[str(row["name"])],
-            f"{rate:,.0f}",
-            f"{row['cpu_us_per_event']:.1f}",
-            f"{ours / rate:.1f}x",
-        )
-    console.print(table)
+        options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    if options.save:
+        save_peers(rows, machine(), options)
+    if any(outcome.sample is not None and outcome.verdict != "exact" for outcome in outcomes):
+        raise SystemExit("a peer's windows differ from the truth")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

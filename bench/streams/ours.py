@@ -1,23 +1,24 @@
-"""Our stream processor over the whole corpus: the real Faust worker with everything on, commits included."""
+"""Our stream processor over the whole topic: the real Faust worker with everything on, commits included."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
-import time
+from collections.abc import Awaitable, Callable
 
 import uvloop
 
+from bench.streams.marks import Marks
 from sori.settings import load_settings
 from streams import app as streams_app
 from streams.app import StreamApp
 
+_POLL_S = 0.01
 
-async def measure(events: int) -> None:
-    """Run until every event is applied, flushed and committed; print the measurement and end the process."""
-    stop = asyncio.Event()
+
+async def watched(each: Callable[[StreamApp, int], Awaitable[bool]]) -> None:
+    """Run the worker; call `each` with it and the events applied so far, until it returns True."""
     settings = load_settings()
     made: list[StreamApp] = []
     build = streams_app.build_app
@@ -27,25 +28,34 @@ async def measure(events: int) -> None:
         return made[0]
 
     streams_app.build_app = remember  # type: ignore[assignment] # the worker's own counters are what we watch
-    running = asyncio.ensure_future(streams_app.run(settings, stop))
+    running = asyncio.ensure_future(streams_app.run(settings, asyncio.Event()))
     name = settings.kafka.topic_prefix + "events"
-    began = cpu = 0.0
     while not running.done():
-        await asyncio.sleep(0.01)
-        if not made:
-            continue
-        worker = made[0].checkpointer
-        applied = sum(at for tp, at in worker.positions().items() if tp.topic == name)
-        if applied and not began:
-            began, cpu, first = time.perf_counter(), time.process_time(), applied
-        if applied >= events:
-            committed = sum(point.offset for tp, point in worker.flush_points().items() if tp.topic == name)
-            if committed >= events:
-                break
-    seconds, used = time.perf_counter() - began, time.process_time() - cpu
-    print(json.dumps({"events": events - first, "seconds": seconds, "cpu_seconds": used}), flush=True)
+        await asyncio.sleep(_POLL_S)
+        if made:
+            positions = made[0].checkpointer.positions()
+            if await each(made[0], sum(at for tp, at in positions.items() if tp.topic == name)):
+                return
+    raise SystemExit("the worker ended before the topic did")
+
+
+async def measure(total: int, warmup: int) -> None:
+    """Run until every event is applied, flushed and committed."""
+    marks = Marks(total, warmup)
+
+    async def each(app: StreamApp, applied: int) -> bool:
+        if applied > marks.events:
+            marks.reach(applied)
+        if applied < total:
+            return False
+        await app.checkpointer.flush()
+        await app.consumer.commit()
+        marks.end()
+        return True
+
+    await watched(each)
     os._exit(0)  # what Faust leaves behind is not what we measure
 
 
 if __name__ == "__main__":
-    uvloop.run(measure(int(sys.argv[1])))
+    uvloop.run(measure(int(sys.argv[1]), int(sys.argv[2])))

@@ -1,0 +1,91 @@
+"""Who is compared: how each peer is started, what work it does, and where it publishes its windows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.streams.environment import java_command, kafka_streams_version, pinned, python_for
+from bench.streams.truth import Published
+
+#: Topics of the peers' windows: this and the kind.
+OUTPUT = "bench.out-"
+ALL_WINDOWS = "dedupe, campaign, device and place windows"
+_OUT = tuple(Published(kind, f"{OUTPUT}{kind}") for kind in ("ctr", "device", "place"))
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One process under test. `slow` peers read the topic with the first part of the corpus only.
+
+    One that counts whole batches ahead of its work has no warm-up: its whole run is measured.
+    `command` gets a scratch folder; records and warm-up follow as arguments. It may raise Unavailable.
+    """
+
+    name: str
+    work: str
+    less: str
+    slow: bool
+    release: Callable[[], str]
+    command: Callable[[Path], Sequence[str]]
+    published: Sequence[Published] = _OUT
+    warms_up: bool = True
+
+
+def _module(name: str, package: str = "") -> Callable[[Path], Sequence[str]]:
+    return lambda _folder: [str(python_for(package)) if package else sys.executable, "-m", f"bench.streams.{name}"]
+
+
+_PEERS = (
+    Peer(
+        "ours",
+        f"{ALL_WINDOWS}; eleven fraud rules, campaign roll-ups, hop 2; a row per changed window and second",
+        "",
+        slow=False,
+        release=lambda: f"faust-streaming {version('faust-streaming')}",
+        command=_module("ours"),
+        published=(
+            Published("ctr", "bench.ctr-windows"),
+            Published("device", "bench.device-windows"),
+            Published("place", "bench.geo-rollups", "pane_start"),
+        ),
+    ),
+    Peer(
+        "kafka-streams",
+        f"{ALL_WINDOWS}; a row per changed window and second; RocksDB, changelogs",
+        "no rules, no evidence per place, no hop 2",
+        slow=False,
+        release=kafka_streams_version,
+        command=lambda folder: [*java_command(), str(folder)],
+    ),
+    Peer(
+        "quix",
+        f"{ALL_WINDOWS}; a row per event and window; RocksDB, changelogs, two repartition topics",
+        "no rules, no hop 2",
+        slow=True,
+        release=lambda: pinned("quixstreams"),
+        command=_module("quix_peer", "quixstreams"),
+    ),
+    Peer(
+        "bytewax",
+        f"{ALL_WINDOWS}; one row per window, when it closes; recovery snapshots each second",
+        "no rules, no hop 2, no row before a window closes",
+        slow=True,
+        release=lambda: pinned("bytewax"),
+        command=_module("bytewax_peer", "bytewax"),
+        warms_up=False,
+    ),
+    Peer(
+        "faust-table",
+        "one table: tumbling minutes per campaign and event; changelog",
+        "no dedupe, two dimensions of seven, no device or place windows, no rules, no rows but the changelog",
+        slow=True,
+        release=lambda: version("faust-streaming"),
+        command=_module("faust_table"),
+        published=(),
+    ),
+)
+PEERS: Mapping[str, Peer] = {peer.name: peer for peer in _PEERS}
