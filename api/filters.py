@@ -13,7 +13,7 @@ from sori.alert_filter import AlertFilter, narrowed
 from sori.errors import ConfigError
 
 #: Query parameter to field; a parameter may be repeated.
-_NAMES = {
+PARAMETERS = {
     "account": "accounts",
     "rule": "rules",
     "severity": "severities",
@@ -25,7 +25,7 @@ _NAMES = {
 
 def filter_of(query: MultiMapping[str], grant: Grant) -> AlertFilter | None:
     """The filter in force; None lets nothing pass. Raises HTTPBadRequest."""
-    given: dict[str, Any] = {field: tuple(query.getall(name, [])) for name, field in _NAMES.items()}
+    given: dict[str, Any] = {field: tuple(query.getall(name, [])) for name, field in PARAMETERS.items()}
     try:
         wanted = AlertFilter(**given).check()
     except ConfigError as error:

@@ -8,12 +8,32 @@ import msgspec
 from aiohttp import web
 
 from api.attempts import Outcome
+from api.filters import PARAMETERS
+from api.paging import DEFAULT, MOST
 from api.subscription_routes import Change, Create, Redeliver, Rotate
-from sori.alert_filter import Severity, State
+from sori.alert_filter import AlertFilter
 
 _TEXT = {"type": "string"}
-_PROBLEM = {"description": "A problem, as application/problem+json (RFC 9457)."}
-_ERRORS = {str(code): _PROBLEM for code in (400, 401, 403, 404, 409, 413, 415, 422, 429, 503)}
+_PROBLEM = {
+    "description": "A problem (RFC 9457).",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+_ERRORS = {str(code): _PROBLEM for code in (400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503)}
+_SCHEMAS: dict[str, Any] = {
+    "Problem": {
+        "type": "object",
+        "properties": {"type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT},
+        "required": ["type", "title", "status", "detail"],
+    },
+    "Page": {
+        "type": "object",
+        "properties": {
+            "rows": {"type": "array", "items": {"type": "object"}},
+            "next": {"type": ["string", "null"], "description": "Pass it as cursor; null at the end."},
+        },
+        "required": ["rows", "next"],
+    },
+}
 
 
 def add_openapi(app: web.Application) -> None:
@@ -37,12 +57,14 @@ def openapi() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "SORI event pipeline: fraud alerts", "version": "1"},
         "components": {
-            "schemas": schemas,
+            "schemas": {**schemas, **_SCHEMAS},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{"token": []}, {}],
         "paths": {
-            "/v1/alerts": {"get": _operation("Stored alerts, latest change first, in pages", _filters() + _paging())},
+            "/v1/alerts": {
+                "get": _operation("Stored alerts, latest change first, in pages", _filters() + _paging(), answer="Page")
+            },
             "/v1/alerts/stream": {
                 "get": _operation("Alerts as server-sent events, as they happen", [*_filters(), _LAST_ID], stream=True)
             },
@@ -66,7 +88,9 @@ def openapi() -> dict[str, Any]:
             },
             one + "/attempts": {
                 "parameters": [_ID],
-                "get": _operation("What became of its webhooks, latest first, in pages", [_outcomes(), *_paging()]),
+                "get": _operation(
+                    "What became of its webhooks, latest first, in pages", [_outcomes(), *_paging()], answer="Page"
+                ),
             },
             one + "/test": {"parameters": [_ID], "post": _operation("Send a test delivery", status=202)},
             one + "/resume": {"parameters": [_ID], "post": _operation("Enable it and deliver what waits", status=202)},
@@ -83,15 +107,16 @@ def _operation(
     parameters: list[dict[str, Any]] | None = None,
     *,
     body: str = "",
+    answer: str = "",
     status: int = 200,
     stream: bool = False,
 ) -> dict[str, Any]:
     kind = "text/event-stream" if stream else "application/json"
-    schema = _TEXT if stream else {"type": "object"}
-    answer: dict[str, Any] = {"description": "Done."}
+    shape: dict[str, Any] = {"$ref": f"#/components/schemas/{answer}"} if answer else {"type": "object"}
+    done: dict[str, Any] = {"description": "Done."}
     if status != 204:
-        answer["content"] = {kind: {"schema": schema}}
-    operation: dict[str, Any] = {"summary": summary, "responses": {str(status): answer, **_ERRORS}}
+        done["content"] = {kind: {"schema": _TEXT if stream else shape}}
+    operation: dict[str, Any] = {"summary": summary, "responses": {str(status): done, **_ERRORS}}
     if parameters:
         operation["parameters"] = parameters
     if body:
@@ -101,10 +126,12 @@ def _operation(
 
 
 def _filters() -> list[dict[str, Any]]:
-    known = {"severity": {"enum": list(get_args(Severity))}, "state": {"enum": list(get_args(State))}}
+    """From the types: each parameter may be repeated, and takes what its field of the filter takes."""
+    _, found = msgspec.json.schema_components([AlertFilter])
+    fields = found["AlertFilter"]["properties"]
     return [
-        {"name": name, "in": "query", "schema": {"type": "array", "items": {**_TEXT, **known.get(name, {})}}}
-        for name in ("account", "rule", "severity", "place", "campaign", "state")
+        {"name": name, "in": "query", "schema": {k: v for k, v in fields[field].items() if k != "default"}}
+        for name, field in PARAMETERS.items()
     ]
 
 
@@ -114,6 +141,8 @@ def _outcomes() -> dict[str, Any]:
 
 
 def _paging() -> list[dict[str, Any]]:
-    limit = {"type": "integer", "minimum": 1, "maximum": 1000}
-    kinds = {"since": _TEXT, "until": _TEXT, "cursor": _TEXT, "limit": limit}
+    limit = {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}
+    moment = {**_TEXT, "description": "15m, 2h, 7d before now, or an ISO 8601 date or date-time."}
+    cursor = {**_TEXT, "description": "`next` of the page before."}
+    kinds = {"since": moment, "until": moment, "cursor": cursor, "limit": limit}
     return [{"name": name, "in": "query", "schema": schema} for name, schema in kinds.items()]

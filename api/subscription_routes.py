@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -27,22 +27,30 @@ BodyT = TypeVar("BodyT")
 _MOST_BODY = 64 * 1024
 _MOST_PER_OWNER = 1000
 
+_Url = Annotated[str, msgspec.Meta(pattern="^https?://", max_length=2048)]
+_Name = Annotated[str, msgspec.Meta(max_length=200)]
+_B = "[A-Za-z0-9+/]"
+#: 24 to 64 bytes in base64.
+_SECRET = f"^whsec_(({_B}{{4}}){{8,20}}({_B}{{2}}==|{_B}{{3}}=)?|({_B}{{4}}){{21}}({_B}{{2}}==)?)$"
+_Secret = Annotated[str, msgspec.Meta(pattern=_SECRET)]
+_Grace = Annotated[float, msgspec.Meta(ge=0, le=30 * 86_400)]
+
 
 class Create(msgspec.Struct, forbid_unknown_fields=True):
     """Body of POST /v1/subscriptions."""
 
-    url: str
-    name: str = ""
+    url: _Url
+    name: _Name = ""
     format: Format = "standard"
     filter: AlertFilter = AlertFilter()
-    secret: str | None = None
+    secret: _Secret | None = None
 
 
 class Change(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Body of PATCH /v1/subscriptions/{id}; what is absent stays."""
 
-    url: str | msgspec.UnsetType = msgspec.UNSET
-    name: str | msgspec.UnsetType = msgspec.UNSET
+    url: _Url | msgspec.UnsetType = msgspec.UNSET
+    name: _Name | msgspec.UnsetType = msgspec.UNSET
     format: Format | msgspec.UnsetType = msgspec.UNSET
     filter: AlertFilter | msgspec.UnsetType = msgspec.UNSET
     paused: bool | msgspec.UnsetType = msgspec.UNSET
@@ -51,8 +59,8 @@ class Change(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 class Rotate(msgspec.Struct, forbid_unknown_fields=True):
     """Body of POST …/rotate: a secret of one's own, and how long the former one signs too, seconds."""
 
-    secret: str | None = None
-    grace_s: float | None = None
+    secret: _Secret | None = None
+    grace_s: _Grace | None = None
 
 
 class Redeliver(msgspec.Struct, forbid_unknown_fields=True):
@@ -132,8 +140,6 @@ class _Routes:
         before = self._find(request)
         body = await _body(request, Rotate)
         grace_s = self._store.settings.rotation_grace_s if body.grace_s is None else body.grace_s
-        if not 0 <= grace_s <= 30 * 86_400:
-            raise web.HTTPUnprocessableEntity(text="grace_s: from 0 to 2592000")
         try:
             after = before.rotated(_now_ms(), int(grace_s * 1000), body.secret)
         except ConfigError as error:

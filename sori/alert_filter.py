@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -14,6 +14,8 @@ State = Literal["opened", "updated", "closed"]
 Severity = Literal["low", "medium", "high", "critical"]
 
 _MOST_VALUES, _MOST_LENGTH = 100, 256
+_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=_MOST_LENGTH)]
+_Texts = Annotated[tuple[_Text, ...], msgspec.Meta(max_length=_MOST_VALUES)]
 FIELDS = ("accounts", "rules", "severities", "places", "campaigns", "states")
 
 
@@ -23,12 +25,12 @@ class AlertFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     A place is `country`, `country/region` or `country/region/city` and takes in everything below it.
     """
 
-    accounts: tuple[str, ...] = ()
-    rules: tuple[str, ...] = ()
-    severities: tuple[Severity, ...] = ()
-    places: tuple[str, ...] = ()
-    campaigns: tuple[str, ...] = ()
-    states: tuple[State, ...] = ()
+    accounts: _Texts = ()
+    rules: _Texts = ()
+    severities: Annotated[tuple[Severity, ...], msgspec.Meta(max_length=_MOST_VALUES)] = ()
+    places: _Texts = ()
+    campaigns: _Texts = ()
+    states: Annotated[tuple[State, ...], msgspec.Meta(max_length=_MOST_VALUES)] = ()
 
     def check(self) -> AlertFilter:
         """Itself. Raises ConfigError for too many, too long or unknown values."""
