@@ -112,3 +112,34 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
     """The last stage switches to a numeric user, and no service switches back."""
     assert re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE)[-1] == "10001"
     assert not any("user" in spec for spec in SERVICES.values())
+
+
+def test_secrets_are_files_and_no_password_is_a_variable() -> None:
+    """Each secret that a service names is declared, exists, and is asked for at its path; the parts agree."""
+    folder = ROOT / "deploy/docker/secrets"
+    for name, spec in COMPOSE["secrets"].items():
+        assert spec["file"] == f"${{SORI_SECRETS:-./deploy/docker/secrets}}/{name}"
+        assert (folder / name).is_file()
+    for service, spec in SERVICES.items():
+        values = {name: str(value) for name, value in spec.get("environment", {}).items()}
+        files = {value.rpartition("/")[2] for value in values.values() if value.startswith("/run/secrets/")}
+        assert files <= set(spec.get("secrets", [])) <= set(COMPOSE["secrets"]), service
+        plain = {name for name in values if "PASSWORD" in name or "SECRET" in name} - {"CLICKHOUSE_READER_PASSWORD"}
+        assert all(name.endswith("_FILE") for name in plain), service
+    password = (folder / "clickhouse-password").read_text().strip()
+    assert f"sori:{password}@clickhouse" in (folder / "clickhouse-dsn").read_text()
+
+
+@pytest.mark.parametrize("service", [*STAGES, *ONE_SHOTS, "prometheus", "grafana"])
+def test_what_need_not_write_cannot(service: str) -> None:
+    """A read-only root and no new privileges; our own stages have no capabilities either."""
+    spec = SERVICES[service]
+    assert spec["read_only"]
+    assert "no-new-privileges:true" in spec["security_opt"]
+    assert spec.get("cap_drop") == ["ALL"] or service not in {*STAGES, *ONE_SHOTS}
+
+
+def test_the_live_page_asks_every_stage() -> None:
+    """The api knows where each other stage is ready or not."""
+    asked = dict(pair.split("=") for pair in SERVICES["api"]["environment"]["SORI_API__STAGES"].split(","))
+    assert asked == {name: f"http://{name}:{port}" for name, port in STAGES.items() if name != "api"}

@@ -39,5 +39,13 @@ def test_the_reader_may_only_read() -> None:
     assert user.findtext("profile") == "reader"
     assert user.findtext("grants/query") == "GRANT SELECT ON sori.*"
     assert config.findtext("profiles/reader/readonly") == "1"
-    variable = "CLICKHOUSE_READER_PASSWORD"
-    assert SERVICES["grafana"]["environment"][variable] == SERVICES["clickhouse"]["environment"][variable]
+    password = user.find("password")
+    assert password is not None
+    asked = SERVICES["clickhouse"]["environment"][password.attrib["from_env"]]
+    source = (ROOT / "deploy/grafana/provisioning/datasources/sori.yaml").read_text()
+    assert "password: $__file{/run/secrets/reader-password}" in source
+    assert "reader-password" in SERVICES["grafana"]["secrets"]
+    default = (ROOT / "deploy/docker/secrets/reader-password").read_text().strip()
+    assert asked == f"${{CLICKHOUSE_READER_PASSWORD:-{default}}}"
+    # Grafana's client sets a time limit with every query: a reader that may not change it can read nothing
+    assert config.find("profiles/reader/constraints/max_execution_time/changeable_in_readonly") is not None
