@@ -12,6 +12,7 @@ import orjson
 import structlog
 from structlog.typing import Processor
 
+from runtime.log_repeats import RepeatFilter
 from sori.settings.log import LogSettings
 
 #: Libraries whose INFO is noise for an operator; their warnings are not.
@@ -34,6 +35,7 @@ def configure_logging(settings: LogSettings, *, stage: str) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=common, processors=_render(console)))
+    handler.addFilter(RepeatFilter(settings.repeat_s))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -20,6 +20,7 @@ adopt_library_loggers()
 early.info("hello", answer=42, blob=b"x")
 library.warning("slow %s", "broker")
 library.info("chatter")
+[logging.getLogger("aiokafka.conn").error("no broker at %s", n) for n in range(1000)]
 logging.getLogger("aiohttp.server").error("oops", exc_info=ValueError("boom"))
 structlog.get_logger().debug("hidden")
 """
@@ -34,15 +35,15 @@ def run(log_format: str) -> list[str]:
 
 
 def test_json_lines_carry_stage_level_time_and_fields() -> None:
-    """Our lines and the libraries' have the same shape; library chatter below warning is dropped."""
+    """Our lines and the libraries' have the same shape; library chatter below warning and repeats are dropped."""
     lines = [json.loads(line) for line in run("json")]
-    assert [line["event"] for line in lines] == ["hello", "slow broker", "oops"]
+    assert [line["event"] for line in lines] == ["hello", "slow broker", "no broker at 0", "oops"]
     assert {line["stage"] for line in lines} == {"streams"}
-    assert [line["level"] for line in lines] == ["info", "warning", "error"]
-    assert [line["logger"] for line in lines] == ["early", "faust.worker", "aiohttp.server"]
+    assert [line["level"] for line in lines] == ["info", "warning", "error", "error"]
+    assert [line["logger"] for line in lines] == ["early", "faust.worker", "aiokafka.conn", "aiohttp.server"]
     assert lines[0]["answer"] == 42
     assert all(line["timestamp"].endswith("Z") for line in lines)
-    assert "ValueError: boom" in lines[2]["exception"]
+    assert "ValueError: boom" in lines[3]["exception"]
 
 
 def test_auto_is_json_when_stderr_is_no_terminal() -> None:
