@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,10 @@ from pydantic import BaseModel
 from sori.cli.main import COMMANDS
 from sori.settings import Settings
 from sori.settings.root import PREFIX
+from sori.topics import EVENTS
 
 FOLDER = Path(__file__).parents[2] / "deploy/k8s"
+KEDA = FOLDER.with_name("k8s-keda")
 KUSTOMIZATION: dict[str, Any] = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
 OBJECTS: list[dict[str, Any]] = [
     thing for name in KUSTOMIZATION["resources"] for thing in yaml.safe_load_all((FOLDER / name).read_text())
@@ -105,3 +110,54 @@ def test_the_spool_comes_back_with_its_pod() -> None:
         assert scaler["spec"]["scaleTargetRef"]["kind"] == WORKLOADS[name]["kind"]
         assert "replicas" not in WORKLOADS[name]["spec"]
     assert named("HorizontalPodAutoscaler")["streams"]["spec"]["maxReplicas"] <= Settings().kafka.event_partitions
+
+
+def built(folder: Path) -> list[dict[str, Any]]:
+    """What `kubectl apply -k` would send."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("no kubectl on this machine")
+    run = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False, timeout=60)
+    assert run.returncode == 0, run.stderr
+    return [thing for thing in yaml.safe_load_all(run.stdout) if thing]
+
+
+def test_kustomize_builds_it_with_and_without_keda() -> None:
+    """Everything of the files comes out, in the pinned release; with KEDA the stream stage has one scaler only."""
+    plain, keda = built(FOLDER), built(KEDA)
+    assert len(plain) == len(OBJECTS) + 1  # the generated ConfigMap
+    images = {c["image"] for o in plain if o["kind"] in {"Deployment", "StatefulSet", "Job"}
+              for c in o["spec"]["template"]["spec"]["containers"]}  # fmt: skip
+    assert images == {f"sori-event-pipeline:{KUSTOMIZATION['images'][0]['newTag']}"}
+    scalers = {(o["kind"], o["metadata"]["name"]) for o in keda if "Scale" in o["kind"] or "Autoscaler" in o["kind"]}
+    assert scalers == {("HorizontalPodAutoscaler", "ingest"), ("ScaledObject", "streams")}
+
+
+def test_keda_watches_the_group_and_topic_of_the_streams() -> None:
+    """Lag is measured where it is made."""
+    scaled = yaml.safe_load((KEDA / "streams-by-lag.yaml").read_text())["spec"]
+    settings, trigger = Settings(), scaled["triggers"][0]["metadata"]
+    assert trigger["consumerGroup"] == settings.streams.group
+    assert trigger["topic"] == EVENTS.name(settings.kafka.topic_prefix)
+    assert f"SORI_KAFKA__BOOTSTRAP={trigger['bootstrapServers']}" in (FOLDER / "stages.env").read_text()
+    assert scaled["maxReplicaCount"] <= settings.kafka.event_partitions
+    assert scaled["scaleTargetRef"]["name"] in named("Deployment")
+
+
+def test_only_notify_reaches_the_world_and_only_doors_are_open() -> None:
+    """Each policy selects pods that exist; egress is closed by default, and notify's leaves private networks out."""
+    policies = {name: thing["spec"] for name, thing in named("NetworkPolicy").items()}
+    assert policies["sori-closed"]["policyTypes"] == ["Ingress", "Egress"]
+    (doors,) = policies["sori-doors"]["podSelector"]["matchExpressions"]
+    assert set(doors["values"]) == {"ingest", "api"}
+    world = policies["sori-subscribers"]
+    assert world["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "notify"}
+    v4, v6 = (block["ipBlock"] for block in world["egress"][0]["to"])
+    assert all(ip_network(private).subnet_of(ip_network(v4["cidr"])) for private in v4["except"])
+    for private in ("10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1"):
+        assert any(ip_address(private) in ip_network(one) for one in v4["except"]), private
+    assert any(ip_address("fd00::1") in ip_network(one) for one in v6["except"])
+
+
+def test_every_stage_that_scales_has_a_budget() -> None:
+    """A drained node takes one pod at a time; notify is one pod, and its restart loses nothing."""
+    assert set(named("PodDisruptionBudget")) == set(STAGES) - {"notify"}
