@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, Protocol, cast
 
+import structlog
 from aiokafka.errors import CommitFailedError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
@@ -19,6 +20,8 @@ from faust.types.tuples import ConsumerMessage
 
 from streams.batches import Batch
 from streams.checkpoint import Checkpoint
+
+log = structlog.get_logger(__name__)
 
 
 class Checkpointer(Protocol):
@@ -74,6 +77,20 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     """aiokafka in its own thread, committing checkpoints with their metadata."""
 
     _epoch = 0
+    _committing: asyncio.Lock | None = None
+
+    async def commits_done(self) -> None:
+        """Wait for a commit that is on its way."""
+        await self.call_thread(self._commits_done)
+
+    async def _commits_done(self) -> None:
+        async with self._commit_lock():
+            pass
+
+    def _commit_lock(self) -> asyncio.Lock:
+        if self._committing is None:
+            self._committing = asyncio.Lock()
+        return self._committing
 
     async def rewind(self, positions: Mapping[TP, int], epoch: int) -> None:
         """Seek every partition; what a fetch returns from now on belongs to `epoch`."""
@@ -92,6 +109,13 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         fetched.epoch = self._epoch
         return fetched
 
+    async def seek_again(self, tp: TP, offset: int) -> None:
+        """Seek one partition within the epoch."""
+        await self.call_thread(self._seek_again, tp, offset)
+
+    async def _seek_again(self, tp: TP, offset: int) -> None:
+        self._ensure_consumer().seek(TopicPartition(tp.topic, tp.partition), offset)
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # Faust hard-codes 1.5 s: a quiet partition's long poll then delays its busy neighbours by as much.
@@ -99,6 +123,10 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        async with self._commit_lock():
+            return await self._commit_points(offsets)
+
+    async def _commit_points(self, offsets: Mapping[TP, int]) -> bool:
         points = _checkpointer(self.app).flush_points()
         consumer = self._ensure_consumer()
         assigned = self.assignment()
@@ -128,6 +156,8 @@ class BatchConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._epoch = 0
         self._yielded: dict[TP, int] = {}
+        self._expected: dict[TP, int] = {}
+        self._doubted: dict[TP, tuple[int, int]] = {}
         super().__init__(*args, **kwargs)
         self._read_offset = _NoReadOffsets()
 
@@ -144,13 +174,29 @@ class BatchConsumer(driver.Consumer):
                 await self.wait(self.can_resume_flow)  # type: ignore[arg-type] # Faust does the same
             if self.should_stop or epoch != self._epoch:
                 return
-            if records:
-                faust_tp = TP(tp.topic, tp.partition)
+            faust_tp = TP(tp.topic, tp.partition)
+            if records and not await self._skipped(faust_tp, records[0].offset):
                 yield faust_tp, self._to_batch(faust_tp, records, epoch)
+
+    async def _skipped(self, tp: TP, first: int) -> bool:
+        """Whether records were passed over before `first`, and will be read now.
+
+        Faust cancels a fetch when it stops its fetcher for a rebalance; the one in the thread goes on, moves the
+        position, perhaps after our seek, and what it brought is nobody's. So a batch must begin where the one before
+        ended. Where the same gap shows again, the log has it: retention, for instance.
+        """
+        expected = self._expected.get(tp)
+        if expected is None or first <= expected or self._doubted.get(tp) == (expected, first):
+            return False
+        self._doubted[tp] = (expected, first)
+        log.info("reading again what an abandoned fetch took", tp=str(tp), wanted=expected, got=first)
+        await self._thread.seek_again(tp, expected)
+        return True
 
     def _to_batch(self, tp: TP, records: list[Any], epoch: int) -> ConsumerMessage:
         batch = Batch(tp, records, epoch, self._yielded.get(tp))
         self._yielded[tp] = batch.last_offset
+        self._expected[tp] = batch.last_offset + 1
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
         last = records[-1]
         return ConsumerMessage(
@@ -170,6 +216,9 @@ class BatchConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Read the committed checkpoints, rebuild the operators, and rewind to what they need."""
         checkpointer = _checkpointer(self.app)
+        # What is read below must still be committed when the operators stand on it.
+        checkpointer.suspend()
+        await self._thread.commits_done()
         assigned = self.assignment()
         committed = await checkpointer.committed(assigned)
         fresh = [tp for tp in assigned if tp not in committed]
@@ -178,7 +227,8 @@ class BatchConsumer(driver.Consumer):
         self._yielded.clear()
         positions = checkpointer.restore({tp: committed.get(tp) for tp in assigned}, self._epoch)
         # Every partition is sought, also where nothing is committed: a fetch may have moved its position already.
-        await self._thread.rewind({**{TP(tp[0], tp[1]): at for tp, at in beginnings.items()}, **positions}, self._epoch)
+        self._expected = {**{TP(tp[0], tp[1]): at for tp, at in beginnings.items()}, **positions}
+        await self._thread.rewind(self._expected, self._epoch)
         self._committed_offset.update({tp: committed[tp].offset if tp in committed else None for tp in assigned})
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:

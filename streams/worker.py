@@ -166,7 +166,7 @@ class StreamWorker:
             meters.observe_outputs(outputs)
             meters.flush_seconds.labels("all").observe(time.monotonic() - clock)
             for tp, slot, checkpoint in taken:
-                if self._slots.get(tp) is slot:
+                if self._slots.get(tp) is slot and not self._suspended:
                     slot.flushed_to(checkpoint)
                     self._points[tp] = checkpoint
             return True

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 from faust.types import TP
 
 from sori.errors import StorageUnavailable
 from sori.settings.rules import RulesSettings
+from sori.topics import CTR_WINDOWS
 from streams.batches import Batch
 from streams.checkpoint import BEGINNING_MS, Checkpoint, Pin
 from streams.device_operator import DeviceOperator
@@ -43,6 +45,11 @@ def kafka() -> Kafka:
 @pytest.fixture
 def worker(kafka: Kafka) -> StreamWorker:
     """A worker of one hop, assigned one partition from the beginning."""
+    return worker_of(kafka)
+
+
+def worker_of(kafka: Kafka) -> StreamWorker:
+    """Likewise, by hand."""
 
     async def nothing(_tps: object) -> dict[TP, Checkpoint]:
         return {}
@@ -109,3 +116,43 @@ def test_a_foreign_metadata_string_means_no_replay():
     """A commit by a tool, or by an older version, is taken at its word."""
     for text in ("", None, "x", "{}", '{"low":"a"}'):
         assert Checkpoint.parse(7, text) == Checkpoint(7, Pin(7, BEGINNING_MS))
+
+
+def newest(outputs: list[Output]) -> dict[str, tuple[int, int]]:
+    """What a reader of the click-through rows keeps: version and impressions of each window, highest version wins."""
+    found: dict[str, tuple[int, int]] = {}
+    for output in outputs:
+        if output.topic is CTR_WINDOWS:
+            for row in map(orjson.loads, output.value.split(b"\n")):
+                key = f"{row['window_start']}/{row['campaign_id']}"
+                found[key] = max(found.get(key, (0, 0)), (row["version"], row["impressions"]))
+    return found
+
+
+async def test_what_a_frozen_worker_emits_when_it_wakes_never_beats_what_the_others_emitted(worker, kafka):
+    """A version says up to which offset was counted, so an older one has nothing to say that the newer does not."""
+    worker.on_batch(batch(0, 5))  # here it freezes; another worker goes on
+    heirs_kafka = Kafka()
+    heir = worker_of(heirs_kafka)
+    heir.on_batch(batch(0, 9))
+    await heir.flush()
+    before = newest(heirs_kafka.sent)
+    await worker.flush()
+    assert kafka.sent
+    assert newest(heirs_kafka.sent + kafka.sent) == before
+
+
+async def test_between_losing_partitions_and_getting_some_nothing_is_flushed_or_committable(worker, kafka):
+    """A commit from before the rebalance must not go out under the generation that comes after it."""
+    worker.on_batch(batch(0, 5))
+    await worker.flush()
+    worker.on_batch(batch(5, 2, follows=4))
+    worker.suspend()
+    sent = len(kafka.sent)
+    assert worker.flush_points() == {}
+    assert not await worker.flush()
+    assert len(kafka.sent) == sent
+    worker.restore({TOPIC: None}, 2)
+    worker.on_batch(batch(0, 7, epoch=2))
+    assert await worker.flush()
+    assert worker.flush_points()[TOPIC].offset == 7

@@ -23,7 +23,7 @@ KEENER = RulesSettings.model_validate(
 def facts_of(log: Sequence[Message], flushes: Sequence[Flush] = ()) -> Facts:
     """What a source would know of a log read from its beginning."""
     starts = {message.partition: 0 for message in log}
-    return Facts(log[0].entry.timestamp, log[-1].entry.timestamp + 1, starts, flushes)
+    return Facts(log[0].entry.timestamp, starts, flushes, all_flushes=bool(flushes))
 
 
 def run(replay: Replay, log: Sequence[Message], seed: int, step_ms: int = 20_000) -> None:
@@ -115,6 +115,6 @@ def test_history_cut_short_convicts_nobody_for_want_of_a_past():
     starts: dict[int, int] = {}
     for message in tail:
         starts.setdefault(message.partition, message.entry.offset)
-    replay = Replay(STREAMS, [RULES], Facts(first_ms, first_ms, starts))
+    replay = Replay(STREAMS, [RULES], Facts(first_ms, starts))
     run(replay, tail, 1)
     assert replay.alerts == [{}]

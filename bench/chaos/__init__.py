@@ -1,0 +1,1 @@
+"""Stream workers under faults, against the truth."""

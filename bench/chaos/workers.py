@@ -1,0 +1,102 @@
+"""Stream workers as real processes, and what can befall them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from sori.settings.kafka import KafkaSettings
+from tests.support.stage_process import StageProcess
+
+SESSION_TIMEOUT_S = 2.0
+#: Times so short that a run of a minute sees windows evicted and episodes closed.
+ENV = {
+    "SORI_STREAMS__ADMIN_PORT": "0",
+    "SORI_STREAMS__LATENESS_S": "200",
+    "SORI_STREAMS__SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
+    "SORI_STREAMS__FLUSH_INTERVAL_S": "0.5",
+    "SORI_RULES__EPISODES__COOLDOWN_S": "10",
+    "SORI_RULES__CLICK_WITHOUT_IMPRESSION__WINDOW_S": "20",
+    "SORI_RULES__CLICK_WITHOUT_IMPRESSION__HORIZON_S": "20",
+    "SORI_RULES__DEVICE_AUTH_BURST__BASELINE_WINDOWS": "1",
+    "SORI_RULES__DEVICE_EVENT_BURST__BASELINE_WINDOWS": "1",
+    "SORI_RULES__DEVICE_CLICK_BURST__WINDOW_S": "20",
+    "SORI_RULES__DEVICE_CLICK_BURST__BASELINE_S": "20",
+}
+#: Weights of faults in a random run.
+FAULTS = {"kill -9": 4, "zombie": 3, "leave": 2, "join": 3, "short stop": 1}
+
+
+@dataclass
+class Fleet:
+    """Up to `size` workers; each fault is counted by its name."""
+
+    kafka: KafkaSettings
+    group: str
+    folder: Path
+    size: int
+    rng: Random
+    done: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        env = {**ENV, "SORI_STREAMS__GROUP": self.group}
+        # the first is a static member: it comes back without a rebalance where it is quick enough
+        self.workers = [
+            StageProcess(
+                "streams",
+                self.kafka,
+                self.folder / f"worker{number}.log",
+                {**env, "SORI_STREAMS__INSTANCE_ID": "static"} if number == 0 else env,
+            )
+            for number in range(self.size)
+        ]
+
+    def start(self) -> None:
+        """Start all."""
+        for worker in self.workers:
+            worker.start()
+
+    async def befall(self, fault: str | None = None) -> str:
+        """One fault, the given one or one at random; returns its name when it is over."""
+        up = [worker for worker in self.workers if worker.running]
+        if fault is None:
+            possible = {
+                name: weight
+                for name, weight in FAULTS.items()
+                if (name != "join" or len(up) < self.size) and (name != "leave" or len(up) > 1)
+            }
+            fault = self.rng.choices(list(possible), list(possible.values()))[0]
+        self.done[fault] += 1
+        if fault == "join":
+            next(worker for worker in self.workers if not worker.running).start()
+            return fault
+        worker = self.rng.choice(up)
+        if fault == "kill -9":
+            await asyncio.to_thread(worker.kill)
+            worker.start()
+        elif fault == "leave":
+            await asyncio.to_thread(worker.stop)
+        else:
+            worker.signal(signal.SIGSTOP)
+            await asyncio.sleep(SESSION_TIMEOUT_S * (2.5 if fault == "zombie" else 0.4))
+            worker.signal(signal.SIGCONT)
+        return fault
+
+    def restart_dead(self) -> int:
+        """Start workers that ended by themselves, as a supervisor does; returns how many."""
+        dead = [worker for worker in self.workers if not worker.running]
+        for worker in dead:
+            worker.start()
+        return len(dead)
+
+    def stop(self) -> list[int]:
+        """Stop all; their exit codes."""
+        return [worker.stop() for worker in self.workers]
+
+    def logs(self) -> str:
+        """What all of them logged."""
+        return "".join(worker.log_text() for worker in self.workers)
