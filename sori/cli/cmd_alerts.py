@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sori.cli.asking import AccountOption, ApiPortOption, ConfigOption, DataDirOption, SinceOption, asking, moment
+from sori.cli.columns import Column, WideOption, show_columns
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console
 
 _COLOURS = {"low": "cyan", "medium": "yellow", "high": "red", "critical": "bold red"}
 
@@ -23,6 +24,7 @@ def alerts(
     state: Annotated[str | None, typer.Option(help="Only opened, updated or closed.", show_default=False)] = None,
     account: AccountOption = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most alerts shown.")] = 50,
+    wide: WideOption = False,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
     config: ConfigOption = None,
@@ -43,7 +45,7 @@ def alerts(
         changed = [row for row in found if seen.get(row["alert_id"]) != row["updated_at"] + row["state"]]
         seen |= {row["alert_id"]: row["updated_at"] + row["state"] for row in changed}
         if changed:
-            console.print(_table(changed))
+            show(console, changed, wide=wide)
         elif not follow:
             console.print("no alerts")
         if not follow:
@@ -51,26 +53,27 @@ def alerts(
         time.sleep(1.0)
 
 
-def _table(found: list[dict[str, Any]]) -> Table:
-    from rich.table import Table
+def show(console: Console, found: list[dict[str, Any]], *, wide: bool = False) -> None:
+    """Print alerts as a table; text from outside is shown as it is, even where it looks like markup."""
+    from rich.markup import escape
 
-    table = Table()
-    for name in ("opened", "state", "severity", "rule", "account", "subject", "observed", "expected", "lasted"):
-        table.add_column(name, justify="right" if name in ("observed", "expected", "lasted") else "left")
-    for row in found:
-        colour = _COLOURS.get(row["severity"], "white")
-        table.add_row(
-            row["opened_at"][:19],
-            row["state"],
-            f"[{colour}]{row['severity']}[/]",
-            row["rule"],
-            row["account_id"],
-            f"{row['subject_kind']} {row['subject']}",
-            f"{row['observed']:g}",
-            f"{row['expected']:.3g}",
-            str(_lasted(row)),
-        )
-    return table
+    severities = [f"[{_COLOURS.get(row['severity'], 'white')}]{escape(row['severity'])}[/]" for row in found]
+    # the date only where not all are of one day
+    one_day = len({row["opened_at"][:10] for row in found}) == 1
+    opened = [row["opened_at"][11 if one_day else 0 : 19] for row in found]
+    columns = (
+        Column("opened", opened),
+        Column("state", [escape(row["state"]) for row in found]),
+        Column("severity", severities),
+        Column("rule", [escape(row["rule"]) for row in found], folds=True),
+        Column("account", [escape(row["account_id"]) for row in found], rank=2, folds=True),
+        Column("subject", [escape(f"{row['subject_kind']} {row['subject']}") for row in found], folds=True),
+        Column("observed", [f"{row['observed']:g}" for row in found], rank=1, justify="right"),
+        Column("expected", [f"{row['expected']:.3g}" for row in found], rank=3, justify="right"),
+        Column("lasted", [str(_lasted(row)) for row in found], rank=4, justify="right"),
+    )
+    title = f"Opened on {found[0]['opened_at'][:10]} (UTC)" if one_day else None
+    show_columns(console, columns, title, wide=wide)
 
 
 def _lasted(row: dict[str, Any]) -> timedelta:
