@@ -27,18 +27,18 @@ class Rule:
 RULES = (
     Rule("sori-fraud-open", "Fraud is going on",
          "SELECT count() AS open FROM alerts_current WHERE state != 'closed' AND severity IN ('high', 'critical')"
-         " AND updated_at > now() - INTERVAL 10 MINUTE",
+         " AND updated_at > now64(3) - INTERVAL 10 MINUTE",
          0, "0s", "critical", "A severe fraud episode is open.", "sori-fraud"),
     Rule("sori-no-events", "No event is stored",
          "SELECT dateDiff('second', max(received_at), now64(3)) AS age FROM events"
-         " WHERE created_at > now() - INTERVAL 2 DAY",
+         " WHERE created_at > now64(3) - INTERVAL 2 DAY",
          900, "5m", "warning", "Nothing was stored for a quarter of an hour.", "sori-health"),
     Rule("sori-quarantine", "Deliveries are quarantined",
-         "SELECT count() AS refused FROM quarantine_current WHERE received_at > now() - INTERVAL 15 MINUTE",
+         "SELECT count() AS refused FROM quarantine_current WHERE received_at > now64(3) - INTERVAL 15 MINUTE",
          0, "1m", "warning", "A proven sender sends what cannot be read: sori quarantine list.", "sori-health"),
     Rule("sori-late", "Many events come late",
-         "SELECT (SELECT count() FROM late_events WHERE received_at > now() - INTERVAL 15 MINUTE)"
-         " / greatest((SELECT count() FROM events WHERE received_at > now() - INTERVAL 15 MINUTE), 1) AS share",
+         "SELECT (SELECT count() FROM late_events WHERE received_at > now64(3) - INTERVAL 15 MINUTE)"
+         " / greatest((SELECT count() FROM events WHERE received_at > now64(3) - INTERVAL 15 MINUTE), 1) AS share",
          0.05, "10m", "warning", "Over 5 % of events come too late: look at clocks.", "sori-health"),
 )  # fmt: skip
 

@@ -19,7 +19,7 @@ def health() -> Dashboard:
     for panel in (
         number("Freshness", "Age of the newest stored event; it also grows when nothing is sent.", "s",
                "SELECT dateDiff('second', max(received_at), now64(3)) AS age FROM events"
-               " WHERE created_at > now() - INTERVAL 1 DAY"),
+               " WHERE created_at > now64(3) - INTERVAL 1 DAY"),
         number("Late events", "Beyond the allowed lateness; their windows are recounted.", "short",
                "SELECT count() FROM late_events WHERE $__timeFilter(received_at)"),
         number("Quarantined", "Sent by a proven sender and refused: see sori quarantine list.", "short",
