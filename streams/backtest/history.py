@@ -72,15 +72,16 @@ class Span:
 class Facts:
     """What a source knows of a span before it is read.
 
-    `begin_ms`: everything received from then on is given. `starts`: first offset of each partition that has records in
-    the span. `flushes`: in the order of each roll-up partition's offsets, as far as they are known.
+    `begin_ms`: when the first of it was received, or before. `starts`: first offset of each partition that has
+    records in it. `flushes`: in the order of each roll-up partition's offsets, as far as they are known.
+    `all_flushes`: none happened before the first of them.
     `place_partitions`: how many partitions the roll-up topic has; 0: as many as the registry says.
     """
 
     begin_ms: int
-    end_ms: int
     starts: Mapping[int, int]
     flushes: Sequence[Flush] = ()
+    all_flushes: bool = False
     place_partitions: int = 0
 
 

@@ -45,6 +45,7 @@ class Replay:
         self._interval_ms = max(1, int(streams.flush_interval_s * 1000))
         self._idle_ms = int(streams.idle_after_s * 1000)
         self._complete_ms = facts.begin_ms + self._policy.max_skew_ms
+        self._all_known = facts.all_flushes
         self._versions: dict[int, list[int]] = {}
         for flush in facts.flushes:
             self._versions.setdefault(flush.source, []).append(flush.version)
@@ -107,7 +108,8 @@ class Replay:
         # a log read from its very first record is complete for all time; else, for what cannot have been before
         resume = None if first == 0 else Checkpoint(first, Pin(first, self._complete_ms))
         operator = DeviceVariants(batch.partition, self._policy, self._variants, resume)
-        cutter = Cutter(sorted(set(self._versions.get(batch.partition, ()))), self._interval_ms)
+        versions = sorted(set(self._versions.get(batch.partition, ())))
+        cutter = Cutter(versions, self._interval_ms, 0 if self._all_known else None)
         source = self._sources[batch.partition] = _Source(operator, cutter)
         return source
 

@@ -28,10 +28,14 @@ class Cut(NamedTuple):
 
 
 class Cutter:
-    """Where one partition is flushed: at `versions` between the first and the last of them, else every interval."""
+    """Where one partition is flushed: at `versions` between the first and the last of them, else every interval.
 
-    def __init__(self, versions: Sequence[int], interval_ms: int) -> None:
+    `known_from`: no flush is assumed from this offset on up to the last version.
+    """
+
+    def __init__(self, versions: Sequence[int], interval_ms: int, known_from: int | None = None) -> None:
         self._versions = versions
+        self._known_from = known_from if known_from is not None else versions[0] if versions else 0
         self._interval_ms = interval_ms
         self._next = -1
         #: The interval of receipt under way.
@@ -43,9 +47,9 @@ class Cutter:
         if self._next < 0:
             self._next = bisect_right(versions, begin)
             self.tick = records[0].timestamp // self._interval_ms
-        if not versions or after <= versions[0] or begin >= versions[-1]:
+        if not versions or after <= self._known_from or begin >= versions[-1]:
             return [*self._known(records, after), *self._assumed(records, 0)]
-        first = bisect_left(records, versions[0], key=_offset)
+        first = bisect_left(records, self._known_from, key=_offset)
         last = bisect_left(records, versions[-1], key=_offset)
         return [
             *self._assumed(records[:first], 0),
@@ -58,7 +62,7 @@ class Cutter:
         versions = self._versions
         if tick is not None and self.tick >= tick:
             return False
-        return not versions or not versions[0] <= next_offset < versions[-1]
+        return not versions or not self._known_from <= next_offset < versions[-1]
 
     def _assumed(self, records: Sequence[Record], shift: int) -> Iterator[Cut]:
         interval, tick = self._interval_ms, self.tick

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,6 +27,7 @@ from streams.place_operator import PlaceOperator
 from streams.policy import TimePolicy
 
 START_MS = 1_790_000_400_000
+_DAY_MS = 86_400_000
 PLACES = GEO_ROLLUPS.partitions
 
 
@@ -38,14 +40,19 @@ class Message:
     entry: Entry
 
 
+def lately() -> int:
+    """The same time of day within the last day: Kafka drops at once what is older than its retention."""
+    return START_MS + (int(time.time() * 1000) - START_MS) // _DAY_MS * _DAY_MS
+
+
 @cache
 def scenario(
-    name: str, *, seed: int = 5, seconds: float = 360, rate: float = 20, partitions: int = 3
+    name: str, *, seed: int = 5, seconds: float = 360, rate: float = 20, partitions: int = 3, start_ms: int = START_MS
 ) -> tuple[Message, ...]:
     """Everything a scenario sends, in order of receipt; partitions as Kafka's own hash has them."""
     offsets = [0] * partitions
     made = []
-    for planned in plan(SCENARIOS[name], seed, START_MS, seconds, rate).deliveries():
+    for planned in plan(SCENARIOS[name], seed, start_ms, seconds, rate).deliveries():
         value = orjson.dumps(planned.body)
         event = decode(value)
         key = partition_key(event)
