@@ -13,6 +13,11 @@ from aiohttp import web
 from api.alerting import add_alerting
 from api.app import build_app
 from api.kafka_side import KafkaSide
+from api.live_data import LiveData
+from api.live_page import add_live_page
+from api.maintenance import add_maintenance
+from api.pool import EnginePool
+from api.stage_probes import StageProbes
 from runtime.http import serve
 from sori.settings import Settings, load_settings
 from sori.settings.kafka import KafkaSettings
@@ -46,7 +51,8 @@ class Api:
 
     http: aiohttp.ClientSession
     side: KafkaSide
-    pool: NoPool
+    pool: NoPool | EnginePool
+    app: web.Application
 
     async def token(self, right="read", accounts=None, **options) -> dict[str, str]:
         """Headers with a fresh token."""
@@ -65,15 +71,17 @@ def settings_for(kafka: KafkaSettings, **access: object) -> Settings:
 
 
 @asynccontextmanager
-async def api_running(settings: Settings) -> AsyncIterator[Api]:
-    """Serve on a free loopback port, whatever the settings call its address."""
-    pool = NoPool()
+async def api_running(settings: Settings, pool: EnginePool | None = None) -> AsyncIterator[Api]:
+    """Serve on a free loopback port, whatever the settings call its address; `pool` is closed with it."""
+    pool = pool or NoPool()
     app: web.Application = build_app(pool)
     side = add_alerting(app, pool, settings)
+    add_live_page(app, LiveData(pool, StageProbes({})))
+    add_maintenance(app, lambda _task, _params: iter(()), "the note's token")
     async with serve(app, "127.0.0.1", 0, drain_s=0.5) as port:
         await wait_until(lambda: side._ready)
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
-            yield Api(http, side, pool)
+            yield Api(http, side, pool, app)
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import aiohttp
 import pytest
 from hypothesis import given
@@ -42,8 +44,19 @@ MATRIX = [
     (("POST", "/v1/subscriptions/{other}/test", None), (401, 401, 403, 404, 403, 202)),
     (("POST", "/v1/subscriptions/{own}/resume", None), (401, 401, 403, 202, 403, 202)),
     (("POST", "/v1/subscriptions/{own}/redeliver", {"since": "2026-01-01T00:00:00Z"}), (401, 401, 403, 202, 403, 202)),
+    (("GET", "/v1/subscriptions/{own}/attempts", None), (401, 401, 200, 200, 200, 200)),
+    (("GET", "/v1/subscriptions/{other}/attempts", None), (401, 401, 404, 404, 200, 200)),
+    (("POST", "/v1/subscriptions/{other}/resume", None), (401, 401, 403, 404, 403, 202)),
+    (
+        ("POST", "/v1/subscriptions/{other}/redeliver", {"since": "2026-01-01T00:00:00Z"}),
+        (401, 401, 403, 404, 403, 202),
+    ),
+    # a foreign position is refused only for what it is: opening a stream is tested in test_stream.py
+    (("GET", "/v1/alerts/stream?severity=nonsense", None), (401, 401, 400, 400, 400, 400)),
     (("POST", "/v1/query", "SELECT 1"), (401, 401, 403, 403, 200, 200)),
     (("GET", "/v1/ctr", None), (401, 401, 403, 403, 200, 200)),
+    (("GET", "/v1/live?range=nonsense", None), (401, 401, 403, 403, 400, 400)),
+    (("POST", "/v1/maintenance/{own}", {}), (403,) * 6),
     (("GET", "/v1/unheard-of", None), (401, 401, 403, 403, 404, 404)),
     (("DELETE", "/v1/subscriptions/{other}", None), (401, 401, 403, 404, 403, 204)),
     (("DELETE", "/v1/subscriptions/{own}", None), (401, 401, 403, 204, 403, 404)),
@@ -82,6 +95,19 @@ async def test_every_route_by_every_kind_of_token(topics):
         own_sql = [sql for sql in api.pool.asked if "alerts_current" in sql]
         assert [("'acc_1'" in sql) for sql in own_sql][:2] == [True, True]
         assert "acc_2" not in own_sql[0] + own_sql[1]
+
+
+async def test_no_route_is_missing_in_the_matrix(topics):
+    """Every route of the API under /v1: a new one must say what each kind of token gets."""
+    async with api_running(settings_for(topics)) as api:
+        served = {
+            (route.method, route.resource.canonical)
+            for route in api.app.router.routes()
+            if route.resource is not None and route.method != "HEAD" and route.resource.canonical.startswith("/v1/")
+        }
+    served = {(method, re.sub(r"\{\w+\}", "*", path)) for method, path in served}
+    tested = {(method, re.sub(r"\{\w+\}", "*", path.partition("?")[0])) for (method, path, _), _ in MATRIX}
+    assert served - tested == set()
 
 
 async def test_a_secret_is_shown_once_and_tokens_are_nowhere_in_clear(topics):

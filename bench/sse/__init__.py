@@ -1,0 +1,1 @@
+"""Many readers of the alert stream."""
