@@ -18,7 +18,7 @@ import bytewax.operators as op  # type: ignore[import-not-found] # the peers' ow
 import orjson
 from bytewax.connectors.kafka import KafkaSink, KafkaSinkMessage, KafkaSource  # type: ignore[import-not-found]
 from bytewax.dataflow import Dataflow  # type: ignore[import-not-found]
-from bytewax.operators import windowing  # type: ignore[import-not-found]
+from bytewax.operators import windowing
 from bytewax.recovery import RecoveryConfig, init_db_dir  # type: ignore[import-not-found]
 from bytewax.run import cli_main  # type: ignore[import-not-found]
 

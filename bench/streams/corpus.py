@@ -58,30 +58,35 @@ def deliveries(count: int, per_second: int, seed: int = 11, devices: int = DEVIC
         if last is not None and rng.random() < DUPLICATES:
             yield last._replace(time_ms=now, repeated=True)
             continue
-        device = rng.randrange(devices)
-        account = device % ACCOUNTS  # a device is one customer's
-        campaign = account + ACCOUNTS * rng.randrange(CAMPAIGNS // ACCOUNTS)
-        fact = Fact(
-            _event(rng.random()),
-            f"acc_{account}",
-            f"device_{device}",
-            now - rng.randrange(3000),
-            f"cmp_{campaign}",
-            f"mat_{campaign % 15}",
-            "Android" if rng.random() < 0.7 else "iOS",
-            ("United States", f"Region {campaign % 10}", f"City {rng.randrange(CITIES)}"),
-        )
-        last = _delivery(fact, number, now)
+        last = delivery(draw(rng, rng.randrange(devices), now), number, now)
         yield last
 
 
-def _event(draw: float) -> str:
-    if draw < CLICK_RATE:
+def draw(rng: Random, device: int, now: int) -> Fact:
+    """An event of this device, up to 3 s old."""
+    account = device % ACCOUNTS  # a device is one customer's
+    campaign = account + ACCOUNTS * rng.randrange(CAMPAIGNS // ACCOUNTS)
+    city = device // ACCOUNTS % CITIES  # and stays where it is
+    return Fact(
+        _event(rng.random()),
+        f"acc_{account}",
+        f"device_{device}",
+        now - rng.randrange(3000),
+        f"cmp_{campaign}",
+        f"mat_{campaign % 15}",
+        "Android" if rng.random() < 0.7 else "iOS",
+        ("United States", f"Region {city % 10}", f"City {city}"),
+    )
+
+
+def _event(chance: float) -> str:
+    if chance < CLICK_RATE:
         return "campaign.click"
-    return "authentication" if draw < CLICK_RATE + AUTHENTICATION_RATE else "campaign.impression"
+    return "authentication" if chance < CLICK_RATE + AUTHENTICATION_RATE else "campaign.impression"
 
 
-def _delivery(fact: Fact, number: int, now: int) -> Delivery:
+def delivery(fact: Fact, number: int, now: int) -> Delivery:
+    """The record of an event received at `now`, epoch milliseconds."""
     created, activity = iso(fact.created_ms), f"act_{number:012d}"
     body: dict[str, Any] = {
         "event": fact.event,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.streams.summary import HEADINGS, Row, cells, work
 
+Curves = dict[str, list[dict[str, float]]]
 PAGE = Path(__file__).parent.parent.parent / "docs" / "performance.md"
 
 
@@ -17,6 +18,30 @@ def save_peers(rows: Sequence[Row], machine: str, options: argparse.Namespace) -
     lines = [*markdown(HEADINGS, [cells(row) for row in rows]), ""]
     lines += [f"- **{row['name']}** {row['version']}: {work(row)}." for row in rows]
     fill("streams-peers", [f"`{command}` on {machine}; medians of {options.rounds} rounds:", "", *lines])
+
+
+_LABELS = {
+    "devices": "live devices",
+    "cpu_us_per_event": "CPU µs/event",
+    "flush_us_per_event": "of it in flushes",
+    "rss_mb": "state, MB",
+    "mb_per_million": "MB per million devices",
+    "events_per_s": "events/s",
+}
+
+
+def save_growth(curves: Curves, machine: str, options: argparse.Namespace) -> None:
+    """The growth curves."""
+    lines = [f"`python -m bench.streams.growth --events {options.events}` on {machine}:", ""]
+    for rows in curves.values():
+        if rows:
+            text = [
+                [format(value, ",.1f" if value < 1000 else ",.0f").removesuffix(".0") for value in row.values()]
+                for row in rows
+            ]
+            lines += [*markdown([_LABELS.get(name, name) for name in rows[0]], text), ""]
+    picture = "![CPU per event against live devices, partitions and workers](pictures/streams-growth.svg)"
+    fill("streams-growth", [*lines, picture])
 
 
 def fill(mark: str, lines: Sequence[str], page: Path = PAGE) -> None:
