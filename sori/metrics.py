@@ -72,6 +72,11 @@ STREAMS_PANES = MetricSpec("sori_streams_live_panes", "gauge", "Live panes over 
 STREAMS_HOLES = MetricSpec(
     "sori_streams_holes_total", "counter", "Rewinds that did not find their first record: retention, or a loss."
 )
+STREAMS_UNTRACKED = MetricSpec(
+    "sori_streams_untracked_events_total",
+    "counter",
+    "Events of devices beyond streams.max_devices or max_account_devices: in the rates, not in device windows.",
+)
 STREAMS_TICKS = MetricSpec(
     "sori_streams_ticks_total", "counter", "Times that a silent partition let event time pass.", ("hop",)
 )

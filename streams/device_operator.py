@@ -240,10 +240,13 @@ class DeviceOperator(PartitionOperator):
         done = f"{cell.authentications},{cell.impressions},{cell.clicks}"
         return f"{event.platform or UNKNOWN}|{event.campaign_id}|{done}|{(time_ms - shown) // _PACE_MS}"
 
-    def _device(self, window: Window, key: DeviceKey) -> DeviceCell:
-        """The device's cell, with one more event and waiting to be emitted."""
+    def _device(self, window: Window, key: DeviceKey) -> DeviceCell | None:
+        """The device's cell, with one more event and waiting to be emitted; None where the window tracks no more."""
         cell = window.devices.get(key)
         if cell is None:
+            if not window.admits(key[0], self.policy.max_devices, self.policy.max_account_devices):
+                self.counters.untracked += 1
+                return None
             cell = window.devices[key] = DeviceCell()
         cell.events += 1
         if not cell.dirty:

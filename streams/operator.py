@@ -32,6 +32,7 @@ class Counters:
     late: int = 0
     future: int = 0
     undecodable: int = 0
+    untracked: int = 0
 
 
 class Due(NamedTuple):

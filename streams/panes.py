@@ -123,17 +123,29 @@ class Window:
     """One minute (by default) of event time: what is published per campaign and per device.
 
     `first_offset` is the first record that touched it: whoever wants it exact must re-read from there; and from
-    `suspects`, what the episodes stood on whose clicks it counts as suspect.
+    `suspects`, what the episodes stood on whose clicks it counts as suspect. `devices` may be capped (see `admits`).
     """
 
-    __slots__ = ("ctr", "devices", "first_offset", "start_ms", "suspects")
+    __slots__ = ("ctr", "devices", "devices_of", "first_offset", "start_ms", "suspects")
 
     def __init__(self, start_ms: int, first_offset: int) -> None:
         self.start_ms = start_ms
         self.first_offset = first_offset
         self.ctr: dict[CtrKey, CtrCell] = {}
         self.devices: dict[DeviceKey, DeviceCell] = {}
+        self.devices_of: dict[str, int] = {}
         self.suspects: Pin | None = None
+
+    def admits(self, account: str, max_devices: int, max_account_devices: int) -> bool:
+        """Whether one more device of the account may be tracked; it is counted then.
+
+        First come, first tracked: a window is always rebuilt from its first record, so a replay admits the same ones.
+        """
+        held = self.devices_of.get(account, 0)
+        if held >= max_account_devices or len(self.devices) >= max_devices:
+            return False
+        self.devices_of[account] = held + 1
+        return True
 
 
 class PaneStore:

@@ -12,12 +12,14 @@ from streams.checkpoint import BEGINNING_MS
 
 @dataclass(frozen=True, slots=True)
 class TimePolicy:
-    """Panes, windows and how long they live. All in milliseconds."""
+    """Panes, windows and how long they live, in milliseconds; and how many devices one window tracks."""
 
     pane_ms: int
     window_ms: int
     lateness_ms: int
     max_skew_ms: int
+    max_devices: int = 2**62
+    max_account_devices: int = 2**62
 
     @classmethod
     def of(cls, settings: StreamsSettings) -> TimePolicy:
@@ -29,6 +31,8 @@ class TimePolicy:
             settings.window_s * 1000,
             settings.lateness_s * 1000,
             int(settings.max_skew_s * 1000),
+            settings.max_devices,
+            settings.max_account_devices,
         )
 
     @classmethod

@@ -22,6 +22,12 @@ class StreamsSettings(BaseModel):
     idle_after_s: float = Field(
         60.0, gt=0, description="A partition silent for this long lets event time pass as its clock does, seconds."
     )
+    max_devices: int = Field(
+        250_000, gt=0, description="Devices tracked per partition and CTR window; further ones only count in the rates."
+    )
+    max_account_devices: int = Field(
+        100_000, gt=0, description="Likewise of one account, so that it leaves room for the others."
+    )
     stall_timeout_s: float = Field(60.0, gt=0, description="Work uncommitted for this long ends the process, seconds.")
     admin_port: int = Field(
         8082, ge=0, le=65535, description="Port of /healthz and /metrics; 0: off, or free in `sori up`."

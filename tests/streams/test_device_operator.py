@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -147,3 +148,15 @@ def test_a_person_who_clicks_now_and_then_is_no_burst():
     subject = operator()
     subject.apply([record(0, T0), *clicks(120, every_ms=60_000 // 19 + 1)])
     assert bursts(subject.flush()[0]) == []
+
+
+def test_devices_beyond_the_cap_count_in_the_rates_only_and_one_account_leaves_room_for_the_others():
+    """Five devices of a hot account, then one of another: three tracked of the first, and the other."""
+    policy = replace(POLICY, max_devices=4, max_account_devices=3)
+    subject = DeviceOperator(3, policy, RulesSettings())
+    subject.apply([record(number, T0, device_id=f"dev_{number}") for number in range(5)])
+    subject.apply([record(5, T0, device_id="other", account_id="acc_2"), record(6, T0, device_id="dev_0")])
+    outputs = subject.flush()[0]
+    assert sum(row["impressions"] for row in rows(outputs, CTR_WINDOWS)) == 7
+    assert [row["device_id"] for row in rows(outputs, DEVICE_WINDOWS)] == ["dev_0", "dev_1", "dev_2", "other"]
+    assert subject.take_counters().untracked == 2

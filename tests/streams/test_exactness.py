@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
 
@@ -296,6 +297,14 @@ def test_resuming_from_any_commit_equals_never_having_stopped(operator):
         run_and_resume(lambda resume: factory(0, POLICY, RULES, resume), make_records(script), cuts, commit)
 
     check()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(script=scripts, cuts=flushes, commit=st.integers(0, 20))
+def test_resuming_is_exact_where_a_window_tracks_no_more_devices(script, cuts, commit):
+    """Which devices are tracked is a matter of the log alone."""
+    capped = replace(POLICY, max_devices=2, max_account_devices=1)
+    run_and_resume(lambda resume: DeviceOperator(0, capped, RULES, resume), device_records(script), cuts, commit)
 
 
 @pytest.mark.parametrize(
