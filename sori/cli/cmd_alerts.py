@@ -29,7 +29,7 @@ def alerts(
     api_port: ApiPortOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Show fraud alerts, latest change first."""
+    """Show fraud alerts, latest change first; `sori explain ID` tells the story of one."""
     from rich.console import Console
 
     from api import questions

@@ -38,6 +38,7 @@ COMMANDS = (
     Command("query", "cmd_query", "query", ASK),
     Command("ctr", "cmd_ctr", "ctr", ASK),
     Command("alerts", "cmd_alerts", "alerts", ASK),
+    Command("explain", "cmd_explain", "explain", ASK),
     Command("backtest", "cmd_backtest", "backtest", ASK),
     Command("audit", "cmd_audit", "app", ASK, group=True),
     Command("subscribers", "cmd_subscribers", "app", CARE, group=True),

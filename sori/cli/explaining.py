@@ -1,0 +1,126 @@
+"""An alert's story on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_BARS = "▁▂▃▄▅▆▇█"
+_COUNTS = ("impressions", "clicks", "authentications", "events", "clicking_devices")
+
+
+def show(console: Console, story: Mapping[str, Any]) -> None:
+    """Print all of it."""
+    alert, rule = story["alert"], story["rule"]
+    console.print(f"[bold]{alert['rule']}[/] {alert['severity']} {alert['invalid_traffic_class']}, {alert['state']}")
+    console.print(f"{alert['subject_kind']} {alert['subject']} of {alert['account_id']}", highlight=False, markup=False)
+    console.print(f"{alert['alert_id']}\n", highlight=False)
+    console.print(f"observed {alert['observed']:g}, expected {alert['expected']:g}, floor {alert['floor']:g}")
+    console.print(f"strongest window {alert['window_start']} to {alert['window_end'][11:]}")
+    console.print(_states(story["states"]))
+    console.print(_panes(story["panes"], alert, story["pane_s"]))
+    if rule is not None:
+        console.print(rule["statement"] + "\n", highlight=False, markup=False)
+        console.print(_thresholds(rule["parameters"], alert))
+    console.print(_evidence(story["evidence"]))
+    console.print(_events(story["events"]))
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """One character per value, blank for none."""
+    top = max(values, default=0)
+    return "".join(" " if value <= 0 else _BARS[min(7, int(value / top * 7.999))] for value in values)
+
+
+def filled(panes: Sequence[Mapping[str, Any]], pane_s: int) -> list[dict[str, Any]]:
+    """Panes without gaps: those without events are all zero."""
+    if not panes:
+        return []
+    found = {int(pane["pane"]): pane for pane in panes}
+    times = range(min(found), max(found) + pane_s, pane_s)
+    return [{"pane": at, **{name: int(found.get(at, {}).get(name, 0)) for name in _COUNTS}} for at in times]
+
+
+def _states(states: Sequence[Mapping[str, Any]]) -> Table:
+    from rich.table import Table
+
+    table = Table("state", "as of (event time)", "severity", "observed", "expected", "stored", title_justify="left")
+    table.title = "States still stored"
+    for state in states:
+        at = state["closed_at"] if state["state"] == "closed" and state["closed_at"] else state["updated_at"]
+        counted = (f"{state['observed']:g}", f"{state['expected']:g}")
+        table.add_row(state["state"], at, state["severity"], *counted, state["stored_at"])
+    return table
+
+
+def _panes(panes: Sequence[Mapping[str, Any]], alert: Mapping[str, Any], pane_s: int) -> Table | str:
+    from rich.table import Table
+
+    if not panes:
+        return "\nno raw events of this subject and time are stored any more\n"
+    begin, end = alert["window_start"], alert["window_end"]
+    table = Table(
+        title=f"Counts, a character per {pane_s} s: {_at(panes[0]['pane'])} to {_at(panes[-1]['pane'] + pane_s)}"
+    )
+    table.title_justify = "left"
+    for name in ("", "per pane (^ strongest window)", "most", "sum"):
+        table.add_column(name, justify="right" if name in ("most", "sum") else "left", no_wrap=False)
+    for name in _COUNTS:
+        values = [pane[name] for pane in panes]
+        if any(values):
+            table.add_row(name.replace("_", " "), sparkline(values), str(max(values)), str(sum(values)))
+    marks = "".join("^" if begin < _at(pane["pane"] + pane_s) and _at(pane["pane"]) < end else " " for pane in panes)
+    table.add_row("", marks, "", "")
+    return table
+
+
+def _at(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _thresholds(parameters: Sequence[Mapping[str, Any]], alert: Mapping[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table("parameter", "value", "meaning", title="Thresholds in force now", title_justify="left")
+    for parameter in parameters:
+        value = parameter["value"]
+        then = f" (was {alert['floor']:g})" if parameter["name"] == "floor" and value != alert["floor"] else ""
+        table.add_row(parameter["name"], f"{value}{then}", parameter["meaning"])
+    return table
+
+
+def _evidence(evidence: Mapping[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table("evidence", "", title_justify="left")
+    for name, value in evidence.items():
+        shown = ", ".join(f"{key}: {count}" for key, count in value.items()) if isinstance(value, dict) else value
+        table.add_row(name.replace("_", " "), ", ".join(map(str, shown)) if isinstance(shown, list) else str(shown))
+    return table
+
+
+def _events(events: Sequence[Mapping[str, Any]]) -> Table:
+    from rich.table import Table
+
+    table = Table("", "event time", "event", "identity", "device", "campaign", "place", "offset", title_justify="left")
+    table.title = "Raw events behind it (* named by the alert)"
+    for event in events:
+        place = "/".join((event["country"], event["region"], event["city"]))
+        where = f"{event['kafka_partition']}:{event['kafka_offset']}"
+        mark = "*" if int(event["named"]) else ""
+        table.add_row(
+            mark,
+            event["created_at"],
+            event["event"],
+            event["identity"],
+            event["device_id"],
+            event["campaign_id"],
+            place,
+            where,
+        )
+    return table
