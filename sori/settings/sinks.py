@@ -16,8 +16,8 @@ class SinksSettings(BaseModel):
     )
     max_batch_rows: int = Field(50_000, gt=0, description="Most rows of one insert.")
     max_batch_bytes: int = Field(64 * 1024 * 1024, gt=0, description="Most bytes of one insert.")
-    max_batch_age_s: float = Field(1.0, gt=0, description="Longest wait before an insert of raw events, seconds.")
-    window_batch_age_s: float = Field(0.4, gt=0, description="Longest wait before an insert of windows, seconds.")
+    max_batch_age_s: float = Field(0.5, gt=0, description="Longest wait before an insert of raw events, seconds.")
+    window_batch_age_s: float = Field(0.15, gt=0, description="Longest wait before an insert of windows, seconds.")
     alert_batch_age_s: float = Field(0.1, gt=0, description="Longest wait before an insert of alerts, seconds.")
     insert_timeout_s: float = Field(60.0, gt=0, description="Longest wait for ClickHouse's answer, seconds.")
     backoff_min_s: float = Field(

@@ -18,6 +18,7 @@ from sinks.writer import Writer
 from sori.errors import EventError
 from sori.events import decode
 from sori.identity import identity
+from sori.records import event_headers
 from tests.support.records import FakeRecord, body, event_record
 
 
@@ -129,6 +130,21 @@ def test_an_impression_and_its_click_may_share_an_activity_id(engine: Client) ->
     """The contract's own samples do: both count."""
     click = event_record(1, identity="act_7890", event="campaign.click", created_at="2025-10-14T05:26:03.009Z")
     assert len(store(engine, event_record(0, identity="act_7890"), click)) == 2
+
+
+def test_of_a_field_named_twice_the_columns_hold_the_first_and_the_headers_decide(engine: Client) -> None:
+    """Python reads the last; event, account and identity come from the headers of the ingress, so both agree there."""
+    raw = b'{"event":"campaign.click","event":"campaign.impression","account_id":"other",' + body()[1:].replace(
+        b'"activity_id": "act_1"', b'"activity_id": "act_0", "activity_id": "act_1"'
+    )
+    event = decode(raw)
+    headers = event_headers(
+        account=event.account_id, event=event.name, endpoint="/w", verified=True, key_id="k", identity=identity(event)
+    )
+    [row] = store(engine, FakeRecord(raw, headers=headers))
+    assert (row["event"], row["account_id"], row["identity"]) == ("campaign.impression", "acc_1", "act_1")
+    assert row["activity_id"] == "act_0"
+    assert row["raw"] == raw.decode()
 
 
 def test_odd_clocks_do_not_break_a_block(engine: Client) -> None:

@@ -100,7 +100,12 @@ async def test_every_topic_reaches_its_view(topics: KafkaSettings, dsn: str, cli
         await produce(producer, kafka, registry.FRAUD_ALERTS, json.dumps(alert).encode(), json.dumps(closed).encode())
         await produce(producer, kafka, registry.LATE, json.dumps(late).encode())
         tried = {"subscription_id": "sub_1", "account_id": "acc_1", "webhook_id": "msg_1_1", "alert_id": "1"}
-        tried |= {"alert_version": 1, "attempt": 2, "attempted_at": f"{datetime.now(UTC):%FT%T.250Z}", "host": "example.com"}
+        tried |= {
+            "alert_version": 1,
+            "attempt": 2,
+            "attempted_at": f"{datetime.now(UTC):%FT%T.250Z}",
+            "host": "example.com",
+        }
         tried |= {"status": 0, "error": "dns", "outcome": "retry", "duration_ms": 12.5, "next_attempt_at": None}
         later = json.dumps(tried | {"attempt": 3, "status": 200, "error": "", "outcome": "delivered"})
         await produce(producer, kafka, registry.DELIVERY_ATTEMPTS, json.dumps(tried).encode(), later.encode())
@@ -142,6 +147,12 @@ async def test_a_late_event_is_counted_in_its_window_by_itself(topics: KafkaSett
             headers = list(record.headers)
             await produce(producer, topics, registry.EVENTS, record.value, headers=headers, partition=0)
         await wait_until(lambda: client.command("SELECT impressions FROM ctr_by_minute") == 3)
+    counted = client.query("SELECT impressions, version, repaired FROM ctr_windows FINAL").result_rows
+    assert counted == [(3, 3, 1)]
+    [(repaired_to,)] = client.query("SELECT max(version) FROM window_repairs").result_rows
+    assert repaired_to == 3
+    events = client.command("SELECT uniqExact(account_id, event, created_at, identity) FROM events_current")
+    assert events == client.command("SELECT sum(impressions) FROM ctr_by_minute") == 3
 
 
 async def test_a_poison_row_is_quarantined_and_its_neighbours_are_stored(

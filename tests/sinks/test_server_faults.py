@@ -121,6 +121,8 @@ async def test_a_server_without_our_schema_is_waited_for(topics: KafkaSettings, 
         with open_client(server.dsn) as client:
             client.command("RENAME TABLE elsewhere TO events_in")
         await wait_until(lambda: _equals(server, 20))
+        await wait_until(lambda: _is_ready(service, wanted=True))
+    assert await stored(server) == (20, 20)
 
 
 async def test_of_two_processes_one_is_killed_and_every_event_is_stored_once(
