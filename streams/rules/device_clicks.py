@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sori.events import IMPRESSION
@@ -14,6 +14,9 @@ from streams.place_panes import add_counts
 from streams.rules import click_without_impression, device_click_burst, duplicate_click, fast_click
 from streams.rules.bench import Evidence, RuleBench, TrafficClass
 from streams.rules.judgement import Judgement
+
+#: Campaigns for which an alert says what share of their clicks the device made.
+_MAX_SHARES = 5
 
 
 class _Case(NamedTuple):
@@ -156,9 +159,13 @@ class ClickRules:
 
     def _report(self, name: str, case: _Case, found: Judgement, begin: int, clicks: Sequence[Click]) -> None:
         cells = case.since(begin)
-        evidence = Evidence(
-            begin, case.end_ms, tuple(c.identity for c in clicks[:10]), add_counts(cell.campaigns for cell in cells)
+        campaigns = add_counts(cell.campaigns for cell in cells)
+        everybody = self._clicks_of_everybody(case, begin, campaigns)
+        shares = {campaign: round(campaigns[campaign] / total, 4) for campaign, total in everybody.items()}
+        found = found.with_details(
+            clicks=sum(cell.clicks for cell in cells), campaign_clicks=everybody, campaign_shares=shares
         )
+        evidence = Evidence(begin, case.end_ms, tuple(c.identity for c in clicks[:10]), campaigns)
         self._bench.report(
             name,
             traffic_class=_CLASSES[name],
@@ -167,6 +174,17 @@ class ClickRules:
             evidence=evidence,
             at_ms=case.time_ms,
         )
+
+    def _clicks_of_everybody(self, case: _Case, begin: int, campaigns: Mapping[str, int]) -> dict[str, int]:
+        """All clicks in the window, in this partition, on the campaigns that the device clicked most."""
+        found: dict[str, int] = {}
+        panes = [self._store.panes.get(start) for start in range(begin, case.end_ms, self._pane_ms)]
+        for campaign in sorted(campaigns, key=lambda name: (-campaigns[name], name))[:_MAX_SHARES]:
+            cells = [pane.campaigns.get((case.key[0], campaign)) for pane in panes if pane is not None]
+            total = sum(cell.clicks for cell in cells if cell is not None)
+            if total:
+                found[campaign] = total
+        return found
 
 
 _CLASSES: dict[str, TrafficClass] = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from streams.alerts import Severity
 from streams.rules.statistics import severity_of
@@ -16,7 +17,11 @@ class Judgement:
     expected: float
     floor: float
     severity: Severity
-    details: dict[str, float | str] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def with_details(self, **details: Any) -> Judgement:
+        """The same judgement, with more evidence."""
+        return replace(self, details={**self.details, **details})
 
 
 def guilty(observed: float, expected: float, floor: float, **details: float | str) -> Judgement:
