@@ -2,9 +2,18 @@
 /* global Plotly */
 import { count, moment, rate } from "./format.js";
 
+const library = document.getElementById("chart-library");
+const ready = new Promise((resolve, reject) => {
+  if (typeof Plotly !== "undefined") resolve();
+  library.addEventListener("load", resolve);
+  library.addEventListener("error", () => reject(new Error("the chart library did not load")));
+});
+ready.catch(() => {}); // told when a chart is drawn
+
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-export function drawTime(series, bucketSeconds) {
+export async function drawTime(series, bucketSeconds) {
+  await ready;
   const at = series.map((row) => new Date(row.time * 1000));
   const known = (pick) => series.map((row) => (row.impressions > 0 ? pick(row) : null));
   const half = bucketSeconds * 500;

@@ -70,6 +70,9 @@ async function show(body) {
 }
 
 function showStages(stages) {
+  const away = stages.filter(({ state }) => state !== "ready").map(({ name }) => name);
+  put("stages-summary", !stages.length ? "No stage to ask: see api.stages."
+    : away.length ? `Not ready: ${away.join(", ")}.` : `All ${stages.length} stages are ready.`);
   document.getElementById("stages").replaceChildren(...stages.map(({ name, state, detail }) =>
     el("li", { "data-state": state, "data-stage": name }, `${name} `, el("b", {}, state), detail ? el("span", { class: "who" }, detail) : "")));
 }
@@ -89,8 +92,8 @@ function tellFreshness() {
   const age = Date.now() - latest.skew - received;
   const answered = Date.now() - latest.skew - latest.now_ms;
   const state = answered > 3 * LIVE_MS ? "stale" : received > 0 && age < 30000 ? "fresh" : "quiet";
-  const text = state === "stale" ? `no answer for ${ago(answered).replace(" ago", "")}`
-    : received > 0 ? `last event ${ago(age)}` : "no events in this time";
+  const text = state === "stale" ? `stale: no answer for ${ago(answered).replace(" ago", "")}`
+    : received > 0 ? `${state}: last event ${ago(age)}` : "quiet: no events in this time";
   put("freshness", text).dataset.state = state;
   put("last-event", received > 0 ? moment(received) : "none in this time", received);
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -147,5 +148,72 @@ async def test_trouble_is_told(served, browser) -> None:
     problem = {"detail": "ClickHouse rests"}
     await page.route("**/v1/live?*", lambda route: route.fulfill(status=503, body=json.dumps(problem)))
     await becomes(page, "document.getElementById('trouble').textContent.includes('ClickHouse rests')")
+    kept = await values(page, "#impressions, #clicks")
     await page.unroute("**/v1/live?*")
     await becomes(page, "document.getElementById('trouble').hidden")
+    assert await page.inner_text("#trouble") == ""
+    assert all(int(number) > 0 for number in kept)  # the last figures stay while nothing new comes
+
+
+async def test_health_is_told_in_words(served, browser) -> None:
+    """Freshness and every stage have a word for how they are, whatever one sees of colours."""
+    page, _ = await looked_at(browser, served.url)
+    stages = [
+        {"name": "ingest", "state": "ready", "detail": ""},
+        {"name": "notify", "state": "not ready", "detail": "kafka: away"},
+        {"name": "streams", "state": "unreachable", "detail": "no answer on its probe port"},
+    ]
+
+    async def answered(route) -> None:
+        body = await (await route.fetch()).json()
+        await route.fulfill(json={**body, "stages": stages})
+
+    await page.route("**/v1/live?*", answered)
+    await becomes(page, "document.getElementById('stages-summary').textContent === 'Not ready: notify, streams.'")
+    told = await page.inner_text("#stages")
+    assert [told.count(word) for word in ("ingest ready", "notify not ready", "streams unreachable", "away")] == [1] * 4
+    assert (await page.inner_text("#freshness")).startswith("fresh: last event ")
+    await page.unroute("**/v1/live?*")
+
+
+async def test_a_phone_reaches_every_column_by_keyboard(served, browser) -> None:
+    """On a narrow screen the page does not scroll sideways; a table does, with the arrow keys, to its interval."""
+    page, _ = await looked_at(browser, served.url)
+    await page.set_viewport_size({"width": 320, "height": 700})
+    await becomes(page, "document.documentElement.scrollWidth <= innerWidth")
+    box = page.locator(".scroll:has(#campaigns)")
+    await box.focus()
+    inside = """box => {
+        const at = box.querySelector("tbody .gauge").getBoundingClientRect(), around = box.getBoundingClientRect();
+        return at.width > 20 && at.right <= around.right + 1;
+    }"""
+
+    async def in_view() -> bool:
+        await page.keyboard.press("ArrowRight")
+        return bool(await box.evaluate(inside))
+
+    await wait_until(in_view, what="the interval in view")
+    assert await page.evaluate("document.activeElement.getAttribute('role')") == "group"
+    assert await page.evaluate("document.documentElement.scrollLeft") == 0
+
+
+async def test_outline_motion_and_time(served, browser, record_property) -> None:
+    """Named landmarks, headings that skip no level, nothing that moves; how long a load takes is told, not judged."""
+    page, _ = await looked_at(browser, served.url, reduced_motion="reduce")
+    assert await page.evaluate("document.getAnimations().length") == 0
+    moving = "[...document.querySelectorAll('main *')].filter(n => getComputedStyle(n).animationName !== 'none').length"
+    assert await page.evaluate(moving) == 0
+    assert await page.get_by_role("main").count() == 1
+    assert await page.get_by_role("banner").count() == 1
+    names = ["Totals", "Click-through rate over time", "Fraud alerts", "Top campaigns", "Top places", "Platforms"]
+    for name in (*names, "Pipeline health"):
+        assert await page.get_by_role("region", name=name, exact=True).count() == 1, name
+    levels = await page.eval_on_selector_all("h1, h2, h3", "nodes => nodes.map(n => Number(n.tagName[1]))")
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    await page.reload()
+    await page.wait_for_selector("#time-chart .main-svg .scatterlayer path", state="attached", timeout=60_000)
+    drawn_ms = await page.evaluate("performance.now()")
+    record_property("load_ms", round(drawn_ms))
+    print(f"live page drawn {drawn_ms:.0f} ms after the load began")  # noqa: T201 - pytest -rP shows it
