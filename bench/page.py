@@ -3,6 +3,8 @@
 The api of an embedded engine with M minutes of windows, and Debian's chromium, headless. Measured per load, from the
 start of the navigation until the chart is in the page; the first load has an empty cache, the others have the chart
 library in it. `answer` is /v1/live alone: every question of the page at once.
+
+With --url and --pictures it measures nothing and photographs a page that runs already, such as that of `make soak`.
 """
 
 from __future__ import annotations
@@ -75,13 +77,36 @@ def _figures(name: str, values: list[float]) -> dict[str, Any]:
     return {"name": name, "times": len(values), "p50_ms": round(middle), "max_ms": round(most)}
 
 
+async def _photograph(url: str, folder: Path, span: str) -> None:
+    """Light and dark, desk and phone."""
+    async with async_playwright() as playwright:
+        found = shutil.which("chromium") or shutil.which("chromium-browser")
+        browser = await playwright.chromium.launch(executable_path=found, args=_FLAGS)
+        for scheme in ("light", "dark"):
+            for width in (1360, 390):
+                view = {"width": width, "height": 900}
+                page = await browser.new_page(viewport=view, color_scheme=scheme)  # type: ignore[arg-type]
+                await page.goto(url)
+                await page.select_option("#range", span)
+                await page.wait_for_selector(_DRAWN, state="attached", timeout=60_000)
+                await asyncio.sleep(2.0)  # the answer for the chosen range
+                await page.screenshot(path=folder / f"live-page-{scheme}-{width}.png", full_page=True)
+        await browser.close()
+
+
 def main() -> None:
     """Measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--loads", type=int, default=10)
     parser.add_argument("--minutes", type=int, default=60, help="minutes of windows in the database")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--url", help="a live page that runs already")
+    parser.add_argument("--pictures", type=Path, help="with --url: write pictures of it to this folder")
+    parser.add_argument("--range", default="15m", help="with --pictures: how far the page looks back")
     asked = parser.parse_args()
+    if asked.url and asked.pictures:
+        asyncio.run(_photograph(asked.url, asked.pictures, asked.range))
+        return
     with tempfile.TemporaryDirectory(prefix="sori-page-") as folder:
         figures = asyncio.run(measure(asked.loads, asked.minutes, Path(folder)))
     table = Table(title=f"Live page over {asked.minutes} minutes of data, milliseconds", title_justify="left")

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from clickhouse_connect.driver.client import Client
 
 from runtime.clickhouse import open_client
+from runtime.http import add_admin_routes, serve
 from sori.settings import load_settings
 from tests.page.data import fill
 
@@ -39,13 +41,15 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     """The api on a free port, over an embedded engine that this test may write to."""
     from api.service import serving
 
-    settings = load_settings(
-        data_dir=tmp_path, api={"port": 0}, ingest={"port": 1}, streams={"admin_port": 0}, sinks={"admin_port": 0}
-    )
-    with open_client(settings.clickhouse_dsn) as client:
-        fill(client)
-        async with serving(settings) as url:
-            yield Served(url, client)
+    stages = web.Application()
+    add_admin_routes(stages)  # one server plays every stage: always ready
+    async with serve(stages, "127.0.0.1", 0) as port:
+        asked = ",".join(f"{name}=http://127.0.0.1:{port}" for name in ("ingest", "streams", "sinks", "notify"))
+        settings = load_settings(data_dir=tmp_path, api={"port": 0, "stages": asked})
+        with open_client(settings.clickhouse_dsn) as client:
+            fill(client)
+            async with serving(settings) as url:
+                yield Served(url, client)
 
 
 @pytest.fixture
