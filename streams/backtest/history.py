@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from sori.records import IDENTITY, NAMES
@@ -25,6 +26,14 @@ class Entry(NamedTuple):
 def headers_of(identity: bytes) -> tuple[tuple[str, bytes], ...]:
     """Headers that carry an identity where the ingress puts it."""
     return (*_BEFORE_IDENTITY, (IDENTITY, identity))
+
+
+def entries_of(
+    offsets: Iterable[int], times: Iterable[int], values: Iterable[bytes], identities: Iterable[bytes]
+) -> list[Entry]:
+    """Entries of whole columns, without a Python call for each."""
+    headers = [(*_BEFORE_IDENTITY, (IDENTITY, identity)) for identity in identities]
+    return list(map(partial(tuple.__new__, Entry), zip(offsets, times, values, headers, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sori.errors import ConfigError
-from streams.backtest.history import Batch, Entry, Facts, Flush, Mark, Span, headers_of
+from streams.backtest.history import Batch, Entry, Facts, Flush, Mark, Span, entries_of
 from streams.backtest.stretches import DISORDER_MS, STRETCH_MS, Rows, stretches
 
 _PLACE = ["kafka_partition", "kafka_offset", "received_ms"]
@@ -119,8 +119,6 @@ def _parts(table: Any) -> Mapping[int, Rows]:
 def _rows(part: Any) -> Rows:
     def make(begin: int, end: int) -> list[Entry]:
         rows = part.slice(begin, end - begin)
-        headers = map(headers_of, rows["header_identity"].to_pylist())
-        columns = (rows["kafka_offset"].to_pylist(), rows["received_ms"].to_pylist(), rows["raw"].to_pylist(), headers)
-        return list(map(Entry._make, zip(*columns, strict=True)))
+        return entries_of(*(rows[name].to_pylist() for name in _COLUMNS[1:]))
 
     return Rows(part["received_ms"].to_pylist(), make)

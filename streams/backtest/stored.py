@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from sori.errors import ConfigError
-from streams.backtest.history import Batch, Entry, Facts, Mark, Span, headers_of
+from streams.backtest.history import Batch, Entry, Facts, Mark, Span, entries_of
 
 #: Runs SQL and returns the answer in the ClickHouse format named. Raises QueryError or StorageUnavailable.
 Ask = Callable[[str, str], bytes]
@@ -136,5 +136,4 @@ def _entries(answer: bytes) -> list[Entry]:
         return []
     table = pa.ipc.open_stream(io.BytesIO(answer)).read_all()
     text = [table[name].cast(pa.binary()).to_pylist() for name in ("raw", "identity")]
-    columns = (table["kafka_offset"].to_pylist(), table["ms"].to_pylist(), text[0], map(headers_of, text[1]))
-    return list(map(Entry._make, zip(*columns, strict=True)))
+    return entries_of(table["kafka_offset"].to_pylist(), table["ms"].to_pylist(), *text)

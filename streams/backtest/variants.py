@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from sori.events import UNKNOWN
 from sori.settings.rules import RulesSettings
 from streams.checkpoint import Checkpoint
 from streams.device_operator import DeviceOperator
@@ -147,20 +148,14 @@ _lane = lru_cache(maxsize=100_000)(subject_lane)
 
 def _roll_up(pane_start: int, key: SubjectKey, cell: SubjectCell, source: int, version: int) -> RollUp:
     """The row that hop 1 would render and hop 2 read: a copy, since the cell goes on counting."""
-    campaign = len(key) == 2
-    place = {} if campaign else {"country": key[1], "region": key[2], "city": key[3]}
-    return RollUp(
-        pane_start=pane_start // 1000,
-        account_id=key[0],
-        source_partition=source,
-        impressions=cell.impressions,
-        clicks=cell.clicks,
-        clicking_devices=len(cell.clicks_by_device),
-        top_device_clicks=max(cell.clicks_by_device.values(), default=0),
-        version=version,
-        campaign_id=key[1] if campaign else "",
-        campaigns=dict(_largest(cell.clicks_by_campaign)),
-        scripts=dict(_largest(cell.scripts)),
-        samples=list(cell.samples),
-        **place,
+    account, country, region, city, campaign = (
+        (key[0], UNKNOWN, UNKNOWN, UNKNOWN, key[1]) if len(key) == 2 else (*key, "")
     )
+    pane = pane_start // 1000
+    place = (country, region, city, campaign)
+    if not cell.clicks:
+        return RollUp(pane, account, source, cell.impressions, 0, 0, 0, version, *place)
+    by_device = cell.clicks_by_device
+    counts = (cell.impressions, cell.clicks, len(by_device), max(by_device.values(), default=0))
+    named = (dict(_largest(cell.clicks_by_campaign)), dict(_largest(cell.scripts)), list(cell.samples))
+    return RollUp(pane, account, source, *counts, version, *place, *named)
