@@ -15,9 +15,10 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "performance.md"
 def save_peers(rows: Sequence[Row], machine: str, options: argparse.Namespace) -> None:
     """The comparison with the peers."""
     command = f"python -m bench.streams --events {options.events} --rounds {options.rounds}"
+    rounds = f"medians of {options.rounds} rounds, slow peers in {options.slow_rounds}"
     lines = [*markdown(HEADINGS, [cells(row) for row in rows]), ""]
     lines += [f"- **{row['name']}** {row['version']}: {work(row)}." for row in rows]
-    fill("streams-peers", [f"`{command}` on {machine}; medians of {options.rounds} rounds:", "", *lines])
+    fill("streams-peers", [f"`{command}` on {machine}; {rounds}:", "", *lines])
 
 
 _LABELS = {
