@@ -7,6 +7,7 @@ position that Last-Event-ID resumes from. A client that does not read is ended, 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -84,6 +85,8 @@ class _Stream:
             await self._live(feed, number)
         except _Ended as end:
             counter(metrics.API_STREAM_ENDED).labels(str(end)).inc()
+            if str(end) != "slow":
+                await self._say_why(str(end))
         except (ConnectionError, asyncio.CancelledError):
             counter(metrics.API_STREAM_ENDED).labels("client left").inc()
             raise
@@ -128,6 +131,11 @@ class _Stream:
                     continue  # news came with the timeout: the position of now would skip it
                 await self._write(f": heartbeat\nid: {feed.event_id}\n\n".encode())
         raise _Ended("shutdown")
+
+    async def _say_why(self, reason: str) -> None:
+        """The last event. It has no id of its own, so the position stays that of the last alert."""
+        with suppress(_Ended, ConnectionError):
+            await self._write(f'event: stream.ended\ndata: {{"reason": "{reason}"}}\n\n'.encode())
 
     def _wants(self, alert: object) -> bool:
         return self._wanted is not None and self._wanted.matches(alert)  # type: ignore[arg-type]

@@ -101,6 +101,7 @@ async def test_silence_is_broken_by_heartbeats_that_carry_the_position(topics):
             await api.side.tokens.put(headers["Authorization"].split("_")[1], None)
             with pytest.raises(EOFError):
                 await asyncio.wait_for(_forever(stream), 10)
+            assert stream.events == [("stream.ended", '{"reason": "token revoked"}')]
 
 
 async def _forever(stream):
