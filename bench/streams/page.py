@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,8 +16,8 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "performance.md"
 
 def save_peers(rows: Sequence[Row], machine: str, options: argparse.Namespace) -> None:
     """The comparison with the peers."""
-    command = f"python -m bench.streams --events {options.events} --rounds {options.rounds}"
-    rounds = f"medians of {options.rounds} rounds, slow peers in {options.slow_rounds}"
+    command = shlex.join(["python", "-m", "bench.streams", *sys.argv[1:]])
+    rounds = f"{options.events:,} events, medians over {options.rounds} round(s), for slow peers {options.slow_rounds}"
     lines = [*markdown(HEADINGS, [cells(row) for row in rows]), ""]
     lines += [f"- **{row['name']}** {row['version']}: {work(row)}." for row in rows]
     fill("streams-peers", [f"`{command}` on {machine}; {rounds}:", "", *lines])
@@ -33,7 +35,8 @@ _LABELS = {
 
 def save_growth(curves: Curves, machine: str, options: argparse.Namespace) -> None:
     """The growth curves."""
-    lines = [f"`python -m bench.streams.growth --events {options.events}` on {machine}:", ""]
+    command = shlex.join(["python", "-m", "bench.streams.growth", *sys.argv[1:]])
+    lines = [f"`{command}` on {machine}; {options.events:,} events for each point:", ""]
     for rows in curves.values():
         if rows:
             text = [
