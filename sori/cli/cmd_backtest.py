@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sori.settings import Settings
     from sori.settings.rules import RulesSettings
     from streams.backtest.compare import Compared
-    from streams.backtest.history import History, Span
+    from streams.backtest.history import Facts, History, Span
     from streams.backtest.replay import Alerts
 
 _STATUS = {"raised": "[red]raised[/]", "kept": "kept", "dropped": "[cyan]dropped[/]"}
@@ -45,6 +45,10 @@ def backtest(
             "--from", help="History: clickhouse, kafka, or a file (.parquet, .ndjson) or folder of `sori export`."
         ),
     ] = "clickhouse",
+    as_flushed: Annotated[
+        bool,
+        typer.Option(help="Flush when live workers did, as Kafka's roll-up topic tells: places exactly as live."),
+    ] = False,
     csv: Annotated[Path | None, typer.Option(help="Write every alert to this CSV file.", show_default=False)] = None,
     limit: Annotated[int, typer.Option(min=0, help="Most alerts shown of those raised or dropped.")] = 20,
     data_dir: DataDirOption = None,
@@ -79,7 +83,10 @@ def backtest(
     console = Console()
     with _history(source, settings, config, data_dir, api_port) as history:
         span = _span(settings, variants, first, last)
-        alerts = _run(history, settings, variants, span, console, live=source in _LIVE)
+        facts = history.facts(span)
+        if as_flushed and source != "kafka":
+            facts = _as_flushed(settings, span, facts)
+        alerts = _run(history, facts, settings, variants, span, console, live=source in _LIVE)
     bounds = (_iso(first), _iso(last))
     current, new = (opened_within(found.values(), *bounds) for found in alerts)
     compared = compare(current, new)
@@ -121,6 +128,16 @@ def _history(
         yield _file(Path(source), settings)
 
 
+def _as_flushed(settings: Settings, span: Span, facts: Facts) -> Facts:
+    from streams.backtest.kafka_log import KafkaHistory
+
+    kafka = KafkaHistory(settings.kafka)
+    try:
+        return kafka.as_flushed(span, facts)
+    finally:
+        kafka.close()
+
+
 def _file(path: Path, settings: Settings) -> History:
     if not path.exists() or not (path.is_dir() or path.suffix in _SUFFIXES):
         raise ConfigError(f"--from takes clickhouse, kafka, or a .parquet or .ndjson file or folder, not {path}")
@@ -133,8 +150,9 @@ def _file(path: Path, settings: Settings) -> History:
     return NdjsonHistory(path, settings.kafka.event_partitions)
 
 
-def _run(
+def _run(  # noqa: PLR0917 - one caller
     history: History,
+    facts: Facts,
     settings: Settings,
     variants: tuple[RulesSettings, ...],
     span: Span,
@@ -150,8 +168,8 @@ def _run(
     began = time.perf_counter()
     columns = (TextColumn("backtest"), BarColumn(), TextColumn("{task.percentage:.0f} %  {task.description}"))
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("looking for history", total=1.0)
-        replay = Replay(settings.streams, variants, history.facts(span))
+        task = bar.add_task("", total=1.0)
+        replay = Replay(settings.streams, variants, facts)
         gc.freeze()  # as the worker does: operator state holds no cycles
         gc.set_threshold(100_000, 50, 100)
         for step in history.read(span):

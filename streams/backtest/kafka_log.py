@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -51,6 +52,12 @@ class KafkaHistory:
     def facts(self, span: Span) -> Facts:
         """Looks up offsets by time, and reads the roll-up topic of the span."""
         return self._run(self._facts(span))
+
+    def as_flushed(self, span: Span, facts: Facts) -> Facts:
+        """What another source knows, and when workers flushed, as far as the roll-up topic still tells."""
+        topic = GEO_ROLLUPS.name(self._settings.topic_prefix)
+        flushes, whole, places = self._run(self._flushes(topic, Span(span.from_ms, None)))
+        return replace(facts, flushes=flushes, all_flushes=whole, place_partitions=places)
 
     def read(self, span: Span) -> Iterator[Batch | Mark]:
         """Everything in the span, a stretch of receipt at a time."""

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 from aiokafka import TopicPartition
 
+from api.reach import open_engine
+from runtime.clickhouse import open_client
 from runtime.kafka import make_consumer, make_producer, running, running_admin
+from sinks.maintenance.parquet import export_events
 from sori.settings import Settings
 from sori.settings.kafka import KafkaSettings
 from sori.topics import EVENTS, FRAUD_ALERTS, GEO_ROLLUPS
@@ -35,10 +38,11 @@ def settings_of(kafka: KafkaSettings, dsn: str) -> Settings:
     return made.model_copy(update={"streams": made.streams.model_copy(update={"idle_after_s": 3600.0})})
 
 
-def backtest(history: History, settings: Settings, span: Span | None = None) -> Alerts:
+def backtest(history: History, settings: Settings, flushes: KafkaHistory | None = None) -> Alerts:
     """The rules that ran live, over history."""
-    span = span or Span()
-    replay = Replay(settings.streams, [settings.rules], history.facts(span))
+    span = Span()
+    facts = history.facts(span)
+    replay = Replay(settings.streams, [settings.rules], flushes.as_flushed(span, facts) if flushes else facts)
     for step in history.read(span):
         replay.take(step)
     replay.finish()
@@ -73,11 +77,7 @@ def kafka_settings(broker: str, topic_prefix: str) -> KafkaSettings:
 
 @pytest.mark.timeout(180)
 async def test_every_source_gives_the_live_alerts(topics: KafkaSettings, tmp_path: Path):
-    """From Kafka all of them; from ClickHouse and files those about devices, and places where the burst is plain."""
-    from api.reach import open_engine
-    from runtime.clickhouse import open_client
-    from sinks.maintenance.parquet import export_events
-
+    """From Kafka, and from ClickHouse and files with the flushes in Kafka; without them, those about devices."""
     settings = settings_of(topics, f"chdb://{tmp_path / 'clickhouse'}")
     log = scenario("demo", start_ms=lately())
     await produce(topics, log)
@@ -96,23 +96,39 @@ async def test_every_source_gives_the_live_alerts(topics: KafkaSettings, tmp_pat
     assert settled(replayed) == settled(live)
     assert any(body["subject_kind"] != "device" for body in live.values())
 
+    sources = from_stored(settings, tmp_path)
+    plain = [backtest(history, settings) for history in sources]
+    assert settled(devices(plain[0])) == settled(devices(live))
+    assert settled(plain[0]) == settled(plain[1]) == settled(plain[2])
+    exact = await asyncio.to_thread(lambda: [with_flushes(history, topics, settings) for history in sources])
+    assert [settled(alerts) for alerts in exact] == [settled(live)] * 3
+    bodies = tmp_path / "bodies.ndjson"
+    bodies.write_bytes(b"\n".join(message.entry.value for message in log))
+    caught = devices(backtest(NdjsonHistory(bodies, 3), settings))
+    assert {body["subject"] for body in caught.values()} == {body["subject"] for body in devices(live).values()}
+
+
+def from_stored(settings: Settings, folder: Path) -> list[History]:
+    """ClickHouse, an export of it, and its rows as JSON lines."""
     engine = open_engine(settings)
-    found = backtest(StoredHistory(engine.raw), settings)
     lines = engine.raw(
         "SELECT raw, toUnixTimestamp64Milli(received_at) AS received_ms, kafka_partition, kafka_offset,"
         " identity AS header_identity FROM events_current ORDER BY received_at"
     )
-    engine.close()
-    (tmp_path / "events.ndjson").write_bytes(lines)
+    (folder / "events.ndjson").write_bytes(lines)
     with open_client(settings.clickhouse_dsn) as client:
-        list(export_events(client, settings, {"folder": str(tmp_path / "out"), "start": 0, "end": 2**32 - 1}))
-    files = [ParquetHistory(tmp_path / "out"), NdjsonHistory(tmp_path / "events.ndjson", 3)]
-    assert settled(devices(found)) == settled(devices(live))
-    for history in files:
-        assert settled(backtest(history, settings)) == settled(found)
-    bodies = tmp_path / "bodies.ndjson"
-    bodies.write_bytes(b"\n".join(message.entry.value for message in log))
-    assert {name.count("-") for name in devices(backtest(NdjsonHistory(bodies, 3), settings))} == {4}
+        list(export_events(client, settings, {"folder": str(folder / "out"), "start": 0, "end": 2**32 - 1}))
+    files = [ParquetHistory(folder / "out"), NdjsonHistory(folder / "events.ndjson", 3)]
+    return [StoredHistory(engine.raw), *files]
+
+
+def with_flushes(history: History, kafka: KafkaSettings, settings: Settings) -> Alerts:
+    """A backtest that flushes as the worker did."""
+    log = KafkaHistory(kafka)
+    try:
+        return backtest(history, settings, log)
+    finally:
+        log.close()
 
 
 async def at_the_end(kafka: KafkaSettings, group: str) -> bool:
@@ -154,8 +170,6 @@ def from_kafka(kafka: KafkaSettings, settings: Settings) -> Alerts:
 
 async def wait_until_stored(settings: Settings, count: int) -> None:
     """Wait until ClickHouse has so many events."""
-    from runtime.clickhouse import open_client
-
     with open_client(settings.clickhouse_dsn) as client:
 
         def all_there() -> bool:
