@@ -68,13 +68,13 @@ class ParquetHistory:
 
 def _read(file: Path, columns: list[str]) -> Any:
     try:
-        table = pq.read_table(file, columns=columns)
+        held = pq.read_schema(file).names
+        missing = [name for name in columns if name not in held]
+        if missing:
+            raise ConfigError(f"{file}: no column {', '.join(missing)}; `sori export` writes such files")
+        table = pq.read_table(file, columns=columns, partitioning=None)
     except (OSError, pa.ArrowException) as error:
         raise ConfigError(f"cannot read {file}: {error}") from error
-    missing = [name for name in columns if name not in table.column_names]
-    if missing:
-        raise ConfigError(f"{file}: no column {', '.join(missing)}; `sori export` writes such files")
-    wide = [name for name in columns if name not in ("raw", "header_identity")]
     return table.select(columns).cast(
         pa.schema([(name, pa.int64() if name in wide else pa.binary()) for name in columns])
     )

@@ -93,6 +93,9 @@ async def test_commands_work_while_another_process_holds_the_data(
     assert "cmp_1" in await sori("ctr", "--by", "campaign")
     assert "50.00%" in await sori("ctr", "--by", "platform")
     assert "no alerts" in await sori("alerts")
+    assert "no alert 'ff'" in await sori("explain", "ff", code=2)
+    (tmp_path / "new.toml").write_text("fast_click.floor = 9\n")
+    assert "20 events in" in await sori("backtest", "--rules", str(tmp_path / "new.toml"))
     assert '"n":12' in await sori(
         "query", "SELECT countIf(event = 'campaign.impression') AS n FROM events_current", "-f", "jsonl"
     )
