@@ -36,8 +36,8 @@ _FLAGS = ["--headless", "--no-sandbox", "--disable-gpu"]
 
 async def measure(loads: int, minutes: int, folder: Path) -> list[dict[str, Any]]:
     """Figures of loads and answers, milliseconds."""
-    admin = {stage: {"admin_port": 0} for stage in ("streams", "sinks", "notify")}
-    settings = load_settings(data_dir=folder, api={"port": 0}, ingest={"port": 1}, **admin)
+    off = {"admin_port": 0}
+    settings = load_settings(data_dir=folder, api={"port": 0}, ingest={"port": 1}, streams=off, sinks=off, notify=off)
     with open_client(settings.clickhouse_dsn) as client:
         fill(client, minutes)
         async with serving(settings) as url:
