@@ -75,9 +75,7 @@ def _read(file: Path, columns: list[str]) -> Any:
         table = pq.read_table(file, columns=columns, partitioning=None)
     except (OSError, pa.ArrowException) as error:
         raise ConfigError(f"cannot read {file}: {error}") from error
-    return table.select(columns).cast(
-        pa.schema([(name, pa.int64() if name in wide else pa.binary()) for name in columns])
-    )
+    return table.select(columns).cast(_schema(columns))
 
 
 def _empty() -> Any:
