@@ -116,7 +116,7 @@ async def with_dead(count: int, waves: int, every_s: float) -> list[dict[str, An
     """Latencies of the healthy ones with the dead ones paused, and with them in force; the same process throughout."""
     served = Endpoints({})
     with tempfile.TemporaryDirectory() as folder:
-        async with served.running(), faults.black_hole() as hole, delivering(Path(folder)) as delivery:
+        async with served.running(), faults.black_hole() as hole, delivering(Path(folder), 15.0) as delivery:
             dead = [
                 _subscription(f"http://127.0.0.1:{hole if n % 2 else 9}/dead", paused=True) for n in range(count // 10)
             ]

@@ -28,7 +28,6 @@ _NOTIFY = {
     "allow_http": True,
     "allow_networks": "127.0.0.0/8",
     "admin_port": 0,
-    "timeout_s": 2.0,
     "pause_max_s": 1.0,
     "retry_delays_s": json.dumps([0.2] * 200),
 }
@@ -37,17 +36,18 @@ _NOTIFY = {
 class Delivery:
     """`published` says when each alert was, epoch seconds; its number is in its id."""
 
-    def __init__(self, folder: Path, kafka: KafkaSettings, producer: Any) -> None:
+    def __init__(self, folder: Path, kafka: KafkaSettings, producer: Any, timeout_s: float) -> None:
         self._folder = folder
         self._kafka = kafka
         self._producer = producer
+        self._notify = {**_NOTIFY, "timeout_s": timeout_s}
         self._process: subprocess.Popen[bytes] | None = None
         self.published: dict[int, float] = {}
         self.kills = 0
 
     def start(self) -> None:
         """Start `sori notify`."""
-        env = child_environment({"kafka": {"bootstrap": self._kafka.bootstrap}, "notify": _NOTIFY})
+        env = child_environment({"kafka": {"bootstrap": self._kafka.bootstrap}, "notify": self._notify})
         with (self._folder / "notify.log").open("ab") as log:
             command = [sys.executable, "-m", "sori.cli.main", "notify"]
             self._process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
@@ -88,7 +88,7 @@ class Delivery:
 
 
 @asynccontextmanager
-async def delivering(folder: Path) -> AsyncIterator[Delivery]:
+async def delivering(folder: Path, timeout_s: float = 2.0) -> AsyncIterator[Delivery]:
     """Everything, running."""
     broker = EmbeddedBroker(folder / "kafka")
     await broker.start()
@@ -96,7 +96,7 @@ async def delivering(folder: Path) -> AsyncIterator[Delivery]:
         kafka = KafkaSettings(bootstrap=broker.bootstrap)
         await apply_topics(kafka)
         async with clients.running(clients.make_producer(kafka), 20.0) as producer:
-            delivery = Delivery(folder, kafka, producer)
+            delivery = Delivery(folder, kafka, producer, timeout_s)
             delivery.start()
             try:
                 yield delivery

@@ -70,19 +70,17 @@ def _table(found: list[dict[str, Any]]) -> Table:
     from rich.table import Table
 
     table = Table()
-    for name in ("at", "webhook", "try", "host", "answer", "ms", "outcome", "next"):
+    for name in ("at", "webhook", "try", "answer", "ms", "outcome"):
         right = name in ("try", "ms")
-        table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=name in ("at", "outcome"))
+        table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=name != "webhook")
     for row in found:
         colour = _COLOURS.get(row["outcome"], "white")
         table.add_row(
             row["attempted_at"][5:19],
             row["webhook_id"],
             str(row["attempt"]),
-            row["host"],
             str(row["status"] or row["error"]),
             f"{row['duration_ms']:.0f}",
             f"[{colour}]{row['outcome']}[/]",
-            (row["next_attempt_at"] or "")[5:19],
         )
     return table

@@ -25,6 +25,7 @@ app = typer.Typer(no_args_is_help=True, help="Manage who is told of fraud alerts
 app.command("attempts")(attempts)
 
 _TEST_WAIT_S = 30.0
+_SHOWN_ID = 12  # of 36 characters: enough to name one
 IdArgument = Annotated[str, typer.Argument(help="The subscription's id, or its beginning.")]
 
 
@@ -86,13 +87,16 @@ def list_(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> Non
 
     subscriptions = with_table(settings, SUBSCRIPTIONS, read)
     states = with_table(settings, DELIVERY_STATE, read)
-    table = Table("id", "name", "url", "format", "only", "status", "waiting")
+    table = Table()
+    for name in ("id", "name", "url", "only", "status", "waiting"):
+        table.add_column(name, no_wrap=name == "id", overflow="fold", justify="right" if name == "waiting" else "left")
     for one in sorted((decode(value) for value in subscriptions.values()), key=lambda one: one.created_ms):
         row = shown(one, states.get(one.id))
         only = ", ".join(f"{field}: {' '.join(values)}" for field, values in row["filter"].items() if values)
         if one.scope is not None:
             only = f"{only} (token of {' '.join(one.scope)})".strip()
-        table.add_row(one.id, one.name, one.url, one.format, only or "-", row["status"], str(row["waiting"]))
+        url = one.url if one.format == "standard" else f"{one.url} ({one.format})"
+        table.add_row(one.id[:_SHOWN_ID], one.name, url, only or "-", row["status"], str(row["waiting"]))
     Console().print(table)
 
 

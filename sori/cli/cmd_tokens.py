@@ -52,11 +52,13 @@ def list_(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> Non
     async def read(table: CompactedTable) -> list[tokens.Token]:
         return [tokens.decode(value) for value in table.values.values()]
 
-    shown = Table("id", "name", "may", "accounts", "created", "expires")
+    shown = Table()
+    for column in ("id", "name", "may", "accounts", "created", "expires"):
+        shown.add_column(column, no_wrap=column not in {"name", "accounts"}, overflow="fold")
     for token in with_table(settings_for(config, bootstrap), API_TOKENS, read):
         accounts = "every" if token.accounts is None else " ".join(token.accounts)
-        expires = "never" if token.expires_ms is None else when(token.expires_ms)
-        shown.add_row(token.id, token.name, token.right, accounts, when(token.created_ms), expires)
+        expires = "never" if token.expires_ms is None else when(token.expires_ms)[:10]
+        shown.add_row(token.id, token.name, token.right, accounts, when(token.created_ms)[:10], expires)
     Console().print(shown)
 
 
