@@ -168,6 +168,18 @@ async def test_no_notation_of_loopback_gets_through(host):
     assert not receiver.ids
 
 
+@pytest.mark.parametrize("message_id", ["msg_a\r\nX-Injected: 1", "msg_a\nX-Injected: 1", "msg_a\0"])
+async def test_an_id_cannot_smuggle_a_header(message_id):
+    """An alert_id that somebody else put on the topic: nothing is sent, and nothing raises."""
+    async with Receiver().running() as receiver:
+        settings = NotifySettings(allow_http=True, allow_networks="127.0.0.0/8")
+        async with open_session(settings) as session:
+            sender = Sender(session, allow_http=True, allowed=settings.allowed)
+            outcome = await sender.attempt(subscription(receiver.url), message_id, b"{}")
+    assert (outcome.status, outcome.error) == (None, "protocol")
+    assert not receiver.ids
+
+
 async def test_redirects_are_not_followed():
     """Not even to where a webhook may go."""
     async with Receiver().running() as target:
