@@ -24,6 +24,7 @@ from sori.errors import ConfigError, StorageUnavailable
 _SECURE = {"clickhouse": False, "clickhouses": True}
 _AUTHENTICATION_FAILED = frozenset({192, 193, 194, 516})
 _UNKNOWN_DATABASE = 81
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class PathHeld(StorageUnavailable):
@@ -163,7 +164,14 @@ def _open_server(dsn: Dsn, create_database: bool, timeout_s: float) -> Client:
 
 
 def _connect(dsn: Dsn, database: str, timeout_s: float) -> Client:
-    options: dict[str, Any] = {"connect_timeout": 5, "send_receive_timeout": timeout_s, **dict(dsn.options)}
+    # over the loopback, compressing costs more than it saves; `?compress=lz4` in the DSN has the last word
+    compress = dsn.host not in _LOOPBACK
+    options: dict[str, Any] = {
+        "connect_timeout": 5,
+        "send_receive_timeout": timeout_s,
+        "compress": compress,
+        **dict(dsn.options),
+    }
     return clickhouse_connect.get_client(
         host=dsn.host,
         port=dsn.port,

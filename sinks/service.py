@@ -86,12 +86,13 @@ class SinkService:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     def _open(self, spec: SinkSpec, stack: AsyncExitStack) -> TopicSink:
-        executor = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix=f"sink-{spec.name}"))
-        writer = Writer(self._opener())
-        stack.callback(writer.close)
+        writers = [Writer(self._opener()) for _ in range(spec.writers)]
+        for writer in writers:
+            stack.callback(writer.close)
+        executor = stack.enter_context(ThreadPoolExecutor(len(writers), thread_name_prefix=f"sink-{spec.name}"))
         letters = DeadLetters(self._settings.kafka)
         stack.push_async_callback(letters.close)
-        parts = (spec, writer, letters, self._settings.sinks, executor)
+        parts = (spec, writers, letters, self._settings.sinks, executor)
         store = Store(*parts) if self._tracing is None else TracedStore(*parts, tracing=self._tracing)
         # an embedded engine can have one process only: static membership spares it the wait for its dead predecessor
         instance = self._settings.sinks.instance_id or ("embedded" if self._dsn.embedded else None)

@@ -18,7 +18,7 @@ class SinkSpec:
     """One topic's way into ClickHouse. `build` and `count_rows` are pure; `packed` values hold one row per line.
 
     `presence` is SQL that counts the rows of some records in ClickHouse. Without it the rows are upserts: a repeated
-    insert may simply store them again.
+    insert may simply store them again. A large batch is inserted by so many `writers` at once, each its share.
     """
 
     topic: Topic
@@ -27,6 +27,7 @@ class SinkSpec:
     max_age_s: float
     packed: bool
     presence: Callable[[Sequence[Record]], str] | None = None
+    writers: int = 1
 
     @property
     def name(self) -> str:
@@ -42,7 +43,7 @@ def sink_specs(settings: SinksSettings) -> list[SinkSpec]:
 
     age = settings.max_batch_age_s
     return [
-        SinkSpec(topics.EVENTS, events.build, len, age, packed=False, presence=events.presence),
+        SinkSpec(topics.EVENTS, events.build, len, age, packed=False, presence=events.presence, writers=2),
         rows(topics.CTR_WINDOWS, "ctr_windows", settings.window_batch_age_s),
         rows(topics.DEVICE_WINDOWS, "device_windows", settings.window_batch_age_s),
         rows(topics.FRAUD_ALERTS, "alerts", settings.alert_batch_age_s),

@@ -11,10 +11,11 @@ import structlog
 from runtime.backoff import Backoff
 from runtime.metrics import counter, histogram
 from sinks.atoms import Atom, atoms
-from sinks.batch import Batch, Record
+from sinks.batch import Batch
 from sinks.bisect import store_the_good
 from sinks.deadletter import DeadLetters
 from sinks.failures import InsertFailure, Rejected, SchemaDrift, Unavailable
+from sinks.shares import Share, cut
 from sinks.specs import SinkSpec
 from sinks.writer import Writer
 from sori import metrics
@@ -31,10 +32,15 @@ class Store:
     """One sink's way to ClickHouse. Not for concurrent use."""
 
     def __init__(
-        self, spec: SinkSpec, writer: Writer, letters: DeadLetters, settings: SinksSettings, executor: Executor
+        self,
+        spec: SinkSpec,
+        writers: Sequence[Writer],
+        letters: DeadLetters,
+        settings: SinksSettings,
+        executor: Executor,
     ) -> None:
         self._spec = spec
-        self._writer = writer
+        self._writers = writers
         self._letters = letters
         self._settings = settings
         self._executor = executor
@@ -47,42 +53,54 @@ class Store:
         Every try sends the same rows under the same token, so a try that got through without our knowing counts once.
         `repeated` says that somebody may have tried before us.
         """
-        token = batch.ranges.token
         rows = self._spec.count_rows(batch.records)
-        try:
-            await self._insert(batch.records, token, wait, repeated=repeated)
-        except Rejected as error:
-            rows -= await self._store_apart(batch, error, wait)
+        shares = cut(batch, len(self._writers))
+        storing = (self._store_share(share, wait, repeated=repeated) for share in shares)
+        # each to its end: a thread cannot be called back
+        outcomes = await asyncio.gather(*storing, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            rows -= outcome
         counter(metrics.SINKS_ROWS).labels(self._spec.name).inc(rows)
 
-    async def _insert(self, records: Sequence[Record], token: str, wait: Wait, *, repeated: bool) -> None:
+    async def _store_share(self, share: Share, wait: Wait, *, repeated: bool) -> int:
+        """Returns how many rows went to quarantine instead."""
+        try:
+            await self._insert(share, wait, repeated=repeated)
+        except Rejected as error:
+            return await self._store_apart(share, error, wait)
+        return 0
+
+    async def _insert(self, share: Share, wait: Wait, *, repeated: bool) -> None:
+        writer, records, token = self._writers[share.number], share.records, share.token
         insert = self._spec.build(records)
         presence = self._spec.presence and self._spec.presence(records)
 
         def first_time() -> None:
-            self._writer.insert(insert, token)
+            writer.insert(insert, token)
 
         def again() -> None:
             if presence is not None:
-                self._writer.insert(insert, token)
-                if self._writer.count(presence) >= len(records):
+                writer.insert(insert, token)
+                if writer.count(presence) >= len(records):
                     return
                 _log.warning("the token is known and rows are missing: stored without it", sink=self._spec.name)
-            self._writer.insert(insert, None)
+            writer.insert(insert, None)
 
         await self._until_taken(again if repeated else first_time, again, wait)
 
-    async def _store_apart(self, batch: Batch, error: Rejected, wait: Wait) -> int:
-        pieces = atoms(batch.records, packed=self._spec.packed)
+    async def _store_apart(self, share: Share, error: Rejected, wait: Wait) -> int:
+        pieces = atoms(share.records, packed=self._spec.packed)
         name, rows = self._spec.name, len(pieces)
         _log.warning("insert rejected, looking for the culprits", sink=name, rows=rows, error=str(error))
 
         async def store_slice(first: int, after: int) -> None:
-            token = f"{batch.ranges.token}#{first}-{after}"
-            await self._insert(pieces[first:after], token, wait, repeated=True)
+            piece = Share(share.topic, share.number, pieces[first:after], f"{share.token}#{first}-{after}")
+            await self._insert(piece, wait, repeated=True)
 
         culprits = [(pieces[i], why) for i, why in await store_the_good(rows, store_slice)]
-        await self._quarantine(batch.ranges.topic, culprits, wait)
+        await self._quarantine(share.topic, culprits, wait)
         counter(metrics.SINKS_REJECTED).labels(name).inc(len(culprits))
         return len(culprits)
 

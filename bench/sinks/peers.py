@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,12 @@ from runtime import migrations
 from runtime.clickhouse import open_client
 from sinks.batch import make_batch
 from sinks.builders import events, packed
+from sinks.deadletter import DeadLetters
+from sinks.specs import sink_specs
+from sinks.store import Store
 from sinks.writer import SETTINGS, Writer
+from sori.settings import load_settings
+from sori.topics import EVENTS
 
 BATCH = 50_000
 
@@ -56,18 +62,29 @@ def batches(records: Sequence[BenchRecord]) -> list[Sequence[BenchRecord]]:
     return [records[start : start + BATCH] for start in range(0, len(records), BATCH)]
 
 
-def ours(client: Client, count: int) -> dict[str, Any]:
-    """From fetched records to stored rows, as `sori sinks` does it: columns, parsed in ClickHouse."""
-    records, writer = make_records(count), Writer(lambda: client)
-    _warm_up(lambda: writer.insert(events.build(make_records(1000, seed=9)), "warm-up"), client)
-    meter = Meter()
+def ours(client: Client, count: int, dsn: str) -> dict[str, Any]:
+    """From fetched records to stored rows, as `sori sinks` does it: columns, parsed in ClickHouse, two writers."""
+    records, warm = make_records(count), Writer(lambda: client)
+    _warm_up(lambda: warm.insert(events.build(make_records(1000, seed=9)), "warm-up"), client)
+    settings = load_settings()
+    [spec] = [spec for spec in sink_specs(settings.sinks) if spec.topic is EVENTS]
+    writers = [Writer(lambda: open_client(dsn)) for _ in range(spec.writers)]
+    with ThreadPoolExecutor(len(writers)) as executor:
+        store = Store(spec, writers, DeadLetters(settings.kafka), settings.sinks, executor)
+        meter = Meter()
+        asyncio.run(_store_all(store, records))
+        figures = meter.stop("ours", count)
+    for writer in writers:
+        writer.close()
+    return _checked(figures, client, "events")
+
+
+async def _store_all(store: Store, records: Sequence[BenchRecord]) -> None:
     for block in batches(records):
         by_partition: dict[int, list[BenchRecord]] = {}
         for record in block:
             by_partition.setdefault(record.partition, []).append(record)
-        batch = make_batch("sori.events", by_partition)
-        writer.insert(events.build(batch.records), batch.ranges.token)
-    return _checked(meter.stop("ours", count), client, "events")
+        await store.store(make_batch("sori.events", by_partition), asyncio.sleep)
 
 
 def ours_ctr(client: Client, count: int) -> dict[str, Any]:
@@ -157,10 +174,10 @@ def main() -> None:
         if name == "ours-end-to-end":
             figures = end_to_end(dsn, count, bootstrap)
         else:
-            peer = {"ours": ours, "ours-ctr": ours_ctr, "row-wise": row_wise, "clickhouse-only": clickhouse_only}[name]
+            peers = {"ours-ctr": ours_ctr, "row-wise": row_wise, "clickhouse-only": clickhouse_only}
             with open_client(dsn) as client:
                 migrations.apply(client)
-                figures = peer(client, count)
+                figures = ours(client, count, dsn) if name == "ours" else peers[name](client, count)
     print(json.dumps(figures))
 
 

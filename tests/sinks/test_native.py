@@ -7,9 +7,11 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.ctypes import data_conv
 
 from runtime.clickhouse import open_client
+from sinks.builders import events, packed
 from sinks.inserts import ColumnarInsert
 from sinks.native import encode_block
 from sinks.writer import Writer
+from tests.support.records import FakeRecord, event_record
 
 COLUMNS = {
     "s": ("String", [b"", b"\x00\xff", b"x" * 127, b"y" * 128, b"z" * 70_000]),
@@ -37,6 +39,20 @@ def test_every_type_and_length_comes_back(client: Client, dsn: str) -> None:
     client.command("DROP TABLE round_trip")
     wanted = zip([value.hex().upper() for value in columns[0]], *columns[1:], strict=True)
     assert [tuple(row) for row in found] == [tuple(row) for row in wanted]
+
+
+@pytest.mark.parametrize("method", ["0", "lz4", "zstd", "gzip"])
+def test_a_server_s_dsn_says_how_inserts_are_compressed(client: Client, dsn: str, method: str) -> None:
+    """On the same machine not at all, unless asked for; whatever the way, the same rows arrive."""
+    if dsn.startswith("chdb"):
+        pytest.skip("nothing is sent to an embedded engine")
+    with open_client(f"{dsn}?compress={method}") as asked, open_client(dsn) as plain:
+        assert (asked.write_compression or "0", plain.write_compression) == (method, None)
+        writer = Writer(lambda: asked)
+        writer.insert(events.build([event_record(n) for n in range(1000)]), "columns")
+        writer.insert(packed.builder("late_in")([FakeRecord(b'{"account_id":"a","kafka_offset":7}' * 3)]), "lines")
+    assert client.command("SELECT count() FROM events_current") == 1000
+    assert client.command("SELECT count() FROM late_events") == 1
 
 
 @pytest.mark.parametrize(
