@@ -74,6 +74,8 @@ async def run(
                 ended += fleet.restart_dead()
                 verdict = judge(tables, traffic)
             reading.cancel()
+            await asyncio.wait([reading])
+            await fleet.settled()
     finally:
         codes = await asyncio.to_thread(fleet.stop)
     replays = fleet.logs().count('"event":"replayed"')

@@ -41,6 +41,7 @@ class Fleet:
     size: int
     rng: Random
     done: Counter[str] = field(default_factory=Counter)
+    _logged: dict[int, int] = field(default_factory=dict)  # length of a worker's log when it was last started
 
     def __post_init__(self) -> None:
         env = {**ENV, "SORI_STREAMS__GROUP": self.group}
@@ -58,7 +59,11 @@ class Fleet:
     def start(self) -> None:
         """Start all."""
         for worker in self.workers:
-            worker.start()
+            self._start(worker)
+
+    def _start(self, worker: StageProcess) -> None:
+        self._logged[id(worker)] = len(worker.log_text())
+        worker.start()
 
     async def befall(self, fault: str | None = None) -> str:
         """One fault, the given one or one at random; returns its name when it is over."""
@@ -72,12 +77,12 @@ class Fleet:
             fault = self.rng.choices(list(possible), list(possible.values()))[0]
         self.done[fault] += 1
         if fault == "join":
-            next(worker for worker in self.workers if not worker.running).start()
+            self._start(next(worker for worker in self.workers if not worker.running))
             return fault
         worker = self.rng.choice(up)
         if fault == "kill -9":
             await asyncio.to_thread(worker.kill)
-            worker.start()
+            self._start(worker)
         elif fault == "leave":
             await asyncio.to_thread(worker.stop)
         else:
@@ -90,8 +95,16 @@ class Fleet:
         """Start workers that ended by themselves, as a supervisor does; returns how many."""
         dead = [worker for worker in self.workers if not worker.running]
         for worker in dead:
-            worker.start()
+            self._start(worker)
         return len(dead)
+
+    async def settled(self, limit_s: float = 30.0) -> None:
+        """Wait until every worker is in the group, so that none is stopped while it starts."""
+        ends = asyncio.get_running_loop().time() + limit_s
+        while not all('"event":"assigned"' in worker.log_text()[self._logged[id(worker)] :] for worker in self.workers):
+            if asyncio.get_running_loop().time() > ends:
+                return
+            await asyncio.sleep(0.2)
 
     def stop(self) -> list[int]:
         """Stop all; their exit codes."""
