@@ -117,7 +117,11 @@ class Replay:
         """All intervals of receipt before `tick` have ended."""
         for number, source in sorted(self._sources.items()):
             position = source.operator.next_offset
-            if source.cutter.end_before(tick, position) and position > source.flushed_at:
+            if position <= source.flushed_at:
+                continue
+            if tick is None:
+                self._flush(number, source, source.cutter.version_after(position), source.cutter.tick)
+            elif source.cutter.end_before(tick, position):
                 self._flush(number, source, None, source.cutter.tick)
 
     def _flush(self, number: int, source: _Source, version: int | None, tick: int) -> None:

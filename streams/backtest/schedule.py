@@ -57,12 +57,17 @@ class Cutter:
             *self._assumed(records[last:], last),
         ]
 
-    def end_before(self, tick: int | None, next_offset: int) -> bool:
+    def end_before(self, tick: int, next_offset: int) -> bool:
         """All intervals before `tick` have ended; whether that calls for a flush at `next_offset`."""
         versions = self._versions
-        if tick is not None and self.tick >= tick:
+        if self.tick >= tick:
             return False
         return not versions or not self._known_from <= next_offset < versions[-1]
+
+    def version_after(self, next_offset: int) -> int | None:
+        """The flush that took what is left: repeated deliveries at its end may be missing from history."""
+        at = bisect_left(self._versions, next_offset)
+        return self._versions[at] if at < len(self._versions) else None
 
     def _assumed(self, records: Sequence[Record], shift: int) -> Iterator[Cut]:
         interval, tick = self._interval_ms, self.tick

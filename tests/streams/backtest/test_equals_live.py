@@ -75,7 +75,7 @@ def kafka_settings(broker: str, topic_prefix: str) -> KafkaSettings:
     return KafkaSettings(bootstrap=broker, topic_prefix=topic_prefix, event_partitions=3)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_every_source_gives_the_live_alerts(topics: KafkaSettings, tmp_path: Path):
     """From Kafka, and from ClickHouse and files with the flushes in Kafka; without them, those about devices."""
     settings = settings_of(topics, f"chdb://{tmp_path / 'clickhouse'}")
@@ -86,7 +86,7 @@ async def test_every_source_gives_the_live_alerts(topics: KafkaSettings, tmp_pat
     worker.start()
     try:
         async with UpsertTables(topics) as tables, sinks_running(settings):
-            await wait_until(lambda: at_the_end(topics, env["SORI_STREAMS__GROUP"]), 60, what="everything committed")
+            await wait_until(lambda: at_the_end(topics, env["SORI_STREAMS__GROUP"]), 120, what="everything committed")
             assert worker.stop() == 0
             live = await alerts_of(topics, tables)
             await wait_until_stored(settings, len({message.entry.value for message in log}))
@@ -175,4 +175,4 @@ async def wait_until_stored(settings: Settings, count: int) -> None:
         def all_there() -> bool:
             return int(client.query("SELECT count() FROM events_current").result_rows[0][0]) >= count
 
-        await wait_until(all_there, 60, what="events in ClickHouse")
+        await wait_until(all_there, 120, what="events in ClickHouse")
