@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 import yaml
 from clickhouse_connect.driver.client import Client
 
+from deploy.grafana import macros
 from deploy.grafana.builder.generate import generated
 from deploy.grafana.builder.parts import ALL, CLICKHOUSE, DASHBOARDS, PROMETHEUS
 from runtime.clickhouse import open_client
@@ -41,16 +41,10 @@ def queries() -> Iterator[Any]:
                     yield pytest.param(panel["title"], target["rawSql"], id=f"{board['title']}: {panel['title']}")
 
 
-def expanded(sql: str, value: str = ALL) -> str:
-    """Macros as the ClickHouse data source expands them (pkg/macros/macros.go), variables as Grafana does."""
+def expanded(sql: str, choice: str = ALL) -> str:
+    """As Grafana sends it for the last hour."""
     now = int(time.time()) + 60
-    start, end = f"toDateTime({now - 3660})", f"toDateTime({now})"
-    sql = re.sub(r"\$__timeFilter\((.+?\)?)\)(?= |$|\))", rf"\1 >= {start} AND \1 <= {end}", sql)
-    sql = re.sub(r"\$__timeInterval\((.+?\)?)\)(?= )", r"toStartOfInterval(toDateTime(\1), INTERVAL 60 second)", sql)
-    sql = sql.replace("$__fromTime", start).replace("$__toTime", end).replace("$__interval_s", "60")
-    sql = re.sub(r"\$\{\w+:sqlstring\}", value, sql)
-    assert "$" not in sql, sql
-    return sql
+    return macros.expanded(sql, now - 3660, now, choice=choice)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +99,21 @@ def test_every_variable_has_choices(engine: Client, board: dict[str, Any]) -> No
     for variable in board.get("templating", {}).get("list") or []:
         assert engine.query(expanded(variable["query"])).result_rows, variable["name"]
         assert variable["allValue"] == ALL
+
+
+def test_a_timeline_of_texts_is_split_by_its_labels() -> None:
+    """Grafana makes series of numbers only; without the split, every episode would be in one row named `episode`."""
+    (timeline,) = (p for board in BOARDS.values() for p in panels(board) if p["type"] == "state-timeline")
+    assert [each["id"] for each in timeline["transformations"]] == ["partitionByValues"]
+    (label,) = timeline["transformations"][0]["options"]["fields"]
+    assert f"AS {label}," in timeline["targets"][0]["rawSql"]
+    assert timeline["fieldConfig"]["defaults"]["displayName"] == f"${{__field.labels.{label}}}"
+
+
+def test_an_unknown_macro_is_refused() -> None:
+    """Rather than sent to the engine, whose complaint would be about syntax."""
+    with pytest.raises(ValueError, match="macro"):
+        expanded("SELECT $__unknown(x)")
 
 
 def test_every_alert_rule_runs(engine: Client) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from grafana_foundation_sdk.builders import statetimeline
+from grafana_foundation_sdk.builders.common import StackingConfig
 from grafana_foundation_sdk.builders.dashboard import Dashboard
+from grafana_foundation_sdk.models.common import GraphDrawStyle, StackingMode
+from grafana_foundation_sdk.models.dashboard import DataTransformerConfig
 
 from deploy.grafana.builder.parts import (
     CLICKHOUSE,
@@ -47,9 +50,7 @@ def fraud() -> Dashboard:
                "SELECT quantileExact(0.5)(dateDiff('second', opened_at, coalesce(closed_at, now64(3))))"
                f" FROM alerts_current WHERE {_IN_TIME}", width=QUARTER),
         _episodes(),
-        lines("Opened by rule", "Episodes that began, per interval of the chart.", "short",
-              Sql("SELECT $__timeInterval(opened_at) AS time, rule, count() AS opened FROM alerts_current"
-                  f" WHERE {_OPENED} GROUP BY time, rule ORDER BY time", series=True)),
+        _openings(),
         rows("By rule", "Episodes, and how far above its expectation the worst one was.", "short",
              "SELECT rule, invalid_traffic_class AS class, count() AS episodes, countIf(state != 'closed') AS open,"
              " max(observed / greatest(expected, 1)) AS worst_ratio"
@@ -85,5 +86,20 @@ def _episodes() -> Any:
         "When each subject was under alert, and how severely.",
         "string",
         width=FULL,
+        height=12,
     )
-    return panel.datasource(CLICKHOUSE).with_target(Sql(sql, series=True))
+    # text makes no series of its own accord: Grafana takes only numbers for values, so the rows are told apart here
+    split = DataTransformerConfig("partitionByValues", options={"fields": ["episode"], "naming": {"asLabels": True}})
+    panel = panel.with_transformation(split).display_name("${__field.labels.episode}")
+    return panel.datasource(CLICKHOUSE).with_target(Sql(sql, series=False))
+
+
+def _openings() -> Any:
+    """Counts of rare things: bars, since a line between two of them would tell of what never was."""
+    sql = (
+        "SELECT $__timeInterval(opened_at) AS time, rule, count() AS opened FROM alerts_current"
+        f" WHERE {_OPENED} GROUP BY time, rule ORDER BY time"
+    )
+    panel = lines("Opened by rule", "Episodes that began, per interval of the chart.", "short", Sql(sql, series=True))
+    stacked = StackingConfig().mode(StackingMode.NORMAL).group("A")
+    return panel.draw_style(GraphDrawStyle.BARS).stacking(stacked).fill_opacity(80)
