@@ -55,9 +55,9 @@ async def test_a_trace_from_webhook_to_insert(kafka_settings, tmp_path: Path) ->
             await post(pipeline, "unsampled", {})
             await post(pipeline, "sampled", {"traceparent": TRACEPARENT})
             await wait_until(
-                lambda: collector.of("sori-streams", "apply windows batch"), what="the stream stage's spans"
+                lambda: collector.of("sori-streams", "apply windows batch"), 120, what="the stream stage's spans"
             )
-            await wait_until(lambda: collector.of("sori-sinks", "insert events batch"), what="the sink's spans")
+            await wait_until(lambda: collector.of("sori-sinks", "insert events batch"), 120, what="the sink's spans")
             stored = await ids(pipeline)
         finally:
             await pipeline.stop()
@@ -103,7 +103,7 @@ async def ids(pipeline: LocalPipeline) -> list[str]:
             found = (await answer.text()).split()
             return found if len(found) == 2 else []
 
-    return await wait_until(both, what="both events")
+    return await wait_until(both, 120, what="both events")
 
 
 def test_a_batch_of_unsampled_events_has_no_span() -> None:
