@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from sori.records import event_headers
 
-START = datetime(2025, 10, 14, 5, 0, tzinfo=UTC)
+#: Yesterday: a topic's retention would delete older events while they are read.
+START = datetime.now(UTC).replace(hour=5, minute=0, second=0, microsecond=0) - timedelta(days=1)
 
 
 class BenchRecord(NamedTuple):

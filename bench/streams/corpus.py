@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any, NamedTuple
@@ -15,7 +16,8 @@ from sori.records import event_headers
 from sori.settings.kafka import KafkaSettings
 from streams.alerts import iso
 
-T0 = 1_760_419_200_000
+#: Yesterday's midnight: a topic's retention would delete older events while they are read.
+T0 = (int(time.time()) // 86_400 - 1) * 86_400_000
 DEVICES, ACCOUNTS, CAMPAIGNS, CITIES = 20_000, 5, 40, 60
 CLICK_RATE, AUTHENTICATION_RATE, DUPLICATES = 0.05, 0.01, 0.02
 _BATCH_BYTES = 400_000
