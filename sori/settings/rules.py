@@ -118,6 +118,7 @@ class CtrRule(Rule):
     baseline_s: int = Field(1200, gt=0, description="The subject's own past before the window, seconds.")
     floor: int = Field(40, gt=0, description="Fewest clicks in the window, the busiest device left out.")
     min_devices: int = Field(15, gt=0, description="Fewest clicking devices, counted per pane and source partition.")
+    impression_lag_s: int = Field(120, ge=0, description="A click's impression may lie this long before the window.")
     factor: float = Field(3.0, gt=1, description="Least ratio of the rate's lower to the past rate's upper bound.")
     usual_ctr: float = Field(0.08, gt=0, le=1, description="Highest rate believed of a subject without a past.")
     min_ctr: float = Field(0.06, gt=0, le=1, description="Least click-through rate (Wilson lower bound).")

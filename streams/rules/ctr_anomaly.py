@@ -4,12 +4,16 @@ This is what finds many devices of which each clicks modestly: no device stands 
 traffic is heavy, but the clicks have no impressions to match. Statistic: Wilson's (1927) lower bound of the window's
 rate against `factor` times the upper bound of the past's, so that small numbers on either side never convict; a past
 too small to tell is taken for at most `usual_ctr`. The busiest device is left out, since one device's flood is a
-matter of the device rules, and at least `min_devices` must have clicked. Branch counts ten times the clicks for
-similar conversions as fraud; Adjust and AppsFlyer compare conversion rates the same way. MRC invalid traffic: SIVT.
+matter of the device rules, and at least `min_devices` must have clicked. A click comes after its impression, so the
+impressions are those of the fullest window of the same length that ends up to `impression_lag_s` earlier, and the past
+ends where that begins: the last clicks of an aired spot are held against the spot's impressions, which are not also
+held against the past, and steady traffic is held against no more than it was shown. Branch counts ten times the clicks
+for similar conversions as fraud; Adjust and AppsFlyer compare conversion rates the same way. MRC invalid traffic: SIVT.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sori.settings.rules import CtrRule
@@ -22,12 +26,26 @@ PLACE_NAME = "geo_ctr_anomaly"
 
 def lookback_ms(rule: CtrRule) -> int:
     """How far before the end of its window the rule reads."""
-    return (rule.window_s + rule.baseline_s) * 1000
+    return (rule.window_s + max(rule.baseline_s, rule.impression_lag_s)) * 1000
+
+
+def fullest_window(impressions: Sequence[int], length: int) -> tuple[int, int]:
+    """Which `length` successive panes have the most impressions: how many panes before the last ones, and their sum.
+
+    `impressions` counts each pane's, oldest first. Of equals it is the latest.
+    """
+    total = most = sum(impressions[-length:])
+    back = 0
+    for steps in range(1, len(impressions) - length + 1):
+        total += impressions[-length - steps] - impressions[-steps]
+        if total > most:
+            back, most = steps, total
+    return back, most
 
 
 @dataclass(frozen=True, slots=True)
 class RateCounts:
-    """Counts of one subject in the window, and in the baseline before it."""
+    """Counts of one subject in the window, and in the past before it; `impressions` are the fullest_window()'s."""
 
     clicks: int
     top_device_clicks: int

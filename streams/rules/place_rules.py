@@ -71,12 +71,14 @@ class PlaceRules:
         window = self._between(key, begin, end)
         if sum(sums.clicks for sums in window) < rule.floor:
             return
-        past = self._between(key, baseline, begin)
+        shown = self._impressions(key, begin - rule.impression_lag_s * 1000, end)
+        back, impressions = ctr_anomaly.fullest_window(shown, rule.window_s * 1000 // self._pane_ms)
+        past = self._between(key, begin - rule.baseline_s * 1000, begin - back * self._pane_ms)
         counts = ctr_anomaly.RateCounts(
             clicks=sum(sums.clicks for sums in window),
             top_device_clicks=sum(sums.top_device_clicks for sums in window),
             clicking_devices=sum(sums.clicking_devices for sums in window),
-            impressions=sum(sums.impressions for sums in window),
+            impressions=impressions,
             past_clicks=sum(sums.clicks for sums in past),
             past_impressions=sum(sums.impressions for sums in past),
         )
@@ -104,6 +106,12 @@ class PlaceRules:
         """The subject's sums in panes that start in [begin, end)."""
         panes = (self._panes.get(start) for start in range(begin_ms, end_ms, self._pane_ms))
         return [pane.subjects[key] for pane in panes if pane is not None and key in pane.subjects]
+
+    def _impressions(self, key: SubjectKey, begin_ms: int, end_ms: int) -> list[int]:
+        """The subject's impressions in each pane that starts in [begin, end), oldest first."""
+        panes = (self._panes.get(start) for start in range(begin_ms, end_ms, self._pane_ms))
+        found = (pane.subjects.get(key) if pane is not None else None for pane in panes)
+        return [sums.impressions if sums is not None else 0 for sums in found]
 
     def _report(
         self, name: str, subject: Subject, found: Judgement, span: tuple[int, int], window: Sequence[SubjectSums]

@@ -77,6 +77,15 @@ def test_a_rate_far_above_its_past_is_an_anomaly_unless_one_device_made_it():
     assert ctr_anomaly.judge(rates(clicks=400, clicking_devices=14), rule) is None
 
 
+@given(st.lists(st.integers(0, 50), min_size=3, max_size=20), st.integers(1, 3))
+def test_the_fullest_window_is_the_latest_of_those_with_the_most_impressions(impressions, length):
+    """Against every window written out."""
+    starts = range(len(impressions) - length + 1)
+    most = max(sum(impressions[start : start + length]) for start in starts)
+    latest = max(start for start in starts if sum(impressions[start : start + length]) == most)
+    assert ctr_anomaly.fullest_window(impressions, length) == (len(impressions) - length - latest, most)
+
+
 def test_a_rack_of_phones_is_a_farm_and_a_crowd_of_people_is_not():
     """Concentration on one behaviour."""
     rule = DeviceFarm()
