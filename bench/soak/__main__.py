@@ -90,6 +90,7 @@ async def _under_load(pipeline: LocalPipeline, options: argparse.Namespace, repo
             await asyncio.sleep(3.0)  # the last alerts are on their way
             await _end(tasks)
             _fill(report, traffic, freshness, watched)
+            report.asked_again = dict(reader.asked_again)
         console.print("comparing every event with what was accepted")
         report.counted = await reader.counted(traffic)
         report.differing_windows = await reader.differing_windows()

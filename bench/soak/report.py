@@ -24,6 +24,7 @@ class Report:
     sent: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
     slowest_answer_s: float = 0.0
+    asked_again: Mapping[str, int] = field(default_factory=dict)
     counted: Counted | None = None
     differing_windows: int | None = None
     freshness_s: Sequence[float] = ()
@@ -82,11 +83,11 @@ def show(report: Report, console: Console) -> None:
     table.add_column("")
     table.add_column("", justify="right")
     counted = report.counted
-    refused = ", ".join(f"{n} x {what}" for what, n in report.refused.items()) or "none"
     for name, value in (
         ("sent", f"{report.sent:,} ({report.sent / max(report.seconds, 0.1):,.0f}/s)"),
-        ("refused", refused),
+        ("refused", _times(report.refused)),
         ("slowest answer", f"{report.slowest_answer_s:.2f} s"),
+        ("asked the api again", _times(report.asked_again)),
         ("accepted", f"{counted.accepted:,}" if counted else "-"),
         ("stored", f"{counted.stored:,}" if counted else "-"),
         ("lost", str(counted.lost) if counted else "not compared"),
@@ -106,6 +107,10 @@ def show(report: Report, console: Console) -> None:
         console.print(f"[red]fault:[/] {fault}", soft_wrap=True)
     if not report.faults():
         console.print("[green]Nothing lost, every attack alerted, memory flat.[/]")
+
+
+def _times(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} x {what}" for what, n in counts.items()) or "none"
 
 
 def _pair(values: Sequence[float]) -> str:

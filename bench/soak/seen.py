@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -43,11 +44,15 @@ def count(accepted: bytearray, numbers: Iterable[int]) -> Counted:
 
 
 class Reader:
-    """Asks one pipeline's api. Raises aiohttp.ClientError and TimeoutError."""
+    """Asks one pipeline's api. Raises aiohttp.ClientError and TimeoutError.
+
+    A probe and the alert stream ask again instead; `asked_again` counts why, by what and which error.
+    """
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self._http = http
         self._url = url
+        self.asked_again: Counter[str] = Counter()
 
     async def text(self, sql: str) -> str:
         """The answer to a query."""
@@ -74,7 +79,8 @@ class Reader:
                             last = value
                         elif kind == "data":
                             _note(json.loads(value), traffic)
-            except (aiohttp.ClientError, TimeoutError, ValueError):
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                self.asked_again[f"alert stream, {type(error).__name__}"] += 1
                 await asyncio.sleep(0.5)
 
     async def probe(self, traffic: Traffic, number: int) -> float | None:
@@ -88,8 +94,8 @@ class Reader:
             try:
                 if int(await self.text(sql)):
                     return time.monotonic() - answered
-            except (aiohttp.ClientError, TimeoutError):
-                pass  # a restart: the probe just gets old
+            except (aiohttp.ClientError, TimeoutError) as error:
+                self.asked_again[f"probe, {type(error).__name__}"] += 1  # a restart: the probe just gets old
             await asyncio.sleep(_POLL_S)
         return None
 

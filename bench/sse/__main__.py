@@ -96,15 +96,21 @@ def _start_api(folder: Path, kafka: KafkaSettings, port: int, count: int) -> sub
 
 
 async def _ready(port: int) -> None:
-    async with asyncio.timeout(60), aiohttp.ClientSession() as http:
-        while True:
-            try:
-                async with http.get(f"http://127.0.0.1:{port}/v1/subscriptions") as answer:
-                    if answer.status == 200:
-                        return
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(0.1)
+    """Raises TimeoutError, with the last answer, when the api does not come up within a minute."""
+    last = "no answer"
+    try:
+        async with asyncio.timeout(60), aiohttp.ClientSession() as http:
+            while True:
+                try:
+                    async with http.get(f"http://127.0.0.1:{port}/v1/subscriptions") as answer:
+                        if answer.status == 200:
+                            return
+                        last = f"HTTP {answer.status}"
+                except aiohttp.ClientError as error:
+                    last = f"{type(error).__name__}: {error}"
+                await asyncio.sleep(0.1)
+    except TimeoutError as error:
+        raise TimeoutError(f"the api did not come up: {last}") from error
 
 
 async def _measure(kafka: KafkaSettings, api: tuple[int, int], count: int, alerts: int, rate: float) -> dict[str, Any]:

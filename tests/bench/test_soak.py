@@ -44,9 +44,17 @@ def test_what_was_seen_is_told_however_it_ends(tmp_path):
     samples = {"streams": rising(4.0)}
     trends = {"streams": trend(samples["streams"])}
     report = Report(1000, seconds=900.0, sent=900_000, error="ClientError: gone", freshness_s=[0.5, 1.0], trends=trends)
+    report.asked_again = {"probe, TimeoutError": 3}
     output = io.StringIO()
     show(report, Console(file=output, width=80))
-    for part in ("900,000", "it ended early: ClientError: gone", "never compared", "memory grows", "0.995 s"):
+    for part in (
+        "900,000",
+        "it ended early: ClientError: gone",
+        "never compared",
+        "memory grows",
+        "0.995 s",
+        "3 x probe, TimeoutError",
+    ):
         assert part in output.getvalue()
     assert report.figures()[0]["events_per_s"] == 1000.0
     draw(samples, report, tmp_path / "memory.svg")
