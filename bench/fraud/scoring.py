@@ -9,7 +9,7 @@ clock. It includes the network, the batch and the flush.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from bench.fraud.offline import Labelled, Outcome, Seen
 from simulator.plan import Attack
 from simulator.traffic import Plan
 from sori.events import AUTHENTICATION, CLICK, parse_time_ms
-from sori.settings.rules import RulesSettings
+from sori.settings.rules import CtrRule, RulesSettings
 
 _SLACK_MS = 60_000
 _CLICKING = frozenset(
@@ -145,14 +145,14 @@ def evidence_ms(attack: Attack, events: Sequence[Labelled], rules: RulesSettings
         "device_click_flood": lambda: _at_least(clicks, burst.floor, burst.window_s),
         "slow_ramp": lambda: _at_least(clicks, burst.ceiling, burst.window_s),
         "geo_click_flood": lambda: _at_least(clicks, geo.floor, geo.window_s),
-        "quiet_click_flood": lambda: _at_least(clicks, quiet.floor, quiet.window_s),
+        "quiet_click_flood": lambda: _beside_the_busiest(clicks, quiet),
         "click_injection": lambda: _at_least([c for c in clicks if c.identity in shown], fast.floor, fast.window_s),
         "ghost_clicks": lambda: _later(_at_least(ghosts, ghost.floor, ghost.window_s), ghost.grace_s),
         "duplicate_clicks": lambda: _at_least(clicks, duplicate.floor + 1, duplicate.window_s),
-        "device_farm": lambda: _at_least(clicks, farm.floor, farm.window_s),
+        "device_farm": lambda: _distinct(clicks, lambda click: click.device, farm.floor, farm.window_s),
         "auth_stuffing": lambda: _at_least(logins, rules.device_auth_burst.floor, 60),
         "impression_flood": lambda: _at_least(once, rules.device_event_burst.floor, 60),
-        "geo_hopping": lambda: _countries(once, rules.geo_hop.min_countries, 60 * rules.geo_hop.windows),
+        "geo_hopping": lambda: _distinct(once, _country, rules.geo_hop.min_countries, 60 * rules.geo_hop.windows),
     }
     return needs[attack.kind]()
 
@@ -164,16 +164,34 @@ def _at_least(events: Sequence[Labelled], count: int, within_s: int) -> int | No
     return None
 
 
+def _country(event: Labelled) -> str:
+    return event.place.split("/")[0]
+
+
 def _later(at_ms: int | None, by_s: int) -> int | None:
     return None if at_ms is None else at_ms + by_s * 1000
 
 
-def _countries(events: Sequence[Labelled], count: int, within_s: int) -> int | None:
+def _distinct(events: Sequence[Labelled], what: Callable[[Labelled], str], count: int, within_s: int) -> int | None:
+    """When `count` different values of `what` have been seen within the time."""
     recent: deque[Labelled] = deque()
     for event in events:
         recent.append(event)
         while recent[0].at_ms <= event.at_ms - within_s * 1000:
             recent.popleft()
-        if len({other.place.split("/")[0] for other in recent} - {"Unknown"}) >= count:
+        if len({what(other) for other in recent} - {"Unknown"}) >= count:
             return event.at_ms
+    return None
+
+
+def _beside_the_busiest(clicks: Sequence[Labelled], rule: CtrRule) -> int | None:
+    """When the clicks meet the rule's floor, the busiest device left out, and are of enough devices."""
+    recent: deque[Labelled] = deque()
+    for click in clicks:
+        recent.append(click)
+        while recent[0].at_ms <= click.at_ms - rule.window_s * 1000:
+            recent.popleft()
+        by_device = Counter(other.device for other in recent)
+        if len(by_device) >= rule.min_devices and len(recent) - max(by_device.values()) >= rule.floor:
+            return click.at_ms
     return None
