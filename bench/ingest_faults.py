@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 
+from bench.command_line import command_line, scratch_folder, write_figures
 from tests.ingest.faults.rig import Verdict, rig
 from tests.ingest.faults.scenarios import SCENARIOS
 from tests.ingest.faults.table import table
@@ -30,18 +28,16 @@ async def suite(names: list[str], outage_s: float, rate: float, folder: Path) ->
 
 def main() -> None:
     """Parse, run, print, write; exit code 1 when something is lost or stored twice."""
-    parser = argparse.ArgumentParser(prog="python -m bench.ingest_faults", description=__doc__)
+    parser = command_line("python -m bench.ingest_faults", __doc__)
     parser.add_argument("scenarios", nargs="*", help=f"of {', '.join(SCENARIOS)}; default all")
     parser.add_argument("--outage", type=float, default=60.0, help="seconds that each fault lasts")
     parser.add_argument("--rate", type=float, default=500.0, help="events per second meanwhile")
-    parser.add_argument("--json", type=Path, help="write the rows there")
     options = parser.parse_args()
     names = options.scenarios or list(SCENARIOS)
-    with tempfile.TemporaryDirectory(prefix="sori-faults-", ignore_cleanup_errors=True) as folder:
+    with scratch_folder("faults") as folder:
         verdicts = asyncio.run(suite(names, options.outage, options.rate, Path(folder)))
     console.print(table(verdicts))
-    if options.json:
-        options.json.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=2) + "\n")
+    write_figures(options.json, [asdict(verdict) for verdict in verdicts])
     raise SystemExit(any(verdict.lost or verdict.duplicates for verdict in verdicts))
 
 

@@ -7,10 +7,8 @@ two seconds of traffic behind what was sent.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -24,6 +22,7 @@ from faust.types import TP
 from rich.console import Console
 from rich.table import Table
 
+from bench.command_line import command_line, scratch_folder, write_figures
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
 from runtime.kafka import make_producer, running
@@ -180,7 +179,7 @@ def show(found: list[Recovery]) -> None:
 async def suite(rates: list[float], latenesses: list[int], members: list[bool]) -> list[Recovery]:
     """Every combination on one broker."""
     found = []
-    with tempfile.TemporaryDirectory(prefix="sori-recovery-", ignore_cleanup_errors=True) as folder:
+    with scratch_folder("recovery") as folder:
         async with EmbeddedBroker(Path(folder) / "kafka", heap_mb=512) as broker:
             for static in members:
                 for rate in rates:
@@ -192,18 +191,16 @@ async def suite(rates: list[float], latenesses: list[int], members: list[bool]) 
 
 def main() -> None:
     """Parse, measure, print."""
-    parser = argparse.ArgumentParser(prog="python -m bench.recovery", description=__doc__)
+    parser = command_line("python -m bench.recovery", __doc__)
     parser.add_argument("--rates", default="500,2000,5000", help="events per second, comma-separated")
     parser.add_argument("--lateness", default="600,1800", help="allowed lateness in seconds, comma-separated; from 540")
     parser.add_argument("--members", default="static,dynamic", help="static: streams.instance_id is set")
-    parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     rates = [float(rate) for rate in options.rates.split(",")]
     latenesses = [int(seconds) for seconds in options.lateness.split(",")]
     found = asyncio.run(suite(rates, latenesses, [member == "static" for member in options.members.split(",")]))
     show(found)
-    if options.json:
-        options.json.write_text(json.dumps([{"name": "recovery", **asdict(row)} for row in found], indent=2) + "\n")
+    write_figures(options.json, [{"name": "recovery", **asdict(row)} for row in found])
 
 
 if __name__ == "__main__":

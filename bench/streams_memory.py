@@ -6,9 +6,7 @@ the end. Measured is the growth of the resident set, after a flush, so that noth
 
 from __future__ import annotations
 
-import argparse
 import gc
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from pathlib import Path
 
 import orjson
 
+from bench.command_line import command_line, write_figures
 from sori.records import event_headers
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
@@ -97,18 +96,16 @@ def measure(devices: int, events: int) -> dict[str, float]:
 
 def main() -> None:
     """Parse, measure, print."""
-    parser = argparse.ArgumentParser(prog="python -m bench.streams_memory", description=__doc__)
+    parser = command_line("python -m bench.streams_memory", __doc__)
     parser.add_argument("--devices", type=int, default=1_000_000, help="live devices")
     parser.add_argument("--events", type=int, default=1, help="events of each within the allowed lateness")
-    parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     found = measure(options.devices, options.events)
     print(
         f"{found['devices']:,} live devices, {found['events']:,} events in {found['seconds']:.0f} s: "
         f"{found['bytes_per_device']:,.0f} bytes per device, {found['mb_per_million_devices']:,.0f} MB per million"
     )
-    if options.json:
-        options.json.write_text(json.dumps([{"name": "hop 1 memory", **found}], indent=2) + "\n")
+    write_figures(options.json, [{"name": "hop 1 memory", **found}])
 
 
 if __name__ == "__main__":

@@ -8,13 +8,8 @@ the event stream has it. The load generator and both subscribers share the machi
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import statistics
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -23,7 +18,10 @@ from rich.table import Table
 
 from bench.alerts.floods import RULE, Floods
 from bench.alerts.listeners import Listener, read_stream, receiving
+from bench.command_line import command_line, write_figures
 from bench.freshness.traffic import Traffic
+from bench.latency import latency_figures
+from bench.own_pipeline import running_pipeline
 from sori.cli.local.pipeline import LocalPipeline
 
 _WAIT_S = 30.0
@@ -31,36 +29,20 @@ _WAIT_S = 30.0
 
 def main() -> None:
     """Measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("python -m bench.alerts", __doc__)
     parser.add_argument("--rate", type=int, default=1000, help="events per second beside the floods")
     parser.add_argument("--alerts", type=int, default=200, help="floods, each of which makes one alert")
     parser.add_argument("--every", type=float, default=0.31, help="seconds between two floods")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
     asked = parser.parse_args()
     figures = asyncio.run(measure(asked.rate, asked.alerts, asked.every))
     show(figures)
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_figures(asked.json, figures)
 
 
 async def measure(rate: int, alerts: int, every_s: float) -> list[dict[str, Any]]:
     """Figures per way of hearing of it."""
-    with tempfile.TemporaryDirectory() as folder:
-        overrides = {
-            "data_dir": Path(folder),
-            "ingest": {"port": 0},
-            "api": {"port": 0},
-            "broker": {"port": 0},
-            "streams": {"admin_port": 0},
-            "sinks": {"admin_port": 0},
-            "notify": {"admin_port": 0, "allow_http": True, "allow_networks": "127.0.0.0/8"},
-        }
-        pipeline = LocalPipeline.resolve(None, overrides, Path(folder) / "logs")
-        try:
-            await pipeline.start()
-            return await _measure(pipeline, rate, alerts, every_s)
-        finally:
-            await pipeline.stop()
+    async with running_pipeline("alerts", notify={"allow_http": True, "allow_networks": "127.0.0.0/8"}) as pipeline:
+        return await _measure(pipeline, rate, alerts, every_s)
 
 
 async def _measure(pipeline: LocalPipeline, rate: int, alerts: int, every_s: float) -> list[dict[str, Any]]:
@@ -100,15 +82,11 @@ async def _until_heard(floods: Floods, *listeners: Listener) -> None:
 
 
 def _figures(name: str, rate: int, answered: dict[str, float], at: dict[str, float]) -> dict[str, Any]:
-    ages = sorted(at[subject] - moment for subject, moment in answered.items() if subject in at)
-    cuts = statistics.quantiles(ages, n=100, method="inclusive") if len(ages) > 1 else [float("nan")] * 99
+    ages = [at[subject] - moment for subject, moment in answered.items() if subject in at]
     return {
         "name": name,
         "events_per_s": rate,
-        "p50_s": round(cuts[49], 3),
-        "p95_s": round(cuts[94], 3),
-        "p99_s": round(cuts[98], 3),
-        "max_s": round(ages[-1], 3) if ages else None,
+        **latency_figures(ages),
         "alerts": len(ages),
         "missing": len(answered) - len(ages),
     }

@@ -5,10 +5,7 @@ A zombie is a worker frozen for longer than the session timeout: the others take
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.chaos.run import Plan, Run, run
+from bench.command_line import command_line, scratch_folder, write_figures
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
 from sori.settings.kafka import KafkaSettings
@@ -54,22 +52,20 @@ def show(done: Run) -> None:
 
 def main() -> None:
     """Parse, run, print; exit code 1 unless exact."""
-    parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=__doc__)
+    parser = command_line("python -m bench.chaos", __doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long faults go on")
     parser.add_argument("--seed", type=int, default=1, help="of traffic and faults")
     parser.add_argument("--rate", type=float, default=1_500.0, help="events per second")
     parser.add_argument("--workers", type=int, default=3, help="stream workers")
     parser.add_argument("--keep", type=Path, help="folder for the workers' logs; default a temporary one")
-    parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     plan = Plan(options.seed, options.minutes * 60, options.rate, workers=options.workers)
-    with tempfile.TemporaryDirectory(prefix="sori-chaos-", ignore_cleanup_errors=True) as scratch:
+    with scratch_folder("chaos") as scratch:
         folder = options.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         done = asyncio.run(on_broker(plan, folder))
     show(done)
-    if options.json:
-        options.json.write_text(json.dumps(asdict(done), indent=2) + "\n")
+    write_figures(options.json, asdict(done))
     raise SystemExit(0 if done.verdict.exact else 1)
 
 

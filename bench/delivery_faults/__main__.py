@@ -8,9 +8,7 @@ of order.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import statistics
 import sys
 import tempfile
@@ -22,6 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.command_line import command_line, write_figures
 from bench.delivery_faults import endpoints as faults
 from bench.delivery_faults.endpoints import Endpoints
 from bench.delivery_faults.pipeline import SUBJECTS, Delivery, delivering
@@ -36,21 +35,19 @@ _PATIENCE_S = 180.0
 
 def main() -> None:
     """Measure, print, judge."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("python -m bench.delivery_faults", __doc__)
     parser.add_argument("--alerts", type=int, default=300, help="alerts to each faulty subscriber")
     parser.add_argument("--kills", type=int, default=5, help="kill -9 of sori notify meanwhile")
     parser.add_argument("--endpoints", type=int, default=1000)
     parser.add_argument("--waves", type=int, default=12, help="alerts to all endpoints, with and without the dead ones")
     parser.add_argument("--every", type=float, default=3.0, help="seconds between two of them")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
     asked = parser.parse_args()
     raise_file_limit(2 * asked.endpoints + 500)
     table = [simulated_outage(), *asyncio.run(with_faults(asked.alerts, asked.kills))]
     crowd = asyncio.run(with_dead(asked.endpoints, asked.waves, asked.every))
     show("Faults (repeated: the same webhook-id again, after a kill or a lost answer)", table)
     show("Healthy endpoints, from publication to receipt, seconds", crowd)
-    if asked.json:
-        asked.json.write_text(json.dumps(table + crowd, indent=2) + "\n", encoding="utf-8")
+    write_figures(asked.json, table + crowd)
     sys.exit(any(row["lost"] or row.get("disorder") for row in table + crowd))
 
 

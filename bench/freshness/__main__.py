@@ -7,20 +7,18 @@ until it is in events_current.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import statistics
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 from rich.console import Console
 from rich.table import Table
 
+from bench.command_line import command_line, write_figures
 from bench.freshness.traffic import Traffic
+from bench.latency import latency_figures
+from bench.own_pipeline import running_pipeline
 from sori.cli.local.pipeline import LocalPipeline
 
 _PROBE_EVERY_S = 0.25
@@ -30,34 +28,19 @@ _VIEWS = ("ctr_by_minute", "events_current")
 
 def main() -> None:
     """Measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("python -m bench.freshness", __doc__)
     parser.add_argument("--rate", type=int, default=1000, help="events per second beside the probes")
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
     asked = parser.parse_args()
     figures = asyncio.run(measure(asked.rate, asked.seconds))
     show(figures)
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_figures(asked.json, figures)
 
 
 async def measure(rate: int, seconds: float) -> list[dict[str, Any]]:
     """Figures per view."""
-    with tempfile.TemporaryDirectory() as folder:
-        overrides = {
-            "data_dir": Path(folder),
-            "ingest": {"port": 0},
-            "api": {"port": 0},
-            "broker": {"port": 0},
-            "streams": {"admin_port": 0},
-            "sinks": {"admin_port": 0},
-        }
-        pipeline = LocalPipeline.resolve(None, overrides, Path(folder) / "logs")
-        try:
-            await pipeline.start()
-            return await _measure(pipeline, rate, seconds)
-        finally:
-            await pipeline.stop()
+    async with running_pipeline("freshness") as pipeline:
+        return await _measure(pipeline, rate, seconds)
 
 
 async def _measure(pipeline: LocalPipeline, rate: int, seconds: float) -> list[dict[str, Any]]:
@@ -82,7 +65,7 @@ async def _measure(pipeline: LocalPipeline, rate: int, seconds: float) -> list[d
             task.cancel()
         await asyncio.gather(load, *watching, return_exceptions=True)
         print(f"{traffic.accepted} events accepted, {traffic.failed} not")
-    return [_figures(view, rate, sorted(at - answered[c] for c, at in found.items())) for view, found in seen.items()]
+    return [_figures(view, rate, [at - answered[c] for c, at in found.items()]) for view, found in seen.items()]
 
 
 async def _watch(
@@ -101,16 +84,7 @@ async def _watch(
 
 
 def _figures(view: str, rate: int, ages: list[float]) -> dict[str, Any]:
-    cuts = statistics.quantiles(ages, n=100, method="inclusive")
-    return {
-        "name": view,
-        "events_per_s": rate,
-        "p50_s": round(cuts[49], 3),
-        "p95_s": round(cuts[94], 3),
-        "p99_s": round(cuts[98], 3),
-        "max_s": round(ages[-1], 3),
-        "probes": len(ages),
-    }
+    return {"name": view, "events_per_s": rate, **latency_figures(ages), "probes": len(ages)}
 
 
 def show(figures: list[dict[str, Any]]) -> None:

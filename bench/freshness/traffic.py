@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
-import time
 import uuid
-from datetime import UTC, datetime
 
 import aiohttp
 
-_TICK_S = 0.02
-_MOST_UNDER_WAY = 500
+from bench.steady_load import event_now, steadily
 
 
 class Traffic:
-    """Unsigned impressions and clicks, created now."""
+    """Unsigned impressions and clicks, created now; `accepted` and `failed` count those of `run`."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self._http = http
@@ -26,7 +22,10 @@ class Traffic:
 
     async def send(self, campaign: str) -> None:
         """One impression; returns when it is answered. Raises when it is not accepted."""
-        body = self._body(campaign)
+        named = {"id": campaign, "name": campaign, "tags": [], "image": "https://x/c.png"}
+        body = json.dumps(
+            event_now(self._rng, account_id="acc_1", activity_id=uuid.uuid4().hex, campaign=named)
+        ).encode()
         async with self._http.post(self._url, data=body, headers={"Content-Type": "application/json"}) as answer:
             await answer.read()
             answer.raise_for_status()
@@ -37,22 +36,8 @@ class Traffic:
             await self.send(f"warm_{number % 5}")
 
     async def run(self, rate: int) -> None:
-        """`rate` events per second until cancelled, spread evenly; fewer when the answers do not keep up."""
-        begun = time.perf_counter()
-        sent = 0
-        under_way: set[asyncio.Task[None]] = set()
-        try:
-            while True:
-                due = int((time.perf_counter() - begun) * rate)
-                for _ in range(min(due - sent, _MOST_UNDER_WAY - len(under_way))):
-                    task = asyncio.create_task(self._send_one())
-                    under_way.add(task)
-                    task.add_done_callback(under_way.discard)
-                sent = due
-                await asyncio.sleep(_TICK_S)
-        finally:
-            for task in under_way:
-                task.cancel()
+        """About `rate` events per second, until cancelled."""
+        await steadily(self._send_one, rate)
 
     async def _send_one(self) -> None:
         try:
@@ -61,21 +46,3 @@ class Traffic:
             self.failed += 1
         else:
             self.accepted += 1
-
-    def _body(self, campaign: str) -> bytes:
-        created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        city = self._rng.randrange(300)
-        return json.dumps(
-            {
-                "event": "campaign.impression" if self._rng.random() > 0.05 else "campaign.click",
-                "account_id": "acc_1",
-                "created_at": created,
-                "timestamp": created,
-                "activity_id": uuid.uuid4().hex,
-                "device_id": f"device_{self._rng.randrange(50_000)}",
-                "platform": "Android",
-                "geolocation": {"viewer_country": "US", "viewer_region": f"R{city % 20}", "viewer_city": f"C{city}"},
-                "campaign": {"id": campaign, "name": campaign, "tags": [], "image": "https://x/c.png"},
-                "material": {"id": "mat_1", "name": "Spot", "tags": []},
-            }
-        ).encode()

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import statistics
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from bench.command_line import command_line, scratch_folder, write_figures
 from bench.ingest import cpu
 from bench.ingest.load import SECRET, Load
 from bench.ingest.measure import Sample, Server, measure
@@ -132,7 +131,7 @@ def table(rows: Sequence[Mapping[str, object]], against: Mapping[str, float]) ->
 
 def main() -> None:
     """Parse, run, print, write."""
-    parser = argparse.ArgumentParser(prog="make bench-ingest", description=__doc__)
+    parser = command_line("make bench-ingest", __doc__)
     parser.add_argument("--seconds", type=float, default=6.0, help="measured seconds per server and round")
     parser.add_argument("--warmup", type=float, default=2.0, help="seconds before measuring")
     parser.add_argument("--rounds", type=int, default=3, help="rounds over all peers")
@@ -140,18 +139,15 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.0, help="events per second; 0 is as fast as answers come")
     parser.add_argument("--workers", type=int, default=2, help="also with N workers over all cores; 1 leaves it out")
     parser.add_argument("--no-spool", dest="spool", action="store_false", help="leave out the run with Kafka down")
-    parser.add_argument("--json", type=Path, help="write the figures there")
     options = parser.parse_args()
     if (busy := cpu.busy_elsewhere()) > _BUSY:
         console.print(f"[yellow]other work takes {busy:.0%} of this machine: read ratios and CPU, not events/s[/]")
-    with tempfile.TemporaryDirectory(prefix="sori-bench-", ignore_cleanup_errors=True) as folder:
+    with scratch_folder("bench") as folder:
         samples = asyncio.run(bench(options, Path(folder)))
     rows, against = summary(samples), ratios(samples)
     console.print(table(rows, against))
-    if options.json:
-        extra = {"ours": {f"times_{name}": value for name, value in against.items()}}
-        figures = [{**row, **extra.get(str(row["name"]), {})} for row in rows]
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    extra = {"ours": {f"times_{name}": value for name, value in against.items()}}
+    write_figures(options.json, [{**row, **extra.get(str(row["name"]), {})} for row in rows])
 
 
 if __name__ == "__main__":

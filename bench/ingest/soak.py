@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.command_line import command_line, scratch_folder, write_figures
 from bench.ingest import cpu
 from bench.ingest.__main__ import in_kafka, ours
 from bench.ingest.load import Load, Result
@@ -122,17 +122,15 @@ def table(soaks: Sequence[Soak]) -> Table:
 
 def main() -> None:
     """Parse, run, print, write; exit code 1 when an acknowledged event is not in Kafka."""
-    parser = argparse.ArgumentParser(prog="python -m bench.ingest.soak", description=__doc__)
+    parser = command_line("python -m bench.ingest.soak", __doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long, after 20 s of warming up")
     parser.add_argument("--share", type=float, default=0.7, help="share of the measured capacity")
     parser.add_argument("--rate", type=float, default=0.0, help="events per second instead of a share")
-    parser.add_argument("--json", type=Path, help="write the figures there")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="sori-soak-", ignore_cleanup_errors=True) as folder:
+    with scratch_folder("soak") as folder:
         one = asyncio.run(soak(options, Path(folder)))
     console.print(table([one]))
-    if options.json:
-        options.json.write_text(json.dumps([asdict(one)], indent=2) + "\n")
+    write_figures(options.json, [asdict(one)])
     raise SystemExit(one.in_kafka < one.acknowledged)
 
 

@@ -6,7 +6,6 @@ event costs on disk.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import tempfile
@@ -18,6 +17,7 @@ from clickhouse_connect.driver.client import Client
 from rich.console import Console
 from rich.table import Table
 
+from bench.command_line import command_line, write_figures
 from bench.queries.corpus import END, fill
 from bench.queries.questions import QUESTIONS
 from runtime import migrations
@@ -26,10 +26,9 @@ from runtime.clickhouse import open_client
 
 def main() -> None:
     """Fill, ask, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("python -m bench.queries", __doc__)
     parser.add_argument("--events", type=int, default=20_000_000)
     parser.add_argument("--keep", type=Path, help="keep the database here, and use it when it is there")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = asked.keep or Path(temporary)
@@ -40,8 +39,7 @@ def main() -> None:
             figures = [measure(client, name) for name in QUESTIONS]
             sizes = disk(client)
     show(figures, sizes)
-    if asked.json:
-        asked.json.write_text(json.dumps({"queries": figures, "disk": sizes}, indent=2) + "\n", encoding="utf-8")
+    write_figures(asked.json, {"queries": figures, "disk": sizes})
 
 
 def measure(client: Client, name: str) -> dict[str, Any]:

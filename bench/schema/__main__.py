@@ -6,13 +6,10 @@ prints, for each: bytes per event, CPU microseconds per event to write them, and
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -20,6 +17,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from bench.command_line import command_line, write_figures
 from bench.queries.corpus import END, fill_events
 from bench.schema.candidates import CANDIDATES, QUERIES, statement
 from runtime import migrations
@@ -30,9 +28,8 @@ _TRIES = 5
 
 def main() -> None:
     """Fill, copy, ask, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("python -m bench.schema", __doc__)
     parser.add_argument("--events", type=int, default=2_000_000)
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
     asked = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -43,8 +40,7 @@ def main() -> None:
         client.command("OPTIMIZE TABLE events FINAL")
         figures = [measure(client, name) for name in track(list(CANDIDATES), description="candidates")]
     show(figures)
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_figures(asked.json, figures)
 
 
 def measure(client: Client, name: str) -> dict[str, Any]:

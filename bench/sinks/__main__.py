@@ -11,7 +11,6 @@ Every peer runs alone in a process of its own with the embedded engine, so CPU t
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import subprocess
@@ -23,6 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.command_line import command_line, write_figures
 from broker.process import EmbeddedBroker
 
 PEERS = {"ours": 1.0, "row-wise": 0.2, "clickhouse-only": 1.0, "ours-ctr": 1.0, "ours-end-to-end": 1.0}
@@ -30,15 +30,13 @@ PEERS = {"ours": 1.0, "row-wise": 0.2, "clickhouse-only": 1.0, "ours-ctr": 1.0, 
 
 def main() -> None:
     """Run every peer, print the table, write the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("python -m bench.sinks", __doc__)
     parser.add_argument("--events", type=int, default=500_000, help="events per peer (row-wise: a fifth)")
     parser.add_argument("--peers", default=",".join(PEERS), help="comma-separated subset")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
     asked = parser.parse_args()
     figures = asyncio.run(measure(asked.peers.split(","), asked.events))
     show(figures)
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_figures(asked.json, figures)
 
 
 async def measure(names: list[str], count: int) -> list[dict[str, Any]]:

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +18,8 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 
+from bench.command_line import command_line, scratch_folder, write_figures
+from bench.own_pipeline import own_pipeline
 from bench.soak.memory import Watched
 from bench.soak.report import Report, draw, show
 from bench.soak.seen import Reader
@@ -35,15 +35,7 @@ _SAY_EVERY_S = 30.0
 
 async def soak(options: argparse.Namespace, folder: Path) -> tuple[Report, Watched]:
     """Run it; whatever goes wrong is in the report, beside all that was seen until then."""
-    free = {"port": 0}
-    overrides = {
-        "data_dir": folder / "data",
-        "broker": free,
-        "api": free,
-        "ingest": {"port": 0, "secret_keys": SECRET},
-        **{stage: {"admin_port": 0} for stage in ("streams", "sinks", "notify")},
-    }
-    pipeline = LocalPipeline.resolve(None, overrides, folder / "logs")
+    pipeline = own_pipeline(folder, ingest={"secret_keys": SECRET})
     report = Report(options.rate)
     # windows stay open for the allowed lateness: until then the stream stage fills by design
     settle_s = pipeline.settings.streams.lateness_s + 60.0
@@ -139,20 +131,16 @@ async def _tell(traffic: Traffic, freshness: list[float | None], watched: Watche
 
 def main() -> None:
     """Parse, run, print, write."""
-    parser = argparse.ArgumentParser(
-        prog="make soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line("make soak", __doc__)
     parser.add_argument("--minutes", type=float, default=15.0, help="how long, after 10 s of warming up")
     parser.add_argument("--rate", type=int, default=1000, help="events per second beside probes and attacks")
     parser.add_argument("--attack-every", type=float, default=10.0, help="pause between two attacks, seconds")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--picture", type=Path, help="draw memory over time into this file (.svg or .png)")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="sori-soak-", ignore_cleanup_errors=True) as folder:
+    with scratch_folder("soak") as folder:
         report, watched = asyncio.run(soak(options, Path(folder)))
     show(report, console)
-    if options.json:
-        options.json.write_text(json.dumps(report.figures(), indent=2) + "\n", encoding="utf-8")
+    write_figures(options.json, report.figures())
     if options.picture:
         draw(watched.samples, report, options.picture)
     sys.exit(bool(report.faults()))

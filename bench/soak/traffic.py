@@ -7,16 +7,14 @@ import json
 import random
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 
+from bench.steady_load import event_now, steadily
 from sori.signature import HmacSha256
 
 SECRET = "soak"  # noqa: S105 - a pipeline of our own, gone afterwards
-_TICK_S = 0.02
-_MOST_UNDER_WAY = 500
 _CLICKS = 60
 _CLICK_EVERY_S = 0.05
 _HEADERS = {"Content-Type": "application/json"}
@@ -56,7 +54,8 @@ class Traffic:
         """One event; whether it was accepted."""
         number = len(self.accepted)
         self.accepted.append(0)
-        body = self._body(number, fields)
+        event = event_now(self._rng, account_id="acc_soak", activity_id=f"soak-{number}", **fields)
+        body = json.dumps(event).encode()
         signature = self._scheme.sign(SECRET.encode(), body)
         begun = time.monotonic()
         try:
@@ -75,20 +74,8 @@ class Traffic:
         return False
 
     async def run(self, rate: int) -> None:
-        """`rate` events per second until cancelled, spread evenly; fewer when the answers do not keep up."""
-        begun, sent = time.monotonic(), 0
-        under_way: set[asyncio.Task[bool]] = set()
-        try:
-            while True:
-                due = int((time.monotonic() - begun) * rate)
-                for _ in range(min(due - sent, _MOST_UNDER_WAY - len(under_way))):
-                    task = asyncio.create_task(self.send())
-                    under_way.add(task)
-                    task.add_done_callback(under_way.discard)
-                sent = due
-                await asyncio.sleep(_TICK_S)
-        finally:
-            await asyncio.gather(*under_way, return_exceptions=True)  # each is bounded; its outcome must be known
+        """About `rate` events per second, until cancelled."""
+        await steadily(self.send, rate)
 
     async def attack(self) -> None:
         """One device clicks far too often."""
@@ -98,21 +85,3 @@ class Traffic:
             if await self.send(event="campaign.click", device_id=attack.device):
                 attack.answered.append(time.monotonic())
             await asyncio.sleep(_CLICK_EVERY_S)
-
-    def _body(self, number: int, fields: dict[str, Any]) -> bytes:
-        created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        dice = self._rng
-        city, campaign = dice.randrange(300), f"cmp_{dice.randrange(40)}"
-        event = {
-            "event": "campaign.impression" if dice.random() > 0.05 else "campaign.click",
-            "account_id": "acc_soak",
-            "created_at": created,
-            "timestamp": created,
-            "activity_id": f"soak-{number}",
-            "device_id": f"device_{dice.randrange(50_000)}",
-            "platform": dice.choice(("Android", "iOS")),
-            "geolocation": {"viewer_country": "US", "viewer_region": f"R{city % 20}", "viewer_city": f"C{city}"},
-            "campaign": {"id": campaign, "name": campaign, "tags": [], "image": "https://x/c.png"},
-            "material": {"id": "mat_1", "name": "Spot", "tags": []},
-        }
-        return json.dumps({**event, **fields}).encode()

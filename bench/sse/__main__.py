@@ -8,9 +8,7 @@ process on the same machine; N may exceed the file limit of the shell: it is rai
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import os
 import resource
 import statistics
@@ -26,6 +24,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from bench.command_line import command_line, write_figures
 from bench.sse.readers import Reader, connect
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
@@ -42,17 +41,15 @@ _PADDING = "x" * 600  # a record as long as those of the rules
 
 def main() -> None:
     """Measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line("python -m bench.sse", __doc__)
     parser.add_argument("--clients", type=int, default=5000)
     parser.add_argument("--alerts", type=int, default=100)
     parser.add_argument("--rate", type=float, default=4.0, help="alerts per second, each to every client")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
     asked = parser.parse_args()
     raise_file_limit(asked.clients + _SPARE_FILES)
     figures = asyncio.run(measure(asked.clients, asked.alerts, asked.rate))
     show(figures)
-    if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_figures(asked.json, figures)
 
 
 def raise_file_limit(wanted: int) -> None:
