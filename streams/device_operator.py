@@ -75,7 +75,7 @@ class DeviceOperator(PartitionOperator):
         return len(self._store.panes)
 
     def _take_rows(self, version: int) -> list[Output]:
-        outputs = self._dirty.take(version, self.clock.watermark)
+        outputs = self._dirty.take(version)
         outputs += rejected_outputs(self._rejects, self.partition, self.policy)
         self._rejects.clear()
         return outputs

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import Any
 from zlib import crc32
 
 import orjson
@@ -10,7 +13,8 @@ from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS
 from streams.output import Output, pack_lines
 from streams.panes import CtrCell, CtrKey, DeviceCell, DeviceKey, SubjectCell, SubjectKey, Window
 
-_MOST_NAMED = 5
+#: Of a row's campaigns and behaviours those with the largest counts are named.
+MOST_CAMPAIGNS, MOST_SCRIPTS = 20, 5
 #: Keys whose JSON is remembered from flush to flush.
 _MOST_NAMES = 50_000
 _CTR_FIELDS = ("account_id", "campaign_id", "material_id", "platform", "country", "region", "city")
@@ -26,11 +30,11 @@ class DirtyRows:
         self.subjects: list[tuple[int, SubjectKey, SubjectCell]] = []
         self._ctr_names: dict[CtrKey, str] = {}
 
-    def take(self, version: int, watermark_ms: int) -> list[Output]:
+    def take(self, version: int) -> list[Output]:
         """Serialise and forget all dirty cells. `version` is the next offset of the source partition."""
         outputs = pack_lines(CTR_WINDOWS, self._ctr_lines(version), self._partition)
         outputs += pack_lines(DEVICE_WINDOWS, self._device_lines(version), self._partition)
-        outputs += self._subject_outputs(version, watermark_ms)
+        outputs += self._subject_outputs(version)
         self.clear()
         return outputs
 
@@ -43,6 +47,7 @@ class DirtyRows:
             device.dirty = False
         for _, _, subject in self.subjects:
             subject.dirty = False
+            subject.told = subject.clicks
         self.ctr.clear()
         self.devices.clear()
         self.subjects.clear()
@@ -79,35 +84,63 @@ class DirtyRows:
             )
         return lines
 
-    def _subject_outputs(self, version: int, watermark_ms: int) -> list[Output]:
-        lanes: dict[int, list[bytes]] = {}
-        for pane_start, key, cell in self.subjects:
-            line = self._subject_line(pane_start, key, cell, version, watermark_ms)
-            lanes.setdefault(subject_lane(key), []).append(line)
-        return [output for lane, lines in lanes.items() for output in pack_lines(GEO_ROLLUPS, lines, lane)]
+    def by_pane(self) -> list[tuple[int, SubjectKey, SubjectCell]]:
+        """Changed places and campaigns, oldest pane first: who judges a pane has those before it as of this flush."""
+        self.subjects.sort(key=_pane_start)
+        return self.subjects
 
-    def _subject_line(
-        self, pane_start: int, key: SubjectKey, cell: SubjectCell, version: int, watermark_ms: int
-    ) -> bytes:
-        row = {
+    def _subject_outputs(self, version: int) -> list[Output]:
+        subjects = self.by_pane()
+        lanes: dict[int, list[bytes]] = {}
+        for pane_start, key, cell in subjects:
+            lanes.setdefault(subject_lane(key), []).append(self._subject_line(pane_start, key, cell, version))
+        totals = [
+            orjson.dumps({**self._head(pane_start, account, version), "campaign_clicks": clicks})
+            for (pane_start, account), clicks in click_totals(subjects).items()
+        ]
+        outputs = pack_lines(GEO_ROLLUPS, totals, None)  # first: no place is to have more clicks than its campaign
+        return outputs + [output for lane, lines in lanes.items() for output in pack_lines(GEO_ROLLUPS, lines, lane)]
+
+    def _head(self, pane_start: int, account: str, version: int) -> dict[str, Any]:
+        return {
             "pane_start": pane_start // 1000,
-            "account_id": key[0],
+            "account_id": account,
             "source_partition": self._partition,
-            "impressions": cell.impressions,
-            "clicks": cell.clicks,
-            "clicking_devices": len(cell.clicks_by_device),
-            "top_device_clicks": max(cell.clicks_by_device.values(), default=0),
-            "campaigns": _largest(cell.clicks_by_campaign),
-            "scripts": _largest(cell.scripts),
-            "samples": cell.samples,
-            "watermark": watermark_ms,
             "version": version,
         }
+
+    def _subject_line(self, pane_start: int, key: SubjectKey, cell: SubjectCell, version: int) -> bytes:
+        """What is empty is left out: most rows are about impressions."""
+        row = self._head(pane_start, key[0], version)
+        row["impressions"], row["clicks"] = cell.impressions, cell.clicks
+        if cell.clicks:
+            row["clicking_devices"] = len(cell.clicks_by_device)
+            row["top_device_clicks"] = max(cell.clicks_by_device.values(), default=0)
+            row["samples"] = cell.samples
+        if cell.scripts:
+            row["scripts"] = largest(cell.scripts, MOST_SCRIPTS)
         if len(key) == 2:
             row["campaign_id"] = key[1]
         else:
             row["country"], row["region"], row["city"] = key[1:]
+            if cell.clicks:
+                row["campaigns"] = largest(cell.clicks_by_campaign, MOST_CAMPAIGNS)
         return orjson.dumps(row)
+
+
+_pane_start = itemgetter(0)
+
+
+def click_totals(subjects: Iterable[tuple[int, SubjectKey, SubjectCell]]) -> dict[tuple[int, str], dict[str, int]]:
+    """By pane and account: all clicks of each campaign that got some since the last flush.
+
+    A place is one lane's, and so is a campaign; for a place's share of a campaign's clicks every lane needs these.
+    """
+    found: dict[tuple[int, str], dict[str, int]] = {}
+    for pane_start, key, cell in subjects:
+        if cell.clicks > cell.told and len(key) == 2:
+            found.setdefault((pane_start, key[0]), {})[key[1]] = cell.clicks
+    return found
 
 
 def _quoted(text: str) -> str:
@@ -120,10 +153,10 @@ def _ctr_name(key: CtrKey, partition: int) -> str:
     return orjson.dumps({**dict(zip(_CTR_FIELDS, key, strict=True)), "source_partition": partition})[1:-1].decode()
 
 
-def _largest(counts: dict[str, int]) -> dict[str, int]:
+def largest(counts: dict[str, int], most: int) -> dict[str, int]:
     """The few largest counts, in an order that does not depend on that of the events."""
     if len(counts) > 1:
-        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST_NAMED])
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most])
     return counts
 
 

@@ -33,21 +33,21 @@ async def send_outputs(app: faust.App, prefix: str, outputs: list[Output], timeo
 
 
 async def _hand_over(app: faust.App, prefix: str, outputs: list[Output]) -> list[Any]:
-    """Put the outputs into the producer's buffers; one future per output."""
+    """Put the outputs into the producer's buffers; one future per record."""
     producer: Any = app.producer
     inner = producer._ensure_producer()  # noqa: SLF001 - its metadata is needed, and Faust hides it
     partitions: dict[str, int] = {}
     pending = []
     for output in outputs:
         topic = output.topic.name(prefix)
-        partition = None
-        if output.lane is not None:
-            count = partitions.get(topic)
-            if count is None:
-                count = partitions[topic] = len(await inner.partitions_for(topic))
-            partition = output.lane % count
+        count = partitions.get(topic)
+        if count is None:
+            count = partitions[topic] = len(await inner.partitions_for(topic))
         headers = [("rows", str(output.rows).encode()), *output.headers]
-        pending.append(await producer.send(topic, output.key, output.value, partition, None, headers))
+        pending += [
+            await producer.send(topic, output.key, output.value, partition, None, headers)
+            for partition in output.partitions(count) or (None,)
+        ]
     return pending
 
 

@@ -27,7 +27,10 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One record to produce. `rows` counts the NDJSON rows in `value`; `lane` modulo the partitions picks one."""
+    """One record to produce. `rows` counts the NDJSON rows in `value`; `lane` modulo the partitions picks one.
+
+    `everywhere`: every partition gets it.
+    """
 
     topic: Topic
     value: bytes
@@ -35,17 +38,31 @@ class Output:
     lane: int | None = None
     key: bytes | None = None
     headers: Sequence[tuple[str, bytes]] = field(default=())
+    everywhere: bool = False
+
+    def partitions(self, count: int) -> Sequence[int]:
+        """Which partitions of `count` it goes to; none: one that its key picks."""
+        if self.everywhere:
+            return range(count)
+        return () if self.lane is None else (self.lane % count,)
 
 
-def pack_lines(topic: Topic, lines: Sequence[bytes], lane: int) -> list[Output]:
-    """Pack rows already serialised, one JSON object each, into as few records as their size allows."""
+def pack_lines(topic: Topic, lines: Sequence[bytes], lane: int | None) -> list[Output]:
+    """Pack rows already serialised, one JSON object each, into as few records as their size allows.
+
+    Without a lane every partition gets them.
+    """
     packed: list[Output] = []
     begin = size = 0
     for end, line in enumerate(lines):
         if size and size + len(line) > MAX_PACK_BYTES:
-            packed.append(Output(topic, b"\n".join(lines[begin:end]), end - begin, lane))
+            packed.append(_pack(topic, lines[begin:end], lane))
             begin, size = end, 0
         size += len(line) + 1
     if begin < len(lines):
-        packed.append(Output(topic, b"\n".join(lines[begin:]), len(lines) - begin, lane))
+        packed.append(_pack(topic, lines[begin:], lane))
     return packed
+
+
+def _pack(topic: Topic, lines: Sequence[bytes], lane: int | None) -> Output:
+    return Output(topic, b"\n".join(lines), len(lines), lane, everywhere=lane is None)

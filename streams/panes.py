@@ -28,7 +28,7 @@ MAX_SAMPLES = 5
 class SubjectCell(msgspec.Struct, gc=False):
     """One place or one campaign in one pane. Devices are disjoint between source partitions, so counts add up.
 
-    `scripts`: how many devices clicked with which behaviour (see device_farm).
+    `scripts`: how many devices clicked with which behaviour (see device_farm). `told`: clicks as of the last flush.
     """
 
     impressions: int = 0
@@ -38,6 +38,7 @@ class SubjectCell(msgspec.Struct, gc=False):
     scripts: dict[str, int] = {}
     samples: list[str] = []
     dirty: bool = False
+    told: int = 0
 
 
 class CtrCell(msgspec.Struct):

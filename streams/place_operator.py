@@ -59,6 +59,9 @@ class PlaceOperator(PartitionOperator):
         pane = self._panes.get(start)
         if pane is None:
             pane = self._panes[start] = RollUpPane(offset)
+        if row.campaign_clicks:
+            pane.take_totals(row)
+            return
         key = row.key
         sums = pane.subjects.get(key)
         if sums is None:

@@ -16,17 +16,18 @@ _MAX_SAMPLES = 10
 class RollUp(msgspec.Struct, frozen=True):
     """One row of the roll-up topic: cumulative counts of one subject in one pane of one source partition.
 
-    A row with a `campaign_id` is about that campaign, one without about the place.
+    A row with a `campaign_id` is about that campaign; one with `campaign_clicks` about no subject, it tells all clicks
+    of some campaigns to every partition; any other is about the place.
     """
 
     pane_start: int
     account_id: str
     source_partition: int
-    impressions: int
-    clicks: int
-    clicking_devices: int
-    top_device_clicks: int
     version: int
+    impressions: int = 0
+    clicks: int = 0
+    clicking_devices: int = 0
+    top_device_clicks: int = 0
     country: str = UNKNOWN
     region: str = UNKNOWN
     city: str = UNKNOWN
@@ -34,10 +35,13 @@ class RollUp(msgspec.Struct, frozen=True):
     campaigns: dict[str, int] = {}
     scripts: dict[str, int] = {}
     samples: list[str] = []
+    campaign_clicks: dict[str, int] = {}
 
     @property
     def key(self) -> SubjectKey:
-        """(account, country, region, city) or (account, campaign)."""
+        """(account, country, region, city) or (account, campaign); of a row without subject, what tells it apart."""
+        if self.campaign_clicks:
+            return ("", self.account_id, *self.campaign_clicks)
         if self.campaign_id:
             return (self.account_id, self.campaign_id)
         return (self.account_id, self.country, self.region, self.city)
@@ -68,8 +72,11 @@ class SubjectSums:
         return added
 
     def campaigns(self) -> dict[str, int]:
-        """Clicks of the busiest campaigns."""
-        return add_counts(source.campaigns for source in self.sources.values())
+        """Clicks of the busiest campaigns; of a campaign, its own."""
+        return add_counts(
+            {source.campaign_id: source.clicks} if source.campaign_id else source.campaigns
+            for source in self.sources.values()
+        )
 
     def scripts(self) -> dict[str, int]:
         """Devices by behaviour, the commonest ones of each source partition."""
@@ -91,10 +98,21 @@ def add_counts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 class RollUpPane:
-    """One pane of all subjects."""
+    """One pane of all subjects. `totals`: account -> source partition -> campaign -> all its clicks there."""
 
-    __slots__ = ("first_offset", "subjects")
+    __slots__ = ("first_offset", "subjects", "totals")
 
     def __init__(self, first_offset: int) -> None:
         self.first_offset = first_offset
         self.subjects: dict[SubjectKey, SubjectSums] = {}
+        self.totals: dict[str, dict[int, dict[str, int]]] = {}
+
+    def take_totals(self, row: RollUp) -> None:
+        """Note a row of `campaign_clicks`. A pane's clicks only grow, so the largest count is the newest."""
+        known = self.totals.setdefault(row.account_id, {}).setdefault(row.source_partition, {})
+        for campaign, clicks in row.campaign_clicks.items():
+            known[campaign] = max(clicks, known.get(campaign, 0))
+
+    def clicks_on(self, account: str, campaign: str) -> int:
+        """All clicks on a campaign, from wherever."""
+        return sum(clicks.get(campaign, 0) for clicks in self.totals.get(account, {}).values())

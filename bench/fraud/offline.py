@@ -134,10 +134,10 @@ class Offline:
             body = orjson.loads(output.value)
             known = self.outcome.alerts.get(body["alert_id"])
             self.outcome.alerts[body["alert_id"]] = Seen(body, known.first_ms if known else now)
-        elif output.topic is GEO_ROLLUPS and output.lane is not None:
-            number = output.lane % PLACE_PARTITIONS
-            self._places[number].apply([OfflineRecord(self._place_offsets[number], now, output.value, [])])
-            self._place_offsets[number] += 1
+        elif output.topic is GEO_ROLLUPS:
+            for number in output.partitions(PLACE_PARTITIONS):
+                self._places[number].apply([OfflineRecord(self._place_offsets[number], now, output.value, [])])
+                self._place_offsets[number] += 1
 
 
 def _batches(plan: Plan) -> Iterator[tuple[int, list[Planned]]]:

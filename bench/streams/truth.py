@@ -99,7 +99,7 @@ def _fold(
 ) -> None:
     for line in value.split(b"\n"):
         row: Mapping[str, object] = orjson.loads(line)
-        if published.kind == "place" and "campaign_id" in row:
+        if published.kind == "place" and "country" not in row:
             continue  # ours rolls campaigns up as well
         source, version = row.get("source_partition", 0), int(str(row["version"]))
         key = (source, row[published.start], *(row[name] for name in published.dims))

@@ -77,7 +77,7 @@ class Replay:
         end_ms = last_ms if end_ms is None else max(end_ms, last_ms)
         for source in self._sources.values():
             self._let_pass(source.operator, end_ms - source.received_ms)
-            self._keep(source.operator.harvest()[1])
+            self._keep(source.operator.harvest()[2])
         for place in self._places:
             self._let_pass(place, end_ms - last_ms)
             self._keep(place.harvest())
@@ -126,13 +126,13 @@ class Replay:
 
     def _flush(self, number: int, source: _Source, version: int | None, tick: int) -> None:
         source.flushed_at = source.operator.next_offset
-        lanes, alerts = source.operator.harvest()
+        everywhere, lanes, alerts = source.operator.harvest()
         self._keep(alerts)
         by_place: dict[int, list[Any]] = {}
         for lane, rows in lanes.items():
             by_place.setdefault(lane % len(self._places), []).extend(rows)
         for place, sequencer in enumerate(self._sequencers):
-            sequencer.add(number, version, tick, by_place.get(place, []))
+            sequencer.add(number, version, tick, [*everywhere, *by_place.get(place, [])])
 
     def _feed_places(self, *, final: bool = False) -> None:
         for operator, sequencer in zip(self._places, self._sequencers, strict=True):

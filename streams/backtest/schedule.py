@@ -114,9 +114,10 @@ class Sequencer:
             return
         self._passed[source] = version
         if source in self._waiting:
-            # lost, and sent again by the next flush: in the order of the first change, with the newest counts
+            # lost, and sent again by the next flush: in its order, those of a pane by first change, with newest counts
             both = (*self._waiting.pop(source), *rows)
-            rows = list({(row.pane_start, row.key): row for row in both}.values())
+            newest = {(row.pane_start, row.key): row for row in both}
+            rows = sorted(newest.values(), key=lambda row: (not row.campaign_clicks, row.pane_start))
         if (source, version) in self._known:
             self._ready[source, version] = rows
         elif rows:

@@ -12,7 +12,7 @@ from sori.events import UNKNOWN
 from sori.settings.rules import RulesSettings
 from streams.checkpoint import Checkpoint
 from streams.device_operator import DeviceOperator
-from streams.device_rows import _largest, subject_lane
+from streams.device_rows import MOST_CAMPAIGNS, MOST_SCRIPTS, click_totals, largest, subject_lane
 from streams.episodes import EpisodeBook
 from streams.output import Output
 from streams.panes import DeviceCell, DeviceKey, Place, SubjectCell, SubjectKey
@@ -82,17 +82,22 @@ class DeviceVariants(DeviceOperator):
         if len(sets) > 1:
             self._rules = _EveryDeviceRules(sets)
 
-    def harvest(self) -> tuple[dict[int, list[RollUp]], list[list[Output]]]:
-        """As `flush`: roll-ups by lane, not rendered, and alerts of each set."""
+    def harvest(self) -> tuple[list[RollUp], dict[int, list[RollUp]], list[list[Output]]]:
+        """As `flush`: roll-ups for everywhere and by lane, not rendered, and alerts of each set."""
         watermark, version = self.clock.watermark, self.next_offset
+        subjects = self._dirty.by_pane()
+        totals = [
+            RollUp(pane_start // 1000, account, self.partition, version, campaign_clicks=clicks)
+            for (pane_start, account), clicks in click_totals(subjects).items()
+        ]
         lanes: dict[int, list[RollUp]] = {}
-        for pane_start, key, cell in self._dirty.subjects:
+        for pane_start, key, cell in subjects:
             row = _roll_up(pane_start, key, cell, self.partition, version)
             lanes.setdefault(_lane(key), []).append(row)
         self._forget_rows()
         alerts = [_owed(book, version, watermark) for book in self.books]
         self._evict(self.policy.horizon(watermark))
-        return lanes, alerts
+        return totals, lanes, alerts
 
     def _evict(self, horizon_ms: int) -> None:
         super()._evict(horizon_ms)
@@ -154,8 +159,9 @@ def _roll_up(pane_start: int, key: SubjectKey, cell: SubjectCell, source: int, v
     pane = pane_start // 1000
     place = (country, region, city, campaign)
     if not cell.clicks:
-        return RollUp(pane, account, source, cell.impressions, 0, 0, 0, version, *place)
+        return RollUp(pane, account, source, version, cell.impressions, 0, 0, 0, *place)
     by_device = cell.clicks_by_device
     counts = (cell.impressions, cell.clicks, len(by_device), max(by_device.values(), default=0))
-    named = (dict(_largest(cell.clicks_by_campaign)), dict(_largest(cell.scripts)), list(cell.samples))
-    return RollUp(pane, account, source, *counts, version, *place, *named)
+    campaigns = {} if campaign else dict(largest(cell.clicks_by_campaign, MOST_CAMPAIGNS))
+    named = (campaigns, dict(largest(cell.scripts, MOST_SCRIPTS)), list(cell.samples))
+    return RollUp(pane, account, source, version, *counts, *place, *named)

@@ -13,6 +13,8 @@ from streams.rules.bench import Evidence, RuleBench, SubjectKind
 from streams.rules.judgement import Judgement
 
 _MAX_SAMPLES = 10
+#: Campaigns for which an alert says what share of their clicks the subject made.
+_MAX_SHARES = 5
 
 
 class PlaceRules:
@@ -118,10 +120,13 @@ class PlaceRules:
     ) -> None:
         clicks = sum(sums.clicks for sums in window)
         campaigns = add_counts(sums.campaigns() for sums in window)
+        everybody = self._clicks_of_everybody(subject.account_id, span, campaigns)
         details = {
             "clicks": clicks,
             "impressions": sum(sums.impressions for sums in window),
             "clicking_devices": sum(sums.clicking_devices for sums in window),
+            "campaign_clicks": everybody,
+            "campaign_shares": {name: round(campaigns[name] / total, 4) for name, total in everybody.items()},
             **found.details,
         }
         samples = tuple(sample for sums in window for sample in sums.samples())[-_MAX_SAMPLES:]
@@ -130,3 +135,17 @@ class PlaceRules:
         self._bench.report(
             name, traffic_class="SIVT", subject=subject, found=told, evidence=evidence, at_ms=span[1] - self._pane_ms
         )
+
+    def _clicks_of_everybody(self, account: str, span: tuple[int, int], campaigns: Mapping[str, int]) -> dict[str, int]:
+        """All clicks in the window, wherever, on the campaigns that the subject clicked most.
+
+        A source partition tells them together with its roll-ups, so both are as of the same offset of it. Where they
+        are missing (the roll-ups are of a version that did not tell them) a share would be too large: none is given.
+        """
+        panes = [pane for start in range(*span, self._pane_ms) if (pane := self._panes.get(start)) is not None]
+        found: dict[str, int] = {}
+        for campaign in sorted(campaigns, key=lambda name: (-campaigns[name], name))[:_MAX_SHARES]:
+            total = sum(pane.clicks_on(account, campaign) for pane in panes)
+            if campaign and total >= campaigns[campaign]:
+                found[campaign] = total
+        return found

@@ -31,6 +31,7 @@ CTR_RULE = {
     "baseline_s": 40,
     "floor": 2,
     "min_devices": 1,
+    "impression_lag_s": 20,
     "factor": 1.1,
     "usual_ctr": 0.1,
     "min_ctr": 0.1,
@@ -160,9 +161,10 @@ def device_records(script: list[Segment]) -> list[FakeRecord]:
 
 
 def place_records(script: list[Segment]) -> list[FakeRecord]:
-    """Records of hop 2's input: cumulative roll-ups of a few source partitions."""
+    """Records of hop 2's input: cumulative roll-ups of a few source partitions, and now and then campaigns' totals."""
     now, offset, records = T0, 0, []
     counts: dict[tuple[int, int, int], list[int]] = {}
+    totals: dict[tuple[int, int], int] = {}
     for number, step in enumerate(steps_of(script)):
         now += step.advance_s * 1000
         offset += step.gap
@@ -186,8 +188,13 @@ def place_records(script: list[Segment]) -> list[FakeRecord]:
             "samples": [f"act_{number}"],
             "version": number,
         }
+        head = {name: row[name] for name in ("pane_start", "account_id", "source_partition", "version")}
         row |= {"country": "c", "region": "r", "city": "city_0"} if place == 0 else {"campaign_id": "cmp"}
-        records.append(FakeRecord(offset, now, orjson.dumps(row), []))
+        rows = [row]
+        if step.click:
+            totals[pane, source] = totals.get((pane, source), 0) + 1 + step.device
+            rows.insert(0, head | {"campaign_clicks": {"cmp": totals[pane, source], f"cmp_{number}": 1}})
+        records.append(FakeRecord(offset, now, b"\n".join(map(orjson.dumps, rows)), []))
     return records
 
 
@@ -219,7 +226,8 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
         state["panes"] = {p.start_ms: (p.seen, p.clicks, p.places, p.campaigns) for p in store.panes.values()}
         state["windows"] = {w.start_ms: (w.first_offset, counts_of(w), w.devices) for w in store.windows.values()}
     elif isinstance(operator, PlaceOperator):
-        state["panes"] = {start: (p.first_offset, p.subjects) for start, p in operator._panes.items()}
+        panes = operator._panes.items()
+        state["panes"] = {start: (p.first_offset, p.subjects, p.totals) for start, p in panes}
     return state
 
 

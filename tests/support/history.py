@@ -105,12 +105,12 @@ class Live:
             if output.topic is FRAUD_ALERTS:
                 body = orjson.loads(output.value)
                 self.alerts[body["alert_id"]] = body
-            elif output.topic is GEO_ROLLUPS and output.lane is not None and source is not None:
-                number = output.lane % PLACES
-                offset = self._offsets[number]
-                self._offsets[number] += 1
-                self._places[number].apply([Entry(offset, 0, output.value, ())])
-                self.flushes.append(Flush(number, offset, source.partition, source.next_offset))
+            elif output.topic is GEO_ROLLUPS and source is not None:
+                for number in output.partitions(PLACES):
+                    offset = self._offsets[number]
+                    self._offsets[number] += 1
+                    self._places[number].apply([Entry(offset, 0, output.value, ())])
+                    self.flushes.append(Flush(number, offset, source.partition, source.next_offset))
 
 
 def settled(alerts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

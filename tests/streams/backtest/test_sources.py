@@ -113,7 +113,7 @@ def test_roll_ups_come_in_the_order_of_their_topic():
     from streams.backtest.history import Flush
 
     def row(source: int, clicks: int, version: int) -> RollUp:
-        return RollUp(0, "acc", source, 0, clicks, 0, 0, version)
+        return RollUp(0, "acc", source, version, clicks=clicks)
 
     order = [Flush(0, 0, 1, 7), Flush(0, 1, 0, 9), Flush(0, 2, 5, 3)]
     made = Sequencer(order, {0: 0, 1: 0})
