@@ -22,7 +22,8 @@ from api.pool import EnginePool
 from api.stage_probes import StageProbes, stage_urls
 from runtime.clickhouse import Dsn, parse_dsn
 from runtime.http import Readiness, serve
-from runtime.metrics import announce
+from runtime.metrics import announce, counter
+from sori import metrics
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
 
@@ -46,7 +47,8 @@ async def serving(
     token = secrets.token_urlsafe(24)
     if run_task is not None:
         add_maintenance(app, run_task, token)
-    async with serve(app, settings.api.host, settings.api.port, option="--api-port") as port:
+    refused = counter(metrics.API_REFUSED).labels("bad_http")
+    async with serve(app, settings.api.host, settings.api.port, option="--api-port", on_bad_http=refused.inc) as port:
         host = "127.0.0.1" if settings.api.host in ("0.0.0.0", "::") else settings.api.host  # noqa: S104 - comparison
         url = f"http://{host}:{port}"
         note = note_path(dsn)

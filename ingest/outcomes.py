@@ -30,6 +30,7 @@ class Protocol(StrEnum):
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     SLOW_BODY = "slow_body"
+    URL_TOO_LONG = "url_too_long"
     HEADERS_TOO_LARGE = "headers_too_large"
     INTERNAL = "internal"
 
@@ -71,6 +72,7 @@ ANSWERS: Mapping[Outcome | Protocol, Answer] = {
     Protocol.NOT_FOUND: Answer(404, "No such endpoint"),
     Protocol.METHOD_NOT_ALLOWED: Answer(405, "Webhooks are POSTed", headers=(("Allow", "POST"),)),
     Protocol.SLOW_BODY: Answer(408, "The body did not arrive in time"),
+    Protocol.URL_TOO_LONG: Answer(414, "The URL is too long"),
     Protocol.HEADERS_TOO_LARGE: Answer(431, "The request head is too large"),
     Protocol.INTERNAL: Answer(500, "A bug of ours"),
 }

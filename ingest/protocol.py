@@ -15,10 +15,13 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import ERROR, RequestHandler
 
 from ingest import problems, replies
+from ingest.deaf import hear_out
 from ingest.outcomes import Outcome, Protocol
 
 #: How long we read on after an early refusal.
 _LINGER_S = 1.0
+#: What RFC 9110 wants at least for a URL; less than the bound of a header, so that an error says which of them it is.
+_MAX_URL_BYTES = 8_000
 
 _logger = structlog.get_logger()
 _SHED = problems.problem(Outcome.OVERLOADED, close=True)
@@ -120,7 +123,9 @@ class IngestProtocol(RequestHandler):
             await self.finish_response(request, response, None)
         elif self.transport is not None:
             self.transport.write(response.raw if request.method != hdrs.METH_HEAD else response.head)
-        if not payload.is_eof():
+        if message is ERROR and self.transport is not None:
+            await hear_out(self, self.transport, _LINGER_S)
+        elif not payload.is_eof():
             await self._linger(payload)
         return self._keepalive
 
@@ -173,7 +178,11 @@ class IngestProtocol(RequestHandler):
         if status >= 500:
             _logger.error("request_failed", exc_info=exc)
             kind, detail = Protocol.INTERNAL, ""
-        elif isinstance(exc, LineTooLong) or "too many headers" in str(exc).lower():
+        elif isinstance(exc, LineTooLong):
+            _, limit, *_ = exc.args
+            kind = Protocol.URL_TOO_LONG if limit == self._server.max_url_bytes else Protocol.HEADERS_TOO_LARGE
+            detail = ""
+        elif "too many headers" in str(exc).lower():
             kind, detail = Protocol.HEADERS_TOO_LARGE, ""
         else:
             kind, detail = Protocol.BAD_REQUEST, (message or "").splitlines()[0][:200] if message else ""
@@ -187,13 +196,14 @@ class IngestServer(web.Server):
     def __init__(
         self, handler: Handler, limits: ConnectionLimits, on_protocol_error: Callable[[Outcome | Protocol], None]
     ) -> None:
+        self.max_url_bytes = min(_MAX_URL_BYTES, limits.max_header_bytes - 1)
         super().__init__(
             handler,
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=limits.keepalive_timeout_s,
             lingering_time=_LINGER_S,
-            max_line_size=limits.max_header_bytes,
+            max_line_size=self.max_url_bytes,
             max_field_size=limits.max_header_bytes,
             max_headers=limits.max_headers,
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
 from sori.errors import PrerequisiteError
@@ -60,16 +62,40 @@ async def admin_server(host: str, port: int, readiness: Readiness = always_ready
         yield real_port
 
 
+class _BadHttp(logging.Filter):
+    """Takes what aiohttp logs with a traceback when a request is no HTTP, or too long: that is the sender's doing."""
+
+    def __init__(self, count: Callable[[], None]) -> None:
+        super().__init__()
+        self._count = count
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.exc_info or not isinstance(record.exc_info[1], HttpProcessingError):
+            return record.levelno >= logging.root.level
+        self._count()
+        return False
+
+
 @asynccontextmanager
 async def serve(
-    app: web.Application, host: str, port: int, *, drain_s: float = 5.0, option: str = "its port setting"
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    drain_s: float = 5.0,
+    option: str = "its port setting",
+    on_bad_http: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[int]:
     """Serve any application while the block runs; yields the real port, also for port 0.
 
     At the end it stops accepting and gives open requests `drain_s` seconds. Raises PrerequisiteError, naming
-    `option`, when the port is taken.
+    `option`, when the port is taken. `on_bad_http` is called for each request that gets 400 since it cannot be parsed.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=drain_s)
+    logger = logging.Logger("aiohttp.server")  # noqa: LOG001 - of its own: the filter is for this server alone
+    logger.parent = logging.root
+    logger.setLevel(logging.DEBUG)  # where aiohttp logs what is not even a method, which counts too
+    logger.addFilter(_BadHttp(on_bad_http))
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=drain_s, logger=logger)
     await runner.setup()
     try:
         try:

@@ -38,7 +38,7 @@ class IngestSettings(BaseModel):
     # limits
     max_body_bytes: int = Field(1_048_576, gt=0, description="Largest body on the wire, bytes.")
     max_inflated_bytes: int = Field(4_194_304, gt=0, le=6_291_456, description="Largest body after inflating, bytes.")
-    max_header_bytes: int = Field(8_190, ge=1024, description="Longest request line and longest header field, bytes.")
+    max_header_bytes: int = Field(8_190, ge=1024, description="Longest header field, bytes; the URL may have 8,000.")
     max_headers: int = Field(64, ge=8, description="Most header fields.")
     header_timeout_s: float = Field(5.0, gt=0, description="Time for a new connection's first request head.")
     body_timeout_s: float = Field(3.0, gt=0, description="Time for a body to arrive once its head is there.")

@@ -150,7 +150,8 @@ async def test_http_1_0_is_answered_and_closed(tmp_path: Path) -> None:
     ("request_", "status"),
     [
         (b"nonsense\r\n\r\n", b"400"),
-        (b"POST " + b"/x" * 9_000 + b" HTTP/1.1\r\n\r\n", b"431"),
+        (b"POST " + b"/x" * 9_000 + b" HTTP/1.1\r\n\r\n", b"414"),
+        (b"POST /" + b"x" * 20_000_000, b"414"),  # more than sockets buffer: the answer must not be lost in a reset
         (b"POST / HTTP/1.1\r\nA: " + b"x" * 20_000 + b"\r\n\r\n", b"431"),
         (b"POST / HTTP/1.1\r\n" + b"A: b\r\n" * 500 + b"\r\n", b"431"),
         (b"POST " + PATH.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", b"400"),
@@ -287,3 +288,22 @@ async def test_draining_is_unready_and_says_close_while_it_serves_what_is_open(t
         status, _, headers = await it.post()
         assert (status, headers["Connection"]) == (200, "close")
         assert (await late)[0] == 200
+
+
+async def test_a_url_too_long_is_counted_and_leaves_no_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def counted() -> float:
+        found = re.search(r'protocol_errors_total{kind="url_too_long"} (\S+)', (await it.get("/metrics"))[1])
+        return float(found[1]) if found else 0.0
+
+    async with running(tmp_path) as it:
+        before = await counted()
+        for _ in range(3):
+            answer = await it.raw(b"POST /" + b"x" * 8_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 414 ")
+            assert b"urn:sori:problem:url_too_long" in answer
+        assert b" 404 " in await it.raw(b"POST /" + b"x" * 7_990 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert await counted() == before + 3
+        await wait_until(lambda: it.ingress.server.open_connections <= 1)  # the one that asks for metrics
+    assert "Traceback" not in "".join(capfd.readouterr()) + caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 import aiohttp
@@ -50,3 +51,25 @@ async def test_a_taken_port_is_a_prerequisite_error_that_names_the_option() -> N
                 pass
         with pytest.raises(PrerequisiteError, match=f"(?s){port}.*--port"):
             require_free(port, "--port")
+
+
+@pytest.mark.parametrize("request_", [b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", b"no http\r\n\r\n"])
+async def test_bad_http_is_counted_and_leaves_no_traceback(request_: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """A line of somebody else's doing gets 400; a bug of ours is still logged in full."""
+    bad: list[None] = []
+
+    async def bug(_request: aiohttp.web.Request) -> aiohttp.web.Response:
+        raise ZeroDivisionError
+
+    app = aiohttp.web.Application()
+    app.router.add_get("/bug", bug)
+    async with serve(app, "127.0.0.1", free_port(), on_bad_http=lambda: bad.append(None)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request_)
+        assert b" 400 Bad Request" in await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+        assert (len(bad), caplog.text) == (1, "")
+        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/bug") as answer:
+            assert answer.status == 500
+    assert "ZeroDivisionError" in caplog.text
