@@ -34,7 +34,7 @@ class DirtyRows:
         """Serialise and forget all dirty cells. `version` is the next offset of the source partition."""
         outputs = pack_lines(CTR_WINDOWS, self._ctr_lines(version), self._partition)
         outputs += pack_lines(DEVICE_WINDOWS, self._device_lines(version), self._partition)
-        outputs += self._subject_outputs(version)
+        outputs += self.roll_ups(version)
         self.clear()
         return outputs
 
@@ -89,7 +89,8 @@ class DirtyRows:
         self.subjects.sort(key=_pane_start)
         return self.subjects
 
-    def _subject_outputs(self, version: int) -> list[Output]:
+    def roll_ups(self, version: int) -> list[Output]:
+        """Serialise changed places and campaigns for hop 2."""
         subjects = self.by_pane()
         lanes: dict[int, list[bytes]] = {}
         for pane_start, key, cell in subjects:
