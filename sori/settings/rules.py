@@ -115,6 +115,9 @@ class CtrRule(Rule):
     """What both click-through-rate rules have."""
 
     window_s: int = Field(180, gt=0, description="Sliding window, seconds; a multiple of the pane.")
+    quick_window_s: int = Field(
+        60, gt=0, description="A shorter one, judged first: finds a flood sooner. As window_s: off."
+    )
     baseline_s: int = Field(1200, gt=0, description="The subject's own past before the window, seconds.")
     floor: int = Field(40, gt=0, description="Fewest clicks in the window, the busiest device left out.")
     min_devices: int = Field(15, gt=0, description="Fewest clicking devices, counted per pane and source partition.")

@@ -7,8 +7,10 @@ too small to tell is taken for at most `usual_ctr`. The busiest device is left o
 matter of the device rules, and at least `min_devices` must have clicked. A click comes after its impression, so the
 impressions are those of the fullest window of the same length that ends up to `impression_lag_s` earlier, and the past
 ends where that begins: the last clicks of an aired spot are held against the spot's impressions, which are not also
-held against the past, and steady traffic is held against no more than it was shown. Branch counts ten times the clicks
-for similar conversions as fraud; Adjust and AppsFlyer compare conversion rates the same way. MRC invalid traffic: SIVT.
+held against the past, and steady traffic is held against no more than it was shown. Two windows are judged: in the
+quick one a flood outweighs the impressions before it sooner, the long one finds floods too slow for it. Branch counts
+ten times the clicks for similar conversions as fraud; Adjust and AppsFlyer compare conversion rates the same way. MRC
+invalid traffic: SIVT.
 """
 
 from __future__ import annotations
@@ -26,7 +28,12 @@ PLACE_NAME = "geo_ctr_anomaly"
 
 def lookback_ms(rule: CtrRule) -> int:
     """How far before the end of its window the rule reads."""
-    return (rule.window_s + max(rule.baseline_s, rule.impression_lag_s)) * 1000
+    return (max(windows_s(rule)) + max(rule.baseline_s, rule.impression_lag_s)) * 1000
+
+
+def windows_s(rule: CtrRule) -> tuple[int, ...]:
+    """Lengths of the windows to judge, the quick one first."""
+    return tuple(sorted({rule.quick_window_s, rule.window_s}))
 
 
 def fullest_window(impressions: Sequence[int], length: int) -> tuple[int, int]:

@@ -66,26 +66,29 @@ class PlaceRules:
             self._report(geo_click_burst.NAME, subject, found, (begin, end), window)
 
     def _rate(self, name: str, rule: CtrRule, key: SubjectKey, subject: Subject, end: int) -> None:
-        begin = end - rule.window_s * 1000
-        baseline = end - ctr_anomaly.lookback_ms(rule)
-        if not self._bench.runs(rule, subject.value) or not self._bench.exact_from(baseline):
+        exact = self._bench.exact_from(end - ctr_anomaly.lookback_ms(rule))
+        if not self._bench.runs(rule, subject.value) or not exact:
             return
-        window = self._between(key, begin, end)
-        if sum(sums.clicks for sums in window) < rule.floor:
-            return
-        shown = self._impressions(key, begin - rule.impression_lag_s * 1000, end)
-        back, impressions = ctr_anomaly.fullest_window(shown, rule.window_s * 1000 // self._pane_ms)
-        past = self._between(key, begin - rule.baseline_s * 1000, begin - back * self._pane_ms)
-        counts = ctr_anomaly.RateCounts(
-            clicks=sum(sums.clicks for sums in window),
-            top_device_clicks=sum(sums.top_device_clicks for sums in window),
-            clicking_devices=sum(sums.clicking_devices for sums in window),
-            impressions=impressions,
-            past_clicks=sum(sums.clicks for sums in past),
-            past_impressions=sum(sums.impressions for sums in past),
-        )
-        if found := ctr_anomaly.judge(counts, rule):
-            self._report(name, subject, found, (begin, end), window)
+        for window_s in ctr_anomaly.windows_s(rule):
+            begin = end - window_s * 1000
+            window = self._between(key, begin, end)
+            clicks = sum(sums.clicks for sums in window)
+            if clicks < rule.floor:
+                continue
+            shown = self._impressions(key, begin - rule.impression_lag_s * 1000, end)
+            back, impressions = ctr_anomaly.fullest_window(shown, window_s * 1000 // self._pane_ms)
+            past = self._between(key, begin - rule.baseline_s * 1000, begin - back * self._pane_ms)
+            counts = ctr_anomaly.RateCounts(
+                clicks=clicks,
+                top_device_clicks=sum(sums.top_device_clicks for sums in window),
+                clicking_devices=sum(sums.clicking_devices for sums in window),
+                impressions=impressions,
+                past_clicks=sum(sums.clicks for sums in past),
+                past_impressions=sum(sums.impressions for sums in past),
+            )
+            if found := ctr_anomaly.judge(counts, rule):
+                self._report(name, subject, found, (begin, end), window)
+                return
 
     def _farm(self, key: SubjectKey, subject: Subject, end: int, rules: RulesSettings) -> None:
         rule = rules.device_farm
