@@ -1,25 +1,26 @@
-"""Milliseconds and bytes of the ten questions: python -m bench.queries [--events N] [--keep FOLDER] [--json FILE].
+"""Milliseconds and bytes of questions and panels: python -m bench.queries [--events N] [--keep FOLDER] [--json FILE].
 
-Each is asked five times on an embedded engine whose file cache is warm; the figure is the median. Also prints what an
+The ten questions of docs/queries.md, and every panel of the Grafana dashboards over its own range and over a week. Each
+is asked several times on an embedded engine whose file cache is warm; the figure is the median. Also prints what an
 event costs on disk.
 """
 
 from __future__ import annotations
 
-import json
-import statistics
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from bench.command_line import command_line, write_figures
 from bench.queries.corpus import END, fill
+from bench.queries.dashboards import Asked, dashboard_queries
 from bench.queries.questions import QUESTIONS
+from bench.queries.timing import cost
 from runtime import migrations
 from runtime.clickhouse import open_client
 
@@ -36,30 +37,21 @@ def main() -> None:
             migrations.apply(client)
             if not client.command("SELECT count() FROM events"):
                 fill(client, asked.events)
-            figures = [measure(client, name) for name in QUESTIONS]
+            figures = [_question(client, name) for name in QUESTIONS]
+            panels = [_panel(client, panel) for panel in track(list(dashboard_queries(END)), description="panels")]
             sizes = disk(client)
-    show(figures, sizes)
-    write_figures(asked.json, {"queries": figures, "disk": sizes})
+    show(figures, panels, sizes)
+    write_figures(asked.json, {"queries": figures, "panels": panels, "disk": sizes})
 
 
-def measure(client: Client, name: str) -> dict[str, Any]:
-    """One question, five times."""
+def _question(client: Client, name: str) -> dict[str, Any]:
     _, sql, dashboard = QUESTIONS[name]
-    sql = sql.replace("{end}", f"toDateTime({END}, 'UTC')")
-    times = []
-    for _ in range(6):
-        begun = time.perf_counter()
-        answer = json.loads(client.raw_query(sql, fmt="JSON"))
-        times.append((time.perf_counter() - begun) * 1000)
-    read = answer["statistics"]
-    return {
-        "name": name,
-        "ms": round(statistics.median(times[1:]), 1),
-        "mb_read": round(read["bytes_read"] / 1e6, 2),
-        "rows_read": read["rows_read"],
-        "rows": answer["rows"],
-        "dashboard": dashboard,
-    }
+    return {"name": name, **cost(client, sql.replace("{end}", f"toDateTime({END}, 'UTC')")), "dashboard": dashboard}
+
+
+def _panel(client: Client, asked: Asked) -> dict[str, Any]:
+    named = {"board": asked.board, "panel": asked.panel, "hours": asked.hours}
+    return {**named, **cost(client, asked.sql, times=3)}
 
 
 def disk(client: Client) -> list[dict[str, Any]]:
@@ -69,8 +61,8 @@ def disk(client: Client) -> list[dict[str, Any]]:
     return [{"table": t, "rows": n, "bytes_per_row": round(b / n, 1)} for t, n, b in client.query(query).result_rows]
 
 
-def show(figures: list[dict[str, Any]], sizes: list[dict[str, Any]]) -> None:
-    """Both tables."""
+def show(figures: list[dict[str, Any]], panels: list[dict[str, Any]], sizes: list[dict[str, Any]]) -> None:
+    """The tables; panels with the slowest first."""
     table = Table(title="The ten questions", title_justify="left")
     for name in ("question", "ms", "MB read", "rows read", "rows"):
         table.add_column(name, justify="left" if name == "question" else "right")
@@ -78,6 +70,13 @@ def show(figures: list[dict[str, Any]], sizes: list[dict[str, Any]]) -> None:
         mark = "" if f["dashboard"] else " (not a dashboard's)"
         question = QUESTIONS[f["name"]][0] + mark
         table.add_row(question, f"{f['ms']:.1f}", f"{f['mb_read']:.2f}", f"{f['rows_read']:,}", f"{f['rows']:,}")
+    Console().print(table)
+    table = Table(title="The dashboards' panels, slowest first", title_justify="left")
+    for name in ("dashboard", "panel", "hours", "ms", "MB read", "rows read", "rows"):
+        table.add_column(name, justify="left" if name in ("dashboard", "panel") else "right")
+    for p in sorted(panels, key=lambda p: -p["ms"]):
+        numbers = (str(p["hours"]), f"{p['ms']:.1f}", f"{p['mb_read']:.2f}", f"{p['rows_read']:,}", f"{p['rows']:,}")
+        table.add_row(p["board"], p["panel"], *numbers)
     Console().print(table)
     table = Table(title="On disk", title_justify="left")
     for name in ("table", "rows", "bytes/row"):
