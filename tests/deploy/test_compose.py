@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,19 @@ def test_every_package_is_in_the_image() -> None:
     """A new top-level package cannot be forgotten in the Dockerfile."""
     packages = {path.parent.name for path in ROOT.glob("*/py.typed")}
     assert packages <= set(re.findall(r"^COPY (\w+) \w+$", DOCKERFILE, re.MULTILINE))
+
+
+def test_the_extra_that_the_manual_builds_into_the_image_exists() -> None:
+    """The image takes extras by a build argument; without one it is the package alone."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = re.findall(r"--build-arg EXTRAS=(\w+)", (ROOT / "docs/operations.md").read_text() + DOCKERFILE)
+    assert set(named) == {"otel"} <= set(extras)
+    (target,) = re.findall(r'^ARG EXTRAS=""\nRUN .*pip install -c constraints\.txt (\S+) ', DOCKERFILE, re.MULTILINE)
+    for chosen, wanted in {"": ".", "otel": ".[otel]"}.items():
+        shell = subprocess.run(
+            ["sh", "-c", f"echo {target}"], env={"EXTRAS": chosen}, capture_output=True, text=True, check=True
+        )
+        assert shell.stdout.strip() == wanted
 
 
 def test_the_image_runs_as_nobody_in_particular() -> None:
