@@ -27,6 +27,7 @@ def show(console: Console, story: Mapping[str, Any]) -> None:
     if rule is not None:
         console.print(rule["statement"] + "\n", highlight=False, markup=False)
         console.print(_thresholds(rule["parameters"], alert))
+    console.print(_campaigns(story["evidence"]))
     console.print(_evidence(story["evidence"]))
     console.print(_events(story["events"]))
 
@@ -94,11 +95,31 @@ def _thresholds(parameters: Sequence[Mapping[str, Any]], alert: Mapping[str, Any
     return table
 
 
+def _campaigns(evidence: Mapping[str, Any]) -> Table | str:
+    """Affected campaigns, most clicks first; a share where the alert tells one."""
+    from rich.table import Table
+
+    clicked = evidence.get("campaigns", {})
+    if not clicked:
+        return ""
+    everybody, shares = evidence.get("campaign_clicks", {}), evidence.get("campaign_shares", {})
+    table = Table(title="Campaigns in the strongest window; of all: clicks by everybody", title_justify="left")
+    for name in ("campaign", "clicks", "of all", "share"):
+        table.add_column(name, justify="left" if name == "campaign" else "right")
+    for campaign in sorted(clicked, key=lambda name: (-clicked[name], name)):
+        share = f"{shares[campaign]:.1%}" if campaign in shares else "-"
+        table.add_row(campaign or "(none)", str(clicked[campaign]), str(everybody.get(campaign, "-")), share)
+    return table
+
+
 def _evidence(evidence: Mapping[str, Any]) -> Table:
     from rich.table import Table
 
     table = Table("evidence", "", title_justify="left")
+    told = ("campaigns", "campaign_clicks", "campaign_shares")
     for name, value in evidence.items():
+        if name in told:
+            continue
         shown = ", ".join(f"{key}: {count}" for key, count in value.items()) if isinstance(value, dict) else value
         table.add_row(name.replace("_", " "), ", ".join(map(str, shown)) if isinstance(shown, list) else str(shown))
     return table

@@ -42,7 +42,8 @@ def told(filled: Settings) -> Settings:
                 f" VALUES ('{ALERT}', 'device_click_burst', 'acc_1', 'high', 'GIVT', 'device', 'it\\'s', '{state}',"
                 " '2025-10-14 05:25:30', '2025-10-14 05:26:30', '2025-10-14 05:26:03', '2025-10-14 05:26:15',"
                 f" {closed}, 5, 0.5, 4, {version},"
-                ' \'{"sample_event_ids": ["act_4"], "campaigns": {"cmp_1": 5}, "findings": 2}\')'
+                ' \'{"sample_event_ids": ["act_4"], "campaigns": {"cmp_2": 2, "cmp_1": 5}, "findings": 2,'
+                ' "campaign_clicks": {"cmp_1": 40}, "campaign_shares": {"cmp_1": 0.125}}\')'
             )
     return filled
 
@@ -62,7 +63,8 @@ def test_it_tells_the_whole_story(told: Settings):
         assert part in shown
     assert "Statistic: clicks in a sliding window" in shown
     assert "20 (was 4)" in shown
-    assert "cmp_1: 5" in shown
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if "cmp_" in line]
+    assert cells[:2] == [["cmp_1", "5", "40", "12.5%"], ["cmp_2", "2", "-", "-"]]
     assert shown.index("act_4") < shown.index("act_1")
 
     story: dict[str, Any] = json.loads(run(told, ALERT, "--json", "--events", "3"))
