@@ -28,6 +28,7 @@ T0 = 1_760_419_200_000
 POLICY = TimePolicy(pane_ms=10_000, window_ms=30_000, lateness_ms=100_000, max_skew_ms=60_000)
 CTR_RULE = {
     "window_s": 20,
+    "quick_window_s": 10,
     "baseline_s": 40,
     "floor": 2,
     "min_devices": 1,
