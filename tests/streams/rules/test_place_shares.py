@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from random import Random
 from typing import Any, NamedTuple
 
@@ -11,13 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sori.events import CLICK, decode, parse_time_ms
 from sori.settings.rules import RulesSettings
+from sori.settings.streams import StreamsSettings
 from sori.topics import FRAUD_ALERTS, GEO_ROLLUPS
 from streams.alerts import iso
 from streams.device_operator import DeviceOperator
 from streams.output import Output
 from streams.place_operator import PlaceOperator
 from tests.streams.test_exactness import POLICY, RULES, T0
+from tests.support.history import Live, scenario
 from tests.support.records import FakeRecord, body
 
 SOURCES, PLACES = 3, 4
@@ -219,3 +222,28 @@ def test_five_campaigns_at_most_get_a_share():
     campaigns = {f"cmp_{n}": n for n in range(1, 9)}
     found = evidence(totals_row(0, {name: 2 * n for name, n in campaigns.items()}), place_row(0, 36, **campaigns))
     assert found["campaign_shares"] == {f"cmp_{n}": 0.5 for n in range(4, 9)}
+
+
+@pytest.mark.parametrize("name", ["city-flood", "device-farm", "quiet-flood"])
+def test_shares_of_simulated_floods_are_within_what_the_plan_holds(name):
+    """Brute force over the whole plan: an alert tells what had come when it was judged, never more."""
+    log = scenario(name)
+    live = Live(RulesSettings(), StreamsSettings(), seed=3)
+    live.run(log)
+    events = {(event.name, event.activity_id): event for event in (decode(message.entry.value) for message in log)}
+    alerts = [alert for alert in live.alerts.values() if alert["subject_kind"] != "device"]
+    assert alerts
+    for alert in alerts:
+        begin, end = parse_time_ms(alert["window_start"]), parse_time_ms(alert["window_end"])
+        everybody, mine = Counter[str](), Counter[str]()
+        for event in events.values():
+            clicked = event.name == CLICK and begin <= parse_time_ms(event.created_at) < end
+            if clicked and event.account_id == alert["account_id"]:
+                everybody[event.campaign_id] += 1
+                mine[event.campaign_id] += alert["subject"] in ("/".join(event.place), event.campaign_id)
+        told = alert["evidence"]
+        assert told["campaign_shares"]
+        for campaign, share in told["campaign_shares"].items():
+            assert 0 < share <= 1
+            assert told["campaign_clicks"][campaign] <= everybody[campaign]
+            assert share == pytest.approx(mine[campaign] / everybody[campaign], abs=0.2)
