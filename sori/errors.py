@@ -13,7 +13,8 @@ SoriError
 │   └── UnknownEvent          an event name outside the contract
 ├── StorageUnavailable        Kafka or ClickHouse cannot store now; worth a retry
 ├── SchemaError               ClickHouse has not the schema we need
-└── QueryError                a query of the read side was refused
+├── QueryError                a query of the read side was refused
+└── BacktestFailed            a process of a backtest failed or is gone
 """
 
 
@@ -81,3 +82,7 @@ class SchemaError(SoriError):
 
 class QueryError(SoriError):
     """ClickHouse refused a query; the message is ClickHouse's own."""
+
+
+class BacktestFailed(SoriError):
+    """A process of a backtest failed or is gone; nothing was written."""

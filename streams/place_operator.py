@@ -15,7 +15,7 @@ from sori.settings.rules import RulesSettings
 from streams.checkpoint import Checkpoint
 from streams.operator import PartitionOperator
 from streams.output import Output, Record
-from streams.place_panes import RollUp, RollUpPane, SubjectSums
+from streams.place_panes import RollUp, RollUpPane, Series, SubjectSums
 from streams.policy import EpisodePolicy, TimePolicy
 from streams.rules.bench import RuleBench
 from streams.rules.place_rules import PlaceRules
@@ -31,7 +31,9 @@ class PlaceOperator(PartitionOperator):
     ) -> None:
         super().__init__(partition, policy, EpisodePolicy.of(rules), resume)
         self._panes: dict[int, RollUpPane] = {}
-        self._rules = PlaceRules(RuleBench(rules, policy, self.episodes, self.clock, self._pin), self._panes)
+        self._series: Series = {}
+        bench = RuleBench(rules, policy, self.episodes, self.clock, self._pin)
+        self._rules = PlaceRules(bench, self._panes, self._series)
 
     @property
     def live_panes(self) -> int:
@@ -63,9 +65,13 @@ class PlaceOperator(PartitionOperator):
             pane.take_totals(row)
             return
         key = row.key
-        sums = pane.subjects.get(key)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = {}
+        sums = series.get(start)
         if sums is None:
-            sums = pane.subjects[key] = SubjectSums()
+            sums = series[start] = SubjectSums()
+            pane.subjects.append(key)
         added = sums.merge(row)
         if added is None:
             self.counters.duplicates += 1
@@ -80,7 +86,11 @@ class PlaceOperator(PartitionOperator):
 
     def _evict(self, horizon_ms: int) -> None:
         for start in [start for start in self._panes if start + self.policy.pane_ms <= horizon_ms]:
-            del self._panes[start]
+            for key in self._panes.pop(start).subjects:
+                series = self._series[key]
+                del series[start]
+                if not series:
+                    del self._series[key]
 
     def _ends(self) -> Iterable[int]:
         return (start + self.policy.pane_ms for start in self._panes)

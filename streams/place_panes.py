@@ -88,6 +88,10 @@ class SubjectSums:
         return [sample for _, sample in zip(range(_MAX_SAMPLES), found, strict=False)]
 
 
+#: A subject's sums by the start of their pane: rules read one subject in many panes.
+Series = dict[SubjectKey, dict[int, SubjectSums]]
+
+
 def add_counts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """The sum of counts by name."""
     total: dict[str, int] = {}
@@ -104,7 +108,7 @@ class RollUpPane:
 
     def __init__(self, first_offset: int) -> None:
         self.first_offset = first_offset
-        self.subjects: dict[SubjectKey, SubjectSums] = {}
+        self.subjects: list[SubjectKey] = []
         self.totals: dict[str, dict[int, dict[str, int]]] = {}
 
     def take_totals(self, row: RollUp) -> None:

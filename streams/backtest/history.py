@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from sori.records import IDENTITY, NAMES
+from sori.topics import GEO_ROLLUPS
 from streams.output import Record
+
+#: Most records of a batch: few enough to stay in the processor's cache and to show progress.
+BATCH = 10_000
 
 #: What the ingress writes before the identity; operators read none of it.
 _BEFORE_IDENTITY = tuple((name, b"") for name in NAMES if name != IDENTITY)
+
+#: Calls a function with each of some arguments, maybe in other processes; results in order.
+Run = Callable[[Callable[[Any], Any], Sequence[Any]], Sequence[Any]]
 
 
 class Entry(NamedTuple):
@@ -46,13 +53,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Of every partition, all records up to its first one received at `until_ms` or later have been given.
-
-    `done` says how much of the whole that is, 0 to 1.
-    """
+    """Of every partition, all records up to its first one received at `until_ms` or later have been given."""
 
     until_ms: int
-    done: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +85,17 @@ class Facts:
     """What a source knows of a span before it is read.
 
     `begin_ms`: when the first of it was received, or before. `starts`: first offset of each partition that has
-    records in it. `flushes`: in the order of each roll-up partition's offsets, as far as they are known.
-    `all_flushes`: none happened before the first of them.
-    `place_partitions`: how many partitions the roll-up topic has; 0: as many as the registry says.
+    records in it; `sizes`: how many, or somewhat more. `flushes`: in the order of each roll-up partition's offsets,
+    as far as they are known. `all_flushes`: none happened before the first of them.
+    `place_partitions`: how many partitions the roll-up topic has.
     """
 
     begin_ms: int
     starts: Mapping[int, int]
     flushes: Sequence[Flush] = ()
     all_flushes: bool = False
-    place_partitions: int = 0
+    place_partitions: int = GEO_ROLLUPS.partitions
+    sizes: Mapping[int, int] = field(default_factory=dict)
 
 
 class History(Protocol):
@@ -103,4 +107,21 @@ class History(Protocol):
 
     def read(self, span: Span) -> Iterator[Batch | Mark]:
         """Everything received in the span; ends with a mark."""
+        ...
+
+
+@runtime_checkable
+class Divisible(History, Protocol):
+    """A source that several processes can read."""
+
+    def estimate(self) -> int:
+        """About how many events it holds, told without reading them."""
+        ...
+
+    def survey(self, span: Span, run: Run) -> None:
+        """Have `run` find out what `facts` needs."""
+        ...
+
+    def part(self, partitions: frozenset[int]) -> History:
+        """Some partitions of what was surveyed, to be read in another process: with the marks of the whole."""
         ...

@@ -74,7 +74,7 @@ class KafkaHistory:
                     yield Batch(number, records)
                 given += max(0, end - position[number])
                 position[number] = max(position[number], end)
-            yield Mark(until, given / total)
+            yield Mark(until)
             length = _next_length(length, given - before)
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -87,7 +87,8 @@ class KafkaHistory:
         flushes, whole, places = await self._flushes(GEO_ROLLUPS.name(prefix), Span(span.from_ms, None))
         begin = await self._first_time(bounds)
         starts = {number: first for number, (first, _) in bounds.items()}
-        return Facts(begin, starts, flushes, whole, places)
+        sizes = {number: end - first for number, (first, end) in bounds.items()}
+        return Facts(begin, starts, flushes, whole, places, sizes)
 
     async def _flushes(self, topic: str, span: Span) -> tuple[list[Flush], bool, int]:
         bounds = await self._bounds(topic, span)

@@ -11,9 +11,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from streams.backtest.history import Flush
 from streams.output import Record
 from streams.place_panes import RollUp
+
+_row = msgspec.json.Decoder(RollUp).decode
 
 
 class Cut(NamedTuple):
@@ -91,7 +95,7 @@ def _offset(record: Record) -> int:
 
 
 class Sequencer:
-    """The order in which one roll-up partition gets the rows of all sources.
+    """The order in which one roll-up partition gets the rows (JSON lines) of all sources.
 
     `order`: flushes that happened, as that partition holds them. `starts`: first offset that is read of each source:
     what was flushed before it is not waited for, nor is a source that is not read.
@@ -103,27 +107,24 @@ class Sequencer:
         self._at = 0
         self._passed: dict[int, float] = {source: float("inf") for source, _ in self._order}
         self._passed.update(starts)
-        self._ready: dict[tuple[int, int], list[RollUp]] = {}
-        self._waiting: dict[int, list[RollUp]] = {}  # emitted at flushes that this partition did not get
-        self._assumed: list[tuple[int, int, list[RollUp]]] = []
+        self._ready: dict[tuple[int, int], bytes] = {}
+        self._waiting: dict[int, bytes] = {}  # emitted at flushes that this partition did not get
+        self._assumed: list[tuple[int, int, bytes]] = []
 
-    def add(self, source: int, version: int | None, tick: int, rows: list[RollUp]) -> None:
+    def add(self, source: int, version: int | None, tick: int, rows: bytes) -> None:
         """What `source` emitted at a flush."""
         if version is None:
             self._assumed.append((tick, source, rows))
             return
         self._passed[source] = version
         if source in self._waiting:
-            # lost, and sent again by the next flush: in its order, those of a pane by first change, with newest counts
-            both = (*self._waiting.pop(source), *rows)
-            newest = {(row.pane_start, row.key): row for row in both}
-            rows = sorted(newest.values(), key=lambda row: (not row.campaign_clicks, row.pane_start))
+            rows = _newest(self._waiting.pop(source), rows)
         if (source, version) in self._known:
             self._ready[source, version] = rows
         elif rows:
             self._waiting[source] = rows
 
-    def take(self, *, final: bool = False) -> Iterator[list[RollUp]]:
+    def take(self, *, final: bool = False) -> Iterator[bytes]:
         """What can be merged now, in order."""
         assumed = sorted(self._assumed, key=lambda item: item[:2])
         self._assumed.clear()
@@ -136,3 +137,11 @@ class Sequencer:
             rows = self._ready.pop((source, version), None)
             if rows:
                 yield rows
+
+
+def _newest(*parts: bytes) -> bytes:
+    """Rows that were lost and sent again by the next flush: in its order, those of a pane by first change."""
+    lines = [line for part in parts for line in part.split(b"\n") if line]
+    newest = {((row := _row(line)).pane_start, row.key): (row, line) for line in lines}
+    ordered = sorted(newest.values(), key=lambda both: (not both[0].campaign_clicks, both[0].pane_start))
+    return b"\n".join(line for _, line in ordered)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -44,28 +45,28 @@ class StoredHistory:
         """Counts per minute of receipt and partition. Raises ConfigError where a topic was made anew in the span."""
         minutes = self._minutes(span)
         starts: dict[int, int] = {}
+        sizes: Counter[int] = Counter()
         for one in minutes:
             starts[one.partition] = min(one.first, starts.get(one.partition, one.first))
+            sizes[one.partition] += one.events
         begin = min((one.minute for one in minutes), default=0) * _MINUTE_MS
-        return Facts(begin, starts)
+        return Facts(begin, starts, sizes=sizes)
 
     def read(self, span: Span) -> Iterator[Batch | Mark]:
         """Everything in the span."""
         minutes = self._minutes(span)
-        total, given = sum(one.events for one in minutes), 0
         ends = {one.partition: 0 for one in minutes}
         for one in minutes:
             ends[one.partition] = max(ends[one.partition], one.last + 1)
         position: dict[int, int] = {}
         for one in minutes:
             position[one.partition] = min(one.first, position.get(one.partition, one.first))
-        for until, count, firsts in _stretches(minutes):
+        for until, firsts in _stretches(minutes):
             for partition in sorted(position):
                 stop = firsts.get(partition, ends[partition])
                 yield from self._batches(partition, position[partition], stop, span)
                 position[partition] = max(position[partition], stop)
-            given += count
-            yield Mark(until * _MINUTE_MS, given / total)
+            yield Mark(until * _MINUTE_MS)
 
     def _minutes(self, span: Span) -> list[_Minute]:
         if self._planned is None or self._planned[0] != span:
@@ -115,8 +116,8 @@ def _within(span: Span) -> str:
     return " AND ".join(parts)
 
 
-def _stretches(minutes: list[_Minute]) -> Iterator[tuple[int, int, dict[int, int]]]:
-    """Minute at which a stretch ends, its count, and where each partition goes on after it (absent: nowhere)."""
+def _stretches(minutes: list[_Minute]) -> Iterator[tuple[int, dict[int, int]]]:
+    """Minute at which a stretch ends, and where each partition goes on after it (absent: nowhere)."""
     later: list[dict[int, int]] = [{}]
     for one in reversed(minutes):
         known = later[-1]
@@ -127,7 +128,7 @@ def _stretches(minutes: list[_Minute]) -> Iterator[tuple[int, int, dict[int, int
         count += one.events
         final = index + 1 == len(minutes)
         if final or (count >= _WANTED and minutes[index + 1].minute > one.minute):
-            yield one.minute + 1, count, later[index + 1]
+            yield one.minute + 1, later[index + 1]
             count = 0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from sori.settings.rules import CtrRule, RulesSettings
 from streams.alerts import Subject
 from streams.panes import SubjectKey
-from streams.place_panes import RollUpPane, SubjectSums, add_counts
+from streams.place_panes import RollUpPane, Series, SubjectSums, add_counts
 from streams.rules import ctr_anomaly, device_farm, geo_click_burst
 from streams.rules.bench import Evidence, RuleBench, SubjectKind
 from streams.rules.judgement import Judgement
@@ -20,9 +20,10 @@ _MAX_SHARES = 5
 class PlaceRules:
     """Judges a place or a campaign after each roll-up that adds clicks."""
 
-    def __init__(self, bench: RuleBench, panes: Mapping[int, RollUpPane]) -> None:
+    def __init__(self, bench: RuleBench, panes: Mapping[int, RollUpPane], series: Series) -> None:
         self._bench = bench
         self._panes = panes
+        self._series = series
         self._pane_ms = bench.policy.pane_ms
         bench.check(geo_click_burst.NAME, lambda rules: geo_click_burst.lookback_ms(rules.geo_click_burst))
         bench.check(ctr_anomaly.PLACE_NAME, lambda rules: ctr_anomaly.lookback_ms(rules.geo_ctr_anomaly))
@@ -109,13 +110,14 @@ class PlaceRules:
 
     def _between(self, key: SubjectKey, begin_ms: int, end_ms: int) -> list[SubjectSums]:
         """The subject's sums in panes that start in [begin, end)."""
-        panes = (self._panes.get(start) for start in range(begin_ms, end_ms, self._pane_ms))
-        return [pane.subjects[key] for pane in panes if pane is not None and key in pane.subjects]
+        series = self._series.get(key, {})
+        starts = range(begin_ms, end_ms, self._pane_ms)
+        return [sums for start in starts if (sums := series.get(start)) is not None]
 
     def _impressions(self, key: SubjectKey, begin_ms: int, end_ms: int) -> list[int]:
         """The subject's impressions in each pane that starts in [begin, end), oldest first."""
-        panes = (self._panes.get(start) for start in range(begin_ms, end_ms, self._pane_ms))
-        found = (pane.subjects.get(key) if pane is not None else None for pane in panes)
+        series = self._series.get(key, {})
+        found = [series.get(start) for start in range(begin_ms, end_ms, self._pane_ms)]
         return [sums.impressions if sums is not None else 0 for sums in found]
 
     def _report(

@@ -41,7 +41,7 @@ def run(replay: Replay, log: Sequence[Message], seed: int, step_ms: int = 20_000
                 replay.take(Batch(number, records[:count]))
                 records = records[count:]
         begin += step_ms
-        replay.take(Mark(begin, 0.0))
+        replay.take(Mark(begin))
     replay.finish()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,8 +17,6 @@ from streams.backtest.history import Batch, Entry, Mark, Span
 from streams.backtest.ndjson import NdjsonHistory
 from streams.backtest.parquet import ParquetHistory
 from streams.backtest.schedule import Cutter, Sequencer
-from streams.backtest.stretches import Rows, stretches
-from streams.place_panes import RollUp
 
 T0 = 1_760_419_200_000
 
@@ -27,35 +26,56 @@ def entries(times: Iterable[int]) -> list[Entry]:
     return [Entry(offset, T0 + second * 1000, b"{}", ()) for offset, second in enumerate(times)]
 
 
-def check(steps: Iterable[Batch | Mark], wanted: dict[int, list[Entry]]) -> None:
-    """Everything once and in order; before a mark, all up to the first record received at it or later."""
-    given_: dict[int, list[Entry]] = {number: [] for number in wanted}
-    done = 0.0
+def check(steps: Iterable[Batch | Mark], wanted: dict[int, list[Entry]]) -> list[int]:
+    """Everything once and in order; before a mark, all up to the first record received at it or later. The marks."""
+    found: dict[int, list[Entry]] = {number: [] for number in wanted}
+    marks: list[int] = []
     for step in steps:
         if isinstance(step, Batch):
-            given_[step.partition].extend(step.records)  # type: ignore[arg-type]
+            found[step.partition].extend(step.records)  # type: ignore[arg-type]
             continue
-        assert step.done >= done
-        done = step.done
+        assert not marks or step.until_ms > marks[-1]
+        marks.append(step.until_ms)
         for number, records in wanted.items():
             at = next((i for i, entry in enumerate(records) if entry.timestamp >= step.until_ms), len(records))
-            assert len(given_[number]) == at
-    assert given_ == wanted
-    assert done == 1.0
+            assert len(found[number]) == at
+    assert found == wanted
+    return marks
+
+
+def rows_file(path: Path, parts: dict[int, list[Entry]]) -> NdjsonHistory:
+    """Rows of an export as JSON lines, in the order of receipt, with blank lines and spaces between them."""
+    rows = sorted((entry.timestamp, number, entry) for number, made in parts.items() for entry in made)
+    lines = [
+        orjson.dumps(
+            {
+                "raw": entry.value.decode(),
+                "kafka_partition": number,
+                "kafka_offset": entry.offset,
+                "received_ms": received,
+            }
+        )
+        for received, number, entry in rows
+    ]
+    path.write_bytes(b"\n \n  ".join(lines))
+    return NdjsonHistory(path, 4)
 
 
 partitions = st.dictionaries(st.integers(0, 3), st.lists(st.integers(0, 400), min_size=1, max_size=30), min_size=1)
 
 
 @given(partitions)
-def test_stretches_give_everything_in_order(parts):
-    """Whatever the order of receipt, silences included."""
+def test_json_lines_give_everything_in_order(tmp_path_factory, parts):
+    """Whatever the order of receipt, silences included; and some partitions alone, with the marks of all."""
     wanted = {number: entries(times) for number, times in parts.items()}
-    rows = {
-        number: Rows([entry.timestamp for entry in made], lambda a, b, made=made: made[a:b])
-        for number, made in wanted.items()
-    }
-    check(stretches(rows, 0.0, 1.0), wanted)
+    history = rows_file(tmp_path_factory.mktemp("lines") / "rows.ndjson", wanted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streams.backtest.ndjson._BETWEEN_MARKS", 10)
+        patch.setattr("streams.backtest.ndjson._CHUNK_BYTES", 100)
+        marks = check(history.read(Span()), wanted)
+        assert history.facts(Span()).sizes == {number: len(made) for number, made in wanted.items()}
+        for number, made in wanted.items():
+            assert check(history.part(frozenset({number})).read(Span()), {number: made}) == marks
 
 
 def write(path: Path, rows: list[tuple[int, Entry]]) -> None:
@@ -86,6 +106,40 @@ def test_hourly_files_join_where_receipt_and_offsets_disagree(tmp_path):
     assert [entry.offset for entry in part] == [2, 4, 5]
 
 
+def test_what_is_held_back_for_the_next_file_stays_in_order(tmp_path):
+    """Rows behind the first one that waits for the next file wait with it, or they would be taken for known ones."""
+    made = {
+        0: entries([3400, 3479, 3481, 3478, 3590, 3601, 3599, 3700]),
+        1: entries([3410, 3420, 3650]),
+        2: entries([3485, 3470]),
+    }
+    for hour, name in enumerate(("events-20251014T05.parquet", "events-20251014T06.parquet")):
+        rows = [(n, entry) for n, of_n in made.items() for entry in of_n]
+        write(tmp_path / name, [row for row in rows if (row[1].timestamp >= T0 + 3_600_000) == bool(hour)])
+    history = ParquetHistory(tmp_path)
+    read = history.read(Span())
+    plain = [
+        Batch(step.partition, [Entry(e.offset, e.timestamp, e.value, ()) for e in step.records])
+        if isinstance(step, Batch)
+        else step
+        for step in read
+    ]
+    marks = check(plain, made)
+    assert marks == [T0 + 3_480_000, T0 + 3_700_001]
+    alone = list(history.part(frozenset({1})).read(Span()))
+    assert [step for step in alone if isinstance(step, Mark)] == [Mark(ms) for ms in marks]
+    assert {step.partition for step in alone if isinstance(step, Batch)} == {1}
+
+
+def test_a_parquet_file_in_any_order_is_sorted(tmp_path):
+    """Not every file comes from an export."""
+    made = entries([5, 6, 7, 8])
+    write(tmp_path / "x.parquet", [(1, made[2]), (0, made[1]), (1, made[0]), (0, made[0])])
+    read = ParquetHistory(tmp_path / "x.parquet").read(Span())
+    found = [(step.partition, entry.offset) for step in read if isinstance(step, Batch) for entry in step.records]
+    assert found == [(0, 0), (0, 1), (1, 0), (1, 2)]
+
+
 def test_what_is_no_export_is_told(tmp_path):
     """A folder without files, a file without columns, a line that is no event."""
     with pytest.raises(ConfigError, match="no events-"):
@@ -112,13 +166,14 @@ def test_roll_ups_come_in_the_order_of_their_topic():
     """One waits for another source; what a flush did not bring comes with the next, newest counts only."""
     from streams.backtest.history import Flush
 
-    def row(source: int, clicks: int, version: int) -> RollUp:
-        return RollUp(0, "acc", source, version, clicks=clicks)
+    def row(source: int, clicks: int, version: int) -> bytes:
+        made = {"pane_start": 0, "account_id": "acc", "source_partition": source, "version": version, "clicks": clicks}
+        return orjson.dumps(made)
 
     order = [Flush(0, 0, 1, 7), Flush(0, 1, 0, 9), Flush(0, 2, 5, 3)]
     made = Sequencer(order, {0: 0, 1: 0})
-    made.add(0, 4, 0, [row(0, 1, 4)])
-    made.add(0, 9, 0, [row(0, 2, 9)])
+    made.add(0, 4, 0, row(0, 1, 4))
+    made.add(0, 9, 0, row(0, 2, 9))
     assert list(made.take()) == []
-    made.add(1, 7, 0, [row(1, 1, 7)])
-    assert list(made.take()) == [[row(1, 1, 7)], [row(0, 2, 9)]]
+    made.add(1, 7, 0, row(1, 1, 7))
+    assert list(made.take()) == [row(1, 1, 7), row(0, 2, 9)]
