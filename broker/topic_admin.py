@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from runtime.kafka import running_admin
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
 from sori.topics import EVENTS, TOPICS, Topic
@@ -149,19 +150,10 @@ async def _configs(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, di
 
 @asynccontextmanager
 async def _admin(kafka: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A started admin client; everything done with it, its start and its close, is bounded by our own timeout."""
-    timeout_s = kafka.request_timeout_s
-    client = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap, request_timeout_ms=int(timeout_s * 1000))
+    """A started admin client; everything that is done with it is bounded together. Raises StorageUnavailable."""
     try:
-        async with asyncio.timeout(2 * timeout_s):
-            await client.start()
-            yield client
+        async with running_admin(kafka) as admin, asyncio.timeout(2 * kafka.request_timeout_s):
+            yield admin
     except (KafkaError, TimeoutError, OSError) as error:
         reason = str(error) or type(error).__name__
         raise StorageUnavailable(f"Kafka at {kafka.bootstrap} does not answer: {reason}") from error
-    finally:
-        try:
-            async with asyncio.timeout(timeout_s):
-                await client.close()
-        except (KafkaError, TimeoutError) as error:
-            log.warning("the admin client did not close", error=str(error))

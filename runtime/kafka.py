@@ -143,7 +143,7 @@ async def running_admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminC
     timeout_s = settings.request_timeout_s
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap, request_timeout_ms=int(timeout_s * 1000))
     try:
-        await bounded(admin.start(), timeout_s, "connect")
+        await bounded(admin.start(), timeout_s, f"Kafka at {settings.bootstrap} does not answer")
         yield admin
     finally:
         with suppress(StorageUnavailable):
