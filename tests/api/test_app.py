@@ -44,6 +44,22 @@ async def test_a_query_is_answered_in_the_format_asked_for(http: aiohttp.ClientS
         assert (await answer.text()).startswith("| n |")
 
 
+async def test_a_url_too_long_is_refused_and_counted(http: aiohttp.ClientSession) -> None:
+    """aiohttp refuses it before any code of ours sees it."""
+
+    async def counted() -> float:
+        async with http.get("/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        return next(
+            float(x.rpartition(" ")[2]) for x in lines if x.startswith('sori_api_refused_total{reason="bad_http"')
+        )
+
+    before = await counted()
+    async with http.get("/v1/alerts", params={"account": "x" * 9_000}) as answer:
+        assert answer.status == 400
+    assert await counted() == before + 1
+
+
 @pytest.mark.parametrize(
     ("sql", "says"),
     [
