@@ -63,12 +63,13 @@ class SubjectSums:
         if known is not None and known.version >= row.version:
             return None
         self.sources[row.source_partition] = row
-        added = row.clicks - (known.clicks if known else 0)
-        self.clicks += added
         self.impressions += row.impressions - (known.impressions if known else 0)
-        # devices are disjoint between source partitions
-        self.clicking_devices += row.clicking_devices - (known.clicking_devices if known else 0)
-        self.top_device_clicks = max(source.top_device_clicks for source in self.sources.values())
+        added = row.clicks - (known.clicks if known else 0)
+        if added:
+            self.clicks += added
+            # devices are disjoint between source partitions
+            self.clicking_devices += row.clicking_devices - (known.clicking_devices if known else 0)
+            self.top_device_clicks = max([source.top_device_clicks for source in self.sources.values()])
         return added
 
     def campaigns(self) -> dict[str, int]:

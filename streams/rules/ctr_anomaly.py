@@ -62,6 +62,11 @@ class RateCounts:
     past_impressions: int
 
 
+def stands_out(clicks: int, impressions: int, rule: CtrRule) -> bool:
+    """Whether the past matters: below this no rate is guilty, which spares reading the past of nearly all."""
+    return clicks >= rule.floor and wilson(clicks, max(impressions, clicks))[0] >= rule.min_ctr
+
+
 def judge(counts: RateCounts, rule: CtrRule) -> Judgement | None:
     """Judge a subject's rate in the window against its past."""
     clicks = counts.clicks - counts.top_device_clicks

@@ -37,6 +37,11 @@ class PlaceCounts:
     baseline_impressions: int
 
 
+def stands_out(clicks: int, impressions: int, rule: GeoClickBurst) -> bool:
+    """Whether the past matters: below this no place is guilty, which spares reading the past of nearly all."""
+    return clicks >= rule.floor and wilson_lower(clicks, max(impressions, clicks)) >= rule.min_ctr
+
+
 def judge(counts: PlaceCounts, rule: GeoClickBurst) -> Judgement | None:
     """Judge one place's window against its past."""
     clicks = counts.window_clicks - counts.top_device_clicks

@@ -52,14 +52,19 @@ class PlaceRules:
         if not self._bench.runs(rule, subject.value) or not exact:
             return
         window = self._between(key, begin, end)
-        if sum(sums.clicks for sums in window) < rule.floor:
+        clicks = sum(sums.clicks for sums in window)
+        if clicks < rule.floor:
+            return
+        top = sum(sums.top_device_clicks for sums in window)
+        lagging = self._between(key, begin - rule.impression_lag_s * 1000, end)
+        impressions = sum(sums.impressions for sums in lagging)
+        if not geo_click_burst.stands_out(clicks - top, impressions, rule):
             return
         past = self._between(key, begin - rule.baseline_s * 1000, begin)
-        before = self._between(key, begin - rule.impression_lag_s * 1000, begin)
         counts = geo_click_burst.PlaceCounts(
-            window_clicks=sum(sums.clicks for sums in window),
-            top_device_clicks=sum(sums.top_device_clicks for sums in window),
-            window_impressions=sum(sums.impressions for sums in window) + sum(sums.impressions for sums in before),
+            window_clicks=clicks,
+            top_device_clicks=top,
+            window_impressions=impressions,
             baseline_clicks=sum(sums.clicks for sums in past),
             baseline_impressions=sum(sums.impressions for sums in past),
         )
@@ -78,10 +83,13 @@ class PlaceRules:
                 continue
             shown = self._impressions(key, begin - rule.impression_lag_s * 1000, end)
             back, impressions = ctr_anomaly.fullest_window(shown, window_s * 1000 // self._pane_ms)
+            top = sum(sums.top_device_clicks for sums in window)
+            if not ctr_anomaly.stands_out(clicks - top, impressions, rule):
+                continue
             past = self._between(key, begin - rule.baseline_s * 1000, begin - back * self._pane_ms)
             counts = ctr_anomaly.RateCounts(
                 clicks=clicks,
-                top_device_clicks=sum(sums.top_device_clicks for sums in window),
+                top_device_clicks=top,
                 clicking_devices=sum(sums.clicking_devices for sums in window),
                 impressions=impressions,
                 past_clicks=sum(sums.clicks for sums in past),
