@@ -47,12 +47,11 @@ from streams.panes import (
 from streams.policy import EpisodePolicy, TimePolicy
 from streams.rejects import Reject, rejected_outputs
 from streams.rules.bench import RuleBench
+from streams.rules.device_farm import PACE_MS
 from streams.rules.device_rules import DeviceRules
 
 #: Where the ingress puts the identity among the headers.
 _IDENTITY_AT = 5
-#: Two clicks have the same pace when they follow their impressions within the same span of this.
-_PACE_MS = 250
 _CAMPAIGN_EVENTS = frozenset({IMPRESSION, CLICK})
 
 
@@ -238,7 +237,7 @@ class DeviceOperator(PartitionOperator):
         if shown is None:
             return None
         done = f"{cell.authentications},{cell.impressions},{cell.clicks}"
-        return f"{event.platform or UNKNOWN}|{event.campaign_id}|{done}|{(time_ms - shown) // _PACE_MS}"
+        return f"{event.platform or UNKNOWN}|{event.campaign_id}|{done}|{(time_ms - shown) // PACE_MS}"
 
     def _device(self, window: Window, key: DeviceKey) -> DeviceCell | None:
         """The device's cell, with one more event and waiting to be emitted; None where the window tracks no more."""

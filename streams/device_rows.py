@@ -14,7 +14,7 @@ from streams.output import Output, pack_lines
 from streams.panes import CtrCell, CtrKey, DeviceCell, DeviceKey, SubjectCell, SubjectKey, Window
 
 #: Of a row's campaigns and behaviours those with the largest counts are named.
-MOST_CAMPAIGNS, MOST_SCRIPTS = 20, 5
+MOST_CAMPAIGNS, MOST_SCRIPTS = 20, 8
 #: Keys whose JSON is remembered from flush to flush.
 _MOST_NAMES = 50_000
 _CTR_FIELDS = ("account_id", "campaign_id", "material_id", "platform", "country", "region", "city")

@@ -1,14 +1,15 @@
 """device_farm: many devices of one place do the same thing at the same pace.
 
 Behaviour is what a device did in its window up to its first click there: platform, campaign, how many
-authentications, impressions and clicks, and how long after the impression the click came, in quarter seconds; clicks
-without an impression in the same window say nothing of pace and do not count (other rules look at them). People
+authentications, impressions and clicks, and how long after the impression the click came, in eighths of a second; two
+neighbouring eighths count as one pace, so that no script is split by falling on their border; clicks without an
+impression in the same window say nothing of pace and do not count (other rules look at them). People
 differ in all of that (a delay of five seconds in the median scatters over dozens of such steps, even when a whole
 city hears one spot and thousands of devices are new at once); a rack of phones that runs one script does not.
 Statistic: devices that share the commonest behaviour: at least `floor`, at least `min_share` of all clicking devices,
 and more than the place's own past makes likely (upper Poisson tail at most `max_p`). That devices are new is not
-asked: hop 1 forgets a device with its window, and whether it was there before would depend on what was forgotten.
-MRC invalid traffic: SIVT (device farms are named there).
+asked: it does not tell a farm from an aired spot (figures in docs/fraud.md), and hop 1 forgets a device with its
+window. MRC invalid traffic: SIVT (device farms are named there).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from streams.rules.judgement import Judgement, guilty
 from streams.rules.statistics import poisson_tail
 
 NAME = "device_farm"
+#: Paces are counted in these.
+PACE_MS = 125
 
 
 def lookback_ms(rule: DeviceFarm) -> int:
@@ -31,6 +34,7 @@ def judge(
     scripts: Mapping[str, int], clicking_devices: int, past: Mapping[str, int], rule: DeviceFarm
 ) -> Judgement | None:
     """Judge the devices per behaviour in the window, and in the baseline before it."""
+    scripts, past = joined(scripts), joined(past)
     script, devices = max(scripts.items(), key=lambda item: (item[1], item[0]), default=("", 0))
     if devices < rule.floor or devices < rule.min_share * clicking_devices:
         return None
@@ -39,3 +43,13 @@ def judge(
     if chance > rule.max_p:
         return None
     return guilty(devices, expected, rule.floor, behaviour=script, clicking_devices=clicking_devices)
+
+
+def joined(scripts: Mapping[str, int]) -> dict[str, int]:
+    """Devices per behaviour, those of the next pace added."""
+    return {script: devices + scripts.get(_slower(script), 0) for script, devices in scripts.items()}
+
+
+def _slower(script: str) -> str:
+    done, _, pace = script.rpartition("|")
+    return f"{done}|{int(pace) + 1}" if pace.isdecimal() else ""

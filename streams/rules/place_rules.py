@@ -110,8 +110,8 @@ class PlaceRules:
         if devices < rule.floor:
             return
         scripts = add_counts(sums.scripts() for sums in window)
-        if max(scripts.values(), default=0) < rule.floor:
-            return
+        if 2 * max(scripts.values(), default=0) < rule.floor:
+            return  # two neighbouring paces do not make it either
         past = add_counts(sums.scripts() for sums in self._between(key, baseline, begin))
         if found := device_farm.judge(scripts, devices, past, rule):
             self._report(device_farm.NAME, subject, found, (begin, end), window)
