@@ -59,6 +59,7 @@ class EventDims(msgspec.Struct, frozen=True, gc=False):
     created_at: str
     event: str | None = None
     event_type: str | None = None
+    activity_id: str | None = None
     device_id: str | None = None
     platform: str | None = None
     geolocation: Geolocation | None = None
@@ -99,7 +100,6 @@ class EventDims(msgspec.Struct, frozen=True, gc=False):
 class Event(EventDims, frozen=True, gc=False):
     """One webhook payload."""
 
-    activity_id: str | None = None
     campaign: Entity | None = None
     material: Entity | None = None
     metadata: dict[str, Any] | None = None
@@ -168,10 +168,9 @@ def parse_time_ms(text: str, field: str = "") -> int:
 
     Takes `T` or a space, Z or an offset, 0 to 9 fractional digits. Raises InvalidEvent naming `field`.
     """
-    if len(text) == 24 and text[19] == "." and text[23] == "Z" and (second := _seconds.get(text[:19])) is not None:
-        millis = text[20:23]
-        if millis.isascii() and millis.isdigit():
-            return second + int(millis)
+    second, millis = _seconds.get(text[:19]), _MILLIS.get(text[19:])
+    if second is not None and millis is not None:
+        return second + millis
     millis_since_epoch = _parse_time_ms(text, field)
     if len(text) >= 20 and text[19] in ".Z" and text[-1] == "Z":
         if len(_seconds) >= _MOST_SECONDS:
@@ -183,6 +182,7 @@ def parse_time_ms(text: str, field: str = "") -> int:
 #: Whole seconds seen lately: neighbours share them, and looking one up costs a third of parsing it.
 _seconds: dict[str, int] = {}
 _MOST_SECONDS = 4096
+_MILLIS = {f".{millis:03}Z": millis for millis in range(1000)}
 
 
 def _parse_time_ms(text: str, field: str) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from faust.serializers.schemas import Schema
 from faust.types import TP
@@ -12,19 +12,38 @@ from faust.types import TP
 from streams.output import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Records in offset order. `epoch` grows with every seek; `follows` is the last offset of the batch before."""
+class Records(Protocol):
+    """Records in offset order, at least one; read once."""
 
-    tp: TP
-    records: Sequence[Record]
-    epoch: int
-    follows: int | None
+    @property
+    def first_offset(self) -> int: ...
+    @property
+    def last_offset(self) -> int: ...
+    def __iter__(self) -> Iterator[Record]: ...
+
+
+class RecordList(list[Record]):
+    """Records that are objects already."""
+
+    @property
+    def first_offset(self) -> int:
+        """Offset of the first record."""
+        return self[0].offset
 
     @property
     def last_offset(self) -> int:
         """Offset of the last record."""
-        return self.records[-1].offset
+        return self[-1].offset
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one fetch brought. `epoch` grows with every seek; `follows` is the last offset of the batch before."""
+
+    tp: TP
+    records: Records
+    epoch: int
+    follows: int | None
 
 
 class BatchSchema(Schema[Any, Any]):

@@ -64,5 +64,21 @@ def pack_lines(topic: Topic, lines: Sequence[bytes], lane: int | None) -> list[O
     return packed
 
 
+def pack(topic: Topic, rows: bytes, lane: int) -> list[Output]:
+    """Likewise of lines that are one piece already, each ended by a newline."""
+    packed: list[Output] = []
+    begin, stop = 0, len(rows)
+    while begin < stop:
+        end = stop - 1
+        if end - begin > MAX_PACK_BYTES:
+            end = rows.rfind(b"\n", begin, begin + MAX_PACK_BYTES + 1)
+            if end < 0:
+                end = rows.index(b"\n", begin)
+        value = rows[begin:end]
+        packed.append(Output(topic, value, value.count(b"\n") + 1, lane))
+        begin = end + 1
+    return packed
+
+
 def _pack(topic: Topic, lines: Sequence[bytes], lane: int | None) -> Output:
     return Output(topic, b"\n".join(lines), len(lines), lane, everywhere=lane is None)

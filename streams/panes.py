@@ -1,152 +1,124 @@
-"""Event-time panes and windows of one source partition: hop 1's whole state.
-
-Cells are msgspec structs: made and read in C, and, where no cycle can lead back to them, unseen by the collector.
-"""
+"""Event-time panes and windows of one source partition: hop 1's whole state."""
 
 from __future__ import annotations
 
-import msgspec
-
+from sori.events import IMPRESSION
+from streams.cells import CtrRow, DeviceCell, DeviceClicks, Place, SubjectCell
 from streams.checkpoint import Pin
 
-#: account, campaign, material, platform, country, region, city
-CtrKey = tuple[str, str, str, str, str, str, str]
+#: campaign, material, platform, place
+CtrKey = tuple[str, str, str, Place]
 #: account, device
 DeviceKey = tuple[str, str]
-#: country, region, city
-Place = tuple[str, str, str]
 #: account, country, region, city: a place; or account, campaign.
 SubjectKey = tuple[str, ...]
 
+#: The version of a row that is owed, until a flush gives it its own.
+OWED = -1
 #: Event times inside a pane are kept in units of this: integers up to 256 are shared by the interpreter.
 TICK_MS = 40
-#: Clicks of one device in one pane that are kept one by one; beyond, they are only counted.
-MAX_CLICKS_KEPT = 12
-MAX_SAMPLES = 5
 
 
-class SubjectCell(msgspec.Struct, gc=False):
-    """One place or one campaign in one pane. Devices are disjoint between source partitions, so counts add up.
+class AccountWindow:
+    """One account in one window: its CTR rows and its devices."""
 
-    `scripts`: how many devices clicked with which behaviour (see device_farm). `told`: clicks as of the last flush.
+    __slots__ = ("account", "ctr", "devices", "window")
+
+    def __init__(self, account: str, window: Window) -> None:
+        self.account = account
+        self.window = window
+        self.ctr: dict[CtrKey, CtrRow] = {}
+        self.devices: dict[str, DeviceCell] = {}
+
+    def admits(self, max_devices: int, max_account_devices: int) -> bool:
+        """Whether one more device may be tracked; it is counted then.
+
+        First come, first tracked: a window is always rebuilt from its first record, so a replay admits the same ones.
+        """
+        if len(self.devices) >= max_account_devices or self.window.tracked >= max_devices:
+            return False
+        self.window.tracked += 1
+        return True
+
+
+class AccountPane:
+    """One account in one pane: every other key of an event is looked up in here, so that none needs a tuple.
+
+    `seen`: event name -> identity -> event time since the pane's start in ticks; `impressions` is one of them.
     """
 
-    impressions: int = 0
-    clicks: int = 0
-    clicks_by_device: dict[str, int] = {}
-    clicks_by_campaign: dict[str, int] = {}
-    scripts: dict[str, int] = {}
-    samples: list[str] = []
-    dirty: bool = False
-    told: int = 0
+    __slots__ = ("campaigns", "clicks", "impressions", "places", "seen", "start_ms", "window")
 
+    def __init__(self, start_ms: int, window: AccountWindow) -> None:
+        self.start_ms = start_ms
+        self.window = window
+        self.impressions: dict[str, int] = {}
+        self.seen: dict[str, dict[str, int]] = {IMPRESSION: self.impressions}
+        self.clicks: dict[str, DeviceClicks] = {}
+        self.places: dict[Place, SubjectCell] = {}
+        self.campaigns: dict[str, SubjectCell] = {}
 
-class CtrCell(msgspec.Struct):
-    """One CTR row. `pane`, `place`, `campaign` remember where its last event was counted besides."""
+    def seen_of(self, event: str) -> dict[str, int]:
+        """Identities of events with this name."""
+        seen = self.seen.get(event)
+        if seen is None:
+            seen = self.seen[event] = {}
+        return seen
 
-    impressions: int = 0
-    clicks: int = 0
-    suspect_clicks: int = 0
-    dirty: bool = False
-    pane: Pane | None = None
-    place: SubjectCell | None = None
-    campaign: SubjectCell | None = None
+    def place(self, place: Place) -> SubjectCell:
+        """Begin to count a place."""
+        cell = self.places[place] = SubjectCell()
+        return cell
 
-
-class DeviceCell(msgspec.Struct, gc=False):
-    """One device in one window. `campaign`: the first one shown; `others`: impressions of further ones.
-
-    `place`: the first one seen; `regions`: every (country, region) with an event's id, once there are several places.
-    """
-
-    impressions: int = 0
-    clicks: int = 0
-    authentications: int = 0
-    events: int = 0
-    dirty: bool = False
-    place: Place | None = None
-    regions: dict[tuple[str, str], str] | None = None
-    campaign: str | None = None
-    others: dict[str, int] | None = None
-
-    def shown(self, campaign: str) -> None:
-        """Count an impression."""
-        self.impressions += 1
-        if self.campaign is None:
-            self.campaign = campaign
-        elif self.campaign != campaign:
-            if self.others is None:
-                self.others = {}
-            self.others[campaign] = self.others.get(campaign, 0) + 1
-
-    def impressions_of(self, campaign: str) -> int:
-        """How often the device was shown this campaign."""
-        if campaign != self.campaign:
-            return 0 if self.others is None else self.others.get(campaign, 0)
-        return self.impressions - (0 if self.others is None else sum(self.others.values()))
-
-
-class Click(msgspec.Struct, gc=False, frozen=True):
-    """One click as rules that look at single clicks see it."""
-
-    time_ms: int
-    campaign: str
-    material: str
-    identity: str
-
-
-class DeviceClicks(msgspec.Struct, gc=False):
-    """One device's clicks in one pane: how many, on which campaigns, and the first few of them."""
-
-    clicks: int = 0
-    campaigns: dict[str, int] = {}
-    kept: list[Click] = []
+    def campaign(self, campaign: str) -> SubjectCell:
+        """Begin to count a campaign."""
+        cell = self.campaigns[campaign] = SubjectCell()
+        return cell
 
 
 class Pane:
-    """Ten seconds (by default) of event time: what dedupe and rules read. It lives as long as its window.
+    """Ten seconds (by default) of event time: what dedupe and rules read. It lives as long as its window."""
 
-    `seen`: (account, event name) -> identity -> event time since `start_ms` in ticks.
-    """
-
-    __slots__ = ("campaigns", "clicks", "places", "seen", "start_ms", "window")
+    __slots__ = ("accounts", "start_ms", "window")
 
     def __init__(self, start_ms: int, window: Window) -> None:
         self.start_ms = start_ms
         self.window = window
-        self.seen: dict[tuple[str, str], dict[str, int]] = {}
-        self.clicks: dict[DeviceKey, DeviceClicks] = {}
-        self.places: dict[SubjectKey, SubjectCell] = {}
-        self.campaigns: dict[SubjectKey, SubjectCell] = {}
+        self.accounts: dict[str, AccountPane] = {}
+
+    def open(self, account: str) -> AccountPane:
+        """Begin to hold an account."""
+        opened = self.accounts[account] = AccountPane(self.start_ms, self.window.of(account))
+        return opened
 
 
 class Window:
     """One minute (by default) of event time: what is published per campaign and per device.
 
     `first_offset` is the first record that touched it: whoever wants it exact must re-read from there; and from
-    `suspects`, what the episodes stood on whose clicks it counts as suspect. `devices` may be capped (see `admits`).
+    `suspects`, what the episodes stood on whose clicks it counts as suspect. `tracked` devices may be capped.
     """
 
-    __slots__ = ("ctr", "devices", "devices_of", "first_offset", "start_ms", "suspects")
+    __slots__ = ("accounts", "first_offset", "start_ms", "suspects", "tracked")
 
     def __init__(self, start_ms: int, first_offset: int) -> None:
         self.start_ms = start_ms
         self.first_offset = first_offset
-        self.ctr: dict[CtrKey, CtrCell] = {}
-        self.devices: dict[DeviceKey, DeviceCell] = {}
-        self.devices_of: dict[str, int] = {}
+        self.accounts: dict[str, AccountWindow] = {}
+        self.tracked = 0
         self.suspects: Pin | None = None
 
-    def admits(self, account: str, max_devices: int, max_account_devices: int) -> bool:
-        """Whether one more device of the account may be tracked; it is counted then.
+    def of(self, account: str) -> AccountWindow:
+        """What is held of an account, from now on at the latest."""
+        held = self.accounts.get(account)
+        if held is None:
+            held = self.accounts[account] = AccountWindow(account, self)
+        return held
 
-        First come, first tracked: a window is always rebuilt from its first record, so a replay admits the same ones.
-        """
-        held = self.devices_of.get(account, 0)
-        if held >= max_account_devices or len(self.devices) >= max_devices:
-            return False
-        self.devices_of[account] = held + 1
-        return True
+    def device(self, key: DeviceKey) -> DeviceCell | None:
+        """One device, if it was seen and is tracked."""
+        held = self.accounts.get(key[0])
+        return None if held is None else held.devices.get(key[1])
 
 
 class PaneStore:
@@ -158,21 +130,25 @@ class PaneStore:
         self.panes: dict[int, Pane] = {}
         self.windows: dict[int, Window] = {}
 
-    def open(self, start_ms: int, offset: int) -> Pane:
-        """Create the pane starting at `start_ms`, and its window if `offset` is the first to touch it."""
-        window_start = start_ms - start_ms % self.window_ms
-        window = self.windows.get(window_start)
-        if window is None:
-            window = self.windows[window_start] = Window(window_start, offset)
-        pane = self.panes[start_ms] = Pane(start_ms, window)
+    def at(self, time_ms: int, offset: int) -> Pane:
+        """The pane of this time; it and its window begin here if `offset` is the first to touch them."""
+        start_ms = time_ms - time_ms % self.pane_ms
+        pane = self.panes.get(start_ms)
+        if pane is None:
+            window_start = start_ms - start_ms % self.window_ms
+            window = self.windows.get(window_start)
+            if window is None:
+                window = self.windows[window_start] = Window(window_start, offset)
+            pane = self.panes[start_ms] = Pane(start_ms, window)
         return pane
 
-    def shown_at(self, account: str, impression: str, identity: str, first_ms: int, last_ms: int) -> int | None:
-        """When the `impression` event with this identity happened: the latest in panes touching [first, last]."""
-        pane_ms, seen_key = self.pane_ms, (account, impression)
+    def shown_at(self, account: str, identity: str, first_ms: int, last_ms: int) -> int | None:
+        """When the impression with this identity happened: the latest in panes touching [first, last]."""
+        pane_ms = self.pane_ms
         for start in range(last_ms - last_ms % pane_ms, first_ms - first_ms % pane_ms - 1, -pane_ms):
             pane = self.panes.get(start)
-            if pane is not None and (seen := pane.seen.get(seen_key)) and (tick := seen.get(identity)) is not None:
+            held = None if pane is None else pane.accounts.get(account)
+            if held is not None and (tick := held.impressions.get(identity)) is not None:
                 return start + tick * TICK_MS
         return None
 

@@ -18,8 +18,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from streams.batches import Batch
+from streams.batches import Batch, RecordList, Records
 from streams.checkpoint import Checkpoint
+from streams.fetched import FetchedRecords, RawResults
 
 log = structlog.get_logger(__name__)
 
@@ -105,6 +106,9 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> _Fetched:
         # Tagged here, in the thread that seeks: a fetch that began before a seek may bring what comes after it, and
         # dropping that for its old epoch would skip events (found by tests/streams/test_crash.py).
+        fetcher = args[0]._fetcher  # noqa: SLF001 - the consumer's; Faust reads it likewise
+        if type(fetcher._records) is not RawResults:  # noqa: SLF001
+            fetcher._records = RawResults(fetcher._records)  # noqa: SLF001
         fetched = _Fetched(await super()._fetch_records(*args, **kwargs))
         fetched.epoch = self._epoch
         return fetched
@@ -175,8 +179,9 @@ class BatchConsumer(driver.Consumer):
             if self.should_stop or epoch != self._epoch:
                 return
             faust_tp = TP(tp.topic, tp.partition)
-            if records and not await self._skipped(faust_tp, records[0].offset):
-                yield faust_tp, self._to_batch(faust_tp, records, epoch)
+            for found in _as_batches(records):
+                if not await self._skipped(faust_tp, found.first_offset):
+                    yield faust_tp, self._to_batch(faust_tp, found, epoch)
 
     async def _skipped(self, tp: TP, first: int) -> bool:
         """Whether records were passed over before `first`, and will be read now.
@@ -193,18 +198,17 @@ class BatchConsumer(driver.Consumer):
         await self._thread.seek_again(tp, expected)
         return True
 
-    def _to_batch(self, tp: TP, records: list[Any], epoch: int) -> ConsumerMessage:
+    def _to_batch(self, tp: TP, records: Records, epoch: int) -> ConsumerMessage:
         batch = Batch(tp, records, epoch, self._yielded.get(tp))
-        self._yielded[tp] = batch.last_offset
-        self._expected[tp] = batch.last_offset + 1
+        self._yielded[tp] = records.last_offset
+        self._expected[tp] = records.last_offset + 1
         self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-        last = records[-1]
         return ConsumerMessage(
             tp.topic,
             tp.partition,
-            last.offset,
-            last.timestamp / 1000.0,
-            last.timestamp_type,
+            records.last_offset,
+            0.0,  # its time, which Faust takes for its own statistics only
+            0,
             None,
             None,
             cast("bytes", batch),  # a batch travels as the value; BatchSchema hands it on
@@ -272,6 +276,13 @@ class Transport(driver.Transport):
 
     Consumer = BatchConsumer
     Producer = BatchProducer
+
+
+def _as_batches(fetched: list[Any]) -> Iterable[Records]:
+    """What aiokafka parsed by itself, such as records of an old format, is one batch; else each is one."""
+    if fetched and not isinstance(fetched[0], FetchedRecords):
+        return [RecordList(fetched)]
+    return fetched
 
 
 def _checkpointer(app: Any) -> Checkpointer:

@@ -114,14 +114,15 @@ class StreamWorker:
         if batch.follows != slot.last_offset:
             raise LostBatch(f"{batch.tp}: batch after {batch.follows}, expected after {slot.last_offset}")
         operator = slot.operator
-        if slot.last_offset is None and batch.records[0].offset > operator.next_offset > 0:
+        if slot.last_offset is None and batch.records.first_offset > operator.next_offset > 0:
             meters.holes.inc()
-            log.warning("hole in the log", tp=str(batch.tp), wanted=operator.next_offset, got=batch.records[0].offset)
-        slot.last_offset = batch.last_offset
+            log.warning(
+                "hole in the log", tp=str(batch.tp), wanted=operator.next_offset, got=batch.records.first_offset
+            )
+        slot.last_offset = batch.records.last_offset
         slot.silence = None
         replaying = operator.replaying
-        operator.apply(batch.records)
-        meters.batch_rows.labels(slot.hop.name).observe(len(batch.records))
+        meters.batch_rows.labels(slot.hop.name).observe(operator.apply(batch.records))
         if replaying and not operator.replaying:
             self._log_replayed(batch.tp, slot)
         if self.oldest_unflushed is None and operator.next_offset > slot.flushed:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streams.panes import DeviceCell, DeviceKey, Place, SubjectKey
+from streams.cells import DeviceCell, Place
+from streams.panes import DeviceKey, SubjectKey
 from streams.rules.device_rules import DeviceRules
 from streams.rules.place_rules import PlaceRules
 

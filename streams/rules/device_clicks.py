@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sori.events import IMPRESSION
 from sori.settings.rules import ClickWithoutImpression, RulesSettings
 from streams.alerts import Subject
-from streams.panes import MAX_CLICKS_KEPT, Click, DeviceClicks, DeviceKey, PaneStore
+from streams.cells import MAX_CLICKS_KEPT, Click, DeviceClicks
+from streams.panes import DeviceKey, PaneStore
 from streams.place_panes import add_counts
 from streams.rules import click_without_impression, device_click_burst, duplicate_click, fast_click
 from streams.rules.bench import Evidence, RuleBench, TrafficClass
@@ -39,6 +39,7 @@ class ClickRules:
     def __init__(self, bench: RuleBench, store: PaneStore) -> None:
         self._bench = bench
         self._store = store
+        self._gates: dict[str, tuple[int, int]] = {}
         self._pane_ms, window_ms = store.pane_ms, store.window_ms
         bench.check(device_click_burst.NAME, lambda rules: device_click_burst.lookback_ms(rules.device_click_burst))
         bench.check(duplicate_click.NAME, lambda rules: duplicate_click.lookback_ms(rules.duplicate_click))
@@ -50,12 +51,15 @@ class ClickRules:
 
     def on_click(self, key: DeviceKey, time_ms: int, pane_start: int) -> None:
         """Run every click rule. Clicks beyond those kept of a pane move device_click_burst only."""
-        rules = self._bench.of_account(key[0])
         end = pane_start + self._pane_ms
-        widest = max(_windows_s(rules)) * 1000
+        widest, least = self._gates.get(key[0]) or self._gate(key[0])
+        # a few whole windows are looked at sooner than many panes, and hold no fewer clicks
+        if self._clicks_in_windows(key, end - widest, end) < least:
+            return
+        rules = self._bench.of_account(key[0])
         cells = self._between(key, end - widest, end)
         total = sum(cell.clicks for _, cell in cells)
-        if total < min(_floors(rules)):
+        if total < least:
             return
         case = _Case(key, Subject(key[0], "device", key[1]), time_ms, end, cells)
         if total >= rules.device_click_burst.floor:
@@ -65,13 +69,28 @@ class ClickRules:
             self._fast(case, rules)
             self._orphans(case, rules)
 
+    def _gate(self, account: str) -> tuple[int, int]:
+        """How far the widest rule looks, and the least floor."""
+        rules = self._bench.of_account(account)
+        found = self._gates[account] = max(_windows_s(rules)) * 1000, min(_floors(rules))
+        return found
+
+    def _clicks_in_windows(self, key: DeviceKey, begin_ms: int, end_ms: int) -> int:
+        windows, window_ms, found = self._store.windows, self._store.window_ms, 0
+        for start in range(begin_ms - begin_ms % window_ms, end_ms, window_ms):
+            window = windows.get(start)
+            if window is not None and (cell := window.device(key)) is not None:
+                found += cell.clicks
+        return found
+
     def _between(self, key: DeviceKey, begin_ms: int, end_ms: int) -> list[tuple[int, DeviceClicks]]:
-        panes = self._store.panes
+        (account, device), panes = key, self._store.panes
         found = []
         for start in range(begin_ms, end_ms, self._pane_ms):
             pane = panes.get(start)
-            if pane is not None and key in pane.clicks:
-                found.append((start, pane.clicks[key]))
+            held = None if pane is None else pane.accounts.get(account)
+            if held is not None and (clicks := held.clicks.get(device)) is not None:
+                found.append((start, clicks))
         return found
 
     def _burst(self, case: _Case, rules: RulesSettings) -> None:
@@ -114,7 +133,7 @@ class ClickRules:
 
     def _delay(self, account: str, click: Click, reach_ms: int) -> int | None:
         latest = click.time_ms + fast_click.ROUNDING_MS
-        shown = self._store.shown_at(account, IMPRESSION, click.identity, click.time_ms - reach_ms, latest)
+        shown = self._store.shown_at(account, click.identity, click.time_ms - reach_ms, latest)
         return None if shown is None else click.time_ms - shown
 
     def _orphans(self, case: _Case, rules: RulesSettings) -> None:
@@ -138,7 +157,7 @@ class ClickRules:
         alone: list[Click] = []
         for click in kept:
             latest = click.time_ms + rule.grace_s * 1000
-            if self._store.shown_at(case.key[0], IMPRESSION, click.identity, horizon, latest) is None:
+            if self._store.shown_at(case.key[0], click.identity, horizon, latest) is None:
                 unmatched[click.campaign] += 1
                 alone.append(click)
             else:
@@ -153,7 +172,7 @@ class ClickRules:
         found = 0
         for start in range(begin_ms, end_ms + 1, self._store.window_ms):
             window = self._store.windows.get(start)
-            if window is not None and (cell := window.devices.get(key)) is not None:
+            if window is not None and (cell := window.device(key)) is not None:
                 found += cell.impressions_of(campaign)
         return found
 
@@ -179,8 +198,9 @@ class ClickRules:
         """All clicks in the window, in this partition, on the campaigns that the device clicked most."""
         found: dict[str, int] = {}
         panes = [self._store.panes.get(start) for start in range(begin, case.end_ms, self._pane_ms)]
+        held = [pane.accounts.get(case.key[0]) for pane in panes if pane is not None]
         for campaign in sorted(campaigns, key=lambda name: (-campaigns[name], name))[:_MAX_SHARES]:
-            cells = [pane.campaigns.get((case.key[0], campaign)) for pane in panes if pane is not None]
+            cells = [account.campaigns.get(campaign) for account in held if account is not None]
             total = sum(cell.clicks for cell in cells if cell is not None)
             if total:
                 found[campaign] = total

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sori.settings.rules import DeviceAuthBurst, DeviceEventBurst
 from streams.alerts import Subject
-from streams.panes import DeviceCell, DeviceKey, PaneStore, Place
+from streams.cells import DeviceCell, Place
+from streams.panes import DeviceKey, PaneStore
 from streams.rules import device_counts, geo_hop
 from streams.rules.bench import Evidence, RuleBench
 from streams.rules.device_clicks import ClickRules
@@ -65,7 +66,7 @@ class DeviceRules:
         seen: dict[tuple[str, str], str] = {}
         for window_start in range(begin, start + 1, self._window_ms):
             window = self._store.windows.get(window_start)
-            other = None if window is None else window.devices.get(key)
+            other = None if window is None else window.device(key)
             if other is not None and other.place is not None:
                 seen.update(other.regions or {other.place[:2]: ""})
         if found := geo_hop.judge(seen, rule):
@@ -93,7 +94,7 @@ class DeviceRules:
             self._store.windows.get(start - back * self._window_ms) for back in range(1, rule.baseline_windows + 2)
         )
         empty = DeviceCell()
-        return [empty if window is None else window.devices.get(key, empty) for window in windows]
+        return [(None if window is None else window.device(key)) or empty for window in windows]
 
     def _count(
         self,

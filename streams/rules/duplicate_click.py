@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from sori.settings.rules import DuplicateClick
-from streams.panes import Click
+from streams.cells import Click
 from streams.rules.judgement import Judgement, guilty
 
 NAME = "duplicate_click"

@@ -20,7 +20,7 @@ from streams.alerts import iso
 from streams.checkpoint import Checkpoint
 from streams.device_operator import DeviceOperator
 from streams.operator import PartitionOperator
-from streams.panes import Window
+from streams.panes import AccountWindow
 from streams.place_operator import PlaceOperator
 from streams.policy import TimePolicy
 
@@ -224,17 +224,25 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
         store, watermark = operator._store, operator.clock.watermark
         accused = operator._bench._accused.items()
         state["accused"] = {who: found.until_ms for who, found in accused if watermark <= found.until_ms}
-        state["panes"] = {p.start_ms: (p.seen, p.clicks, p.places, p.campaigns) for p in store.panes.values()}
-        state["windows"] = {w.start_ms: (w.first_offset, counts_of(w), w.devices) for w in store.windows.values()}
+        state["panes"] = {
+            (pane.start_ms, account): (held.seen, held.clicks, held.places, held.campaigns)
+            for pane in store.panes.values()
+            for account, held in pane.accounts.items()
+        }
+        state["windows"] = {
+            (window.start_ms, account): (window.first_offset, window.tracked, counts_of(held), held.devices)
+            for window in store.windows.values()
+            for account, held in window.accounts.items()
+        }
     elif isinstance(operator, PlaceOperator):
         panes = operator._panes.items()
         state["panes"] = {start: (p.first_offset, p.subjects, p.totals) for start, p in panes}
     return state
 
 
-def counts_of(window: Window) -> dict[Any, tuple[int, int, int]]:
-    """A window's CTR rows without what they remember for speed."""
-    return {key: (cell.impressions, cell.clicks, cell.suspect_clicks) for key, cell in window.ctr.items()}
+def counts_of(window: AccountWindow) -> dict[Any, tuple[int, int, int]]:
+    """A window's CTR rows without their versions."""
+    return {key: (row.impressions, row.clicks, row.suspect_clicks) for key, row in window.ctr.items()}
 
 
 class Stop(NamedTuple):

@@ -16,7 +16,7 @@ from sori.settings.kafka import KafkaSettings
 from sori.settings.rules import RulesSettings
 from sori.topics import EVENTS, FRAUD_ALERTS
 from streams.alerts import iso
-from streams.batches import Batch
+from streams.batches import Batch, RecordList
 from streams.checkpoint import Checkpoint, Pin, Tick
 from streams.device_operator import DeviceOperator
 from streams.idle import Silence
@@ -109,7 +109,7 @@ class Bench:
 
     def feed(self, first: int = 0) -> None:
         """The flood as one batch."""
-        self.worker.on_batch(Batch(TOPIC, self.records[first:], 1, None))
+        self.worker.on_batch(Batch(TOPIC, RecordList(self.records[first:]), 1, None))
 
     async def until_tick(self) -> Checkpoint:
         """Let the clock pass until the partition is found silent; returns the promise."""

@@ -9,7 +9,7 @@ from faust.types import TP
 from sori.errors import StorageUnavailable
 from sori.settings.rules import RulesSettings
 from sori.topics import CTR_WINDOWS
-from streams.batches import Batch
+from streams.batches import Batch, RecordList
 from streams.checkpoint import BEGINNING_MS, Checkpoint, Pin
 from streams.device_operator import DeviceOperator
 from streams.output import Output
@@ -63,7 +63,7 @@ def worker_of(kafka: Kafka) -> StreamWorker:
 def batch(first: int, count: int, *, epoch: int = 1, follows: int | None = None) -> Batch:
     """A batch of impressions."""
     records: list[FakeRecord] = [event_record(first + number) for number in range(count)]
-    return Batch(TOPIC, records, epoch, follows)
+    return Batch(TOPIC, RecordList(records), epoch, follows)
 
 
 async def test_an_offset_is_committable_only_after_its_outputs_are_acknowledged(worker, kafka):

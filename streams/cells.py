@@ -1,0 +1,113 @@
+"""What is counted: one row, device, place or campaign. Structs are made and read in C.
+
+None of them is seen by the collector: no cycle can lead back to them.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+#: country, region, city
+Place = tuple[str, str, str]
+
+#: Clicks of one device in one pane that are kept one by one; beyond, they are only counted.
+MAX_CLICKS_KEPT = 12
+MAX_SAMPLES = 5
+#: The version of a row that is owed, until a flush gives it its own.
+OWED = -1
+
+
+class SubjectCell(msgspec.Struct, gc=False):
+    """One place or one campaign in one pane. Devices are disjoint between source partitions, so counts add up.
+
+    `scripts`: how many devices clicked with which behaviour (see device_farm). `told`: clicks as of the last flush.
+    """
+
+    impressions: int = 0
+    clicks: int = 0
+    clicks_by_device: dict[str, int] = {}
+    clicks_by_campaign: dict[str, int] = {}
+    scripts: dict[str, int] = {}
+    samples: list[str] = []
+    dirty: bool = False
+    told: int = 0
+
+
+class CtrRow(msgspec.Struct, gc=False):
+    """One CTR row as it is published: counting in the row itself leaves a flush nothing to do but to encode it."""
+
+    window_start: int
+    account_id: str
+    campaign_id: str
+    material_id: str
+    platform: str
+    country: str
+    region: str
+    city: str
+    source_partition: int
+    impressions: int = 0
+    clicks: int = 0
+    suspect_clicks: int = 0
+    version: int = OWED
+
+
+class DeviceRow(msgspec.Struct, gc=False):
+    """One device's row as it is published."""
+
+    window_start: int
+    source_partition: int
+    account_id: str
+    device_id: str
+    impressions: int
+    clicks: int
+    authentications: int
+    version: int
+
+
+class DeviceCell(msgspec.Struct, gc=False):
+    """One device in one window. `campaign`: the first one shown; `others`: impressions of further ones.
+
+    `place`: the first one seen; `regions`: every (country, region) with an event's id, once there are several places.
+    """
+
+    impressions: int = 0
+    clicks: int = 0
+    authentications: int = 0
+    events: int = 0
+    dirty: bool = False
+    place: Place | None = None
+    regions: dict[tuple[str, str], str] | None = None
+    campaign: str | None = None
+    others: dict[str, int] | None = None
+
+    def shown_another(self, campaign: str) -> None:
+        """Note the campaign of an impression already counted, unless it is the first one's."""
+        if self.campaign is None:
+            self.campaign = campaign
+            return
+        if self.others is None:
+            self.others = {}
+        self.others[campaign] = self.others.get(campaign, 0) + 1
+
+    def impressions_of(self, campaign: str) -> int:
+        """How often the device was shown this campaign."""
+        if campaign != self.campaign:
+            return 0 if self.others is None else self.others.get(campaign, 0)
+        return self.impressions - (0 if self.others is None else sum(self.others.values()))
+
+
+class Click(msgspec.Struct, gc=False, frozen=True):
+    """One click as rules that look at single clicks see it."""
+
+    time_ms: int
+    campaign: str
+    material: str
+    identity: str
+
+
+class DeviceClicks(msgspec.Struct, gc=False):
+    """One device's clicks in one pane: how many, on which campaigns, and the first few of them."""
+
+    clicks: int = 0
+    campaigns: dict[str, int] = {}
+    kept: list[Click] = []
