@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from streams.backtest.history import BATCH, Batch, Entry, Facts, Mark, Run, Span, headers_of
-from streams.backtest.ndjson_index import Lines, chunks, index, refused
+from streams.backtest.ndjson_index import Lines, chunks, index, is_row, refused
 
 #: A mark lies between so many events, about, and never less than a minute after the one before.
 _BETWEEN_MARKS = 500_000
@@ -92,14 +92,11 @@ class NdjsonHistory:
 
     def _entries(self, data: mmap.mmap, lines: Lines, begin: int, stop: int) -> list[Entry]:
         made = []
-        for at in range(begin, stop):
-            first = lines.begins[at]
-            value, name = data[first : first + lines.lengths[at]], lines.identity(at)
-            if name:
-                headers = headers_of(name)
-            else:
-                value, headers = self._of_row(value, first)
-            made.append(Entry(lines.offsets[at], lines.received[at], value, headers))
+        columns = (lines.offsets, lines.received, lines.begins, lines.lengths)
+        for offset, received, first, length in zip(*(column[begin:stop] for column in columns), strict=True):
+            line = data[first : first + length]
+            value, headers = self._of_row(line, first) if is_row(line) else (line, ())
+            made.append(Entry(offset, received, value, headers))
         return made
 
     def _of_row(self, line: bytes, begin: int) -> tuple[bytes, tuple[tuple[str, bytes], ...]]:

@@ -18,7 +18,7 @@ from aiokafka.partitioner import murmur2
 
 from sori.errors import ConfigError, EventError
 from sori.events import decode
-from sori.identity import identity, partition_key
+from sori.identity import partition_key
 
 _BODY = -1
 
@@ -43,39 +43,29 @@ _place = msgspec.json.Decoder(_Place).decode
 
 
 class Lines:
-    """Lines of one partition, column by column: offset, time of receipt, first byte, length.
+    """Lines of one partition, column by column: offset, time of receipt, first byte, length."""
 
-    A line that is a body has an identity (`identities` up to its `identity_ends`), found when it was checked.
-    """
-
-    __slots__ = ("begins", "identities", "identity_ends", "lengths", "offsets", "received")
+    __slots__ = ("begins", "lengths", "offsets", "received")
 
     def __init__(self) -> None:
         self.offsets = array("q")
         self.received = array("q")
         self.begins = array("q")
         self.lengths = array("q")
-        self.identities = bytearray()
-        self.identity_ends = array("q")
 
-    def add(self, offset: int, received_ms: int, begin: int, length: int, name: bytes) -> None:
+    def add(self, offset: int, received_ms: int, begin: int, length: int) -> None:
         """Append a line."""
         self.offsets.append(offset)
         self.received.append(received_ms)
         self.begins.append(begin)
         self.lengths.append(length)
-        self.identities += name
-        self.identity_ends.append(len(self.identities))
 
     def extend(self, other: Lines) -> None:
         """Append the lines of the next chunk."""
-        before = len(self.identities)
         self.offsets += other.offsets
         self.received += other.received
         self.begins += other.begins
         self.lengths += other.lengths
-        self.identities += other.identities
-        self.identity_ends.extend([before + end for end in other.identity_ends])
 
     def ordered(self) -> Lines:
         """In the order of offsets. A body's offset is where in the file it comes."""
@@ -89,13 +79,8 @@ class Lines:
         """Some of these lines."""
         made = Lines()
         for at in positions:
-            name = self.identity(at)
-            made.add(self.offsets[at], self.received[at], self.begins[at], self.lengths[at], name)
+            made.add(self.offsets[at], self.received[at], self.begins[at], self.lengths[at])
         return made
-
-    def identity(self, at: int) -> bytes:
-        """Of a body; empty where a line is not one."""
-        return bytes(self.identities[self.identity_ends[at - 1] if at else 0 : self.identity_ends[at]])
 
     def newest(self) -> list[int]:
         """For each line, the latest time of receipt up to it."""
@@ -117,13 +102,13 @@ def index(chunk: Chunk) -> dict[int, Lines]:
     try:
         for begin, line in _lines(chunk):
             try:
-                number, offset, received_ms, name = _look(line, chunk.partitions)
+                number, offset, received_ms = _look(line, chunk.partitions)
             except (msgspec.DecodeError, UnicodeError, EventError) as error:
                 raise refused(chunk.path, begin, error) from error
             lines = found.get(number)
             if lines is None:
                 lines = found[number] = Lines()
-            lines.add(offset, received_ms, begin, len(line), name)
+            lines.add(offset, received_ms, begin, len(line))
     except OSError as error:
         raise ConfigError(f"cannot read {chunk.path}: {error.strerror}") from error
     return found
@@ -157,13 +142,13 @@ def _lines(chunk: Chunk) -> Iterator[tuple[int, bytes]]:
             at += len(line)
 
 
-def _look(line: bytes, partitions: int) -> tuple[int, int, int, bytes]:
-    """Partition, offset, time of receipt, identity."""
+def _look(line: bytes, partitions: int) -> tuple[int, int, int]:
+    """Partition, offset, time of receipt."""
     if is_row(line):
         row = _place(line)
-        return row.kafka_partition, row.kafka_offset, row.received_ms, b""
+        return row.kafka_partition, row.kafka_offset, row.received_ms
     event = decode(line)
-    return _hash(partition_key(event)) % partitions, _BODY, event.created_ms, identity(event).encode()
+    return _hash(partition_key(event)) % partitions, _BODY, event.created_ms
 
 
 @lru_cache(maxsize=100_000)

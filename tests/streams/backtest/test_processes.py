@@ -109,11 +109,10 @@ def test_what_is_wrong_in_a_process_is_told_as_here(tmp_path: Path):
     path.write_bytes(b"\n".join([*good, b'{"raw": 1, "kafka_offset": 2}']))
     with crew(2) as workers, pytest.raises(ConfigError, match="line 51"):
         together(workers, NdjsonHistory(path, 5))
-    path.write_bytes(b"\n".join([*good[:49], b" " * len(good[49])]))
-    history = NdjsonHistory(path, 5)
     path.write_bytes(b"\n".join(good))
+    history = NdjsonHistory(path, 5)
     history.survey(Span(), lambda function, given: [function(one) for one in given])
-    path.write_bytes(b"\n".join([*good[:49], b"x" * len(good[49])]))
+    path.write_bytes(b"\n".join([*good[:49], b'{"raw": 1, "kafka_offset": 2}'.ljust(len(good[49]))]))
     with crew(2) as workers, pytest.raises(ConfigError, match="line 50"):
         replay(workers, history, Task(StreamsSettings(), [RULES], history.facts(Span()), Span()), None, print)
 
