@@ -82,12 +82,13 @@ class DeviceCell(msgspec.Struct, gc=False):
 
     def shown_another(self, campaign: str) -> None:
         """Note the campaign of an impression already counted, unless it is the first one's."""
-        if self.campaign is None:
+        others = self.others
+        if others is not None:
+            others[campaign] = others.get(campaign, 0) + 1
+        elif self.campaign is None:
             self.campaign = campaign
-            return
-        if self.others is None:
-            self.others = {}
-        self.others[campaign] = self.others.get(campaign, 0) + 1
+        else:
+            self.others = {campaign: 1}
 
     def impressions_of(self, campaign: str) -> int:
         """How often the device was shown this campaign."""

@@ -102,7 +102,7 @@ class DeviceCounting(PartitionOperator):
         if device is not None:
             device.impressions += 1
             if device.campaign != campaign_id:
-                device.shown_another(campaign_id)
+                device.shown_another(row.campaign_id)  # one string for all devices, the event's own can go
 
     def _count_click(  # noqa: PLR0917 - hot
         self,

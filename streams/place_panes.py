@@ -56,6 +56,7 @@ class SubjectSums:
     clicks: int = 0
     clicking_devices: int = 0
     top_device_clicks: int = 0
+    _scripts: dict[str, int] | None = field(default=None, compare=False)
 
     def merge(self, row: RollUp) -> int | None:
         """Take a roll-up unless a newer one is known; return how many clicks it added, or None where it was stale."""
@@ -63,6 +64,8 @@ class SubjectSums:
         if known is not None and known.version >= row.version:
             return None
         self.sources[row.source_partition] = row
+        if known is None or known.scripts != row.scripts:
+            self._scripts = None
         self.impressions += row.impressions - (known.impressions if known else 0)
         added = row.clicks - (known.clicks if known else 0)
         if added:
@@ -79,9 +82,11 @@ class SubjectSums:
             for source in self.sources.values()
         )
 
-    def scripts(self) -> dict[str, int]:
+    def scripts(self) -> Mapping[str, int]:
         """Devices by behaviour, the commonest ones of each source partition."""
-        return add_counts(source.scripts for source in self.sources.values())
+        if self._scripts is None:  # a window is read after each click in it, most of its panes unchanged
+            self._scripts = add_counts(source.scripts for source in self.sources.values())
+        return self._scripts
 
     def samples(self) -> list[str]:
         """A few ids of clicks, in the order of source partitions."""

@@ -18,7 +18,7 @@ class StreamsSettings(BaseModel):
     flush_interval_s: float = Field(1.0, gt=0, description="Work between two flushes, seconds.")
     session_timeout_s: float = Field(10.0, gt=0, description="Kafka session timeout, seconds.")
     fetch_wait_ms: int = Field(100, gt=0, description="How long the broker may hold back an empty fetch, ms.")
-    fetch_bytes: int = Field(4_194_304, gt=0, description="Most bytes fetched per partition at once.")
+    fetch_bytes: int = Field(1_048_576, gt=0, description="Most bytes fetched per partition at once.")
     idle_after_s: float = Field(
         60.0, gt=0, description="A partition silent for this long lets event time pass as its clock does, seconds."
     )
