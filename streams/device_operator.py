@@ -79,19 +79,19 @@ class DeviceOperator(DeviceCounting):
                 identity = event.activity_id or _identity(record)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidEvent) as error:
                 self.counters.undecodable += 1
-                self._rejects.append(Reject(record, None, str(error), 0))
+                self._rejects.append(Reject(record, None, str(error), 0, ""))
                 continue
             if 0 <= record.timestamp < time_ms - skew:
                 # A clock far ahead must not close everybody's windows.
                 self.counters.future += 1
-                self._rejects.append(Reject(record, event, "future", time_ms))
+                self._rejects.append(Reject(record, event, "future", time_ms, identity))
                 continue
             if time_ms > clock.watermark:
                 clock.watermark = time_ms
                 open_from = self._open_from()
             elif time_ms < open_from:
                 self.counters.late += 1
-                self._rejects.append(Reject(record, event, "late", time_ms))
+                self._rejects.append(Reject(record, event, "late", time_ms, identity))
                 continue
             if pane is None or not begin <= time_ms < end:
                 pane = self._store.at(time_ms, record.offset)

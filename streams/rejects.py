@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import orjson
 
-from sori.events import EventDims, decode_unchecked
-from sori.identity import identity
+from sori.events import EventDims
 from sori.records import parse_headers
 from sori.topics import LATE, QUARANTINE
 from streams.output import Output, Record, pack_lines
@@ -16,12 +15,13 @@ from streams.policy import TimePolicy
 
 
 class Reject(NamedTuple):
-    """A record, its event where it is one, why it is not counted, and its event time."""
+    """A record, its event where it is one, why it is not counted, its event time, and what tells the event apart."""
 
     record: Record
     event: EventDims | None
     reason: str
     time_ms: int
+    identity: str
 
 
 def rejected_outputs(rejects: Sequence[Reject], partition: int, policy: TimePolicy) -> list[Output]:
@@ -60,7 +60,7 @@ def late_outputs(rejects: Sequence[Reject], partition: int, policy: TimePolicy) 
                 "account_id": event.account_id,
                 "event": event.name,
                 "created_at": time_ms,
-                "identity": identity(decode_unchecked(record.value or b"")),
+                "identity": identity,
                 "window_start": (time_ms - time_ms % policy.window_ms) // 1000,
                 "received_at": record.timestamp,
                 "kafka_partition": partition,
@@ -68,7 +68,7 @@ def late_outputs(rejects: Sequence[Reject], partition: int, policy: TimePolicy) 
                 "reason": reason,
             }
         )
-        for record, event, reason, time_ms in rejects
+        for record, event, reason, time_ms, identity in rejects
         if event is not None
     ]
     return pack_lines(LATE, lines, partition)

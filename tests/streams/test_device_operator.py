@@ -114,6 +114,22 @@ def test_a_record_that_is_no_event_is_quarantined_with_its_bytes():
     assert sum(row["impressions"] for row in rows(outputs, CTR_WINDOWS)) == 1
 
 
+def test_what_another_producer_got_wrong_beside_what_is_counted_stops_nothing():
+    """Metadata that is no object: counted or late by its activity id; quarantined where its content would tell it."""
+    subject = operator()
+    subject.apply(
+        [
+            record(0, T0 + 3_600_000, metadata=[1]),
+            record(1, T0, metadata=[1]),
+            record(2, T0 + 3_600_000, metadata=[1], activity_id=None),
+        ]
+    )
+    outputs = subject.flush()[0]
+    assert sum(row["impressions"] for row in rows(outputs, CTR_WINDOWS)) == 1
+    assert [row["identity"] for row in rows(outputs, LATE)] == ["act_1"]
+    assert len([output for output in outputs if output.topic is QUARANTINE]) == 1
+
+
 def clicks(count: int, *, begin_ms: int = T0 + 400_000, every_ms: int = 400, offset: int = 1) -> list[FakeRecord]:
     """One device's clicks."""
     return [
