@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sori.cli.asking import ConfigOption, DataDirOption, moment
+from sori.cli.asking import ConfigOption, DataDirOption, moment, settings_of
+from sori.errors import ConfigError, StorageUnavailable
+
+if TYPE_CHECKING:
+    from sori.settings import Settings
 
 
 def export(
@@ -16,6 +21,12 @@ def export(
     *,
     start: Annotated[str, typer.Option("--from", help="Received since: 2h, 7d ago, or an ISO 8601 time.")] = "3650d",
     end: Annotated[str, typer.Option("--to", help="Received before; the same forms.")] = "0s",
+    flushes: Annotated[
+        bool,
+        typer.Option(
+            help="Also keep when workers flushed, which Kafka forgets: `sori backtest` of the files needs it."
+        ),
+    ] = True,
     data_dir: DataDirOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -26,6 +37,25 @@ def export(
     params = {"folder": str(folder.absolute()), "start": int(first.timestamp()), "end": int(after.timestamp()) + 1}
     result = maintain(config, data_dir, "export", params)
     print(f"{result['events']:,} events in {result['files']} files under {folder}")
+    if flushes and result["events"]:
+        print(_keep_flushes(settings_of(config, data_dir), folder, first))
+
+
+def _keep_flushes(settings: Settings, folder: Path, since: datetime) -> str:
+    """Write when workers flushed since then; what came of it, in words. The events are there all the same."""
+    from streams.backtest.flush_file import write_flushes
+    from streams.backtest.history import Facts, Span
+    from streams.backtest.kafka_log import KafkaHistory
+
+    history = KafkaHistory(settings.kafka)
+    try:
+        facts = history.as_flushed(Span(int(since.timestamp() * 1000)), Facts(0, {}))
+        path = write_flushes(folder, facts, int(time.time() * 1000))
+    except (ConfigError, StorageUnavailable) as error:
+        return f"without the times of flushes ({error}): a backtest may see alerts of places a second sooner or later"
+    finally:
+        history.close()
+    return f"{len(facts.flushes):,} flushes in {path.name}" if path else "no flushes: Kafka holds none since then"
 
 
 def import_(

@@ -17,14 +17,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sori.errors import ConfigError
-from streams.backtest.history import BATCH, Batch, Entry, Facts, Flush, Mark, Run, Span, entries_of
+from streams.backtest.flush_file import with_flushes
+from streams.backtest.history import BATCH, Batch, Entry, Facts, Mark, Run, Span, entries_of
 
 #: How far times of receipt may be out of order within a partition: several ingest processes write it.
 DISORDER_MS = 60_000
 _MINUTE_MS = 60_000
 _PLACE = ["kafka_partition", "kafka_offset", "received_ms"]
 _COLUMNS = [*_PLACE, "raw", "header_identity"]
-_FLUSHES = ["kafka_partition", "kafka_offset", "source_partition", "version"]
 _BY_OFFSET = [("kafka_partition", "ascending"), ("kafka_offset", "ascending")]
 
 
@@ -71,7 +71,7 @@ class ParquetHistory:
             for number, offset in file.starts.items():
                 starts[number] = min(offset, starts.get(number, offset))
         begin = min((file.oldest_ms for file in self._files), default=0)
-        return Facts(begin, starts, self._flushes(), sizes=sizes)
+        return with_flushes(self._folder, Facts(begin, starts, sizes=sizes))
 
     def part(self, partitions: frozenset[int]) -> ParquetHistory:
         """Some partitions, with the marks of all."""
@@ -141,14 +141,6 @@ class ParquetHistory:
                         yield partition, rows
         except (OSError, pa.ArrowException) as error:
             raise ConfigError(f"cannot read {file.path}: {error}") from error
-
-    def _flushes(self) -> list[Flush]:
-        tables = [_read(file, _FLUSHES) for file in sorted(self._folder.glob("flushes*.parquet"))]
-        if not tables:
-            return []
-        table = pa.concat_tables(tables).sort_by(_BY_OFFSET)
-        columns = [table[name].to_pylist() for name in _FLUSHES]
-        return [Flush(*row) for row in zip(*columns, strict=True)]
 
 
 def _see(given: tuple[Path, Span]) -> _Seen | None:

@@ -114,7 +114,9 @@ async def test_commands_work_while_another_process_holds_the_data(
     shown = await sori("audit")
     assert all(f"{name} " in shown for name in ("matched", "only_in_sori", "only_in_own"))
 
-    assert "20 events in 1 files" in await sori("export", str(tmp_path / "out"))
+    exported = await sori("export", str(tmp_path / "out"))
+    assert "20 events in 1 files" in exported
+    assert "flushes" in exported
     assert "Removed of device dev_1" in await sori("forget", "--device", "dev_1")
     assert "agree" in await sori("verify")
 

@@ -19,7 +19,8 @@ from sinks.maintenance.parquet import export_events
 from sori.settings import Settings
 from sori.settings.kafka import KafkaSettings
 from sori.topics import EVENTS, FRAUD_ALERTS, GEO_ROLLUPS
-from streams.backtest.history import History, Span
+from streams.backtest.flush_file import write_flushes
+from streams.backtest.history import Facts, History, Span
 from streams.backtest.kafka_log import KafkaHistory
 from streams.backtest.ndjson import NdjsonHistory
 from streams.backtest.parquet import ParquetHistory
@@ -102,6 +103,8 @@ async def test_every_source_gives_the_live_alerts(topics: KafkaSettings, tmp_pat
     assert settled(plain[0]) == settled(plain[1]) == settled(plain[2])
     exact = await asyncio.to_thread(lambda: [with_flushes(history, topics, settings) for history in sources])
     assert [settled(alerts) for alerts in exact] == [settled(live)] * 3
+    await asyncio.to_thread(keep_flushes, topics, tmp_path / "out")
+    assert settled(backtest(ParquetHistory(tmp_path / "out"), settings)) == settled(live)
     bodies = tmp_path / "bodies.ndjson"
     bodies.write_bytes(b"\n".join(message.entry.value for message in log))
     caught = devices(backtest(NdjsonHistory(bodies, 3), settings))
@@ -127,6 +130,16 @@ def with_flushes(history: History, kafka: KafkaSettings, settings: Settings) -> 
     log = KafkaHistory(kafka)
     try:
         return backtest(history, settings, log)
+    finally:
+        log.close()
+
+
+def keep_flushes(kafka: KafkaSettings, folder: Path) -> None:
+    """As `sori export` does; twice, since exports may overlap."""
+    log = KafkaHistory(kafka)
+    try:
+        facts = log.as_flushed(Span(), Facts(0, {}))
+        assert [write_flushes(folder, facts, now_ms) for now_ms in (1_000, 2_000)] == sorted(folder.glob("flushes*"))
     finally:
         log.close()
 
