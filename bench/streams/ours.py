@@ -1,4 +1,7 @@
-"""Our stream processor over the whole topic: the real Faust worker with everything on, commits included."""
+"""Our stream processor over the whole topic: the real Faust worker with everything on, commits included.
+
+With `--hop-1` it leaves merging the roll-ups, and their rules, to another worker: no peer does that work either.
+"""
 
 from __future__ import annotations
 
@@ -57,5 +60,13 @@ async def measure(total: int, warmup: int) -> None:
     os._exit(0)  # what Faust leaves behind is not what we measure
 
 
+def main(arguments: list[str]) -> None:
+    """`[--hop-1] RECORDS WARMUP`."""
+    if arguments[0] == "--hop-1":
+        both = streams_app.hops
+        streams_app.hops = lambda settings: both(settings)[:1]
+    uvloop.run(measure(*map(int, arguments[-2:])))
+
+
 if __name__ == "__main__":
-    uvloop.run(measure(int(sys.argv[1]), int(sys.argv[2])))
+    main(sys.argv[1:])

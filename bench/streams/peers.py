@@ -39,6 +39,11 @@ def _module(name: str, package: str = "") -> Callable[[Path], Sequence[str]]:
     return lambda _folder: [str(python_for(package)) if package else sys.executable, "-m", f"bench.streams.{name}"]
 
 
+_OURS = (
+    Published("ctr", "bench.ctr-windows"),
+    Published("device", "bench.device-windows"),
+    Published("place", "bench.geo-rollups", "pane_start"),
+)
 _PEERS = (
     Peer(
         "ours",
@@ -47,11 +52,16 @@ _PEERS = (
         slow=False,
         release=lambda: f"faust-streaming {version('faust-streaming')}",
         command=_module("ours"),
-        published=(
-            Published("ctr", "bench.ctr-windows"),
-            Published("device", "bench.device-windows"),
-            Published("place", "bench.geo-rollups", "pane_start"),
-        ),
+        published=_OURS,
+    ),
+    Peer(
+        "ours-hop-1",
+        f"{ALL_WINDOWS}; every rule per device, campaign roll-ups; a row per changed window and second",
+        "no hop 2: roll-ups are not merged, rules per place and campaign do not run",
+        slow=False,
+        release=lambda: f"faust-streaming {version('faust-streaming')}",
+        command=lambda folder: [*_module("ours")(folder), "--hop-1"],
+        published=_OURS,
     ),
     Peer(
         "kafka-streams",
