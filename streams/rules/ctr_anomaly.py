@@ -33,7 +33,8 @@ def lookback_ms(rule: CtrRule) -> int:
 
 def windows_s(rule: CtrRule) -> tuple[int, ...]:
     """Lengths of the windows to judge, the quick one first."""
-    return tuple(sorted({rule.quick_window_s, rule.window_s}))
+    quick, window = rule.quick_window_s, rule.window_s
+    return (window,) if quick == window else (min(quick, window), max(quick, window))
 
 
 def fullest_window(impressions: Sequence[int], length: int) -> tuple[int, int]:

@@ -81,9 +81,11 @@ class PlaceRules:
             clicks = sum(sums.clicks for sums in window)
             if clicks < rule.floor:
                 continue
+            top = sum(sums.top_device_clicks for sums in window)
+            if not ctr_anomaly.stands_out(clicks - top, sum(sums.impressions for sums in window), rule):
+                continue  # nor would it against the impressions of a fuller window
             shown = self._impressions(key, begin - rule.impression_lag_s * 1000, end)
             back, impressions = ctr_anomaly.fullest_window(shown, window_s * 1000 // self._pane_ms)
-            top = sum(sums.top_device_clicks for sums in window)
             if not ctr_anomaly.stands_out(clicks - top, impressions, rule):
                 continue
             past = self._between(key, begin - rule.baseline_s * 1000, begin - back * self._pane_ms)
