@@ -1,6 +1,7 @@
 """One point of the device curve, in a process of its own: cost per event and memory with so many live devices.
 
-The operator of one partition, every rule on, flushed every 50,000 events, without Kafka: what devices change is here.
+The operator of one partition, every rule on, flushed every 50,000 events, without Kafka and without caps: what devices
+change is here.
 Arguments: live devices, measured events. Prints one JSON line.
 """
 
@@ -47,7 +48,8 @@ def records(devices: Iterable[int], first: int, per_ms: float, rng: Random) -> I
 def main(devices: int, events: int) -> None:
     """Make every device live, then measure events of random ones."""
     settings = load_settings()
-    operator = DeviceOperator(0, TimePolicy.of(settings.streams), settings.rules)
+    uncapped = {"max_devices": 2**40, "max_account_devices": 2**40}
+    operator = DeviceOperator(0, TimePolicy.of(settings.streams.model_copy(update=uncapped)), settings.rules)
     rng, per_ms = Random(5), devices * _PER_DEVICE_S / 1000
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)  # as streams.app does
