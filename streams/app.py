@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import tempfile
 from collections.abc import AsyncIterable, Iterable, Mapping
 
@@ -19,6 +18,7 @@ from sori.topics import EVENTS, GEO_ROLLUPS
 from streams import meters
 from streams.batches import Batch, BatchSchema
 from streams.checkpoint import Checkpoint
+from streams.collector import spare_state
 from streams.device_operator import DeviceOperator
 from streams.kafka_calls import read_committed, send_outputs, wait_for_topics
 from streams.output import Output
@@ -45,8 +45,7 @@ class StreamApp(faust.App):
 def hops(settings: Settings) -> list[Hop]:
     """Both hops with the settings in force. Raises ConfigError where their times do not fit."""
     streams, rules, prefix = settings.streams, settings.rules, settings.kafka.topic_prefix
-    policy = TimePolicy.of(streams)
-    places = TimePolicy(policy.pane_ms, policy.window_ms, streams.place_lateness_s * 1000, policy.max_skew_ms)
+    policy, places = TimePolicy.of(streams), TimePolicy.of_places(streams)
     made = [
         Hop("device", EVENTS.name(prefix), lambda part, resume: DeviceOperator(part, policy, rules, resume)),
         Hop("place", GEO_ROLLUPS.name(prefix), lambda part, resume: PlaceOperator(part, places, rules, resume)),
@@ -116,9 +115,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> int:
     await wait_for_topics(settings, stop)
     if stop.is_set():
         return 0
-    # Operator state holds no cycles: scanning it over and over cost a quarter of the time per event.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    spare_state()
     with tempfile.TemporaryDirectory(prefix="sori-streams-") as scratch:
         return await _run_app(build_app(settings, scratch), settings, stop)
 

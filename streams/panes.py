@@ -13,8 +13,6 @@ DeviceKey = tuple[str, str]
 #: account, country, region, city: a place; or account, campaign.
 SubjectKey = tuple[str, ...]
 
-#: The version of a row that is owed, until a flush gives it its own.
-OWED = -1
 #: Event times inside a pane are kept in units of this: integers up to 256 are shared by the interpreter.
 TICK_MS = 40
 

@@ -74,8 +74,7 @@ class Offline:
 
     def __init__(self, rules: RulesSettings) -> None:
         streams = StreamsSettings()
-        policy = TimePolicy.of(streams)
-        places = TimePolicy(policy.pane_ms, policy.window_ms, streams.place_lateness_s * 1000, policy.max_skew_ms)
+        policy, places = TimePolicy.of(streams), TimePolicy.of_places(streams)
         self._devices: list[PartitionOperator] = [DeviceOperator(n, policy, rules) for n in range(PARTITIONS)]
         self._places: list[PartitionOperator] = [PlaceOperator(n, places, rules) for n in range(PLACE_PARTITIONS)]
         self._offsets = [0] * PARTITIONS

@@ -20,6 +20,7 @@ from random import Random
 from bench.ingest import cpu
 from bench.streams.corpus import T0, Delivery, delivery, draw
 from sori.settings import load_settings
+from streams.collector import spare_state
 from streams.device_operator import DeviceOperator
 from streams.policy import TimePolicy
 
@@ -51,8 +52,7 @@ def main(devices: int, events: int) -> None:
     uncapped = {"max_devices": 2**40, "max_account_devices": 2**40}
     operator = DeviceOperator(0, TimePolicy.of(settings.streams.model_copy(update=uncapped)), settings.rules)
     rng, per_ms = Random(5), devices * _PER_DEVICE_S / 1000
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)  # as streams.app does
+    spare_state()
     before = cpu.rss_mb(os.getpid())
     _apply(operator, records(range(devices), 0, per_ms, rng))
     gc.collect()

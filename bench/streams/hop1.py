@@ -23,6 +23,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from bench.streams.corpus import deliveries
 from sori.settings import load_settings
+from streams.collector import spare_state
 from streams.device_operator import DeviceOperator
 from streams.fetched import RawPartition
 from streams.policy import TimePolicy
@@ -81,8 +82,7 @@ def measure(events: int, flush_every: int, meter: Meter) -> str:
     policy = TimePolicy.of(settings.streams)
     operators = [DeviceOperator(number, policy, settings.rules) for number in range(_PARTITIONS)]
     gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)  # as streams.app does
+    spare_state()
     digest, unflushed = hashlib.sha256(), 0
 
     def flush() -> None:

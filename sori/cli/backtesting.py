@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from streams.backtest.parquet import ParquetHistory
 from streams.backtest.replay import Replay
 from streams.backtest.stored import StoredHistory
 from streams.backtest.warmup import tail_ms, warmup_ms
+from streams.collector import spare_state
 
 _SUFFIXES = {".parquet", ".ndjson", ".jsonl", ".json"}
 #: Starting a process takes about as long as it takes to replay so many events.
@@ -59,7 +59,7 @@ def opened(
 ) -> Iterator[History]:
     """What `--from` names."""
     if source == "kafka":
-        with _kafka(settings) as history:
+        with closing(KafkaHistory(settings.kafka)) as history:
             yield history
     elif source == "clickhouse":
         with asking(config, data_dir, api_port) as engine:
@@ -93,8 +93,7 @@ def alerts_of(history: History, asked: Asked, console: Console) -> Sequence[Aler
 def _here(history: History, asked: Asked, show: Callable[[int, Facts], None]) -> tuple[Sequence[Alerts], int]:
     facts = _facts(history, asked)
     made = Replay(asked.settings.streams, asked.variants, facts)
-    gc.freeze()  # as the worker does: operator state holds no cycles
-    gc.set_threshold(100_000, 50, 100)
+    spare_state()
     for step in history.read(asked.span):
         made.take(step)
         show(made.events, facts)
@@ -122,7 +121,7 @@ def _in_processes(
 def _facts(history: History, asked: Asked) -> Facts:
     facts = history.facts(asked.span)
     if asked.as_flushed and not isinstance(history, KafkaHistory):
-        with _kafka(asked.settings) as kafka:
+        with closing(KafkaHistory(asked.settings.kafka)) as kafka:
             return kafka.as_flushed(asked.span, facts)
     return facts
 
@@ -133,15 +132,6 @@ def _processes(history: History, wanted: int | None) -> int:
     if wanted is not None:
         return wanted
     return max(1, min(os.cpu_count() or 1, history.estimate() // _WORTH_A_PROCESS))
-
-
-@contextmanager
-def _kafka(settings: Settings) -> Iterator[KafkaHistory]:
-    history = KafkaHistory(settings.kafka)
-    try:
-        yield history
-    finally:
-        history.close()
 
 
 def _file(path: Path, settings: Settings) -> History:

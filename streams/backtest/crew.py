@@ -6,7 +6,6 @@ however it ends, for then their pipe does.
 
 from __future__ import annotations
 
-import gc
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
 
 from sori.errors import BacktestFailed, ConfigError
+from streams.collector import spare_state
 
 _STOP_S = 5.0
 
@@ -119,8 +119,7 @@ def crew(count: int) -> Iterator[Crew]:
 
 def _work(link: Connection) -> None:
     """The life of a worker."""
-    gc.freeze()  # as the stream worker does: operator state holds no cycles
-    gc.set_threshold(100_000, 50, 100)
+    spare_state()
     try:
         while True:
             function, arguments = link.recv()

@@ -7,7 +7,7 @@ too small to tell is taken for at most `usual_ctr`. The busiest device is left o
 matter of the device rules, and at least `min_devices` must have clicked. A click comes after its impression, so the
 impressions are those of the fullest window of the same length that ends up to `impression_lag_s` earlier, and the past
 ends where that begins: the last clicks of an aired spot are held against the spot's impressions, which are not also
-held against the past, and steady traffic is held against no more than it was shown. Two windows are judged: in the
+held against the past, and steady traffic is held against little more than it was shown. Two windows are judged: in the
 quick one a flood outweighs the impressions before it sooner, the long one finds floods too slow for it. Branch counts
 ten times the clicks for similar conversions as fraud; Adjust and AppsFlyer compare conversion rates the same way. MRC
 invalid traffic: SIVT.
