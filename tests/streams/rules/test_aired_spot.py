@@ -49,9 +49,28 @@ def test_the_last_clicks_of_a_spot_are_held_against_its_impressions():
     assert alerts(SPOT, without) == {"ctr_anomaly"}
 
 
+def test_impressions_held_against_the_window_are_not_also_held_against_the_past():
+    """Else a spot whose clicks nearly all come later lowers the rate that it is compared with."""
+    late = {AIRED: (6000, 60), AIRED + 1: (700, 230), AIRED + 2: (400, 190), AIRED + 3: (200, 180)}
+    assert alerts(late, RulesSettings()) == set()
+
+
 def test_a_flood_is_found_during_a_spot_and_without_one():
     """Clicks that no impressions of the minutes before explain."""
     flood = {AIRED + pane: (15, 12) for pane in range(9)}
     assert alerts(flood, RulesSettings()) == {"ctr_anomaly"}
     both = SPOT | {AIRED + 5 + pane: (15, 250) for pane in range(9)}
     assert alerts(both, RulesSettings()) == {"ctr_anomaly"}
+
+
+def test_the_quick_window_finds_a_flood_before_it_outweighs_three_minutes():
+    """And the long one finds what is too slow for the quick one: each is needed."""
+    usual = dict.fromkeys(range(AIRED), (60, 2))
+    sudden = usual | {AIRED + pane: (60, 25) for pane in range(3)} | {AIRED + pane: (0, 0) for pane in range(3, 40)}
+    long_only = RulesSettings.model_validate({"ctr_anomaly": {"quick_window_s": 180}})
+    assert alerts(sudden, RulesSettings()) == {"ctr_anomaly"}
+    assert alerts(sudden, long_only) == set()
+    slow = {AIRED + pane: (10, 6) for pane in range(18)}
+    quick_only = RulesSettings.model_validate({"ctr_anomaly": {"window_s": 60}})
+    assert alerts(slow, RulesSettings()) == {"ctr_anomaly"}
+    assert alerts(slow, quick_only) == set()

@@ -77,6 +77,13 @@ def test_a_rate_far_above_its_past_is_an_anomaly_unless_one_device_made_it():
     assert ctr_anomaly.judge(rates(clicks=400, clicking_devices=14), rule) is None
 
 
+@given(clicks=st.integers(0, 500), fewer=st.integers(0, 5000), more=st.integers(0, 5000))
+def test_what_does_not_stand_out_against_few_impressions_does_not_against_more(clicks, fewer, more):
+    """So a window may be passed over by its own impressions alone."""
+    if ctr_anomaly.stands_out(clicks, fewer + more, CtrAnomaly()):
+        assert ctr_anomaly.stands_out(clicks, fewer, CtrAnomaly())
+
+
 @given(st.lists(st.integers(0, 50), min_size=3, max_size=20), st.integers(1, 3))
 def test_the_fullest_window_is_the_latest_of_those_with_the_most_impressions(impressions, length):
     """Against every window written out."""

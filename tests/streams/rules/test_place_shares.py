@@ -16,7 +16,9 @@ from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
 from sori.topics import FRAUD_ALERTS, GEO_ROLLUPS
 from streams.alerts import iso
+from streams.cells import SubjectCell
 from streams.device_operator import DeviceOperator
+from streams.device_rows import DirtyRows, click_totals
 from streams.output import Output
 from streams.place_operator import PlaceOperator
 from tests.streams.test_exactness import POLICY, RULES, T0
@@ -247,3 +249,14 @@ def test_shares_of_simulated_floods_are_within_what_the_plan_holds(name):
             assert 0 < share <= 1
             assert told["campaign_clicks"][campaign] <= everybody[campaign]
             assert share == pytest.approx(mine[campaign] / everybody[campaign], abs=0.2)
+
+
+def test_totals_are_told_again_only_where_clicks_came():
+    """Every lane gets them, so what is known there is not repeated."""
+    cell, dirty = SubjectCell(clicks=3), DirtyRows(0)
+    dirty.add_subject(0, ("acc_1", "cmp_1"), cell)
+    assert click_totals(dirty.subjects) == {(0, "acc_1"): {"cmp_1": 3}}
+    dirty.clear()
+    cell.impressions += 1
+    dirty.add_subject(0, ("acc_1", "cmp_1"), cell)
+    assert click_totals(dirty.subjects) == {}
