@@ -3,7 +3,7 @@
 GET  /healthz  /readyz  /metrics
 POST /v1/query   SQL, as text or as {"query", "format"}; ?format= names any ClickHouse output format
 GET  /v1/ctr     ?by=campaign|place|device|platform &since=15m &account= &limit=
-Alerts, subscriptions and the gate in front of /v1 are added by api/alerting.py.
+Alerts, subscriptions and the gate in front of /v1 are added by api/routes.py.
 Errors are RFC 9457 problem JSON.
 """
 
@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from api import questions
-from api.engine import DEFAULT_FORMAT
-from api.pool import EnginePool
+from api.query import ctr_sql
+from api.query.engine import DEFAULT_FORMAT
+from api.query.pool import EnginePool
 from runtime.http import Readiness, add_admin_routes
-from runtime.metrics import counter, histogram
+from runtime.telemetry.metrics import counter, histogram
 from sori import metrics
 from sori.errors import ConfigError, QueryError, StorageUnavailable
 
@@ -109,13 +109,13 @@ def _read_body(body: bytes, content_type: str) -> tuple[str, str]:
 
 async def _ctr(request: web.Request) -> web.Response:
     by = request.query.get("by", "campaign")
-    sql = questions.ctr(by, since=_since(request), account=request.query.get("account"), limit=_limit(request, 20))
+    sql = ctr_sql.ctr(by, since=_since(request), account=request.query.get("account"), limit=_limit(request, 20))
     return web.json_response({"by": by, "rows": await request.app[POOL].rows(sql)})
 
 
 def _since(request: web.Request) -> datetime | None:
     text = request.query.get("since")
-    return questions.parse_since(text, datetime.now(UTC)) if text else None
+    return ctr_sql.parse_since(text, datetime.now(UTC)) if text else None
 
 
 def _limit(request: web.Request, default: int) -> int:

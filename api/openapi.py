@@ -7,11 +7,11 @@ from typing import Any, get_args
 import msgspec
 from aiohttp import web
 
-from api.attempts import Outcome
-from api.filters import PARAMETERS
-from api.paging import DEFAULT, MOST
-from api.subscription_routes import Change, Create, Redeliver, Rotate
-from sori.alert_filter import AlertFilter
+from api.alerts.filters import PARAMETERS
+from api.query.paging import DEFAULT, MOST
+from api.subscriptions.attempts import Outcome
+from api.subscriptions.routes import Change, Create, Redeliver, Rotate
+from sori.alerting.filter import AlertFilter
 
 _TEXT = {"type": "string"}
 _PROBLEM = {

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import structlog
 
-from api.alerting import add_alerting
 from api.app import build_app
-from api.kafka_side import KafkaSide
-from api.live_data import LiveData
-from api.live_page import add_live_page
+from api.kafka.views import KafkaSide
+from api.live.data import LiveData
+from api.live.page import add_live_page
+from api.live.stage_probes import StageProbes, stage_urls
 from api.maintenance import RunTask, add_maintenance
-from api.pool import EnginePool
-from api.stage_probes import StageProbes, stage_urls
-from runtime.clickhouse import Dsn, parse_dsn
+from api.query.pool import EnginePool
+from api.routes import add_alerting
+from runtime.clickhouse.client import Dsn, parse_dsn
 from runtime.http import Readiness, serve
-from runtime.metrics import announce, counter
+from runtime.telemetry.metrics import announce, counter
 from sori import metrics
 from sori.errors import StorageUnavailable
 from sori.settings import Settings

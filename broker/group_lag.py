@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka import TopicPartition
 
-from runtime import kafka as clients
+from runtime.kafka import clients
 from sori.settings.kafka import KafkaSettings
 
 #: Topics that a group reads, by group.

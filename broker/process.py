@@ -18,8 +18,8 @@ from broker.folder_lock import folder_lock
 from broker.jars import resolve_jars
 from broker.java import Java, find_java
 from broker.probe import answers, serves_groups
-from runtime import children
-from runtime.ports import LOOPBACK, free_port, require_free
+from runtime.process import children
+from runtime.process.ports import LOOPBACK, free_port, require_free
 from sori.errors import StorageUnavailable
 
 STOP_GRACE_S = 30.0

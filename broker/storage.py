@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker.java import Java
-from runtime.ports import LOOPBACK
+from runtime.process.ports import LOOPBACK
 from sori.errors import StorageUnavailable
 
 _FORMAT_TIMEOUT_S = 60

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from runtime.kafka import running_admin
+from runtime.kafka.clients import running_admin
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
 from sori.topics import EVENTS, TOPICS, Topic

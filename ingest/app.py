@@ -12,11 +12,11 @@ from contextlib import AsyncExitStack, suppress
 
 import structlog
 
-from ingest.drain import Drain
-from ingest.spool import DiskSpool
-from ingest.spool_policy import SpoolLimits
+from ingest.storage.spool.async_spool import DiskSpool
+from ingest.storage.spool.limits import SpoolLimits
+from ingest.storage.spool_drain import Drain
 from ingest.wiring import Ingress, Source, WorkerPlace, build
-from runtime.signals import stop_event
+from runtime.process.signals import stop_event
 from sori.errors import PrerequisiteError
 from sori.settings import Settings
 

@@ -11,27 +11,27 @@ from ssl import SSLContext
 import structlog
 from prometheus_client import generate_latest
 
-from ingest import tls
-from ingest.admission import Rules
-from ingest.caretaker import Caretaker
-from ingest.client_address import parse_networks
-from ingest.committer import Committer
-from ingest.drain import Drain
-from ingest.endpoints import EndpointTable, describe, load_endpoints
-from ingest.gate import AccountLabels, TokenBuckets
-from ingest.handler import HandlerLimits, Webhooks
-from ingest.kafka_log import KafkaLog
-from ingest.keyed_hmac import PREPARED_SCHEMES
-from ingest.meters import Meters, bind_gauges
-from ingest.probes import Probes
-from ingest.protocol import ConnectionLimits, IngestServer
-from ingest.refusal_log import RefusalLog
-from ingest.siblings import Siblings
-from ingest.spool import DiskSpool
-from ingest.storing import Log
-from ingest.traced import carrying, traced
-from ingest.watch import Reloader
-from runtime.tracing import open_tracing
+from ingest.admission.admit import Rules
+from ingest.admission.endpoints import EndpointTable, describe, load_endpoints
+from ingest.admission.limits import AccountLabels, TokenBuckets
+from ingest.admission.prepared_hmac import PREPARED_SCHEMES
+from ingest.http import tls
+from ingest.http.client_address import parse_networks
+from ingest.http.connection import ConnectionLimits, IngestServer
+from ingest.http.handler import HandlerLimits, Webhooks
+from ingest.http.probes import Probes
+from ingest.http.refusal_log import RefusalLog
+from ingest.http.tracing import carrying, traced
+from ingest.process.housekeeping import Caretaker
+from ingest.process.metrics import Meters, bind_gauges
+from ingest.process.reload import Reloader
+from ingest.process.worker_metrics import Siblings
+from ingest.storage.group_commit import Committer
+from ingest.storage.interfaces import Log
+from ingest.storage.kafka_writer import KafkaLog
+from ingest.storage.spool.async_spool import DiskSpool
+from ingest.storage.spool_drain import Drain
+from runtime.telemetry.tracing import open_tracing
 from sori import metrics
 from sori.settings import Settings
 from sori.settings.ingest import IngestSettings

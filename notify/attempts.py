@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from notify.endpoint import Fate
 from notify.formats import iso
-from notify.policy import Outcome
-from runtime.metrics import counter, histogram
+from notify.retry_policy import Outcome
+from notify.subscriber import Fate
+from runtime.telemetry.metrics import counter, histogram
 from sori import metrics
-from sori.alerts import Alert
-from sori.subscriptions import Subscription
+from sori.alerting.alert import Alert
+from sori.alerting.subscriptions import Subscription
 
 
 def attempt_row(

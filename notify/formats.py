@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from sori.alerts import Alert, parse_alert
-from sori.subscriptions import Format
+from sori.alerting.alert import Alert, parse_alert
+from sori.alerting.subscriptions import Format
 
 #: Standard Webhooks asks for bodies under 20 kB.
 MOST_BYTES = 20_000

@@ -8,12 +8,12 @@ import time
 
 import aiohttp
 
-from notify.connector import BlockedAddress
-from notify.policy import Outcome, parse_retry_after
+from notify.guarded_connector import BlockedAddress
+from notify.retry_policy import Outcome, parse_retry_after
+from sori.alerting.standard_webhooks import signed_headers
+from sori.alerting.subscriptions import Subscription
+from sori.alerting.targets import Network, check_url
 from sori.errors import ConfigError
-from sori.standard_webhooks import signed_headers
-from sori.subscriptions import Subscription
-from sori.targets import Network, check_url
 
 #: So much of an answer is read, so that the connection can be used again; more ends it.
 _MOST_ANSWER = 20_000

@@ -10,21 +10,21 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from notify.connector import open_session
-from notify.endpoint import Endpoint, EndpointState
-from notify.lane import Lane
-from notify.ledger import Ledger
-from notify.policy import Policy
+from notify.delivery_state import Ledger
+from notify.guarded_connector import open_session
+from notify.queue import Lane
+from notify.retry_policy import Policy
 from notify.sender import Sender
+from notify.subscriber import Endpoint, EndpointState
 from notify.worker import Worker
-from runtime import kafka as clients
-from runtime.alert_log import AlertLog
-from runtime.compacted import CompactedTable
-from runtime.metrics import announce, gauge
+from runtime.kafka import clients
+from runtime.kafka.alert_log import AlertLog
+from runtime.kafka.compacted_table import CompactedTable
+from runtime.telemetry.metrics import announce, gauge
 from sori import metrics
+from sori.alerting.subscriptions import Subscription, decode
 from sori.errors import ConfigError
 from sori.settings import Settings
-from sori.subscriptions import Subscription, decode
 from sori.topics import SUBSCRIPTIONS
 
 _OBSERVE_S = 5.0

@@ -10,16 +10,16 @@ import structlog
 
 from notify import formats
 from notify.attempts import attempt_row, count_attempt
-from notify.endpoint import Endpoint, EndpointState, Fate
-from notify.lane import Item, Lane
-from notify.ledger import Ledger
-from notify.policy import Outcome
+from notify.delivery_state import Ledger
+from notify.queue import Item, Lane
+from notify.retry_policy import Outcome
 from notify.sender import Sender
-from runtime.alert_log import AlertLog, Entry
-from runtime.metrics import counter
+from notify.subscriber import Endpoint, EndpointState, Fate
+from runtime.kafka.alert_log import AlertLog, Entry
+from runtime.telemetry.metrics import counter
 from sori import metrics
+from sori.alerting.subscriptions import Request, Subscription
 from sori.errors import StorageUnavailable
-from sori.subscriptions import Request, Subscription
 
 _CHUNK = 200
 _RETRY_S = 1.0

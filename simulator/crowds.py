@@ -8,11 +8,11 @@ from random import Random
 from typing import Literal
 
 from simulator import humans
-from simulator.ground import Ground
-from simulator.order import in_order
+from simulator.event_order import in_order
 from simulator.ordinary import new_id, new_session
 from simulator.places import Place
 from simulator.plan import Campaign, Device, Draft, FlashCrowd, Planted, Range, Span
+from simulator.planting import Ground
 from simulator.world import Account, Picker
 from sori.events import AUTHENTICATION, CLICK, IMPRESSION
 

@@ -9,9 +9,9 @@ from random import Random
 from simulator import humans
 from simulator.attacks.staging import moments, staged, whole
 from simulator.catalog import HIGHEST_CTR, material_of
-from simulator.ground import Ground
 from simulator.ordinary import new_id, new_session
 from simulator.plan import Campaign, Device, Draft, Planted, Range, Span
+from simulator.planting import Ground
 from simulator.world import Account
 from sori.events import AUTHENTICATION, CLICK, IMPRESSION
 

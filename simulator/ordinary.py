@@ -9,7 +9,7 @@ from random import Random
 from simulator import humans
 from simulator.catalog import material_of
 from simulator.diurnal import hour_utc
-from simulator.order import Agenda
+from simulator.event_order import Agenda
 from simulator.places import Place
 from simulator.plan import Device, Draft, Span
 from simulator.world import Account, Picker, World

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from simulator.ground import Ground
 from simulator.plan import Planted, Range
+from simulator.planting import Ground
 
 
 class Plant(Protocol):

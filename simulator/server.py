@@ -11,11 +11,11 @@ from random import Random
 
 import aiohttp
 
-from simulator.courier import Courier, Delivery, Status
+from simulator.counts import Tally
 from simulator.plan import Planned
 from simulator.retries import RetryPolicy
 from simulator.routing import Routes, Subscriptions
-from simulator.tally import Tally
+from simulator.sender import Courier, Delivery, Status
 from simulator.traffic import Plan
 from simulator.truth import TruthFile
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from simulator.ground import Ground
-from simulator.order import merge
+from simulator.event_order import merge
 from simulator.ordinary import materials_edited, sessions
+from simulator.payload import Wording
 from simulator.plan import Attack, Draft, FlashCrowd, Planned, Planted, Span
+from simulator.planting import Ground
 from simulator.scenario import Scenario
-from simulator.wording import Wording
 from simulator.world import World
 
 _LEAST_ORDINARY = 0.35  # of the rate, however much is planted into a short run

@@ -12,8 +12,8 @@ from typing import IO
 
 import orjson
 
-from simulator.courier import Delivery, Status
 from simulator.plan import Planned
+from simulator.sender import Delivery, Status
 from simulator.traffic import Plan
 from sori.events import decode
 from sori.identity import identity

@@ -10,19 +10,19 @@ from contextlib import AsyncExitStack
 import structlog
 from clickhouse_connect.driver.client import Client
 
-from runtime import migrations, retention
-from runtime.clickhouse import Dsn, open_client, parse_dsn
-from runtime.metrics import announce
-from runtime.tracing import open_tracing
-from sinks.deadletter import DeadLetters
-from sinks.periodic import pause, periodically
-from sinks.repair import Repairer
-from sinks.rollups import Roller
+from runtime.clickhouse import migrations, retention
+from runtime.clickhouse.client import Dsn, open_client, parse_dsn
+from runtime.telemetry.metrics import announce
+from runtime.telemetry.tracing import open_tracing
+from sinks.consumer.topic_sink import TopicSink
+from sinks.insert.dead_letters import DeadLetters
+from sinks.insert.store import Store
+from sinks.insert.tracing import TracedStore
+from sinks.insert.writer import Writer
 from sinks.specs import SinkSpec, sink_specs
-from sinks.store import Store
-from sinks.topic_sink import TopicSink
-from sinks.traced import TracedStore
-from sinks.writer import Writer
+from sinks.upkeep.late_repair import Repairer
+from sinks.upkeep.periodic import pause, periodically
+from sinks.upkeep.rollups import Roller
 from sori.errors import SchemaError, StorageUnavailable
 from sori.settings import Settings
 from sori.settings.clickhouse import ClickHouseSettings

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sinks.batch import Record
 from sinks.builders import events, packed, quarantine
-from sinks.inserts import Insert
+from sinks.builders.inserts import Insert
 from sori import topics
 from sori.settings.sinks import SinksSettings
 from sori.topics import Topic

@@ -1,4 +1,4 @@
-"""Every metric of every stage: `sori_<stage>_<noun>_<unit|total>`. runtime.metrics builds them."""
+"""Every metric of every stage: `sori_<stage>_<noun>_<unit|total>`. runtime.telemetry.metrics builds them."""
 
 from __future__ import annotations
 

@@ -11,23 +11,23 @@ import structlog
 from faust.types import TP
 
 from runtime.http import admin_server
-from runtime.tracing import open_tracing
+from runtime.telemetry.tracing import open_tracing
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
 from sori.topics import EVENTS, GEO_ROLLUPS
-from streams import meters
-from streams.batches import Batch, BatchSchema
-from streams.checkpoint import Checkpoint
-from streams.collector import spare_state
-from streams.device_operator import DeviceOperator
-from streams.kafka_calls import read_committed, send_outputs, wait_for_topics
-from streams.output import Output
-from streams.place_operator import PlaceOperator
-from streams.policy import TimePolicy
-from streams.slot import Hop
-from streams.traced import traced
-from streams.watchdog import Watchdog
-from streams.worker import StreamWorker
+from streams.kafka.batches import Batch, BatchSchema
+from streams.kafka.calls import read_committed, send_outputs, wait_for_topics
+from streams.operators.device import DeviceOperator
+from streams.operators.place import PlaceOperator
+from streams.state.checkpoint import Checkpoint
+from streams.state.output import Output
+from streams.state.policy import TimePolicy
+from streams.worker import metrics
+from streams.worker.gc_tuning import spare_state
+from streams.worker.partition import Hop
+from streams.worker.tracing import traced
+from streams.worker.watchdog import Watchdog
+from streams.worker.worker import StreamWorker
 
 log = structlog.get_logger(__name__)
 
@@ -170,11 +170,11 @@ async def _flush_until(app: StreamApp, interval_s: float, stop: asyncio.Event) -
 
 def _observe(app: StreamApp) -> None:
     for hop, live in app.checkpointer.live_panes().items():
-        meters.panes.labels(hop).set(live)
+        metrics.panes.labels(hop).set(live)
     for tp, position in app.checkpointer.positions().items():
         end = app.monitor.tp_end_offsets.get(tp)  # as of the last fetch: asking aiokafka fails while rebalancing
         if end is not None:
-            meters.lag.labels(tp.topic, str(tp.partition)).set(max(0, end - position))
+            metrics.lag.labels(tp.topic, str(tp.partition)).set(max(0, end - position))
 
 
 async def _stop_app(app: StreamApp) -> None:

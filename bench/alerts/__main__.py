@@ -18,11 +18,11 @@ from rich.table import Table
 
 from bench.alerts.floods import RULE, Floods
 from bench.alerts.listeners import Listener, read_stream, receiving
-from bench.command_line import command_line, write_figures
+from bench.common.command_line import command_line, write_figures
+from bench.common.latency import latency_figures
+from bench.common.own_pipeline import running_pipeline
 from bench.freshness.traffic import Traffic
-from bench.latency import latency_figures
-from bench.own_pipeline import running_pipeline
-from sori.cli.local.pipeline import LocalPipeline
+from cli.local.pipeline import LocalPipeline
 
 _WAIT_S = 30.0
 

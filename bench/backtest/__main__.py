@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.backtest.corpus import PARTITIONS, write
-from bench.command_line import command_line, scratch_folder, write_figures
-from sori.cli.backtesting import Asked, alerts_of
+from bench.common.command_line import command_line, scratch_folder, write_figures
+from cli.backtest.run import Asked, alerts_of
 from sori.settings import Settings
 from sori.settings.rules import RulesSettings
-from streams.backtest.ndjson import NdjsonHistory
-from streams.backtest.parquet import ParquetHistory
+from streams.backtest.sources.ndjson import NdjsonHistory
+from streams.backtest.sources.parquet import ParquetHistory
 
 _NEW = RulesSettings.model_validate({"device_click_burst": {"floor": 15}})
 

@@ -14,7 +14,7 @@ from bench.chaos.traffic import Traffic, produce
 from bench.chaos.verdict import Verdict, judge
 from bench.chaos.workers import Fleet
 from sori.settings.kafka import KafkaSettings
-from tests.support.upserts import UpsertTables
+from testkit.upserts import UpsertTables
 
 
 @dataclass

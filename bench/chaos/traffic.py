@@ -10,11 +10,11 @@ from typing import Any
 
 import orjson
 
-from runtime.kafka import make_producer, running
+from runtime.kafka.clients import make_producer, running
 from sori.records import event_headers
 from sori.settings.kafka import KafkaSettings
 from sori.topics import EVENTS
-from streams.alerts import iso
+from streams.alerts.record import iso
 
 T0 = 1_760_419_200_000
 #: Event time between two events, milliseconds.

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.chaos.traffic import Traffic
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, FRAUD_ALERTS
-from tests.support.upserts import UpsertTables
+from testkit.upserts import UpsertTables
 
 _COUNTS = ("impressions", "clicks")
 

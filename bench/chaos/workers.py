@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from sori.settings.kafka import KafkaSettings
-from tests.support.stage_process import StageProcess
+from testkit.stage_process import StageProcess
 
 SESSION_TIMEOUT_S = 2.0
 #: Times so short that a run of a minute sees windows evicted and episodes closed.

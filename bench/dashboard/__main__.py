@@ -21,12 +21,12 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import sync_playwright
 
-from api.live_page import chart_library
+from api.live.page import chart_library
 from bench.dashboard.page import WIDTH, Answer, page
 from bench.dashboard.panels import layout, panels
 from bench.dashboard.traffic import eventful, fill
 from deploy.grafana.macros import expanded
-from runtime.clickhouse import open_client
+from runtime.clickhouse.client import open_client
 
 _BOARDS = Path(__file__).parents[2] / "deploy/grafana/provisioning/dashboards/json"
 #: Dashboard, its picture, and how many rows of the grid the picture shows.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from clickhouse_connect.driver.client import Client
 
 from bench.fraud.offline import Offline, OfflineRecord
-from runtime import migrations
+from runtime.clickhouse import migrations
 from simulator.attacks.city_flood import CityFlood
 from simulator.attacks.device_flood import DeviceFlood
 from simulator.attacks.odd_devices import AuthStuffing, GeoHopper, ImpressionFlood
@@ -19,12 +19,12 @@ from simulator.crowds import AiredSpot
 from simulator.plan import Planned
 from simulator.scenario import Scenario
 from simulator.traffic import Plan, plan
+from sinks.insert.writer import Writer
 from sinks.specs import sink_specs
-from sinks.writer import Writer
 from sori.settings.rules import RulesSettings
 from sori.settings.sinks import SinksSettings
 from sori.topics import EVENTS
-from streams.output import Output
+from streams.state.output import Output
 
 #: Attacks over the whole hour instead of its middle, and spots that leave room for ordinary traffic.
 EVENTFUL = Scenario(

@@ -20,14 +20,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.command_line import command_line, write_figures
+from bench.common.command_line import command_line, write_figures
 from bench.delivery_faults import endpoints as faults
 from bench.delivery_faults.endpoints import Endpoints
 from bench.delivery_faults.pipeline import SUBJECTS, Delivery, delivering
 from bench.sse.__main__ import raise_file_limit
-from sori.standard_webhooks import new_secret
-from sori.subscriptions import Subscription, new_id
-from tests.notify.simulation import DOWN, OK, Simulation
+from sori.alerting.standard_webhooks import new_secret
+from sori.alerting.subscriptions import Subscription, new_id
+from testkit.receivers import DOWN, OK, Simulation
 
 _DAY_S = 86_400.0
 _PATIENCE_S = 180.0

@@ -17,10 +17,10 @@ import orjson
 
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
-from runtime import kafka as clients
-from sori.cli.local.environment import child_environment
+from cli.local.environment import child_environment
+from runtime.kafka import clients
+from sori.alerting.subscriptions import Subscription, encode
 from sori.settings.kafka import KafkaSettings
-from sori.subscriptions import Subscription, encode
 from sori.topics import FRAUD_ALERTS, SUBSCRIPTIONS
 
 SUBJECTS = 20
@@ -49,7 +49,7 @@ class Delivery:
         """Start `sori notify`."""
         env = child_environment({"kafka": {"bootstrap": self._kafka.bootstrap}, "notify": self._notify})
         with (self._folder / "notify.log").open("ab") as log:
-            command = [sys.executable, "-m", "sori.cli.main", "notify"]
+            command = [sys.executable, "-m", "cli.main", "notify"]
             self._process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
 
     def end(self) -> None:

@@ -17,11 +17,11 @@ from sori.records import event_headers
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
 from sori.topics import FRAUD_ALERTS, GEO_ROLLUPS
-from streams.device_operator import DeviceOperator
-from streams.operator import PartitionOperator
-from streams.output import Output
-from streams.place_operator import PlaceOperator
-from streams.policy import TimePolicy
+from streams.operators.base import PartitionOperator
+from streams.operators.device import DeviceOperator
+from streams.operators.place import PlaceOperator
+from streams.state.output import Output
+from streams.state.policy import TimePolicy
 
 PARTITIONS, PLACE_PARTITIONS = 3, 2
 #: Ingress, broker and fetch: a batch is in the operator this long after its last event was sent.

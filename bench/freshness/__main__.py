@@ -15,11 +15,11 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from bench.command_line import command_line, write_figures
+from bench.common.command_line import command_line, write_figures
+from bench.common.latency import latency_figures
+from bench.common.own_pipeline import running_pipeline
 from bench.freshness.traffic import Traffic
-from bench.latency import latency_figures
-from bench.own_pipeline import running_pipeline
-from sori.cli.local.pipeline import LocalPipeline
+from cli.local.pipeline import LocalPipeline
 
 _PROBE_EVERY_S = 0.25
 _POLL_S = 0.02

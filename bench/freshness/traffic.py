@@ -8,7 +8,7 @@ import uuid
 
 import aiohttp
 
-from bench.steady_load import event_now, steadily
+from bench.common.steady_load import event_now, steadily
 
 
 class Traffic:

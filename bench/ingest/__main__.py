@@ -12,15 +12,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.command_line import command_line, scratch_folder, write_figures
+from bench.common.command_line import command_line, scratch_folder, write_figures
 from bench.ingest import cpu
 from bench.ingest.load import SECRET, Load
 from bench.ingest.measure import Sample, Server, measure
 from bench.ingest.peers import PATHS
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
-from runtime.kafka import bounded, make_consumer, running
-from runtime.ports import free_port
+from runtime.kafka.clients import bounded, make_consumer, running
+from runtime.process.ports import free_port
 from sori.settings.kafka import KafkaSettings
 from sori.topics import EVENTS
 
@@ -38,7 +38,7 @@ def ours(name: str, kafka: KafkaSettings, folder: Path, cores: set[int], *, work
         "SORI_INGEST__SECRET_KEYS": SECRET,
         "SORI_LOG__LEVEL": "error",
     }
-    command = [sys.executable, "-m", "sori.cli.main", "ingest", "--port", str(port), "--workers", str(workers)]
+    command = [sys.executable, "-m", "cli.main", "ingest", "--port", str(port), "--workers", str(workers)]
     return Server(name, command, port, "/webhooks/sori", env, frozenset(cores))
 
 

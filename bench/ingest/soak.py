@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.command_line import command_line, scratch_folder, write_figures
+from bench.common.command_line import command_line, scratch_folder, write_figures
 from bench.ingest import cpu
 from bench.ingest.__main__ import in_kafka, ours
 from bench.ingest.load import Load, Result

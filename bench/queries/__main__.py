@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench.command_line import command_line, write_figures
+from bench.common.command_line import command_line, write_figures
 from bench.queries.corpus import END, fill
 from bench.queries.dashboards import Asked, dashboard_queries
 from bench.queries.questions import QUESTIONS
 from bench.queries.timing import cost
-from runtime import migrations
-from runtime.clickhouse import open_client
+from runtime.clickhouse import migrations
+from runtime.clickhouse.client import open_client
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from clickhouse_connect.driver.client import Client
 from rich.progress import track
 
-from sinks.recount import CTR, DEVICES, backfill_sql
-from sinks.rollups import Roller
-from sinks.writer import Writer
+from sinks.insert.writer import Writer
+from sinks.upkeep.recount import CTR, DEVICES, backfill_sql
+from sinks.upkeep.rollups import Roller
 
 #: 2025-10-01T00:00:00Z, and thirty days.
 START, DAYS = 1_759_276_800, 30

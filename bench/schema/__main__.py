@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench.command_line import command_line, write_figures
+from bench.common.command_line import command_line, write_figures
 from bench.queries.corpus import END, fill_events
 from bench.schema.candidates import CANDIDATES, QUERIES, statement
-from runtime import migrations
-from runtime.clickhouse import open_client
+from runtime.clickhouse import migrations
+from runtime.clickhouse.client import open_client
 
 _TRIES = 5
 

@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.command_line import command_line, write_figures
+from bench.common.command_line import command_line, write_figures
 from broker.process import EmbeddedBroker
 
 PEERS = {"ours": 1.0, "row-wise": 0.2, "clickhouse-only": 1.0, "ours-ctr": 1.0, "ours-end-to-end": 1.0}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.sinks.corpus import make_records
 from broker.topic_admin import apply_topics, delete_topics
-from runtime.clickhouse import open_client
-from runtime.kafka import make_producer, running
+from runtime.clickhouse.client import open_client
+from runtime.kafka.clients import make_producer, running
 from sinks.service import SinkService
 from sinks.specs import sink_specs
 from sori.settings import Settings, load_settings

@@ -20,14 +20,14 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from bench.sinks.corpus import BenchRecord, make_records, make_windows
-from runtime import migrations
-from runtime.clickhouse import open_client
+from runtime.clickhouse import migrations
+from runtime.clickhouse.client import open_client
 from sinks.batch import make_batch
 from sinks.builders import events, packed
-from sinks.deadletter import DeadLetters
+from sinks.insert.dead_letters import DeadLetters
+from sinks.insert.store import Store
+from sinks.insert.writer import SETTINGS, Writer
 from sinks.specs import sink_specs
-from sinks.store import Store
-from sinks.writer import SETTINGS, Writer
 from sori.settings import load_settings
 from sori.topics import EVENTS
 

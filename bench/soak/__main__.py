@@ -18,14 +18,14 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 
-from bench.command_line import command_line, scratch_folder, write_figures
-from bench.own_pipeline import own_pipeline
+from bench.common.command_line import command_line, scratch_folder, write_figures
+from bench.common.own_pipeline import own_pipeline
 from bench.soak.memory import Watched
 from bench.soak.report import Report, draw, show
 from bench.soak.seen import Reader
 from bench.soak.traffic import SECRET, Traffic
-from runtime.signals import stop_event
-from sori.cli.local.pipeline import LocalPipeline
+from cli.local.pipeline import LocalPipeline
+from runtime.process.signals import stop_event
 from sori.errors import SoriError
 
 console = Console(highlight=False)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.ingest.cpu import rss_mb, used_s
-from runtime.supervisor import Supervisor
+from runtime.process.supervisor import Supervisor
 
 #: A process is flat when the line through the judged part rises by less than one of these from end to end.
 _FLAT_SHARE, _FLAT_MB = 0.05, 10.0

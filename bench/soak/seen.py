@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from api.verification import differences_sql
+from api.query.verification import differences_sql
 from bench.soak.traffic import Traffic
 
 _POLL_S = 0.05

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from bench.steady_load import event_now, steadily
+from bench.common.steady_load import event_now, steadily
 from sori.signature import HmacSha256
 
 SECRET = "soak"  # noqa: S105 - a pipeline of our own, gone afterwards

@@ -24,13 +24,13 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from bench.command_line import command_line, write_figures
+from bench.common.command_line import command_line, write_figures
 from bench.sse.readers import Reader, connect
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
-from runtime import kafka as clients
-from runtime.ports import free_port
-from sori.cli.local.environment import child_environment
+from cli.local.environment import child_environment
+from runtime.kafka import clients
+from runtime.process.ports import free_port
 from sori.settings.kafka import KafkaSettings
 from sori.topics import FRAUD_ALERTS
 
@@ -88,7 +88,7 @@ def _start_api(folder: Path, kafka: KafkaSettings, port: int, count: int) -> sub
         "access": {"stream_clients": count + _SLOW + 10, "write_timeout_s": 3.0},
     }
     with (folder / "api.log").open("wb") as log:
-        command = [sys.executable, "-m", "sori.cli.main", "api"]
+        command = [sys.executable, "-m", "cli.main", "api"]
         return subprocess.Popen(command, env=child_environment(overrides), stdout=log, stderr=log)
 
 

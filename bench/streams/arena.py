@@ -17,7 +17,7 @@ from bench.streams.peers import OUTPUT
 from bench.streams.truth import Truth
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
-from runtime.kafka import bounded, running_admin
+from runtime.kafka.clients import bounded, running_admin
 from sori.settings.kafka import KafkaSettings
 
 PARTITIONS = 6

@@ -20,9 +20,9 @@ from random import Random
 from bench.ingest import cpu
 from bench.streams.corpus import T0, Delivery, delivery, draw
 from sori.settings import load_settings
-from streams.collector import spare_state
-from streams.device_operator import DeviceOperator
-from streams.policy import TimePolicy
+from streams.operators.device import DeviceOperator
+from streams.state.policy import TimePolicy
+from streams.worker.gc_tuning import spare_state
 
 _FLUSH_EVERY = 50_000
 _CHUNK = 10_000

@@ -17,7 +17,7 @@ import uvloop
 
 from bench.streams.ours import watched
 from streams.app import StreamApp
-from streams.transport import BatchConsumer
+from streams.kafka.transport import BatchConsumer
 
 _TELL_EVERY_S = 0.05
 

@@ -23,10 +23,10 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from bench.streams.corpus import deliveries
 from sori.settings import load_settings
-from streams.collector import spare_state
-from streams.device_operator import DeviceOperator
-from streams.fetched import RawPartition
-from streams.policy import TimePolicy
+from streams.kafka.fetched import RawPartition
+from streams.operators.device import DeviceOperator
+from streams.state.policy import TimePolicy
+from streams.worker.gc_tuning import spare_state
 
 _PARTITIONS = 6
 _BATCH_BYTES = 100_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from bench.streams.corpus import Delivery
-from runtime.kafka import bounded, make_consumer, running
+from runtime.kafka.clients import bounded, make_consumer, running
 from sori.settings.kafka import KafkaSettings
 
 Counts = dict[tuple[object, ...], tuple[int, ...]]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from random import Random
 
 from simulator.attacks.tapping import LEAD_MS, Taps, taps
-from simulator.ground import Ground
-from simulator.order import in_order
+from simulator.event_order import in_order
 from simulator.plan import Attack, Device, Draft, Planted, Range
+from simulator.planting import Ground
 
 KIND = "geo_click_flood"
 RULE = "geo_click_burst"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from random import Random
 
 from simulator.attacks.staging import moments, staged
-from simulator.ground import Ground
 from simulator.ordinary import new_id, new_session
 from simulator.plan import Attack, Draft, Planted, Range
+from simulator.planting import Ground
 from sori.events import AUTHENTICATION, CLICK, IMPRESSION
 
 KIND = "device_farm"

@@ -10,10 +10,10 @@ from random import Random
 from simulator import humans
 from simulator.attacks.staging import by_device, moments, staged, viewers, whole
 from simulator.attacks.tapping import Taps, taps
-from simulator.ground import Ground
 from simulator.ordinary import new_id, new_session
 from simulator.places import EAST_ASIA, EUROPE, NORTH_AMERICA, SOUTH
 from simulator.plan import Draft, Planted, Range
+from simulator.planting import Ground
 from sori.events import AUTHENTICATION, CLICK, IMPRESSION
 
 

@@ -8,8 +8,8 @@ from random import Random
 
 from simulator.attacks.staging import moments, staged, viewers
 from simulator.attacks.tapping import Taps, taps
-from simulator.ground import IMPRESSION_SHARE, Ground
 from simulator.plan import Attack, Draft, Planted, Range
+from simulator.planting import IMPRESSION_SHARE, Ground
 
 KIND = "quiet_click_flood"
 RULE = "ctr_anomaly"

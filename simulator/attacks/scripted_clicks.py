@@ -8,9 +8,9 @@ from random import Random
 
 from simulator.attacks.staging import by_device, moments, staged, viewers, whole
 from simulator.attacks.tapping import LEAD_MS, Taps, taps
-from simulator.ground import Ground
 from simulator.ordinary import new_id, new_session
 from simulator.plan import Draft, Planted, Range
+from simulator.planting import Ground
 from simulator.world import Account
 from sori.events import CLICK, IMPRESSION
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from random import Random
 
-from simulator.ground import Ground
-from simulator.order import in_order
+from simulator.event_order import in_order
 from simulator.plan import Attack, Device, Draft, Planted, Range, Span
+from simulator.planting import Ground
 from simulator.world import Account
 
 

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 from sinks.batch import Headers, Record
-from sinks.inserts import ColumnarInsert
+from sinks.builders.inserts import ColumnarInsert
 from sori.errors import EventError
 from sori.events import decode
 from sori.identity import identity

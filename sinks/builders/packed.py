@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sinks.batch import Record
-from sinks.inserts import NdjsonInsert
+from sinks.builders.inserts import NdjsonInsert
 from sori.records import ROWS
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sinks.batch import Record
-from sinks.inserts import ColumnarInsert
+from sinks.builders.inserts import ColumnarInsert
 
 TABLE = "quarantine_in"
 _TEXT = {

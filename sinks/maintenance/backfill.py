@@ -8,7 +8,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from sinks.maintenance import Progress
-from sinks.recount import TABLES, backfill_sql
+from sinks.upkeep.recount import TABLES, backfill_sql
 from sori.errors import ConfigError
 from sori.settings import Settings
 

@@ -9,7 +9,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from sinks.maintenance import Progress
-from sinks.recount import CTR, DEVICES, Counted, Target, repair_sql
+from sinks.upkeep.recount import CTR, DEVICES, Counted, Target, repair_sql
 from sori.errors import ConfigError
 from sori.settings import Settings
 from sori.topics import DEVICE_WINDOWS, EVENTS, FRAUD_ALERTS, QUARANTINE, SESSION_RECORDS

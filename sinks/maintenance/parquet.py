@@ -14,9 +14,9 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from sinks.builders.events import COLUMNS
+from sinks.insert.writer import SETTINGS
 from sinks.maintenance import Progress
 from sinks.maintenance.backfill import backfill
-from sinks.writer import SETTINGS
 from sori.errors import ConfigError
 from sori.settings import Settings
 

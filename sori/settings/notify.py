@@ -2,8 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from sori.alerting.targets import Network, networks
 from sori.errors import ConfigError
-from sori.targets import Network, networks
 
 _DAY_S = 86_400.0
 

@@ -9,12 +9,12 @@ import orjson
 
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
-from streams.backtest.history import Batch, Facts
-from streams.backtest.schedule import Cutter
+from streams.backtest.flush_schedule import Cutter
+from streams.backtest.sources.history import Batch, Facts
 from streams.backtest.variants import DeviceVariants, let_pass
-from streams.checkpoint import Checkpoint, Pin
-from streams.output import Output
-from streams.policy import TimePolicy
+from streams.state.checkpoint import Checkpoint, Pin
+from streams.state.output import Output
+from streams.state.policy import TimePolicy
 
 #: Alert id to the newest state of the alert.
 Alerts = dict[str, dict[str, Any]]

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
 from streams.backtest.device_hop import Alerts, Emitted, keep
-from streams.backtest.history import Facts
-from streams.backtest.schedule import Sequencer
+from streams.backtest.flush_schedule import Sequencer
+from streams.backtest.sources.history import Facts
 from streams.backtest.variants import PlaceVariants, let_pass
-from streams.checkpoint import Checkpoint, Pin
-from streams.policy import TimePolicy
+from streams.state.checkpoint import Checkpoint, Pin
+from streams.state.policy import TimePolicy
 
 
 class PlaceHop:

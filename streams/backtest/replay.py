@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
 from streams.backtest.device_hop import Alerts, DeviceHop
-from streams.backtest.history import Batch, Facts, Mark
 from streams.backtest.place_hop import PlaceHop
-from streams.backtest.sharing import Shared
+from streams.backtest.shared_rules import Shared
+from streams.backtest.sources.history import Batch, Facts, Mark
 
 
 class Replay:

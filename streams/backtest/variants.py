@@ -9,18 +9,18 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sori.settings.rules import RulesSettings
-from streams.backtest.history import Entry
-from streams.backtest.judges import EveryDeviceRules, EveryPlaceRules
-from streams.checkpoint import Checkpoint
-from streams.device_operator import DeviceOperator
-from streams.episodes import EpisodeBook
-from streams.operator import PartitionOperator
-from streams.output import Output
-from streams.place_operator import PlaceOperator
-from streams.policy import EpisodePolicy, TimePolicy
-from streams.rules.bench import RuleBench
-from streams.rules.device_rules import DeviceRules
-from streams.rules.place_rules import PlaceRules
+from streams.alerts.episodes import EpisodeBook
+from streams.backtest.rule_sets import EveryDeviceRules, EveryPlaceRules
+from streams.backtest.sources.history import Entry
+from streams.operators.base import PartitionOperator
+from streams.operators.device import DeviceOperator
+from streams.operators.place import PlaceOperator
+from streams.rules.context import RuleBench
+from streams.rules.run_device_rules import DeviceRules
+from streams.rules.run_place_rules import PlaceRules
+from streams.state.checkpoint import Checkpoint
+from streams.state.output import Output
+from streams.state.policy import EpisodePolicy, TimePolicy
 
 R = TypeVar("R", DeviceRules, PlaceRules)
 

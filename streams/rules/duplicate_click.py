@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 from sori.settings.rules import DuplicateClick
-from streams.cells import Click
 from streams.rules.judgement import Judgement, guilty
+from streams.state.counters import Click
 
 NAME = "duplicate_click"
 TRAFFIC_CLASS: Literal["GIVT"] = "GIVT"

@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 import aiohttp
 from aiohttp import web
 
-from api.alerting import add_alerting
 from api.app import build_app
-from api.kafka_side import KafkaSide
-from api.live_data import LiveData
-from api.live_page import add_live_page
+from api.kafka.views import KafkaSide
+from api.live.data import LiveData
+from api.live.page import add_live_page
+from api.live.stage_probes import StageProbes
 from api.maintenance import add_maintenance
-from api.pool import EnginePool
-from api.stage_probes import StageProbes
+from api.query.pool import EnginePool
+from api.routes import add_alerting
 from runtime.http import serve
+from sori.alerting.tokens import encode, new_token
 from sori.settings import Settings, load_settings
 from sori.settings.kafka import KafkaSettings
-from sori.tokens import encode, new_token
-from tests.support.wait import wait_until
+from testkit.wait import wait_until
 
 
 class NoPool:

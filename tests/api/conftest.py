@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime import migrations
-from runtime.clickhouse import open_client
+from runtime.clickhouse import migrations
+from runtime.clickhouse.client import open_client
 from sori.settings import Settings, load_settings
 
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.access import is_loopback
-from api.alert_pages import alerts_sql
-from api.grants import RateLimit, authenticate
-from sori import tokens
-from sori.alert_filter import AlertFilter
-from sori.tokens import encode, new_token, split
+from api.alerts.pages import alerts_sql
+from api.auth.access import is_loopback
+from api.auth.grants import RateLimit, authenticate
+from sori.alerting import tokens
+from sori.alerting.filter import AlertFilter
+from sori.alerting.tokens import encode, new_token, split
+from testkit.alerts import SECRET
 from tests.api.alerting import api_running, settings_for
-from tests.support.alerts import SECRET
 
 #: (method, path, body): kind of token -> status. {own} is a subscription of acc_1, {other} one of acc_2.
 NONE, WRONG, READ, MANAGE, READ_ALL, ALL = "none", "wrong", "read acc_1", "manage acc_1", "read all", "manage all"

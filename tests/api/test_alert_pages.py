@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from api.pool import EnginePool
-from runtime import migrations
-from runtime.clickhouse import open_client, parse_dsn
-from sori.alert_filter import AlertFilter
-from sori.alerts import parse_alert
+from api.query.pool import EnginePool
+from runtime.clickhouse import migrations
+from runtime.clickhouse.client import open_client, parse_dsn
+from sori.alerting.alert import parse_alert
+from sori.alerting.filter import AlertFilter
 from sori.settings import Settings
+from testkit.alerts import alert
 from tests.api.alerting import api_running, settings_for
-from tests.support.alerts import alert
 
 NAMES = {"account": "accounts", "rule": "rules", "severity": "severities", "place": "places", "campaign": "campaigns"}
 FILTERS = [

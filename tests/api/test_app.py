@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from api.engine import HttpEngine, rows
-from api.reach import open_engine
+from api.query.engine import HttpEngine, rows
+from api.query.open_engine import open_engine
+from api.query.verification import verify
 from api.service import serving
-from api.verification import verify
 from sori.errors import QueryError, StorageUnavailable
 from sori.settings import Settings
 
@@ -130,7 +130,8 @@ async def test_many_queries_at_once_are_all_answered(http: aiohttp.ClientSession
 async def test_whoever_cannot_open_the_path_finds_the_api(url: str, filled: Settings) -> None:
     """This process holds the path; another one is led to the API by the note beside it."""
     code = (
-        "from pathlib import Path; from sori.settings import load_settings; from api.reach import open_engine;"
+        "from pathlib import Path; from sori.settings import load_settings;"
+        "from api.query.open_engine import open_engine;"
         f"engine = open_engine(load_settings(data_dir=Path({str(filled.data_dir)!r})));"
         "print(type(engine).__name__, engine.raw('SELECT 1', 'TSV'))"
     )

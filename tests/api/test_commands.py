@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from runtime.kafka import make_producer, running
+from runtime.kafka.clients import make_producer, running
 from sori import topics as registry
 from sori.settings.kafka import KafkaSettings
-from tests.support.records import event_record
-from tests.support.stage_process import StageProcess
-from tests.support.wait import wait_until
+from testkit.records import event_record
+from testkit.stage_process import StageProcess
+from testkit.wait import wait_until
 
 SPAN = ["--from", "2025-10-14", "--to", "2025-10-15"]
 
@@ -35,7 +35,7 @@ class Sori:
 
     async def __call__(self, *words: str, code: int = 0) -> str:
         """Run to the end; returns what it printed."""
-        command = [sys.executable, "-m", "sori.cli.main", *words]
+        command = [sys.executable, "-m", "cli.main", *words]
         done = await asyncio.to_thread(
             subprocess.run, command, env=self.env, capture_output=True, text=True, check=False
         )
@@ -132,7 +132,7 @@ async def test_maintenance_needs_the_token(sori: Sori, sinks: StageProcess) -> N
     import aiohttp
 
     from api.service import read_note
-    from runtime.clickhouse import parse_dsn
+    from runtime.clickhouse.client import parse_dsn
 
     note = read_note(parse_dsn(f"chdb://{Path(sori.env['SORI_DATA_DIR']) / 'clickhouse'}"))
     assert note is not None

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from runtime.clickhouse import open_client
-from sori.cli.explaining import filled, sparkline
-from sori.cli.main import build
+from cli.main import build
+from cli.shared.alert_view import filled, sparkline
+from runtime.clickhouse.client import open_client
 from sori.errors import QueryError
 from sori.settings import Settings
 from sori.settings.rules import RulesSettings
-from streams.rules.catalog import card
+from streams.rules.registry import card
 
 ALERT = "6f2c91d0-0000-5000-8000-000000000001"
 T0 = 1_760_419_500_000

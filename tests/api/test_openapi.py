@@ -15,8 +15,8 @@ from schemathesis import Case, GenerationMode
 
 from sori.settings import Settings
 from sori.settings.kafka import KafkaSettings
-from tests.support.stage_process import StageProcess
-from tests.support.wait import wait_until
+from testkit.stage_process import StageProcess
+from testkit.wait import wait_until
 
 _EXAMPLES = 20
 #: What a schema cannot say of a valid value: it was made by the server, or it has a meaning beyond its form.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.sql_guard import read_query
+from api.query.sql_guard import read_query
 from sori.errors import QueryError
 
 

@@ -7,11 +7,11 @@ import asyncio
 import orjson
 import pytest
 
-from api.alert_feed import AlertFeed, format_id, parse_id
-from runtime.alert_log import Entry
-from sori.alerts import parse_alert
+from api.kafka.feed import AlertFeed, format_id, parse_id
+from runtime.kafka.alert_log import Entry
+from sori.alerting.alert import parse_alert
+from testkit.alerts import alert, producing, publish
 from tests.api.alerting import api_running, settings_for, streaming
-from tests.support.alerts import alert, producing, publish
 
 
 def ids(events):

@@ -6,8 +6,8 @@ import pytest
 from aiokafka import TopicPartition
 
 from broker.group_lag import group_lags
-from runtime import kafka as clients
-from runtime.ports import free_port
+from runtime.kafka import clients
+from runtime.process.ports import free_port
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
 from sori.topics import EVENTS, LATE

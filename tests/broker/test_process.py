@@ -15,10 +15,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from broker.probe import answers
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
-from runtime.ports import free_port
+from runtime.process.ports import free_port
 from sori.errors import PrerequisiteError, StorageUnavailable
 from sori.settings.kafka import KafkaSettings
-from tests.support.wait import wait_until
+from testkit.wait import wait_until
 
 TOPIC = "sori.events"
 

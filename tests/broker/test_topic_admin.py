@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from broker.topic_admin import apply_topics, delete_topics, list_topics
-from runtime.ports import free_port
+from runtime.process.ports import free_port
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
 from sori.topics import EVENTS, TOPICS

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from sori.cli.main import build
+from cli.main import build
 from sori.errors import ConfigError
-from tests.support.history import scenario
+from testkit.history import scenario
 
 
 @pytest.fixture

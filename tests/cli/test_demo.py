@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import alive
-from tests.support.wait import wait_until
+from testkit.processes import alive
+from testkit.wait import wait_until
 
 pytestmark = pytest.mark.timeout(900)  # starts the whole pipeline
 
-COMMAND = [sys.executable, "-m", "sori.cli.main", "demo"]
+COMMAND = [sys.executable, "-m", "cli.main", "demo"]
 KEYS = {
     "accepted",
     "stored",

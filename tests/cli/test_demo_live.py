@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
-from sori.cli.demo.live import LiveView
-from sori.cli.demo.source import Snapshot
+from cli.demo.live import LiveView
+from cli.demo.source import Snapshot
 
 SNAPSHOT = Snapshot(
     events=1234,

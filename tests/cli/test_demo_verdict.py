@@ -5,8 +5,8 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from sori.cli.demo.truth import EventKey, Subject, Truth, read_truth
-from sori.cli.demo.verdict import Alert, judge
+from cli.demo.truth import EventKey, Subject, Truth, read_truth
+from cli.demo.verdict import Alert, judge
 
 DEVICE = Subject("ACC_1", "device", "dev-7")
 CITY = Subject("ACC_1", "place", "TR/Izmir/Izmir")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from runtime.ports import free_port
-from sori.cli.doctor import engines, machine
-from sori.cli.main import build
+from cli.doctor import engines, machine
+from cli.main import build
+from runtime.process.ports import free_port
 from sori.settings import load_settings
-from tests.support.listener import listening
+from testkit.listener import listening
 
 ADMIN_PORTS = ("STREAMS__ADMIN_PORT", "SINKS__ADMIN_PORT", "NOTIFY__ADMIN_PORT")
 PORTS = ("INGEST__PORT", "API__PORT", "BROKER__PORT", *ADMIN_PORTS)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from sori.cli.local.environment import child_environment
-from sori.cli.local.pipeline import LocalPipeline
+from cli.local.environment import child_environment
+from cli.local.pipeline import LocalPipeline
 from sori.errors import PrerequisiteError
 from sori.settings import load_settings
-from tests.support.listener import listening
+from testkit.listener import listening
 
 
 def test_overrides_become_settings_of_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 import orjson
 import pytest
 
-from runtime import migrations
-from runtime.clickhouse import open_client
+from runtime.clickhouse import migrations
+from runtime.clickhouse.client import open_client
 from sori.settings import load_settings
 from sori.settings.kafka import KafkaSettings
-from tests.support.alerts import Receiver, alert, producing, publish
-from tests.support.stage_process import StageProcess
-from tests.support.wait import wait_until
+from testkit.alerts import Receiver, alert, producing, publish
+from testkit.stage_process import StageProcess
+from testkit.wait import wait_until
 
 _LOCAL = {"SORI_NOTIFY__ALLOW_HTTP": "true", "SORI_NOTIFY__ALLOW_NETWORKS": "127.0.0.0/8"}
 
@@ -39,7 +39,7 @@ class Sori:
 
     async def __call__(self, *words: str, code: int = 0, kafka: bool = True) -> str:
         """Run to the end; returns what it printed, of which no line is longer than the terminal is wide."""
-        command = [sys.executable, "-m", "sori.cli.main", *words]
+        command = [sys.executable, "-m", "cli.main", *words]
         command += ["--bootstrap", self._bootstrap] if kafka else []
         done = await asyncio.to_thread(
             subprocess.run, command, env=self.env, capture_output=True, text=True, check=False

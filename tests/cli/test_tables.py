@@ -7,9 +7,9 @@ import io
 import pytest
 from rich.console import Console
 
-from sori.cli import cmd_alerts, cmd_ctr
-from sori.cli.cmd_ctr import By
-from sori.cli.columns import Column, fitting
+from cli.commands import alerts, ctr
+from cli.commands.ctr import By
+from cli.shared.columns import Column, fitting
 
 PLACE = {"country": "United States of America", "region": "California", "city": "San Francisco"}
 RATE = {"impressions": 1_234_567, "clicks": 45_678, "ctr": 0.037, "ctr_low": 0.0366, "ctr_high": 0.0374}
@@ -45,7 +45,7 @@ def headings(lines: list[str]) -> str:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_alerts_fit_and_keep_what_matters(width: int) -> None:
     """Who, what and how bad are there at any width; no line is longer than the terminal."""
-    lines = printed(cmd_alerts.show, [ALERT, {**ALERT, "subject": "d"}], width=width)
+    lines = printed(alerts.show, [ALERT, {**ALERT, "subject": "d"}], width=width)
     assert max(map(len, lines)) <= width
     for name in ("opened", "state", "severity", "rule", "subject"):
         assert name in headings(lines)
@@ -61,7 +61,7 @@ def test_alerts_fit_and_keep_what_matters(width: int) -> None:
 def test_rates_fit_and_keep_their_interval(by: By, width: int) -> None:
     """The rate and its interval never give way."""
     names = {"account_id": "acc_123456789", **(PLACE if by is By.PLACE else {"campaign_id": "cmp_" + "9" * 30})}
-    lines = printed(cmd_ctr.show, by, [{**names, **RATE}], width=width)
+    lines = printed(ctr.show, by, [{**names, **RATE}], width=width)
     assert max(map(len, lines)) <= width
     text = "\n".join(lines)
     assert "3.66% to 3.74%" in text
@@ -72,7 +72,7 @@ def test_rates_fit_and_keep_their_interval(by: By, width: int) -> None:
 @pytest.mark.parametrize("how", [{"terminal": False}, {"wide": True}])
 def test_pipes_and_wide_get_every_column_on_one_line(how: dict[str, bool]) -> None:
     """So that grep and awk see whole rows, and text that looks like markup stays text."""
-    lines = printed(cmd_alerts.show, [ALERT], width=80, **how)
+    lines = printed(alerts.show, [ALERT], width=80, **how)
     (row,) = [line for line in lines if "critical" in line]
     for part in ("acc_123456789", "click_without_impression", ALERT["subject"], "120", "1.4", "0:01:00"):
         assert part in row

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from sori.cli.cmd_topics import retention_text
-from sori.cli.main import build
+from cli.commands.topics import retention_text
+from cli.main import build
 from sori.settings.kafka import KafkaSettings
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from sori.cli.local.pipeline import STAGES
-from tests.support.processes import alive
-from tests.support.wait import wait_until
+from cli.local.pipeline import STAGES
+from testkit.processes import alive
+from testkit.wait import wait_until
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 SECRET = "kept-secret"
@@ -76,7 +76,7 @@ class Up:
 
 def sori() -> list[str]:
     """The command line."""
-    return [sys.executable, "-m", "sori.cli.main"]
+    return [sys.executable, "-m", "cli.main"]
 
 
 @contextmanager
@@ -165,7 +165,7 @@ async def test_without_a_secret_the_printed_commands_work_as_they_stand(tmp_path
 
 def test_a_taken_port_ends_it_with_a_remedy(tmp_path: Path) -> None:
     """Nothing starts; exit code 2; the message names the option."""
-    from tests.support.listener import listening
+    from testkit.listener import listening
 
     with listening() as port:
         command = [*sori(), "up", "--data-dir", str(tmp_path), "--port", str(port)]

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel
 
 from broker.jars import kafka_version
-from sori.cli.main import COMMANDS
+from cli.main import COMMANDS
 from sori.settings import Settings
 from sori.settings.root import PREFIX
 

@@ -7,13 +7,13 @@ from typing import get_args
 import orjson
 import pytest
 
-from ingest import admission
-from ingest.outcomes import Outcome, status_of
-from sinks.deadletter import REASON
+from ingest.admission.admit import admit
+from ingest.admission.outcomes import Outcome, status_of
+from sinks.insert.dead_letters import REASON
 from sori import records
 from sori.metrics import all_specs
 from sori.topics import TOPICS
-from streams.alerts import Finding, Severity, State, Subject, alert_output
+from streams.alerts.record import Finding, Severity, State, Subject, alert_output
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -60,7 +60,7 @@ def test_every_header_of_an_event_is_explained():
 
 def test_every_quarantine_reason_of_ingest_and_sinks_is_explained():
     """So that whoever finds one can look it up."""
-    reasons = [admission.NOT_JSON, admission.SCHEMA, admission.UNKNOWN_EVENT, admission.CLOCK_SKEW, REASON.decode()]
+    reasons = [admit.NOT_JSON, admit.SCHEMA, admit.UNKNOWN_EVENT, admit.CLOCK_SKEW, REASON.decode()]
     assert all(f"| `{reason}` |" in EVENTS for reason in reasons)
 
 

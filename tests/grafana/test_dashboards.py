@@ -15,8 +15,8 @@ from clickhouse_connect.driver.client import Client
 from deploy.grafana import macros
 from deploy.grafana.builder.generate import generated
 from deploy.grafana.builder.parts import ALL, CLICKHOUSE, DASHBOARDS, PROMETHEUS
-from runtime.clickhouse import open_client
-from tests.page.data import add_alert, fill
+from runtime.clickhouse.client import open_client
+from testkit.live_page_data import add_alert, fill
 
 PROVISIONING = Path(__file__).parents[2] / "deploy/grafana/provisioning"
 FILES = generated()

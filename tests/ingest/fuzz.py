@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from sori.signature import HmacSha256
-from tests.ingest.running import PATH, SECRET
-from tests.support.records import body
+from testkit.records import body
+from testkit.running_ingress import PATH, SECRET
 
 
 @dataclass(frozen=True)

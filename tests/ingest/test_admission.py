@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.admission import Admitted, Refused, Rules, admit
-from ingest.endpoints import Endpoint, make_secret, make_table
-from ingest.outcomes import Outcome
+from ingest.admission.admit import Admitted, Refused, Rules, admit
+from ingest.admission.endpoints import Endpoint, make_secret, make_table
+from ingest.admission.outcomes import Outcome
 from sori.records import parse_headers
 from sori.signature import HmacSha256
-from tests.support.records import body
+from testkit.records import body
 
 NOW = 1_760_419_513_000
 SIGNED = Endpoint(

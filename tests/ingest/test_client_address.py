@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.client_address import client_address, parse_networks
+from ingest.http.client_address import client_address, parse_networks
 from sori.errors import ConfigError
 
 TRUSTED = parse_networks("10.0.0.0/8, 192.168.1.1")

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.committer import MAX_GROUP_BYTES, MAX_GROUP_RECORDS, Committer
-from ingest.drain import Drain
-from ingest.outcomes import Outcome
-from ingest.record import Record
+from ingest.admission.outcomes import Outcome
+from ingest.admission.record import Record
+from ingest.storage.group_commit import MAX_GROUP_BYTES, MAX_GROUP_RECORDS, Committer
+from ingest.storage.spool_drain import Drain
 from sori.errors import StorageUnavailable
-from tests.ingest.running import SteeredLog
-from tests.support.wait import wait_until
+from testkit.running_ingress import SteeredLog
+from testkit.wait import wait_until
 
 
 class MemorySpool:

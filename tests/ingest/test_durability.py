@@ -6,9 +6,9 @@ import asyncio
 import time
 from pathlib import Path
 
-from tests.ingest.running import SteeredLog, running
-from tests.support.records import body
-from tests.support.wait import wait_until
+from testkit.records import body
+from testkit.running_ingress import SteeredLog, running
+from testkit.wait import wait_until
 
 
 def ids(log: SteeredLog) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.endpoints import describe, load_endpoints
+from ingest.admission.endpoints import describe, load_endpoints
 from sori.errors import ConfigError
 from sori.settings.ingest import IngestSettings
 

@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 from rich.console import Console
 
-from tests.ingest.faults.rig import Rig, Verdict, rig
-from tests.ingest.faults.scenarios import SCENARIOS
-from tests.ingest.faults.table import table
+from testkit.ingest_faults.rig import Rig, Verdict, rig
+from testkit.ingest_faults.scenarios import SCENARIOS
+from testkit.ingest_faults.table import table
 
 #: Long enough to be felt everywhere; `python -m bench.ingest_faults` runs the minute-long ones.
 OUTAGE_S = 4.0

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ingest import tls
-from ingest.exposition import merge
-from ingest.watch import Reloader
+from ingest.http import tls
+from ingest.process.merge_metrics import merge
+from ingest.process.reload import Reloader
 from sori.errors import ConfigError
 
 

@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+from testkit.running_ingress import Running, running
 from tests.ingest import fuzz
-from tests.ingest.running import Running, running
 
 #: 100_000 in the full run (SORI_TEST_FUZZ=100000), enough of every kind here.
 REQUESTS = int(os.environ.get("SORI_TEST_FUZZ", "3000"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.gate import AccountLabels, TokenBuckets
+from ingest.admission.limits import AccountLabels, TokenBuckets
 
 
 def test_without_a_rate_everything_passes() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from sori.records import parse_headers
-from tests.ingest.running import PATH, SECRET, SteeredLog, running
-from tests.support.records import body
-from tests.support.wait import wait_until
+from testkit.records import body
+from testkit.running_ingress import PATH, SECRET, SteeredLog, running
+from testkit.wait import wait_until
 
 
 async def test_a_good_delivery_gets_200_only_after_it_is_stored(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.inflate import NotReadable, TooLarge, encoding_of, inflate, is_json
+from ingest.http.content_coding import NotReadable, TooLarge, encoding_of, inflate, is_json
 
 
 def raw_deflate(data: bytes) -> bytes:

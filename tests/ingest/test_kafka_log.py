@@ -14,9 +14,9 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
-from ingest.kafka_log import KafkaLog, RecordsRejected
-from ingest.record import Record
-from runtime.kafka import bounded, make_consumer, make_producer, running, start
+from ingest.admission.record import Record
+from ingest.storage.kafka_writer import KafkaLog, RecordsRejected
+from runtime.kafka.clients import bounded, make_consumer, make_producer, running, start
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
 from sori.topics import EVENTS

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.keyed_hmac import KeyedHmacSha256
+from ingest.admission.prepared_hmac import KeyedHmacSha256
 from sori.errors import SignatureError
 from sori.signature import HmacSha256, Secret
 

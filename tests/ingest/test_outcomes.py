@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from ingest.outcomes import ANSWERS, Outcome, Protocol, status_of
-from ingest.problems import problem, success
+from ingest.admission.outcomes import ANSWERS, Outcome, Protocol, status_of
+from ingest.http.problem_details import problem, success
 
 
 def split(raw: bytes) -> tuple[str, dict[str, str], bytes]:

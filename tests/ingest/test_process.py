@@ -16,17 +16,17 @@ from pathlib import Path
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from runtime.kafka import make_consumer, running
-from runtime.ports import free_port
+from runtime.kafka.clients import make_consumer, running
+from runtime.process.ports import free_port
 from sori.records import parse_headers
 from sori.settings.kafka import KafkaSettings
 from sori.signature import HmacSha256
 from sori.topics import EVENTS
-from tests.ingest.faults.rig import answers
+from testkit.ingest_faults.rig import answers
+from testkit.records import body
+from testkit.stage_process import StageProcess
+from testkit.wait import wait_until
 from tests.ingest.test_files import certificate
-from tests.support.records import body
-from tests.support.stage_process import StageProcess
-from tests.support.wait import wait_until
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 SECRET = "s3cret"
@@ -75,7 +75,7 @@ def cli(kafka: KafkaSettings, *words: str, env: Mapping[str, str] | None = None)
     import os
 
     settings = {"SORI_KAFKA__BOOTSTRAP": kafka.bootstrap, "SORI_KAFKA__TOPIC_PREFIX": kafka.topic_prefix}
-    command = [sys.executable, "-m", "sori.cli.main", *words]
+    command = [sys.executable, "-m", "cli.main", *words]
     all_env = {**os.environ, **settings, "SORI_INGEST__SECRET_KEYS": SECRET, **(env or {})}
     return subprocess.run(command, check=False, capture_output=True, text=True, env=all_env)
 
@@ -197,7 +197,7 @@ def test_a_wrong_setting_is_one_clear_line_and_exit_code_2(tmp_path: Path) -> No
 
 
 def test_a_port_that_is_taken_is_named_with_its_remedy(tmp_path: Path) -> None:
-    from tests.support.listener import listening
+    from testkit.listener import listening
 
     with listening() as port:
         for workers in ("1", "2"):

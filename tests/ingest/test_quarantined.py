@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
-from ingest.admission import CLOCK_SKEW, Admitted, Refused, Rules, admit
-from ingest.endpoints import Endpoint, make_secret, make_table
-from ingest.quarantine_record import quarantine_record
-from ingest.quarantined import Held, Stored, fold, held_id, marker, readmit
-from ingest.record import Record
+from ingest.admission.admit import CLOCK_SKEW, Admitted, Refused, Rules, admit
+from ingest.admission.endpoints import Endpoint, make_secret, make_table
+from ingest.admission.record import Record
+from ingest.quarantine.held import Held, Stored, fold, held_id, marker, readmit
+from ingest.quarantine.record import quarantine_record
 from sori.records import parse_headers
 from sori.signature import HmacSha256
-from tests.support.records import body
+from testkit.records import body
 
 ENDPOINT = Endpoint("acme", "/webhooks/acme", frozenset({"acc_1"}), (make_secret("", "s"),))
 RULES = Rules(make_table([ENDPOINT]), HmacSha256(), "t.events", 300_000)

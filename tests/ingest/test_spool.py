@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.admission.record import Record
 from ingest.file_lock import Locked
-from ingest.record import Record
-from ingest.spool_file import SpoolFile
-from ingest.spool_policy import SpoolLimits, SpoolStatus, why_full
-from ingest.spool_store import SpoolStore
+from ingest.storage.spool.file import SpoolFile
+from ingest.storage.spool.limits import SpoolLimits, SpoolStatus, why_full
+from ingest.storage.spool.store import SpoolStore
 from sori.errors import StorageUnavailable
 
 LIMITS = SpoolLimits(10_000_000, 3_600_000, 0)
@@ -93,8 +93,8 @@ def test_an_empty_spool_leaves_no_file_behind(tmp_path: Path) -> None:
 
 def test_a_living_process_keeps_its_file_and_a_dead_one_leaves_it_to_others(tmp_path: Path) -> None:
     code = (
-        "import sys, os, signal; from pathlib import Path; from ingest.spool_store import SpoolStore;"
-        "from ingest.spool_policy import SpoolLimits; from ingest.record import Record;"
+        "import sys, os, signal; from pathlib import Path; from ingest.storage.spool.store import SpoolStore;"
+        "from ingest.storage.spool.limits import SpoolLimits; from ingest.admission.record import Record;"
         "s = SpoolStore(Path(sys.argv[1]), SpoolLimits(10**9, 10**9, 0));"
         "s.append([Record('t', b'k', b'v', 1, [('identity', b'7')])]); print('written', flush=True); sys.stdin.read()"
     )

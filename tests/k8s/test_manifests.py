@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from sori.cli.main import COMMANDS
+from cli.main import COMMANDS
 from sori.settings import Settings
 from sori.settings.root import PREFIX
 from sori.topics import EVENTS

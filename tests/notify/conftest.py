@@ -11,7 +11,7 @@ import pytest
 from notify.service import NotifyService
 from sori.settings import Settings, load_settings
 from sori.settings.kafka import KafkaSettings
-from tests.support.wait import wait_until
+from testkit.wait import wait_until
 
 LOCAL = {"allow_http": True, "allow_networks": "127.0.0.0/8", "admin_port": 0}
 Running = Callable[..., AbstractAsyncContextManager[NotifyService]]

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from notify.policy import Outcome, parse_retry_after
-from tests.notify.simulation import DOWN, OK, Simulation, policy
+from notify.retry_policy import Outcome, parse_retry_after
+from testkit.receivers import DOWN, OK, Simulation, policy
 
 HOUR, DAY = 3600.0, 86_400.0
 

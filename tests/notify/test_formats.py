@@ -7,7 +7,7 @@ import pytest
 
 from notify import formats
 from notify.formats import MOST_BYTES, body_of
-from tests.support.alerts import alert
+from testkit.alerts import alert
 
 NOW = "2026-11-24T14:50:02.284Z"
 

@@ -9,13 +9,13 @@ import time
 import orjson
 from aiohttp import web
 
-from runtime import kafka as clients
-from sori.alert_filter import AlertFilter
+from runtime.kafka import clients
+from sori.alerting.filter import AlertFilter
 from sori.topics import DELIVERY_ATTEMPTS
+from testkit.alerts import Receiver, alert, producing, publish, subscribe, subscription
+from testkit.stage_process import StageProcess
+from testkit.wait import wait_until
 from tests.notify.conftest import LOCAL
-from tests.support.alerts import Receiver, alert, producing, publish, subscribe, subscription
-from tests.support.stage_process import StageProcess
-from tests.support.wait import wait_until
 
 
 def ids_of(alerts):

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from sori.alerting.standard_webhooks import new_secret, secret_bytes, signed_headers
 from sori.errors import ConfigError
-from sori.standard_webhooks import new_secret, secret_bytes, signed_headers
-from tests.support.alerts import subscription
+from testkit.alerts import subscription
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ from aiohttp.abc import AbstractResolver
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notify.connector import open_session
+from notify.guarded_connector import open_session
 from notify.sender import Sender
+from sori.alerting.targets import check_url, may_connect, networks
 from sori.errors import ConfigError
 from sori.settings.notify import NotifySettings
-from sori.targets import check_url, may_connect, networks
-from tests.support.alerts import Receiver, subscription
+from testkit.alerts import Receiver, subscription
 
 FORBIDDEN = [
     "0.0.0.0",

@@ -11,10 +11,10 @@ import pytest
 from aiohttp import web
 from clickhouse_connect.driver.client import Client
 
-from runtime.clickhouse import open_client
+from runtime.clickhouse.client import open_client
 from runtime.http import add_admin_routes, serve
 from sori.settings import load_settings
-from tests.page.data import fill
+from testkit.live_page_data import fill
 
 _FLAGS = [
     "--headless",

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.page.data import add_alert
-from tests.support.wait import wait_until
+from testkit.live_page_data import add_alert
+from testkit.wait import wait_until
 
 PICTURES = Path(__file__).parents[2] / "docs/pictures"
 pytestmark = pytest.mark.timeout(300)

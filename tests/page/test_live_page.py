@@ -5,8 +5,8 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from api.live_page import PAGE, chart_library
-from api.stage_probes import StageProbes, stage_urls
+from api.live.page import PAGE, chart_library
+from api.live.stage_probes import StageProbes, stage_urls
 from sori.errors import ConfigError
 from sori.settings import load_settings
 
@@ -23,7 +23,7 @@ async def test_the_page_forbids_what_it_does_not_need(served) -> None:
         assert "<script>" not in await answer.text()
         async with client.get(f"{served.url}/", headers={"If-None-Match": tag}) as again:
             assert again.status == 304
-        async with client.get(f"{served.url}/page/..%2Flive_page.py") as outside:
+        async with client.get(f"{served.url}/page/..%2Fpage.py") as outside:
             assert outside.status == 404
 
 

@@ -15,12 +15,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from runtime.ports import free_port
-from sori.cli.local.pipeline import STAGES, LocalPipeline
+from cli.local.pipeline import STAGES, LocalPipeline
+from runtime.process.ports import free_port
 from sori.settings.kafka import KafkaSettings
 from sori.signature import HmacSha256
+from testkit.wait import wait_until
 from tests.prometheus.test_rules import FOLDER, RULES
-from tests.support.wait import wait_until
 
 SAMPLE = Path(__file__).parents[1] / "samples/click.json"
 BOARDS = Path(__file__).parents[2] / "deploy/grafana/provisioning/dashboards/json"

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from runtime.http import admin_server, always_ready, serve
-from runtime.ports import free_port, require_free
+from runtime.process.ports import free_port, require_free
 from sori.errors import PrerequisiteError
 
 

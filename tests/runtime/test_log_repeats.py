@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from runtime.log_repeats import RepeatFilter
+from runtime.telemetry.log_repeats import RepeatFilter
 
 
 class Clock:

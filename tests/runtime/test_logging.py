@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import logging, structlog
-from runtime.logging import adopt_library_loggers, configure_logging
+from runtime.telemetry.logging import adopt_library_loggers, configure_logging
 from sori.settings.log import LogSettings
 early = structlog.get_logger("early")
 library = logging.getLogger("faust.worker")

@@ -7,7 +7,7 @@ import re
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from runtime import metrics
+from runtime.telemetry import metrics
 from sori.metrics import MetricSpec, all_specs
 
 BUILDERS = {"counter": metrics.counter, "gauge": metrics.gauge, "histogram": metrics.histogram}

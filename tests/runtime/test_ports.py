@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime import ports
-from runtime.ports import LOOPBACK, free_port, free_ports, is_free
+from runtime.process import ports
+from runtime.process.ports import LOOPBACK, free_port, free_ports, is_free
 
 RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 

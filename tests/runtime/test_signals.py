@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.signals import stop_event
+from runtime.process.signals import stop_event
 
 ROOT = Path(__file__).parents[2]
 

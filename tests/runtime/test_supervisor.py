@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from runtime.backoff import Backoff
-from runtime.supervisor import ChildState, ProcessChild, Supervisor
+from runtime.process.supervisor import ChildState, ProcessChild, Supervisor
 from sori.errors import StorageUnavailable
-from tests.support.processes import alive
-from tests.support.wait import wait_until
+from testkit.processes import alive
+from testkit.wait import wait_until
 
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 

@@ -10,18 +10,18 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from runtime import tracing
-from runtime.tracing import open_tracing
-from sori.cli.local.pipeline import LocalPipeline
+from cli.local.pipeline import LocalPipeline
+from runtime.telemetry import tracing
+from runtime.telemetry.tracing import open_tracing
 from sori.errors import PrerequisiteError
 from sori.settings.traces import TracesSettings
-from tests.support.collector import Collector, collecting
-from tests.support.wait import wait_until
+from testkit.collector import Collector, collecting
+from testkit.wait import wait_until
 
 SAMPLE = Path(__file__).parents[1] / "samples/click.json"
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
-STAGES = ("ingest.wiring", "streams.app", "sinks.service", "api.service", "notify.service", "sori.cli.main")
+STAGES = ("ingest.wiring", "streams.app", "sinks.service", "api.service", "notify.service", "cli.main")
 
 
 def test_off_means_not_imported() -> None:

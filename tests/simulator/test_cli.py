@@ -8,8 +8,8 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from cli.main import build
 from simulator.scenarios import SCENARIOS
-from sori.cli.main import build
 from sori.errors import ConfigError
 from sori.signature import HmacSha256, Secret
 
@@ -18,7 +18,7 @@ BODY = b'{"event": "authentication"}\n'
 
 async def sori(*arguments: str, **environment: str):
     """Start the command in a process of its own, as from a shell."""
-    command = (sys.executable, "-m", "sori.cli.main", *arguments)
+    command = (sys.executable, "-m", "cli.main", *arguments)
     pipe = asyncio.subprocess.PIPE
     return await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment or None)
 

@@ -8,9 +8,9 @@ import aiohttp
 import orjson
 import pytest
 
-from simulator.courier import Courier, Delivery, Status, stamped
 from simulator.retries import RetryPolicy
 from simulator.routing import Category, Routes, Subscriptions
+from simulator.sender import Courier, Delivery, Status, stamped
 from sori.signature import HEADER, HmacSha256, Secret
 
 SECRET = b"s3cret"

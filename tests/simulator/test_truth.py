@@ -7,10 +7,10 @@ from collections import Counter
 import orjson
 import pytest
 
-from simulator.courier import Delivery, Status
 from simulator.retries import RetryPolicy
 from simulator.routing import Category, Routes, Subscriptions
 from simulator.scenarios import SCENARIOS
+from simulator.sender import Delivery, Status
 from simulator.server import Run, Sender
 from simulator.traffic import plan
 from simulator.truth import TruthFile
@@ -171,6 +171,6 @@ async def test_a_bug_in_the_sender_is_not_swallowed(receive, monkeypatch):
     async def broken(*_args):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("simulator.courier.Courier.deliver", broken)
+    monkeypatch.setattr("simulator.sender.Courier.deliver", broken)
     with pytest.raises(ExceptionGroup):
         await run_of(receiver.url)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from runtime import migrations
-from runtime.clickhouse import open_client, parse_dsn
-from tests.support.clickhouse_fixtures import chdb_dsn, chdb_with_schema, clickhouse_server, dsn
+from runtime.clickhouse import migrations
+from runtime.clickhouse.client import open_client, parse_dsn
+from testkit.clickhouse_fixtures import chdb_dsn, chdb_with_schema, clickhouse_server, dsn
 
 __all__ = ["chdb_dsn", "chdb_with_schema", "clickhouse_server", "client", "dsn"]
 

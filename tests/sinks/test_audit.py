@@ -8,8 +8,8 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from sinks.builders import events, packed
-from sinks.writer import Writer
-from tests.support.records import FakeRecord, event_record
+from sinks.insert.writer import Writer
+from testkit.records import FakeRecord, event_record
 
 
 def login(number: int, at: str, device: str, session: str | None) -> FakeRecord:

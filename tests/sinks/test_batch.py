@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinks.batch import MAX_PARTITIONS, Collector, Ranges, make_batch
-from tests.support.records import FakeRecord
+from testkit.records import FakeRecord
 
 spans = st.dictionaries(
     st.integers(0, 500),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.bisect import store_the_good
-from sinks.failures import Rejected, SchemaDrift, Unavailable, classify
+from sinks.insert.bisect import store_the_good
+from sinks.insert.failures import Rejected, SchemaDrift, Unavailable, classify
 
 
 @given(st.lists(st.booleans(), max_size=80))

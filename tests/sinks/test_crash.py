@@ -6,17 +6,17 @@ import asyncio
 import json
 from pathlib import Path
 
-from api.engine import HttpEngine
+from api.query.engine import HttpEngine
 from api.service import noted_url
-from runtime import migrations
-from runtime.clickhouse import open_client, parse_dsn
-from runtime.kafka import make_producer, running
+from runtime.clickhouse import migrations
+from runtime.clickhouse.client import open_client, parse_dsn
+from runtime.kafka.clients import make_producer, running
 from sori import topics as registry
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
-from tests.support.records import event_record
-from tests.support.stage_process import StageProcess
-from tests.support.wait import wait_until
+from testkit.records import event_record
+from testkit.stage_process import StageProcess
+from testkit.wait import wait_until
 
 KILLS = 6
 

@@ -11,8 +11,8 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime import migrations
-from runtime.clickhouse import open_client
+from runtime.clickhouse import migrations
+from runtime.clickhouse.client import open_client
 from sinks.builders.events import COLUMNS
 from sori.events import parse_time_ms
 

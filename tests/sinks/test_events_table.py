@@ -11,15 +11,15 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime import migrations
-from runtime.clickhouse import open_client
+from runtime.clickhouse import migrations
+from runtime.clickhouse.client import open_client
 from sinks.builders import events
-from sinks.writer import Writer
+from sinks.insert.writer import Writer
 from sori.errors import EventError
 from sori.events import decode
 from sori.identity import identity
 from sori.records import event_headers
-from tests.support.records import FakeRecord, body, event_record
+from testkit.records import FakeRecord, body, event_record
 
 
 @pytest.fixture(scope="module")

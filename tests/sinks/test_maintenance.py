@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from api.verification import verify
+from api.query.verification import verify
 from sinks.builders import events, packed, quarantine
+from sinks.insert.writer import Writer
 from sinks.maintenance.tasks import TASKS
-from sinks.writer import Writer
 from sori.errors import ConfigError
 from sori.settings import load_settings
-from tests.support.records import FakeRecord, event_record
+from testkit.records import FakeRecord, event_record
 
 RECEIVED = 1_760_419_513
 

@@ -6,12 +6,12 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.ctypes import data_conv
 
-from runtime.clickhouse import open_client
+from runtime.clickhouse.client import open_client
 from sinks.builders import events, packed
-from sinks.inserts import ColumnarInsert
-from sinks.native import encode_block
-from sinks.writer import Writer
-from tests.support.records import FakeRecord, event_record
+from sinks.builders.inserts import ColumnarInsert
+from sinks.insert.native import encode_block
+from sinks.insert.writer import Writer
+from testkit.records import FakeRecord, event_record
 
 COLUMNS = {
     "s": ("String", [b"", b"\x00\xff", b"x" * 127, b"y" * 128, b"z" * 70_000]),

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 from clickhouse_connect.driver.client import Client
 
-from runtime.kafka import make_producer, running
+from runtime.kafka.clients import make_producer, running
 from sori import topics as registry
 from sori.records import event_headers
 from sori.settings.kafka import KafkaSettings
-from tests.support.records import event_record
-from tests.support.sinks import produce, settings_for, sinks_running
-from tests.support.wait import wait_until
+from testkit.records import event_record
+from testkit.sinks import produce, settings_for, sinks_running
+from testkit.wait import wait_until
 
 
 def impression(number: int, **changes: object) -> bytes:

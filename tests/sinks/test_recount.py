@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from api.engine import Row
-from api.verification import verify
+from api.query.engine import Row
+from api.query.verification import verify
 from sinks.builders import events, packed
-from sinks.recount import TABLES, Target, backfill_sql, pending_sql, repair_sql
-from sinks.writer import Writer
-from tests.support.records import FakeRecord, event_record
+from sinks.insert.writer import Writer
+from sinks.upkeep.recount import TABLES, Target, backfill_sql, pending_sql, repair_sql
+from testkit.records import FakeRecord, event_record
 
 MINUTE = 1_760_419_500  # 2025-10-14T05:25:00Z
 

@@ -6,11 +6,11 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from pydantic import ValidationError
 
-from runtime import retention
+from runtime.clickhouse import retention
 from sinks.builders import events
-from sinks.writer import Writer
+from sinks.insert.writer import Writer
 from sori.settings.clickhouse import ClickHouseSettings
-from tests.support.records import event_record
+from testkit.records import event_record
 
 
 def test_settings_become_ttls_and_go_again(client: Client) -> None:

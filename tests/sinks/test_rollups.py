@@ -10,9 +10,9 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from sinks.builders import events, packed
-from sinks.rollups import Roller
-from sinks.writer import Writer
-from tests.support.records import FakeRecord, event_record
+from sinks.insert.writer import Writer
+from sinks.upkeep.rollups import Roller
+from testkit.records import FakeRecord, event_record
 
 MINUTE = 1_760_419_500  # 2025-10-14T05:25:00Z
 LEVELS = {"5m": 300, "1h": 3600, "1d": 86_400}

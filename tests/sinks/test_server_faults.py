@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from runtime import migrations
-from runtime.clickhouse import open_client
-from runtime.kafka import make_producer, running
+from runtime.clickhouse import migrations
+from runtime.clickhouse.client import open_client
+from runtime.kafka.clients import make_producer, running
 from sori import topics as registry
 from sori.settings import Settings
 from sori.settings.kafka import KafkaSettings
-from tests.support.clickhouse_http import FAULTS
-from tests.support.clickhouse_server import ClickHouseServer
-from tests.support.records import event_record
-from tests.support.sinks import settings_for, sinks_running
-from tests.support.stage_process import StageProcess
-from tests.support.wait import wait_until
+from testkit.clickhouse_http import FAULTS
+from testkit.clickhouse_server import ClickHouseServer
+from testkit.records import event_record
+from testkit.sinks import settings_for, sinks_running
+from testkit.stage_process import StageProcess
+from testkit.wait import wait_until
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sinks.sessions import read_records, to_row
+from sinks.maintenance.sessions import read_records, to_row
 from sori.errors import InvalidEvent
 
 

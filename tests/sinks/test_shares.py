@@ -8,19 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from runtime.clickhouse import open_client
-from sinks import shares
+from runtime.clickhouse.client import open_client
 from sinks.batch import Batch, make_batch
-from sinks.deadletter import DeadLetters
-from sinks.failures import Unavailable
-from sinks.inserts import Insert
-from sinks.shares import cut
+from sinks.builders.inserts import Insert
+from sinks.insert import slices
+from sinks.insert.dead_letters import DeadLetters
+from sinks.insert.failures import Unavailable
+from sinks.insert.slices import cut
+from sinks.insert.store import Store
+from sinks.insert.writer import Writer
 from sinks.specs import sink_specs
-from sinks.store import Store
-from sinks.writer import Writer
 from sori.settings.kafka import KafkaSettings
 from sori.settings.sinks import SinksSettings
-from tests.support.records import event_record
+from testkit.records import event_record
 
 SETTINGS = SinksSettings(backoff_min_s=0.01, backoff_max_s=0.02)
 
@@ -32,7 +32,7 @@ def a_batch(rows: int) -> Batch:
 
 @pytest.fixture(autouse=True)
 def _small_shares(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shares, "LEAST_ROWS", 10)
+    monkeypatch.setattr(slices, "LEAST_ROWS", 10)
 
 
 class Flaky(Writer):

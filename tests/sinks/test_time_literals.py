@@ -12,8 +12,8 @@ from clickhouse_connect.driver.client import Client
 
 from bench.queries.questions import QUESTIONS
 from sinks.builders import events
-from sinks.writer import Writer
-from tests.support.records import event_record
+from sinks.insert.writer import Writer
+from testkit.records import event_record
 
 ROOT = Path(__file__).parents[2]
 #: Columns of milliseconds, strictly compared with something of seconds.

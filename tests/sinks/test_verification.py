@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from api.verification import verify
+from api.query.verification import verify
 from sinks.builders import events
-from sinks.writer import Writer
-from tests.support.records import event_record
+from sinks.insert.writer import Writer
+from testkit.records import event_record
 
 
 @pytest.mark.parametrize(

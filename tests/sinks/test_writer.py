@@ -10,9 +10,9 @@ from clickhouse_connect.driver.client import Client
 
 from sinks.batch import make_batch
 from sinks.builders import events, packed, quarantine
-from sinks.failures import Rejected, SchemaDrift
-from sinks.writer import Writer
-from tests.support.records import FakeRecord, event_record
+from sinks.insert.failures import Rejected, SchemaDrift
+from sinks.insert.writer import Writer
+from testkit.records import FakeRecord, event_record
 
 
 def physical(client: Client, table: str) -> int:

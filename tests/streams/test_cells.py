@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.cells import DeviceCell
+from streams.state.counters import DeviceCell
 
 
 @given(st.lists(st.sampled_from(["", "a", "b", "c"])))

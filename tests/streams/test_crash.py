@@ -9,9 +9,9 @@ from bench.chaos.run import Plan, run
 from sori.settings import load_settings
 from sori.settings.kafka import KafkaSettings
 from sori.topics import EVENTS
-from streams.checkpoint import Checkpoint
-from streams.kafka_calls import read_committed
-from tests.support.wait import wait_until
+from streams.kafka.calls import read_committed
+from streams.state.checkpoint import Checkpoint
+from testkit.wait import wait_until
 
 #: `zombie`: frozen for longer than the session timeout, then woken.
 SCRIPT = ("kill -9", "zombie", "leave", "kill -9", "join", "kill -9")

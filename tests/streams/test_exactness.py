@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from sori.records import event_headers
 from sori.settings.rules import RulesSettings
 from sori.topics import FRAUD_ALERTS
-from streams.alerts import iso
-from streams.checkpoint import Checkpoint
-from streams.device_operator import DeviceOperator
-from streams.operator import PartitionOperator
-from streams.panes import AccountWindow
-from streams.place_operator import PlaceOperator
-from streams.policy import TimePolicy
+from streams.alerts.record import iso
+from streams.operators.base import PartitionOperator
+from streams.operators.device import DeviceOperator
+from streams.operators.place import PlaceOperator
+from streams.state.checkpoint import Checkpoint
+from streams.state.device_panes import AccountWindow
+from streams.state.policy import TimePolicy
 
 T0 = 1_760_419_200_000
 POLICY = TimePolicy(pane_ms=10_000, window_ms=30_000, lateness_ms=100_000, max_skew_ms=60_000)

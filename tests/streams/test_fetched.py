@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.topics import CTR_WINDOWS
-from streams import output
-from streams.fetched import FetchedRecords, RawPartition, RawResults
-from streams.output import pack, pack_lines
+from streams.kafka.fetched import FetchedRecords, RawPartition, RawResults
+from streams.state import output
+from streams.state.output import pack, pack_lines
 
 TP = TopicPartition("events", 0)
 

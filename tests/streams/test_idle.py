@@ -9,27 +9,27 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.kafka import make_producer, running
+from runtime.kafka.clients import make_producer, running
 from sori.records import event_headers
 from sori.settings import load_settings
 from sori.settings.kafka import KafkaSettings
 from sori.settings.rules import RulesSettings
 from sori.topics import EVENTS, FRAUD_ALERTS
-from streams.alerts import iso
-from streams.batches import Batch, RecordList
-from streams.checkpoint import Checkpoint, Pin, Tick
-from streams.device_operator import DeviceOperator
-from streams.idle import Silence
-from streams.kafka_calls import read_committed
-from streams.operator import Due
-from streams.output import Output
-from streams.policy import TimePolicy
-from streams.slot import Hop
-from streams.worker import StreamWorker
-from tests.support.records import FakeRecord, body, event_record
-from tests.support.stage_process import StageProcess
-from tests.support.upserts import UpsertTables
-from tests.support.wait import wait_until
+from streams.alerts.record import iso
+from streams.kafka.batches import Batch, RecordList
+from streams.kafka.calls import read_committed
+from streams.operators.base import Due
+from streams.operators.device import DeviceOperator
+from streams.state.checkpoint import Checkpoint, Pin, Tick
+from streams.state.output import Output
+from streams.state.policy import TimePolicy
+from streams.worker.idle import Silence
+from streams.worker.partition import Hop
+from streams.worker.worker import StreamWorker
+from testkit.records import FakeRecord, body, event_record
+from testkit.stage_process import StageProcess
+from testkit.upserts import UpsertTables
+from testkit.wait import wait_until
 
 TOPIC = TP("events", 0)
 SHORT = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from streams.watchdog import Watchdog
+from streams.worker.watchdog import Watchdog
 
 
 def test_work_without_progress_beyond_the_limit_is_a_stall():

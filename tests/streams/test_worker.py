@@ -9,14 +9,14 @@ from faust.types import TP
 from sori.errors import StorageUnavailable
 from sori.settings.rules import RulesSettings
 from sori.topics import CTR_WINDOWS
-from streams.batches import Batch, RecordList
-from streams.checkpoint import BEGINNING_MS, Checkpoint, Pin
-from streams.device_operator import DeviceOperator
-from streams.output import Output
-from streams.policy import TimePolicy
-from streams.slot import Hop
-from streams.worker import LostBatch, StreamWorker
-from tests.support.records import FakeRecord, event_record
+from streams.kafka.batches import Batch, RecordList
+from streams.operators.device import DeviceOperator
+from streams.state.checkpoint import BEGINNING_MS, Checkpoint, Pin
+from streams.state.output import Output
+from streams.state.policy import TimePolicy
+from streams.worker.partition import Hop
+from streams.worker.worker import LostBatch, StreamWorker
+from testkit.records import FakeRecord, event_record
 
 TOPIC = TP("events", 0)
 POLICY = TimePolicy(10_000, 60_000, 600_000, 10**12)

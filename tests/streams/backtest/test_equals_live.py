@@ -12,25 +12,25 @@ from pathlib import Path
 import pytest
 from aiokafka import TopicPartition
 
-from api.reach import open_engine
-from runtime.clickhouse import open_client
-from runtime.kafka import make_consumer, make_producer, running, running_admin
+from api.query.open_engine import open_engine
+from runtime.clickhouse.client import open_client
+from runtime.kafka.clients import make_consumer, make_producer, running, running_admin
 from sinks.maintenance.parquet import export_events
 from sori.settings import Settings
 from sori.settings.kafka import KafkaSettings
 from sori.topics import EVENTS, FRAUD_ALERTS, GEO_ROLLUPS
-from streams.backtest.flush_file import write_flushes
-from streams.backtest.history import Facts, History, Span
-from streams.backtest.kafka_log import KafkaHistory
-from streams.backtest.ndjson import NdjsonHistory
-from streams.backtest.parquet import ParquetHistory
 from streams.backtest.replay import Alerts, Replay
-from streams.backtest.stored import StoredHistory
-from tests.support.history import Message, lately, scenario, settled
-from tests.support.sinks import settings_for, sinks_running
-from tests.support.stage_process import StageProcess
-from tests.support.upserts import UpsertTables
-from tests.support.wait import wait_until
+from streams.backtest.sources.clickhouse import StoredHistory
+from streams.backtest.sources.flush_file import write_flushes
+from streams.backtest.sources.history import Facts, History, Span
+from streams.backtest.sources.kafka import KafkaHistory
+from streams.backtest.sources.ndjson import NdjsonHistory
+from streams.backtest.sources.parquet import ParquetHistory
+from testkit.history import Message, lately, scenario, settled
+from testkit.sinks import settings_for, sinks_running
+from testkit.stage_process import StageProcess
+from testkit.upserts import UpsertTables
+from testkit.wait import wait_until
 
 
 def settings_of(kafka: KafkaSettings, dsn: str) -> Settings:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sori.errors import ConfigError
-from streams.backtest.flush_file import with_flushes, write_flushes
-from streams.backtest.history import Facts, Flush
+from streams.backtest.sources.flush_file import with_flushes, write_flushes
+from streams.backtest.sources.history import Facts, Flush
 
 NOTHING = Facts(0, {})
 flushes = st.lists(

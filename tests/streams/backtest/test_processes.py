@@ -18,14 +18,14 @@ import pytest
 from sori.errors import BacktestFailed, ConfigError
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
-from streams.backtest.crew import Crew, crew
 from streams.backtest.device_hop import Alerts
-from streams.backtest.divided import Task, replay
-from streams.backtest.history import Divisible, Span
-from streams.backtest.ndjson import NdjsonHistory
-from streams.backtest.parquet import ParquetHistory
+from streams.backtest.parallel_replay import Task, replay
 from streams.backtest.replay import Replay
-from tests.support.history import Message, scenario, settled
+from streams.backtest.sources.history import Divisible, Span
+from streams.backtest.sources.ndjson import NdjsonHistory
+from streams.backtest.sources.parquet import ParquetHistory
+from streams.backtest.worker_pool import Crew, crew
+from testkit.history import Message, scenario, settled
 
 RULES = RulesSettings()
 KEENER = RulesSettings.model_validate(
@@ -139,7 +139,7 @@ def test_ctrl_c_ends_all_processes_quietly(tmp_path: Path):
     rules.write_text("device_click_burst.floor = 15\n")
     words = ["backtest", "--from", str(bodies), "--rules", str(rules), "--processes", "2"]
     running = subprocess.Popen(
-        [sys.executable, "-m", "sori.cli.main", *words],
+        [sys.executable, "-m", "cli.main", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

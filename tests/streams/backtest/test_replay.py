@@ -9,9 +9,9 @@ import pytest
 
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
-from streams.backtest.history import Batch, Facts, Flush, Mark
 from streams.backtest.replay import Alerts, Replay
-from tests.support.history import Live, Message, scenario, settled
+from streams.backtest.sources.history import Batch, Facts, Flush, Mark
+from testkit.history import Live, Message, scenario, settled
 
 STREAMS = StreamsSettings()
 RULES = RulesSettings()

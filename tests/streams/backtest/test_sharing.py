@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sori.settings.rules import Rule, RulesSettings
-from streams.backtest.sharing import Shared
+from streams.backtest.shared_rules import Shared
 
 CHANGED = {"ctr_anomaly": {"floor": 41}}
 

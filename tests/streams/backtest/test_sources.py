@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.errors import ConfigError
-from streams.backtest.history import Batch, Entry, Mark, Span
-from streams.backtest.ndjson import NdjsonHistory
-from streams.backtest.parquet import ParquetHistory
-from streams.backtest.schedule import Cutter, Sequencer
+from streams.backtest.flush_schedule import Cutter, Sequencer
+from streams.backtest.sources.history import Batch, Entry, Mark, Span
+from streams.backtest.sources.ndjson import NdjsonHistory
+from streams.backtest.sources.parquet import ParquetHistory
 
 T0 = 1_760_419_200_000
 
@@ -70,8 +70,8 @@ def test_json_lines_give_everything_in_order(tmp_path_factory, parts):
     wanted = {number: entries(times) for number, times in parts.items()}
     history = rows_file(tmp_path_factory.mktemp("lines") / "rows.ndjson", wanted)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("streams.backtest.ndjson._BETWEEN_MARKS", 10)
-        patch.setattr("streams.backtest.ndjson._CHUNK_BYTES", 100)
+        patch.setattr("streams.backtest.sources.ndjson._BETWEEN_MARKS", 10)
+        patch.setattr("streams.backtest.sources.ndjson._CHUNK_BYTES", 100)
         marks = check(history.read(Span()), wanted)
         assert history.facts(Span()).sizes == {number: len(made) for number, made in wanted.items()}
         for number, made in wanted.items():
@@ -164,7 +164,7 @@ def test_flushes_fall_where_they_happened_and_else_each_interval():
 
 def test_roll_ups_come_in_the_order_of_their_topic():
     """One waits for another source; what a flush did not bring comes with the next, newest counts only."""
-    from streams.backtest.history import Flush
+    from streams.backtest.sources.history import Flush
 
     def row(source: int, clicks: int, version: int) -> bytes:
         made = {"pane_start": 0, "account_id": "acc", "source_partition": source, "version": version, "clicks": clicks}

@@ -7,9 +7,9 @@ import orjson
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
 from sori.topics import FRAUD_ALERTS
-from streams.backtest.history import Entry
-from streams.place_operator import PlaceOperator
-from streams.policy import TimePolicy
+from streams.backtest.sources.history import Entry
+from streams.operators.place import PlaceOperator
+from streams.state.policy import TimePolicy
 
 START_S = 1_790_000_400
 PANE_S = 10

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.settings.rules import ClickWithoutImpression, DeviceClickBurst, DuplicateClick, FastClick
-from streams.cells import Click
 from streams.rules import click_without_impression, device_click_burst, duplicate_click, fast_click
+from streams.state.counters import Click
 
 counts = st.dictionaries(st.sampled_from("abc"), st.integers(0, 20))
 

@@ -15,15 +15,15 @@ from sori.events import CLICK, decode, parse_time_ms
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
 from sori.topics import FRAUD_ALERTS, GEO_ROLLUPS
-from streams.alerts import iso
-from streams.cells import SubjectCell
-from streams.device_operator import DeviceOperator
-from streams.device_rows import DirtyRows, click_totals
-from streams.output import Output
-from streams.place_operator import PlaceOperator
+from streams.alerts.record import iso
+from streams.operators.device import DeviceOperator
+from streams.operators.device_rows import DirtyRows, click_totals
+from streams.operators.place import PlaceOperator
+from streams.state.counters import SubjectCell
+from streams.state.output import Output
+from testkit.history import Live, scenario
+from testkit.records import FakeRecord, body
 from tests.streams.test_exactness import POLICY, RULES, T0
-from tests.support.history import Live, scenario
-from tests.support.records import FakeRecord, body
 
 SOURCES, PLACES = 3, 4
 

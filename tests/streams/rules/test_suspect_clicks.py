@@ -6,10 +6,10 @@ import orjson
 
 from sori.settings.rules import RulesSettings
 from sori.topics import CTR_WINDOWS
-from streams.alerts import iso
-from streams.device_operator import DeviceOperator
-from streams.policy import TimePolicy
-from tests.support.records import FakeRecord, body
+from streams.alerts.record import iso
+from streams.operators.device import DeviceOperator
+from streams.state.policy import TimePolicy
+from testkit.records import FakeRecord, body
 
 T0 = 1_760_419_200_000
 POLICY = TimePolicy(pane_ms=10_000, window_ms=60_000, lateness_ms=600_000, max_skew_ms=300_000)

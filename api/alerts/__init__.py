@@ -1,0 +1,1 @@
+"""Alerts as the read side serves them: pages and streams."""

@@ -1,0 +1,77 @@
+"""GET /v1/alerts: stored alerts, latest change first, filtered and in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from aiohttp import web
+
+from api.alerts.filters import filter_of
+from api.auth.access import require
+from api.query.ctr_sql import quote, time_literal
+from api.query.paging import DEFAULT, among, cursor_of, limit_of, moment_of, page, time_text
+from api.query.pool import EnginePool
+from sori.alerting.filter import AlertFilter
+
+_KEYS = ("updated_at", "alert_id")
+
+
+def add_alert_pages(app: web.Application, pool: EnginePool) -> None:
+    """Add the route.
+
+    ?account= &rule= &severity= &place= &campaign= &state= (each repeatable) &since= &until= &limit= &cursor=
+    The answer is {"rows": [...], "next": cursor or null}; rows are those of the view alerts_current.
+    """
+
+    async def handle(request: web.Request) -> web.Response:
+        wanted = filter_of(request.query, require(request, "read"))
+        limit = limit_of(request.query)
+        since, until = moment_of(request.query, "since"), moment_of(request.query, "until")
+        after = cursor_of(request.query, len(_KEYS))
+        if wanted is None:
+            return web.json_response({"rows": [], "next": None})
+        sql = alerts_sql(wanted, since=since, until=until, after=after, limit=limit + 1)
+        return web.json_response(page(await pool.rows(sql), limit, _KEYS))
+
+    app.router.add_get("/v1/alerts", handle)
+
+
+def alerts_sql(
+    wanted: AlertFilter,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: tuple[str, ...] | None = None,
+    limit: int = DEFAULT,
+) -> str:
+    """The question as SQL: `after` is (updated_at, alert_id) of the last row already seen."""
+    conditions = [
+        among("account_id", wanted.accounts),
+        among("rule", wanted.rules),
+        among("severity", wanted.severities),
+        among("state", wanted.states),
+        _places(wanted.places),
+        _campaigns(wanted.campaigns),
+        f"updated_at >= {time_literal(since)}" if since else "",
+        f"updated_at < {time_literal(until)}" if until else "",
+    ]
+    if after is not None:
+        at = time_text(after[0])
+        conditions.append(f"(updated_at < {at} OR (updated_at = {at} AND toString(alert_id) > {quote(after[1])}))")
+    where = " AND ".join(part for part in conditions if part) or "1"
+    return (
+        f"SELECT * FROM alerts_current WHERE {where} "  # noqa: S608 - every value is quoted above
+        f"ORDER BY updated_at DESC, toString(alert_id) LIMIT {int(limit)}"
+    )
+
+
+def _places(places: Sequence[str]) -> str:
+    parts = [f"subject = {quote(place)} OR startsWith(subject, {quote(place + '/')})" for place in places]
+    return f"subject_kind = 'place' AND ({' OR '.join(parts)})" if parts else ""
+
+
+def _campaigns(campaigns: Sequence[str]) -> str:
+    parts = [f"JSONHas(toString(evidence), 'campaigns', {quote(campaign)})" for campaign in campaigns]
+    own = f"(subject_kind = 'campaign' AND {among('subject', campaigns)})"
+    return f"({' OR '.join([*parts, own])})" if parts else ""

@@ -1,0 +1,135 @@
+"""The gate in front of /v1: a token, or an anonymous request where those are allowed. Closed unless opened here.
+
+What a token cannot be narrowed to its accounts for (SQL, rates, the live page) needs a token for every account.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from api.auth.grants import ANONYMOUS, Grant, RateLimit, authenticate, find, grant_of
+from api.kafka.views import KafkaSide
+from runtime.telemetry.metrics import counter
+from sori import metrics
+from sori.alerting.tokens import Right
+from sori.settings import Settings
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+GRANT = web.RequestKey("grant", Grant)
+_GUESSES_PER_S, _GUESSES_AT_ONCE = 1.0, 20
+#: Their handlers narrow what they answer to the grant's accounts.
+_NARROWED = ("/v1/alerts", "/v1/subscriptions")
+#: They have a secret of their own, or none to keep.
+_OPEN = ("/v1/maintenance/", "/v1/openapi.json")
+
+
+def add_access(app: web.Application, settings: Settings, side: KafkaSide) -> None:
+    """Guard everything under /v1 of this application."""
+    access = settings.access
+    limit = RateLimit(access.rate_per_s, access.rate_burst, time.monotonic)
+    guesses = RateLimit(_GUESSES_PER_S, _GUESSES_AT_ONCE, time.monotonic)
+    anonymous = access.anonymous == "always" or (access.anonymous == "loopback" and is_loopback(settings.api.host))
+    local_only = access.anonymous == "loopback"
+
+    @web.middleware
+    async def guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        if request.path.startswith("/v1/") and not request.path.startswith(_OPEN):
+            grant = _identify(request, side, guesses, anonymous=anonymous, local_only=local_only)
+            if grant.token_id:
+                _take(limit, grant.token_id)
+            if grant.accounts is not None and not _is_narrowed(request.path):
+                raise refusal(web.HTTPForbidden, "scope", "this needs a token for every account")
+            request[GRANT] = grant
+        return await handler(request)
+
+    app.middlewares.append(guard)
+
+
+def require(request: web.Request, right: Right) -> Grant:
+    """The request's grant. Raises HTTPForbidden when it lacks this right."""
+    grant = request[GRANT]
+    if not grant.may(right):
+        raise refusal(web.HTTPForbidden, "right", "this needs a token that may manage")
+    return grant
+
+
+def still_valid(grant: Grant, side: KafkaSide) -> bool:
+    """Whether a long request may go on: its token is neither revoked, nor expired, nor changed."""
+    if not grant.token_id:
+        return True
+    token = find(grant.token_id, side.tokens.values)
+    return (
+        token is not None
+        and grant_of(token) == grant
+        and (token.expires_ms is None or time.time() * 1000 < token.expires_ms)
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this is an address or name of the machine itself, and of nobody else."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def refusal(kind: type[web.HTTPError], reason: str, text: str) -> web.HTTPError:
+    """An error of the gate, counted."""
+    counter(metrics.API_REFUSED).labels(reason).inc()
+    return kind(text=text)
+
+
+def _identify(request: web.Request, side: KafkaSide, guesses: RateLimit, *, anonymous: bool, local_only: bool) -> Grant:
+    header = request.headers.get("Authorization")
+    if header is None:
+        if not anonymous:
+            raise _unauthorized("a token is needed: Authorization: Bearer sori_…")
+        if local_only and not is_loopback(_host_of(request)):  # a web page that had its name point to this machine
+            raise refusal(web.HTTPForbidden, "host", "without a token this API answers on a loopback name only")
+        if _is_foreign(request):
+            raise refusal(web.HTTPForbidden, "origin", "a web page of another origin needs a token")
+        return ANONYMOUS
+    scheme, _, text = header.partition(" ")
+    side.require()
+    grant = authenticate(text.strip(), side.tokens.values, int(time.time() * 1000))
+    if scheme.lower() != "bearer" or grant is None:
+        _take(guesses, request.remote or "")
+        raise _unauthorized("this token is not valid")
+    return grant
+
+
+def _take(limit: RateLimit, key: str) -> None:
+    wait_s = limit.wait_s(key)
+    if wait_s > 0:
+        error = refusal(web.HTTPTooManyRequests, "rate", "too many requests")
+        error.headers["Retry-After"] = str(math.ceil(wait_s))
+        raise error
+
+
+def _unauthorized(text: str) -> web.HTTPError:
+    error = refusal(web.HTTPUnauthorized, "unauthorized", text)
+    error.headers["WWW-Authenticate"] = 'Bearer realm="sori"'
+    return error
+
+
+def _host_of(request: web.Request) -> str:
+    host = request.host
+    return host[1:].partition("]")[0] if host.startswith("[") else host.rpartition(":")[0] or host
+
+
+def _is_foreign(request: web.Request) -> bool:
+    """Whether a browser sends this for a page of somebody else."""
+    origin = request.headers.get("Origin")
+    return origin is not None and origin.partition("://")[2] != request.host
+
+
+def _is_narrowed(path: str) -> bool:
+    return any(path == prefix or path.startswith(prefix + "/") for prefix in _NARROWED)

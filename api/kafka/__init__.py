@@ -1,0 +1,1 @@
+"""What the read side reads from Kafka."""

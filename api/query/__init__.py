@@ -1,0 +1,1 @@
+"""Questions to ClickHouse and the engine that answers them."""

@@ -1,0 +1,78 @@
+"""What an alert was made of, as SQL over what ClickHouse holds. Pure: text in, text out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from api.query.ctr_sql import quote, time_literal
+
+#: Longest stretch that is counted in panes.
+_LONGEST = timedelta(hours=2)
+
+
+def alert_sql(alert_id: str) -> str:
+    """Alerts whose id is this or begins with it, two at most."""
+    return f"SELECT * FROM alerts_current WHERE startsWith(alert_id, {quote(alert_id)}) ORDER BY alert_id LIMIT 2"  # noqa: S608 - quoted
+
+
+def states_sql(alert: Mapping[str, Any]) -> str:
+    """Every state that is still stored, oldest first; ClickHouse merges older ones away in time."""
+    return (
+        "SELECT version, state, severity, observed, expected, window_start, window_end, updated_at, closed_at,"  # noqa: S608 - quoted
+        " stored_at FROM alerts"
+        f" WHERE account_id = {quote(alert['account_id'])} AND alert_id = {quote(alert['alert_id'])}"
+        " ORDER BY version LIMIT 1 BY version"
+    )
+
+
+def panes_sql(alert: Mapping[str, Any], pane_s: int, before_s: int) -> str:
+    """The subject's counts per pane, from `before_s` seconds before the strongest window to the end of the episode."""
+    begin = moment(alert["window_start"]) - timedelta(seconds=before_s)
+    end = max(moment(alert["window_end"]), moment(alert["closed_at"] or alert["updated_at"])) + timedelta(
+        seconds=pane_s
+    )
+    within = _between(begin, min(end, begin + _LONGEST))
+    return f"""
+        SELECT toUnixTimestamp(toStartOfInterval(created_at, INTERVAL {int(pane_s)} SECOND)) AS pane,
+            countIf(event = 'campaign.impression') AS impressions, countIf(event = 'campaign.click') AS clicks,
+            countIf(event = 'authentication') AS authentications, count() AS events,
+            uniqExactIf(device_id, event = 'campaign.click') AS clicking_devices
+        FROM events_current WHERE {subject_sql(alert)} AND {within} GROUP BY pane ORDER BY pane"""  # noqa: S608 - quoted
+
+
+def events_sql(alert: Mapping[str, Any], samples: Sequence[str], events: Sequence[str], limit: int) -> str:
+    """Raw events of the strongest window, those that the alert names first; `events`: only of these kinds."""
+    named = f"identity IN ({', '.join(map(quote, samples))})" if samples else "0"
+    kinds = f"event IN ({', '.join(map(quote, events))})" if events else "1"
+    # samples come from the whole episode; a window by event time may end with the event that opened it
+    begin = min(moment(alert["window_start"]), moment(alert["opened_at"]))
+    end = max(moment(alert["window_end"]), moment(alert["updated_at"])) + timedelta(seconds=1)
+    window = _between(moment(alert["window_start"]), moment(alert["window_end"]))
+    return f"""
+        SELECT created_at, received_at, event, identity, device_id, campaign_id, material_id, platform,
+            country, region, city, kafka_partition, kafka_offset, {named} AS named
+        FROM events_current
+        WHERE {subject_sql(alert)} AND {_between(begin, end)} AND {kinds} AND (named OR {window})
+        ORDER BY named DESC, created_at, identity LIMIT {int(limit)}"""  # noqa: S608 - quoted
+
+
+def subject_sql(alert: Mapping[str, Any]) -> str:
+    """The condition that picks the subject's events. A place's subject is `country/region/city`."""
+    value = quote(alert["subject"])
+    of_kind = {
+        "device": f"device_id = {value}",
+        "campaign": f"campaign_id = {value}",
+        "place": f"concat(country, '/', region, '/', city) = {value}",
+    }
+    return f"account_id = {quote(alert['account_id'])} AND {of_kind[alert['subject_kind']]}"
+
+
+def moment(text: str) -> datetime:
+    """A time as ClickHouse writes it."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _between(begin: datetime, end: datetime) -> str:
+    return f"created_at >= {time_literal(begin)} AND created_at < {time_literal(end)}"

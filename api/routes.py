@@ -1,0 +1,30 @@
+"""Everything about alerts that the API serves, and the gate in front of all of it."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from api.alerts.pages import add_alert_pages
+from api.alerts.stream import add_alert_stream
+from api.auth.access import add_access
+from api.kafka.views import KafkaSide, add_kafka_side
+from api.openapi import add_openapi
+from api.query.pool import EnginePool
+from api.subscriptions.attempts import add_attempts
+from api.subscriptions.routes import add_subscriptions
+from api.subscriptions.store import SubscriptionStore
+from sori.settings import Settings
+
+
+def add_alerting(app: web.Application, pool: EnginePool, settings: Settings) -> KafkaSide:
+    """Add the routes and the gate; the Kafka side runs as long as the application."""
+    side = KafkaSide(settings)
+    add_kafka_side(app, side)
+    add_access(app, settings, side)
+    add_alert_pages(app, pool)
+    add_alert_stream(app, side, settings.access)
+    store = SubscriptionStore(side, settings.notify)
+    add_subscriptions(app, store)
+    add_attempts(app, store, pool)
+    add_openapi(app)
+    return side

@@ -1,0 +1,150 @@
+"""History for `sori backtest`, and the backtest itself, with a progress bar."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cli.shared.query_options import asking
+from sori.errors import ConfigError
+from sori.settings import Settings
+from sori.settings.rules import RulesSettings
+from streams.backtest.device_hop import Alerts
+from streams.backtest.parallel_replay import Task, replay
+from streams.backtest.replay import Replay
+from streams.backtest.sources.clickhouse import StoredHistory
+from streams.backtest.sources.history import Divisible, Facts, History, Span
+from streams.backtest.sources.kafka import KafkaHistory
+from streams.backtest.sources.ndjson import NdjsonHistory
+from streams.backtest.sources.parquet import ParquetHistory
+from streams.backtest.warmup import tail_ms, warmup_ms
+from streams.backtest.worker_pool import crew
+from streams.worker.gc_tuning import spare_state
+
+_SUFFIXES = {".parquet", ".ndjson", ".jsonl", ".json"}
+#: Starting a process takes about as long as it takes to replay so many events.
+_WORTH_A_PROCESS = 50_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What shall be replayed, and how. Times are those of alerts."""
+
+    settings: Settings
+    variants: tuple[RulesSettings, ...]
+    first_ms: int | None
+    last_ms: int | None
+    as_flushed: bool = False
+    processes: int | None = None
+
+    @property
+    def span(self) -> Span:
+        """Receipt, from before the first alert, as far as rules look back, until after the last, so that it closes."""
+        streams, variants = self.settings.streams, self.variants
+        begin = None if self.first_ms is None else self.first_ms - warmup_ms(streams, variants)
+        end = None if self.last_ms is None else self.last_ms + tail_ms(streams, variants)
+        return Span(begin, end)
+
+
+@contextmanager
+def opened(
+    source: str, settings: Settings, config: Path | None, data_dir: Path | None, api_port: int | None
+) -> Iterator[History]:
+    """What `--from` names."""
+    if source == "kafka":
+        with closing(KafkaHistory(settings.kafka)) as history:
+            yield history
+    elif source == "clickhouse":
+        with asking(config, data_dir, api_port) as engine:
+            yield StoredHistory(engine.raw)
+    else:
+        yield _file(Path(source), settings)
+
+
+def alerts_of(history: History, asked: Asked, console: Console) -> Sequence[Alerts]:
+    """Alerts of every set of rules. Raises ConfigError where there is no history."""
+    began, count = time.perf_counter(), _processes(history, asked.processes)
+    columns = (TextColumn("backtest"), BarColumn(), TextColumn("{task.percentage:.0f} %  {task.description}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def show(events: int, facts: Facts) -> None:
+            bar.update(task, total=sum(facts.sizes.values()), completed=events, description=f"{events:,} events")
+
+        if count > 1 and isinstance(history, Divisible):
+            alerts, events = _in_processes(history, asked, count, show)
+        else:
+            alerts, events = _here(history, asked, show)
+    if not events:
+        raise ConfigError("there is no history in this span")
+    seconds = time.perf_counter() - began
+    by = "" if count == 1 else f" by {count} processes"
+    console.print(f"{events:,} events in {seconds:.1f} s{by}, {events / seconds:,.0f} a second")
+    return alerts
+
+
+def _here(history: History, asked: Asked, show: Callable[[int, Facts], None]) -> tuple[Sequence[Alerts], int]:
+    facts = _facts(history, asked)
+    made = Replay(asked.settings.streams, asked.variants, facts)
+    spare_state()
+    for step in history.read(asked.span):
+        made.take(step)
+        show(made.events, facts)
+    made.finish(_end_ms(history, asked.span))
+    return made.alerts, made.events
+
+
+def _in_processes(
+    history: Divisible, asked: Asked, count: int, show: Callable[[int, Facts], None]
+) -> tuple[Sequence[Alerts], int]:
+    events = 0
+    with crew(count) as workers:
+        history.survey(asked.span, workers.map)
+        facts = _facts(history, asked)
+
+        def went(more: int) -> None:
+            nonlocal events
+            events += more
+            show(events, facts)
+
+        task = Task(asked.settings.streams, asked.variants, facts, asked.span)
+        return replay(workers, history, task, _end_ms(history, asked.span), went), events
+
+
+def _facts(history: History, asked: Asked) -> Facts:
+    facts = history.facts(asked.span)
+    if asked.as_flushed and not isinstance(history, KafkaHistory):
+        with closing(KafkaHistory(asked.settings.kafka)) as kafka:
+            return kafka.as_flushed(asked.span, facts)
+    return facts
+
+
+def _processes(history: History, wanted: int | None) -> int:
+    if not isinstance(history, Divisible):
+        return 1
+    if wanted is not None:
+        return wanted
+    return max(1, min(os.cpu_count() or 1, history.estimate() // _WORTH_A_PROCESS))
+
+
+def _file(path: Path, settings: Settings) -> History:
+    if not path.exists() or not (path.is_dir() or path.suffix in _SUFFIXES):
+        raise ConfigError(f"--from takes clickhouse, kafka, or a .parquet or .ndjson file or folder, not {path}")
+    if path.is_dir() or path.suffix == ".parquet":
+        return ParquetHistory(path)
+    return NdjsonHistory(path, settings.kafka.event_partitions)
+
+
+def _end_ms(history: History, span: Span) -> int | None:
+    """When history ends: at the end of the span, else now where it still goes on, else with its last event."""
+    now_ms = int(time.time() * 1000)
+    if span.to_ms is not None:
+        return min(span.to_ms, now_ms)
+    return None if isinstance(history, Divisible) else now_ms

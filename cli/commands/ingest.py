@@ -1,0 +1,63 @@
+"""`sori ingest`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sori.settings import Settings, load_settings
+
+
+def ingest(
+    *,
+    config: Annotated[Path | None, typer.Option(help="Settings file (TOML).", dir_okay=False)] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes sharing the port, each on its own core.", min=1)
+    ] = None,
+    worker: Annotated[str, typer.Option(hidden=True)] = "",
+    run_dir: Annotated[Path | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Receive SORI's webhooks: verify, validate, store in Kafka, then answer 200.
+
+    A 200 means stored: acknowledged by all in-sync replicas, or fsynced to the local spool while Kafka is away.
+    SIGTERM drains; SIGHUP reads the endpoints file and the certificate again.
+
+    The endpoint /webhooks/sori takes its secrets from SORI_INGEST__SECRET_KEYS. More endpoints, each with its own path,
+    accounts and secrets, stand in a TOML file that SORI_INGEST__ENDPOINTS_FILE names: an array of tables "endpoint"
+    with name, path, accounts, app_id, secrets, secret_files, or unsigned = true.
+    """
+    import uvloop
+
+    from ingest.app import serve
+    from ingest.process.workers import run_workers
+    from ingest.wiring import Source, WorkerPlace
+    from runtime.telemetry.logging import configure_logging
+
+    given = {
+        name: value for name, value in {"host": host, "port": port, "workers": workers}.items() if value is not None
+    }
+
+    def read() -> Settings:
+        return load_settings(config, ingest=given)
+
+    settings = read()
+    configure_logging(settings.log, stage=f"ingest/{worker}" if worker else "ingest")
+    if settings.ingest.workers == 1 or run_dir is not None:
+        place = None if run_dir is None else WorkerPlace(worker, run_dir)
+        files = [config, os.environ.get("SORI_INGEST__SECRET_KEYS_FILE")]
+        source = Source(read, tuple(Path(file) for file in files if file))
+        uvloop.run(serve(settings, source, place))
+        return
+
+    def command(real_port: int, name: str, folder: Path) -> list[str]:
+        options = {"--host": settings.ingest.host, "--port": real_port, "--worker": name, "--run-dir": folder}
+        words = [str(word) for pair in options.items() for word in pair]
+        return [sys.executable, "-m", "cli.main", "ingest", *(["--config", str(config)] if config else []), *words]
+
+    uvloop.run(run_workers(settings.ingest, command))

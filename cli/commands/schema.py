@@ -1,0 +1,56 @@
+"""`sori schema apply|status`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from cli.shared.query_options import ConfigOption, DataDirOption, settings_of
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+app = typer.Typer(help="Create and inspect the ClickHouse tables and views.", no_args_is_help=True)
+
+
+@app.command()
+def apply(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> None:
+    """Apply the migrations that are pending, in order, and the retention settings. Again, it changes nothing."""
+    from runtime.clickhouse import migrations, retention
+
+    with _open(config, data_dir, create_database=True) as client:
+        done = migrations.apply(client)
+        changes = retention.apply(client, settings_of(config, data_dir).clickhouse)
+    for migration in done:
+        print(f"applied {migration.number:04d}_{migration.title}")
+    for change in changes:
+        print(f"{change.table}: kept {f'{change.after} days' if change.after else 'for ever'}")
+    print("the schema is current" if not done else f"{len(done)} migrations applied")
+
+
+@app.command()
+def status(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> None:
+    """List the migrations and whether this database has them; exit 1 unless all are applied."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from runtime.clickhouse import migrations
+
+    with _open(config, data_dir, create_database=False) as client:
+        entries = migrations.status(client)
+    table = Table()
+    for name in ("number", "migration", "state", "applied at"):
+        table.add_column(name)
+    for entry in entries:
+        table.add_row(f"{entry.migration.number:04d}", entry.migration.title, entry.state, entry.applied_at)
+    Console().print(table)
+    if any(entry.state != "applied" for entry in entries):
+        raise typer.Exit(1)
+
+
+def _open(config: Path | None, data_dir: Path | None, *, create_database: bool) -> Client:
+    from runtime.clickhouse.client import open_client
+
+    return open_client(settings_of(config, data_dir).clickhouse_dsn, create_database=create_database)

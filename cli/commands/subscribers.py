@@ -1,0 +1,238 @@
+"""`sori subscribers`: who is told of fraud alerts. Works on Kafka directly, with or without the API."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.commands.attempts import attempts
+from cli.shared.kafka_tables import BootstrapOption, ConfigOption, now_ms, settings_for, with_table
+from sori.alerting.subscriptions import Subscription, decode, encode
+from sori.errors import ConfigError, QueryError, StorageUnavailable
+from sori.settings import Settings
+from sori.topics import SUBSCRIPTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime.kafka.compacted_table import CompactedTable
+
+app = typer.Typer(no_args_is_help=True, help="Manage who is told of fraud alerts, by signed webhooks.")
+
+app.command("attempts")(attempts)
+
+_TEST_WAIT_S = 30.0
+_SHOWN_ID = 12  # of 36 characters: enough to name one
+IdArgument = Annotated[str, typer.Argument(help="The subscription's id, or its beginning.")]
+
+
+def _many(what: str) -> Any:
+    return typer.Option(help=f"Only alerts of this {what}; repeatable.", show_default=False)
+
+
+@app.command("add")
+def add(
+    url: Annotated[str, typer.Argument(help="Where the webhooks go; https unless SORI_NOTIFY__ALLOW_HTTP is set.")],
+    *,
+    name: Annotated[str, typer.Option(help="A name for people.")] = "",
+    style: Annotated[str, typer.Option("--format", help="standard, slack or alertmanager.")] = "standard",
+    account: Annotated[list[str] | None, _many("account")] = None,
+    rule: Annotated[list[str] | None, _many("rule")] = None,
+    severity: Annotated[list[str] | None, _many("severity")] = None,
+    place: Annotated[list[str] | None, _many("place (country, country/region or country/region/city)")] = None,
+    campaign: Annotated[list[str] | None, _many("campaign")] = None,
+    state: Annotated[list[str] | None, _many("state (opened, updated or closed)")] = None,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+) -> None:
+    """Subscribe an address; prints the secret that its webhooks are signed with, this once."""
+    from sori.alerting.filter import AlertFilter
+    from sori.alerting.standard_webhooks import new_secret
+    from sori.alerting.subscriptions import new_id
+
+    settings = settings_for(config, bootstrap)
+    given = {
+        "accounts": account,
+        "rules": rule,
+        "severities": severity,
+        "places": place,
+        "campaigns": campaign,
+        "states": state,
+    }
+    wanted = AlertFilter(**{field: tuple(values or ()) for field, values in given.items()})  # type: ignore[arg-type]
+    if style not in {"standard", "slack", "alertmanager"}:
+        raise ConfigError(f"--format: {style!r} is none of standard, slack, alertmanager")
+    one = Subscription(new_id(), url, new_secret(), now_ms(), name, "cli", style, wanted)  # type: ignore[arg-type]
+    _check(one, settings)
+    with_table(settings, SUBSCRIPTIONS, lambda table: table.put(one.id, encode(one)))
+    print(f"{one.id}\nsecret: {one.secret}")
+
+
+@app.command("list")
+def list_(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
+    """Every subscription, and where its deliveries stand."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from api.subscriptions.store import shown
+    from sori.topics import DELIVERY_STATE
+
+    settings = settings_for(config, bootstrap)
+
+    async def read(table: CompactedTable) -> dict[str, bytes]:
+        return dict(table.values)
+
+    subscriptions = with_table(settings, SUBSCRIPTIONS, read)
+    states = with_table(settings, DELIVERY_STATE, read)
+    table = Table()
+    for name in ("id", "name", "url", "only", "status", "waiting"):
+        table.add_column(name, no_wrap=name == "id", overflow="fold", justify="right" if name == "waiting" else "left")
+    for one in sorted((decode(value) for value in subscriptions.values()), key=lambda one: one.created_ms):
+        row = shown(one, states.get(one.id))
+        only = ", ".join(f"{field}: {' '.join(values)}" for field, values in row["filter"].items() if values)
+        if one.scope is not None:
+            only = f"{only} (token of {' '.join(one.scope)})".strip()
+        url = one.url if one.format == "standard" else f"{one.url} ({one.format})"
+        table.add_row(one.id[:_SHOWN_ID], one.name, url, only or "-", row["status"], str(row["waiting"]))
+    Console().print(table)
+
+
+@app.command("pause")
+def pause(
+    subscription: IdArgument,
+    *,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on; also enables one that was disabled.")] = False,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+) -> None:
+    """Stop delivering, and keep what comes; `--resume` delivers it."""
+
+    def change(one: Subscription) -> Subscription:
+        return one.asked("resume", now_ms()).changed(paused=False) if resume else one.changed(paused=True)
+
+    one = _change(settings_for(config, bootstrap), subscription, change)
+    print(f"{one.id} {'resumed' if resume else 'paused'}")
+
+
+@app.command("rotate")
+def rotate(
+    subscription: IdArgument,
+    *,
+    grace_s: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="How long the former secret signs too, seconds. Default: the setting.", show_default=False
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+) -> None:
+    """Make a new secret and print it; webhooks carry both signatures for a while."""
+    settings = settings_for(config, bootstrap)
+    grace = settings.notify.rotation_grace_s if grace_s is None else grace_s
+    one = _change(settings, subscription, lambda one: one.rotated(now_ms(), int(grace * 1000)))
+    print(f"{one.id}\nsecret: {one.secret}")
+
+
+@app.command("redeliver")
+def redeliver(
+    subscription: IdArgument,
+    *,
+    since: Annotated[str, typer.Option(help="15m, 2h, 7d, or an ISO 8601 time.")],
+    until: Annotated[str | None, typer.Option(help="As --since. Default: now.", show_default=False)] = None,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+) -> None:
+    """Send the alerts of a time once more, with the webhook-ids they had."""
+    from api.query.ctr_sql import parse_since
+
+    now = datetime.now(UTC)
+    bounds = [int(parse_since(text, now).timestamp() * 1000) if text else now_ms() for text in (since, until)]
+    one = _change(
+        settings_for(config, bootstrap),
+        subscription,
+        lambda one: one.asked("redeliver", now_ms(), bounds[0], bounds[1]),
+    )
+    print(f"{one.id} will get them again")
+
+
+@app.command("remove")
+def remove(subscription: IdArgument, config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
+    """End a subscription; what waits for it is not delivered."""
+
+    async def work(table: CompactedTable) -> str:
+        one = _find(table, subscription)
+        await table.put(one.id, None)
+        return one.id
+
+    print(f"{with_table(settings_for(config, bootstrap), SUBSCRIPTIONS, work)} removed")
+
+
+@app.command("test")
+def send_test(subscription: IdArgument, config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
+    """Send a test delivery and say what came of it; exit code 1 when it was not taken. `sori notify` must run."""
+    settings = settings_for(config, bootstrap)
+    row = asyncio.run(_test(settings, subscription))
+    answer = row["status"] or row["error"]
+    print(f"{row['host']} answered {answer} after {row['duration_ms']:g} ms: {row['outcome']}")
+    if row["outcome"] != "delivered":
+        raise typer.Exit(1)
+
+
+async def _test(settings: Settings, wanted: str) -> dict[str, Any]:
+    """Ask for it, and wait for the attempt to be recorded."""
+    import orjson
+
+    from runtime.kafka import clients
+    from runtime.kafka.compacted_table import CompactedTable
+    from sori.topics import DELIVERY_ATTEMPTS
+
+    kafka = settings.kafka
+    topic = DELIVERY_ATTEMPTS.name(kafka.topic_prefix)
+    reader = clients.make_consumer(kafka, topic, auto_offset_reset="latest")
+    async with (
+        clients.running(reader, kafka.request_timeout_s),
+        CompactedTable(kafka, SUBSCRIPTIONS).running() as table,
+    ):
+        for partition in reader.assignment():
+            await reader.position(partition)  # settles where "latest" is before anything is asked for
+        one = _find(table, wanted).asked("test", now_ms())
+        await table.put(one.id, encode(one))
+        webhook_id = f"msg_test_{one.id}_{one.requests[-1].seq}"
+        deadline = asyncio.get_running_loop().time() + _TEST_WAIT_S
+        while asyncio.get_running_loop().time() < deadline:
+            for records in (await reader.getmany(timeout_ms=200)).values():
+                for line in (line for record in records for line in (record.value or b"").splitlines()):
+                    row: dict[str, Any] = orjson.loads(line)
+                    if row["webhook_id"] == webhook_id:
+                        return row
+    raise StorageUnavailable(f"nothing was sent within {_TEST_WAIT_S:g} s: is `sori notify` running?")
+
+
+def _change(settings: Settings, wanted: str, change: Callable[[Subscription], Subscription]) -> Subscription:
+    async def work(table: CompactedTable) -> Subscription:
+        after = change(_find(table, wanted))
+        await table.put(after.id, encode(after))
+        return after
+
+    return with_table(settings, SUBSCRIPTIONS, work)
+
+
+def _find(table: CompactedTable, wanted: str) -> Subscription:
+    """The one whose id begins so. Raises QueryError unless there is exactly one."""
+    found = [
+        key for key in table.values if key == wanted or key.removeprefix("sub_").startswith(wanted.removeprefix("sub_"))
+    ]
+    if len(found) != 1:
+        raise QueryError(f"{len(found)} subscriptions have an id that begins with {wanted!r}")
+    return decode(table.values[found[0]])
+
+
+def _check(one: Subscription, settings: Settings) -> None:
+    from sori.alerting.targets import check_url
+
+    check_url(one.url, allow_http=settings.notify.allow_http, allowed=settings.notify.allowed)
+    one.check()

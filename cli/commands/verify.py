@@ -1,0 +1,49 @@
+"""`sori verify`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.shared.query_options import ApiPortOption, ConfigOption, DataDirOption, SinceOption, asking, moment
+
+
+def verify(
+    *,
+    since: SinceOption = None,
+    until: Annotated[
+        str | None, typer.Option(help="Only windows before this time, written like --since.", show_default=False)
+    ] = None,
+    data_dir: DataDirOption = None,
+    api_port: ApiPortOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Count CTR windows again from the raw events and print every difference; exit 1 if there is one.
+
+    While events flow, the newest windows differ for a moment: raw events and windows travel different ways.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from api.query.engine import rows
+    from api.query.verification import DIMENSIONS
+    from api.query.verification import verify as find_differences
+
+    with asking(config, data_dir, api_port) as engine:
+        found = find_differences(lambda sql: rows(engine, sql), moment(since), moment(until))
+    console = Console()
+    if not found:
+        console.print("CTR windows and raw events agree")
+        return
+    table = Table(title="Windows that differ from the raw events (events / windows)", title_justify="left")
+    for name in (*DIMENSIONS, "impressions", "clicks"):
+        table.add_column(name.removesuffix("_id"))
+    for row in found:
+        table.add_row(
+            *[str(row[name]) for name in DIMENSIONS],
+            f"{row['impressions_in_events']} / {row['impressions_in_windows']}",
+            f"{row['clicks_in_events']} / {row['clicks_in_windows']}",
+        )
+    console.print(table)
+    raise typer.Exit(1)

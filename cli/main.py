@@ -1,0 +1,91 @@
+"""`sori`: one command per stage and per question. Each command imports its stage only when it runs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+
+import typer
+
+from sori.errors import PrerequisiteError, SoriError
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: where its function (or sub-application) lives."""
+
+    name: str
+    module: str
+    attribute: str
+    panel: str
+    group: bool = False
+
+
+RUN, STAGES, ASK, CARE = "Run it", "Single stages, for production", "Ask", "Care"
+
+COMMANDS = (
+    Command("demo", "demo", "demo", RUN),
+    Command("up", "up", "up", RUN),
+    Command("simulate", "simulate", "simulate", RUN),
+    Command("sign", "sign", "sign", RUN),
+    Command("ingest", "ingest", "ingest", STAGES),
+    Command("streams", "streams", "streams", STAGES),
+    Command("sinks", "sinks", "sinks", STAGES),
+    Command("notify", "notify", "notify", STAGES),
+    Command("api", "api", "api", STAGES),
+    Command("broker", "broker", "broker", STAGES),
+    Command("query", "query", "query", ASK),
+    Command("ctr", "ctr", "ctr", ASK),
+    Command("alerts", "alerts", "alerts", ASK),
+    Command("explain", "explain", "explain", ASK),
+    Command("backtest", "backtest", "backtest", ASK),
+    Command("audit", "audit", "app", ASK, group=True),
+    Command("subscribers", "subscribers", "app", CARE, group=True),
+    Command("tokens", "tokens", "app", CARE, group=True),
+    Command("verify", "verify", "verify", CARE),
+    Command("backfill", "backfill", "app", CARE, group=True),
+    Command("export", "export", "export", CARE),
+    Command("import", "export", "import_", CARE),
+    Command("forget", "forget", "forget", CARE),
+    Command("doctor", "doctor", "doctor", CARE),
+    Command("topics", "topics", "app", CARE, group=True),
+    Command("schema", "schema", "app", CARE, group=True),
+    Command("quarantine", "quarantine", "app", CARE, group=True),
+)
+
+
+def build() -> typer.Typer:
+    """The whole application, every command registered."""
+    app = typer.Typer(
+        name="sori",
+        help="SORI event pipeline: webhooks in, click-through rates and fraud alerts out.",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for command in COMMANDS:
+        target = getattr(importlib.import_module(f"cli.commands.{command.module}"), command.attribute)
+        if command.group:
+            app.add_typer(target, name=command.name, rich_help_panel=command.panel)
+        else:
+            app.command(command.name, rich_help_panel=command.panel)(target)
+    return app
+
+
+def main() -> None:
+    """Entry point: an error of ours is one clear message and exit code 2, never a traceback."""
+    try:
+        build()()
+    except PrerequisiteError as error:
+        typer.secho(f"error: {error.message}", fg="red", err=True)
+        typer.echo(f"  {error.remedy}", err=True)
+        sys.exit(2)
+    except SoriError as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Bytes to request to answer."""

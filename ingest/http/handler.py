@@ -1,0 +1,201 @@
+"""One webhook request, from its head to its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic, perf_counter, time
+
+import structlog
+from aiohttp import HttpVersion11, hdrs, web
+
+from ingest.admission.admit import Refused, Rules, admit
+from ingest.admission.endpoints import Endpoint
+from ingest.admission.limits import AccountLabels, TokenBuckets
+from ingest.admission.outcomes import Outcome, Protocol
+from ingest.admission.record import Record
+from ingest.http import responses
+from ingest.http.body import BodyBroken, BodyTooLarge, BodyTooSlow, read_body
+from ingest.http.content_coding import NotReadable, TooLarge, encoding_of, inflate, is_json
+from ingest.http.probes import Probes
+from ingest.http.refusal_log import RefusalLog
+from ingest.process.metrics import Meters
+from ingest.quarantine.record import quarantine_record
+from sori.signature import HEADER as SIGNATURE_HEADER
+
+Submit = Callable[[Record], asyncio.Future[Outcome]]
+
+_logger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerLimits:
+    """Bounds of one request; sizes in bytes, times in seconds."""
+
+    max_body_bytes: int
+    max_inflated_bytes: int
+    body_timeout_s: float
+    max_in_flight: int
+    max_buffered_bytes: int
+    quarantine_unsigned: bool
+
+
+class Webhooks:
+    """Answers every request of the port. 2xx only after `submit` says that the event is stored."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        submit: Submit,
+        limits: HandlerLimits,
+        *,
+        probes: Probes,
+        meters: Meters,
+        buckets: TokenBuckets,
+        labels: AccountLabels,
+        quarantine_topic: str,
+        refusals: RefusalLog,
+    ) -> None:
+        self.rules = rules
+        self._submit = submit
+        self._limits = limits
+        self._probes = probes
+        self._meters = meters
+        self._buckets = buckets
+        self._labels = labels
+        self._quarantine_topic = quarantine_topic
+        self._refusals = refusals
+        self.in_flight = 0
+        self.buffered_bytes = 0
+        self.draining = False
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Route, shed or handle one request."""
+        path = request.raw_path
+        endpoint = self.rules.table.by_path.get(path)
+        close = self.draining or not request.keep_alive or request.version < HttpVersion11
+        if endpoint is None:
+            # not worth a fast path: probes, query strings, percent-encodings and strangers
+            if request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
+                probe = await self._probes.answer(request.path, close=close)
+                if probe is not None:
+                    return probe
+            endpoint = self.rules.table.by_path.get(request.path)
+            if endpoint is None:
+                return self._stranger(Protocol.NOT_FOUND, close=close)
+        if request.method != hdrs.METH_POST:
+            return self._stranger(Protocol.METHOD_NOT_ALLOWED, close=close)
+        limits, size = self._limits, request.content_length
+        # a chunked body may become that large, and a larger one is refused unread
+        size = limits.max_body_bytes if size is None else min(size, limits.max_body_bytes)
+        if self.in_flight >= limits.max_in_flight or self.buffered_bytes + size > limits.max_buffered_bytes:
+            self._meters.count(Outcome.OVERLOADED, AccountLabels.UNKNOWN)
+            return responses.refusal(Outcome.OVERLOADED, close=close or not request.content.is_eof())
+        self.in_flight += 1
+        self.buffered_bytes += size
+        begun = perf_counter()
+        try:
+            return await self._deliver(request, endpoint, close=close)
+        finally:
+            self.in_flight -= 1
+            self.buffered_bytes -= size
+            self._meters.request_seconds(perf_counter() - begun)
+
+    def _stranger(self, kind: Protocol, *, close: bool) -> web.StreamResponse:
+        self._meters.protocol_error(kind)
+        return responses.refusal(kind, close=close)
+
+    async def _deliver(self, request: web.BaseRequest, endpoint: Endpoint, *, close: bool) -> web.StreamResponse:
+        body = await self._body(request, endpoint, close=close)
+        if not isinstance(body, bytes):
+            return body
+        now_ms = int(time() * 1000)
+        decision = admit(self.rules, endpoint, body, request.headers.get(SIGNATURE_HEADER), now_ms)
+        if isinstance(decision, Refused):
+            return await self._refused(request, endpoint, decision, body, now_ms, close=close)
+        account = decision.account
+        label = self._labels.of(account, proven=endpoint.signed or account in endpoint.accounts)
+        if not self._buckets.take(label, monotonic()):
+            outcome = Outcome.RATE_LIMITED
+        else:
+            outcome = await self._submit(decision.record)
+        self._meters.count(outcome, label)
+        if outcome is Outcome.ACCEPTED or outcome is Outcome.SPOOLED:
+            return responses.success(outcome, close=close)
+        self._refusals.note(outcome, endpoint.name, request, account=account)
+        return responses.refusal(outcome, close=close)
+
+    async def _body(self, request: web.BaseRequest, endpoint: Endpoint, *, close: bool) -> bytes | web.StreamResponse:
+        """The body as signed, or the refusal."""
+        headers, limits = request.headers, self._limits
+        outcome: Outcome | Protocol
+        detail = ""
+        try:
+            if not is_json(headers.get(hdrs.CONTENT_TYPE)):
+                outcome, detail = Outcome.UNSUPPORTED_TYPE, "Content-Type is not application/json in UTF-8"
+            elif (encoding := encoding_of(headers.get(hdrs.CONTENT_ENCODING))) is None:
+                outcome, detail = Outcome.UNSUPPORTED_TYPE, "Content-Encoding is none of gzip, deflate, identity"
+            else:
+                wire = await read_body(request, limits.max_body_bytes, limits.body_timeout_s)
+                return inflate(encoding, wire, limits.max_inflated_bytes)
+        except BodyTooLarge:
+            outcome, detail = Outcome.TOO_LARGE, f"more than {limits.max_body_bytes} bytes on the wire"
+        except TooLarge as error:
+            outcome, detail = Outcome.TOO_LARGE, str(error)
+        except NotReadable as error:
+            outcome, detail = Outcome.MALFORMED, str(error)
+        except BodyTooSlow:
+            outcome, detail = Protocol.SLOW_BODY, f"not complete within {limits.body_timeout_s:g} s"
+        except BodyBroken:
+            outcome, detail = Protocol.BAD_REQUEST, "the body broke off"
+        # what is left of a refused body is not worth reading
+        close = close or not request.content.is_eof()
+        if isinstance(outcome, Protocol):
+            self._meters.protocol_error(outcome)
+        else:
+            self._meters.count(outcome, AccountLabels.UNKNOWN)
+        self._refusals.note(outcome, endpoint.name, request, detail=detail)
+        return responses.refusal(outcome, close=close, detail=detail)
+
+    async def _refused(
+        self,
+        request: web.BaseRequest,
+        endpoint: Endpoint,
+        refused: Refused,
+        body: bytes,
+        now_ms: int,
+        *,
+        close: bool,
+    ) -> web.StreamResponse:
+        """Answer a body that is no event; what a proven sender sent is in quarantine before the answer goes out."""
+        account = refused.account
+        label = self._labels.of(account, proven=refused.verified or account in endpoint.accounts)
+        outcome = refused.outcome
+        self._refusals.note(outcome, endpoint.name, request, account=account, detail=refused.detail)
+        keep = outcome in (Outcome.MALFORMED, Outcome.INVALID)
+        if keep and (refused.verified or self._limits.quarantine_unsigned):
+            if not self._buckets.take(label, monotonic()):
+                outcome = Outcome.RATE_LIMITED
+            else:
+                record = quarantine_record(
+                    self._quarantine_topic,
+                    refused,
+                    body,
+                    endpoint=endpoint.name,
+                    content_type=request.headers.get(hdrs.CONTENT_TYPE, ""),
+                    now_ms=now_ms,
+                )
+                stored = await self._submit(record)
+                outcome = outcome if stored in (Outcome.ACCEPTED, Outcome.SPOOLED) else stored
+        self._meters.count(outcome, label)
+        if outcome is not refused.outcome:
+            return responses.refusal(outcome, close=close)
+        return responses.refusal(
+            outcome,
+            close=close,
+            verified=refused.verified,
+            detail=refused.detail,
+            field=refused.field,
+            reason=refused.reason,
+        )

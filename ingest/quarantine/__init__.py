@@ -1,0 +1,1 @@
+"""What a proven sender sent and was refused."""

@@ -1,0 +1,81 @@
+"""Reads the quarantine topic and replays from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ingest.admission.admit import Refused, Rules
+from ingest.admission.endpoints import load_endpoints
+from ingest.admission.record import Record
+from ingest.quarantine.held import Held, Stored, fold, marker, readmit
+from ingest.storage.kafka_writer import KafkaLog
+from runtime.kafka.clients import bounded, make_consumer, running
+from sori.settings import Settings
+from sori.signature import SCHEMES
+from sori.topics import EVENTS, QUARANTINE
+
+_FETCH_MS = 1_000
+_WRITE_TIMEOUT_S = 10.0
+_BATCH = 500
+
+
+@dataclass
+class Replay:
+    """What became of a replay."""
+
+    landed: list[Held] = field(default_factory=list)
+    refused: list[tuple[Held, Refused]] = field(default_factory=list)
+
+
+async def read_held(settings: Settings) -> list[Held]:
+    """Everything in quarantine now, oldest first. Raises StorageUnavailable."""
+    kafka = settings.kafka
+    topic, timeout_s = QUARANTINE.name(kafka.topic_prefix), kafka.request_timeout_s
+    records: list[Stored] = []
+    async with running(make_consumer(kafka, topic), timeout_s) as consumer:
+        parts = list(consumer.assignment())
+        ends = await bounded(consumer.end_offsets(parts), timeout_s, "end offsets")
+        await bounded(consumer.seek_to_beginning(*parts), timeout_s, "seek")
+        missing = {part for part in parts if ends[part]}
+        while missing:
+            for part, batch in (await consumer.getmany(*missing, timeout_ms=_FETCH_MS)).items():
+                records += [Stored(r.partition, r.offset, r.timestamp, r.headers, r.value or b"") for r in batch]
+                if batch[-1].offset + 1 >= ends[part]:
+                    missing.discard(part)
+            for part in list(missing):  # also past what retention has deleted
+                if await bounded(consumer.position(part), timeout_s, "position") >= ends[part]:
+                    missing.discard(part)
+    return fold(records)
+
+
+async def replay(settings: Settings, held: Sequence[Held]) -> Replay:
+    """Send what is acceptable now to the events topic, and mark it so.
+
+    At least once: a replay that fails half-way repeats events, which their identity makes one. Raises ConfigError and
+    StorageUnavailable.
+    """
+    ours, prefix = settings.ingest, settings.kafka.topic_prefix
+    events, quarantine = EVENTS.name(prefix), QUARANTINE.name(prefix)
+    scheme, skew_ms = SCHEMES[ours.signature_scheme], int(ours.max_clock_skew_s * 1000)
+    rules = Rules(load_endpoints(ours), scheme, events, skew_ms)
+    log = KafkaLog(settings.kafka, (events, quarantine))
+    result, now_ms = Replay(), int(time.time() * 1000)
+    acceptable: list[tuple[Held, Record]] = []
+    for one in held:
+        verdict = readmit(rules, one, now_ms)
+        if isinstance(verdict, Refused):
+            result.refused.append((one, verdict))
+        else:
+            acceptable.append((one, verdict))
+    try:
+        await log.connect()
+        for start in range(0, len(acceptable), _BATCH):
+            batch = acceptable[start : start + _BATCH]
+            await log.write([record for _, record in batch], _WRITE_TIMEOUT_S)
+            await log.write([marker(quarantine, one, now_ms) for one, _ in batch], _WRITE_TIMEOUT_S)
+            result.landed += [one for one, _ in batch]
+    finally:
+        await log.close()
+    return result

@@ -1,0 +1,1 @@
+"""Kafka or the spool, in groups."""

@@ -1,0 +1,1 @@
+"""The one ClickHouse client, migrations and retention."""

@@ -1,0 +1,184 @@
+"""Opens ClickHouse from one setting, the DSN: the engine in this process (chDB) or a server over HTTP.
+
+chdb:///absolute/path                         embedded; one process at a time may hold the path
+clickhouse://user:password@host:port/db       server, HTTP (8123)
+clickhouses://user:password@host:port/db      server, HTTPS (8443)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
+
+from sori.errors import ConfigError, StorageUnavailable
+
+_SECURE = {"clickhouse": False, "clickhouses": True}
+_AUTHENTICATION_FAILED = frozenset({192, 193, 194, 516})
+_UNKNOWN_DATABASE = 81
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class PathHeld(StorageUnavailable):
+    """Another process has the chDB path open; its API is the way to ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dsn:
+    """A parsed DSN. `path` is set for chDB, the other fields for a server."""
+
+    path: Path | None = None
+    host: str = ""
+    port: int = 0
+    user: str = "default"
+    password: str = ""
+    database: str = "default"
+    secure: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the engine runs in this process."""
+        return self.path is not None
+
+    def __str__(self) -> str:
+        """Without the password: fit for logs."""
+        if self.path is not None:
+            return f"chdb://{self.path}"
+        scheme = "clickhouses" if self.secure else "clickhouse"
+        return f"{scheme}://{self.user}@{self.host}:{self.port}/{self.database}"
+
+
+def parse_dsn(text: str) -> Dsn:
+    """Read a DSN. Raises ConfigError with the accepted forms."""
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError as error:
+        raise ConfigError(f"clickhouse.dsn cannot be read: {error}") from error
+    if url.scheme == "chdb":
+        if url.netloc or not url.path.strip("/"):
+            raise ConfigError("clickhouse.dsn: chDB wants an absolute path, as in chdb:///var/lib/clickhouse")
+        return Dsn(path=Path(unquote(url.path)))
+    if url.scheme not in _SECURE or not url.hostname:
+        raise ConfigError("clickhouse.dsn must be chdb:///path or clickhouse[s]://user:password@host:port/database")
+    secure = _SECURE[url.scheme]
+    return Dsn(
+        host=url.hostname,
+        port=port or (8443 if secure else 8123),
+        user=unquote(url.username or "default"),
+        password=unquote(url.password or ""),
+        database=unquote(url.path.strip("/")) or "default",
+        secure=secure,
+        options=tuple(parse_qsl(url.query)),
+    )
+
+
+def open_client(
+    dsn: str | Dsn,
+    *,
+    settings: dict[str, Any] | None = None,
+    create_database: bool = False,
+    send_receive_timeout: float = 60.0,
+) -> Client:
+    """Open a client; each has its own connection and serves one thread at a time.
+
+    `settings` hold for every query. `send_receive_timeout` (seconds) bounds one request to a server.
+
+    Raises ConfigError (DSN, credentials, no such database), PathHeld (another process has the chDB path) or
+    StorageUnavailable (the server does not answer).
+    """
+    target = parse_dsn(dsn) if isinstance(dsn, str) else dsn
+    client = (
+        _open_embedded(target.path)
+        if target.path is not None
+        else _open_server(target, create_database, send_receive_timeout)
+    )
+    for name, value in (settings or {}).items():
+        client.set_client_setting(name, value)
+    return client
+
+
+def plain_message(error: Exception) -> str:
+    """ClickHouse's own message: without the driver's framing, addresses and stack traces, on one line."""
+    text = " ".join(str(error).partition("Stack trace")[0].split())
+    text = re.sub(r"^Received ClickHouse exception, code: \d+, server response: ", "", text)
+    return re.sub(r"( \(version [^()]*\))?( \(for url [^()]*\))?$", "", text)[:4000]
+
+
+def _open_embedded(path: Path) -> Client:
+    holder = path_holder(path)
+    if holder is not None:
+        raise PathHeld(f"process {holder} has the chDB path {path} open, and only one process can; ask through its API")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        return clickhouse_connect.get_client(interface="chdb", path=str(path))
+    except OSError as error:
+        raise StorageUnavailable(f"cannot create {path}: {error.strerror}") from error
+    except ClickHouseError as error:
+        raise StorageUnavailable(f"cannot open the chDB path {path}: {plain_message(error)}") from error
+
+
+def path_holder(path: Path) -> int | None:
+    """Process id of another process that has this chDB path open, or None."""
+    status = path / "status"
+    try:
+        with status.open("r", encoding="utf-8") as file:
+            first_line = file.readline()
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        digits = first_line.removeprefix("PID:").strip()
+        pid = int(digits) if digits.isdigit() else 0
+        return None if pid == os.getpid() else pid
+    return None
+
+
+def _open_server(dsn: Dsn, create_database: bool, timeout_s: float) -> Client:
+    try:
+        return _connect(dsn, dsn.database, timeout_s)
+    except DatabaseError as error:
+        if error.code in _AUTHENTICATION_FAILED:
+            raise ConfigError(f"{dsn}: ClickHouse refuses this user or password") from error
+        if error.code != _UNKNOWN_DATABASE:
+            raise StorageUnavailable(f"{dsn}: {plain_message(error)}") from error
+        if not create_database:
+            raise ConfigError(f"{dsn}: no database {dsn.database!r}; create it with `sori schema apply`") from error
+    except ClickHouseError as error:
+        raise StorageUnavailable(f"{dsn}: {plain_message(error)}") from error
+    bootstrap = _connect(dsn, "default", timeout_s)
+    try:
+        bootstrap.command(f"CREATE DATABASE IF NOT EXISTS `{dsn.database}`")
+    finally:
+        bootstrap.close()
+    return _connect(dsn, dsn.database, timeout_s)
+
+
+def _connect(dsn: Dsn, database: str, timeout_s: float) -> Client:
+    # over the loopback, compressing costs more than it saves; `?compress=lz4` in the DSN has the last word
+    compress = dsn.host not in _LOOPBACK
+    options: dict[str, Any] = {
+        "connect_timeout": 5,
+        "send_receive_timeout": timeout_s,
+        "compress": compress,
+        **dict(dsn.options),
+    }
+    return clickhouse_connect.get_client(
+        host=dsn.host,
+        port=dsn.port,
+        username=dsn.user,
+        password=dsn.password,
+        database=database,
+        secure=dsn.secure,
+        autogenerate_session_id=False,  # sessions would serialise a client's calls on the server
+        **options,
+    )

@@ -1,0 +1,247 @@
+"""Carries one topic into ClickHouse.
+
+Delivery guarantee: at least once, and physically once as long as the target's deduplication window holds; offsets are
+committed only after the insert returned. A crash, a rebalance or a failed answer leads to the same block being sent
+again under the same token (see sinks/consumer/commit_intents.py). While one is inserted the next loads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IllegalStateError
+
+from runtime.kafka import clients as kafka_clients
+from runtime.telemetry.metrics import gauge, histogram
+from sinks.batch import Batch, Collector, Ranges
+from sinks.consumer.commit_intents import open_partitions, read_ranges, read_standing
+from sinks.consumer.rebalance import Membership, Superseded
+from sinks.insert.store import Store
+from sinks.specs import SinkSpec
+from sori import metrics
+from sori.errors import StorageUnavailable
+from sori.settings.kafka import KafkaSettings
+from sori.settings.sinks import SinksSettings
+
+_POLL_S = 0.1
+_BUSY_POLL_S = 0.02
+_KEEP_ALIVE_S = 30.0
+_RETRY_S = 0.5
+_DRAIN_S = 6.0
+_log = structlog.get_logger()
+
+
+class TopicSink:
+    """One consumer of one topic, in a group of its own."""
+
+    def __init__(
+        self, spec: SinkSpec, store: Store, kafka: KafkaSettings, settings: SinksSettings, instance_id: str | None
+    ) -> None:
+        self._spec = spec
+        self._store = store
+        self._kafka = kafka
+        self._settings = settings
+        self._instance_id = instance_id
+        self._topic = spec.topic.name(kafka.topic_prefix)
+        self.group = f"{settings.group}.{spec.name}"
+        self._members = Membership()
+        self._stopping = False
+        self._committed_at = self._polled_at = time.monotonic()
+        self._read: dict[TopicPartition, int] = {}
+        self._collector = Collector(
+            self._topic,
+            max_rows=settings.max_batch_rows,
+            max_bytes=settings.max_batch_bytes,
+            max_age_s=spec.max_age_s,
+        )
+        self._consumer: AIOKafkaConsumer = None
+
+    @property
+    def name(self) -> str:
+        """The sink's name."""
+        return self._spec.name
+
+    def owns(self, partition: int) -> bool:
+        """Whether this process has that partition now."""
+        return self._consumer is not None and TopicPartition(self._topic, partition) in self._consumer.assignment()
+
+    @property
+    def trouble(self) -> str:
+        """Why this sink does not make progress, or an empty string."""
+        if self._store.trouble:
+            return self._store.trouble
+        waiting = self._members.in_flight is not None or self._collector.rows > 0
+        if waiting and time.monotonic() - self._committed_at > self._settings.stall_s:
+            return f"rows waiting, and nothing committed for {self._settings.stall_s:g} s"
+        return ""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop`, then store what is held and leave the group. Raises StorageUnavailable without Kafka."""
+        self._consumer = kafka_clients.make_consumer(
+            self._kafka,
+            group_id=self.group,
+            group_instance_id=self._instance_id,
+            session_timeout_ms=int(self._settings.session_timeout_s * 1000),
+            heartbeat_interval_ms=int(self._settings.session_timeout_s * 1000 / 4),
+            max_partition_fetch_bytes=8 * 1024 * 1024,
+            metadata_max_age_ms=10_000,
+            fetch_max_wait_ms=100,
+        )
+        self._consumer.subscribe([self._topic], listener=self._members)
+        async with kafka_clients.running(self._consumer, self._kafka.request_timeout_s, f"sink {self._spec.name}"):
+            while not stop.is_set():
+                await self._step()
+            await self._drain()
+
+    async def _step(self) -> None:
+        if self._members.stale:
+            await self._take_position()
+            return
+        epoch = self._members.epoch
+        due = self._collector.due_in(time.monotonic())
+        await self._fetch(epoch, _POLL_S if due is None else min(_POLL_S, due))
+        await self._reap()
+        if self._members.in_flight is None and self._collector.due_in(time.monotonic()) == 0:
+            self._launch(epoch)
+        self._observe()
+
+    async def _fetch(self, epoch: int, wait_s: float) -> None:
+        task = self._members.in_flight
+        if task is not None and self._collector.full:
+            await asyncio.wait({task}, timeout=_POLL_S)
+            await self._keep_alive()
+            return
+        if task is not None:
+            wait_s = max(wait_s, _BUSY_POLL_S)
+        fetched = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=self._collector.room)
+        now = self._polled_at = time.monotonic()
+        if epoch != self._members.epoch:
+            return  # a rebalance came between: positions are taken anew
+        for tp, records in fetched.items():
+            self._collector.add(records, self._spec.count_rows(records), now)
+            self._read[tp] = records[-1].offset + 1
+
+    async def _keep_alive(self) -> None:
+        """A consumer that does not poll is taken for dead; poll without getting anything."""
+        if time.monotonic() - self._polled_at < _KEEP_ALIVE_S:
+            return
+        assigned = self._consumer.assignment()
+        self._consumer.pause(*assigned)
+        await self._consumer.getmany(timeout_ms=0)
+        self._consumer.resume(*(self._consumer.paused() & self._consumer.assignment()))
+        self._polled_at = time.monotonic()
+
+    async def _reap(self) -> None:
+        task = self._members.in_flight
+        if task is None or not task.done():
+            return
+        self._members.in_flight = None
+        try:
+            await task
+        except Superseded:
+            _log.info("batch given up, its partitions moved", sink=self._spec.name)
+            self._members.stale = True
+
+    def _launch(self, epoch: int) -> None:
+        batch = self._collector.take()
+        histogram(metrics.SINKS_BATCH_ROWS).labels(self._spec.name).observe(self._spec.count_rows(batch.records))
+        self._members.in_flight = asyncio.create_task(self._carry(batch, epoch))
+
+    async def _carry(self, batch: Batch, epoch: int) -> None:
+        """Intent, insert, commit."""
+        note = batch.ranges.encode()
+        await self._commit({p: (first, note) for p, (first, _) in batch.ranges.by_partition.items()}, epoch)
+        await self._store.store(batch, lambda pause_s: self._wait(pause_s, epoch))
+        await self._commit({p: (after, "") for p, (_, after) in batch.ranges.by_partition.items()}, epoch)
+        self._committed_at = time.monotonic()
+
+    async def _wait(self, pause_s: float, epoch: int) -> None:
+        until = time.monotonic() + pause_s
+        while (left := until - time.monotonic()) > 0:
+            self._members.check(epoch)
+            if self._stopping:
+                raise Superseded
+            await asyncio.sleep(min(left, _POLL_S))
+
+    async def _commit(self, offsets: Mapping[int, tuple[int, str]], epoch: int) -> None:
+        entries = {TopicPartition(self._topic, p): entry for p, entry in offsets.items()}
+        while True:
+            self._members.check(epoch)
+            try:
+                await kafka_clients.bounded(self._consumer.commit(entries), self._kafka.request_timeout_s, "commit")
+                return
+            except StorageUnavailable as error:
+                _log.warning("commit failed, trying again", sink=self._spec.name, error=str(error))
+                await self._wait(self._settings.backoff_min_s, epoch)
+
+    async def _take_position(self) -> None:
+        """Start from the committed offsets, after repeating the inserts of which nobody knows whether they happened."""
+        epoch = self._members.epoch
+        await self._settle()
+        self._collector.clear()
+        self._read.clear()
+        self._members.stale = False
+        assigned = {tp.partition: tp for tp in self._consumer.assignment()}
+        if not assigned:
+            await self._consumer.getmany(timeout_ms=int(_POLL_S * 1000))
+            self._members.stale = True
+            return
+        try:
+            await self._position(assigned, epoch)
+        except Superseded:
+            self._members.stale = True
+        except (StorageUnavailable, IllegalStateError) as error:
+            _log.warning("cannot take position, trying again", sink=self._spec.name, error=str(error))
+            self._members.stale = True
+            await asyncio.sleep(_RETRY_S)
+
+    async def _position(self, assigned: Mapping[int, TopicPartition], epoch: int) -> None:
+        standing = await read_standing(self._kafka, self.group, self._topic, assigned)
+        for p, tp in assigned.items():
+            if p in standing.offsets:
+                self._consumer.seek(tp, standing.offsets[p])
+            else:
+                await kafka_clients.bounded(self._consumer.seek_to_beginning(tp), self._kafka.request_timeout_s, "seek")
+        for intent in standing.intents:
+            open_ones = {p: intent.by_partition[p] for p in open_partitions(intent, standing) if p in assigned}
+            if open_ones:
+                await self._repeat(intent, epoch)
+                await self._commit({p: (after, "") for p, (_, after) in open_ones.items()}, epoch)
+                for p, (_, after) in open_ones.items():
+                    self._consumer.seek(assigned[p], after)
+
+    async def _repeat(self, intent: Ranges, epoch: int) -> None:
+        _log.info("repeating an insert that may not have happened", sink=self._spec.name, ranges=intent.encode())
+        batch = await read_ranges(self._kafka, intent)
+        await self._store.store(batch, lambda pause_s: self._wait(pause_s, epoch), repeated=True)
+
+    async def _settle(self) -> None:
+        """Wait for the insert under way: its thread cannot be called back."""
+        if self._members.in_flight is not None:
+            await asyncio.wait({self._members.in_flight})
+            await self._reap()
+
+    async def _drain(self) -> None:
+        """Store what is held; what ClickHouse does not take in time stays uncommitted in Kafka."""
+        epoch = self._members.epoch
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                await self._settle()
+                if not self._members.stale and self._collector.rows:
+                    self._launch(epoch)
+                    await self._settle()
+        except TimeoutError:
+            _log.warning("left rows for the next start", sink=self._spec.name, rows=self._collector.rows)
+        self._stopping = True
+        await self._settle()
+
+    def _observe(self) -> None:
+        ours = self._consumer.assignment() & self._read.keys()
+        lag = sum(max(0, (self._consumer.highwater(tp) or 0) - self._read[tp]) for tp in ours)
+        gauge(metrics.SINKS_LAG).labels(self._spec.name).set(lag + self._collector.rows)
+        waiting = self._collector.rows > 0 or self._members.in_flight is not None
+        gauge(metrics.SINKS_AGE).labels(self._spec.name).set(time.monotonic() - self._committed_at if waiting else 0)

@@ -1,0 +1,1 @@
+"""Writing blocks to ClickHouse."""

@@ -1,0 +1,145 @@
+"""Stores one batch for sure: tries until ClickHouse has every row that it accepts, and quarantines the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+
+import structlog
+
+from runtime.backoff import Backoff
+from runtime.telemetry.metrics import counter, histogram
+from sinks.batch import Batch
+from sinks.insert.bisect import store_the_good
+from sinks.insert.dead_letters import DeadLetters
+from sinks.insert.failures import InsertFailure, Rejected, SchemaDrift, Unavailable
+from sinks.insert.rows import Atom, atoms
+from sinks.insert.slices import Share, cut
+from sinks.insert.writer import Writer
+from sinks.specs import SinkSpec
+from sori import metrics
+from sori.errors import StorageUnavailable
+from sori.settings.sinks import SinksSettings
+
+#: Waits so many seconds while keeping the consumer in its group, or raises to give the batch up.
+Wait = Callable[[float], Awaitable[None]]
+
+_log = structlog.get_logger()
+
+
+class Store:
+    """One sink's way to ClickHouse. Not for concurrent use."""
+
+    def __init__(
+        self,
+        spec: SinkSpec,
+        writers: Sequence[Writer],
+        letters: DeadLetters,
+        settings: SinksSettings,
+        executor: Executor,
+    ) -> None:
+        self._spec = spec
+        self._writers = writers
+        self._letters = letters
+        self._settings = settings
+        self._executor = executor
+        self.trouble: str = ""
+        counter(metrics.SINKS_REJECTED).labels(spec.name)  # there from the start: its first increase is an alert
+
+    async def store(self, batch: Batch, wait: Wait, *, repeated: bool = False) -> None:
+        """Return when every row is in ClickHouse or in quarantine; what `wait` raises passes through.
+
+        Every try sends the same rows under the same token, so a try that got through without our knowing counts once.
+        `repeated` says that somebody may have tried before us.
+        """
+        rows = self._spec.count_rows(batch.records)
+        shares = cut(batch, len(self._writers))
+        storing = (self._store_share(share, wait, repeated=repeated) for share in shares)
+        # each to its end: a thread cannot be called back
+        outcomes = await asyncio.gather(*storing, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            rows -= outcome
+        counter(metrics.SINKS_ROWS).labels(self._spec.name).inc(rows)
+
+    async def _store_share(self, share: Share, wait: Wait, *, repeated: bool) -> int:
+        """Returns how many rows went to quarantine instead."""
+        try:
+            await self._insert(share, wait, repeated=repeated)
+        except Rejected as error:
+            return await self._store_apart(share, error, wait)
+        return 0
+
+    async def _insert(self, share: Share, wait: Wait, *, repeated: bool) -> None:
+        writer, records, token = self._writers[share.number], share.records, share.token
+        insert = self._spec.build(records)
+        presence = self._spec.presence and self._spec.presence(records)
+
+        def first_time() -> None:
+            writer.insert(insert, token)
+
+        def again() -> None:
+            if presence is not None:
+                writer.insert(insert, token)
+                if writer.count(presence) >= len(records):
+                    return
+                _log.warning("the token is known and rows are missing: stored without it", sink=self._spec.name)
+            writer.insert(insert, None)
+
+        await self._until_taken(again if repeated else first_time, again, wait)
+
+    async def _store_apart(self, share: Share, error: Rejected, wait: Wait) -> int:
+        pieces = atoms(share.records, packed=self._spec.packed)
+        name, rows = self._spec.name, len(pieces)
+        _log.warning("insert rejected, looking for the culprits", sink=name, rows=rows, error=str(error))
+
+        async def store_slice(first: int, after: int) -> None:
+            piece = Share(share.topic, share.number, pieces[first:after], f"{share.token}#{first}-{after}")
+            await self._insert(piece, wait, repeated=True)
+
+        culprits = [(pieces[i], why) for i, why in await store_the_good(rows, store_slice)]
+        await self._quarantine(share.topic, culprits, wait)
+        counter(metrics.SINKS_REJECTED).labels(name).inc(len(culprits))
+        return len(culprits)
+
+    async def _quarantine(self, topic: str, culprits: list[tuple[Atom, Rejected]], wait: Wait) -> None:
+        backoff = self._new_backoff()
+        while True:
+            try:
+                await self._letters.send(topic, culprits)
+            except StorageUnavailable as error:
+                self._note(Unavailable(str(error)))
+                await wait(backoff.next_s())
+            else:
+                self.trouble = ""
+                return
+
+    async def _until_taken(self, first_time: Callable[[], None], again: Callable[[], None], wait: Wait) -> None:
+        loop = asyncio.get_running_loop()
+        backoff = self._new_backoff()
+        action = first_time
+        while True:
+            try:
+                with histogram(metrics.SINKS_INSERT_SECONDS).labels(self._spec.name).time():
+                    await loop.run_in_executor(self._executor, action)
+            except (Unavailable, SchemaDrift) as error:
+                self._note(error)
+                action = again
+                await wait(backoff.next_s())
+            else:
+                if self.trouble:
+                    _log.info("clickhouse takes inserts again", sink=self._spec.name)
+                self.trouble = ""
+                return
+
+    def _new_backoff(self) -> Backoff:
+        return Backoff(self._settings.backoff_min_s, self._settings.backoff_max_s)
+
+    def _note(self, error: InsertFailure) -> None:
+        kind = "schema" if isinstance(error, SchemaDrift) else "unavailable"
+        counter(metrics.SINKS_RETRIES).labels(self._spec.name, kind).inc()
+        self.trouble = f"{kind}: {error}"
+        hint = "run `sori schema apply`" if kind == "schema" else "paused, will retry"
+        _log.error("insert failed", sink=self._spec.name, kind=kind, error=str(error), hint=hint)

@@ -1,0 +1,1 @@
+"""Repair and roll-ups that run beside the inserts."""

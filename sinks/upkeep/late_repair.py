@@ -1,0 +1,77 @@
+"""Recounts the windows that late events touched, so that they agree with the raw events again.
+
+Stateless: what is to be done is read from ClickHouse each time (late events without a recount, or with a stream row on
+top of it), so a crash at any point only means doing it again, to the same effect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from typing import TypeVar
+
+import structlog
+
+from runtime.telemetry.metrics import counter
+from sinks.builders.inserts import ColumnarInsert
+from sinks.consumer.commit_intents import read_standing
+from sinks.insert.writer import Writer
+from sinks.upkeep.recount import TABLES, Target, pending_sql, repair_sql
+from sori import metrics
+from sori.settings import Settings
+from sori.topics import EVENTS
+
+_CHUNK = 500
+_LEDGER = {"window_start": "DateTime('UTC')", "account_id": "String", "source_partition": "Int32", "version": "UInt64"}
+_log = structlog.get_logger()
+
+T = TypeVar("T")
+
+
+class Repairer:
+    """Runs beside the sinks, in one process of the group."""
+
+    def __init__(self, settings: Settings, writer: Writer, executor: Executor) -> None:
+        self._settings = settings
+        self._writer = writer
+        self._executor = executor
+
+    async def once(self) -> int:
+        """Recount what is pending and can be recounted now; returns how many windows. Raises InsertFailure."""
+        lookback_s = int(self._settings.sinks.repair_lookback_s)
+        found = await self._call(lambda: self._writer.rows(pending_sql(lookback_s)))
+        targets = await self._stored(Target(*row) for row in found)
+        for start in range(0, len(targets), _CHUNK):
+            chunk = targets[start : start + _CHUNK]
+            await self._call(lambda chunk=chunk: self._recount(chunk))  # type: ignore[misc]
+        if targets:
+            counter(metrics.SINKS_REPAIRED).inc(len(targets))
+            _log.info("windows recounted for late events", windows=len(targets))
+        return len(targets)
+
+    async def _stored(self, targets: Iterable[Target]) -> list[Target]:
+        """Those whose raw events are certainly in ClickHouse: the events sink has committed past their version."""
+        wanted = list(targets)
+        if not wanted:
+            return []
+        kafka = self._settings.kafka
+        group = f"{self._settings.sinks.group}.{EVENTS.suffix}"
+        partitions = {target.source_partition for target in wanted}
+        standing = await read_standing(kafka, group, EVENTS.name(kafka.topic_prefix), partitions)
+        return [t for t in wanted if standing.offsets.get(t.source_partition, 0) >= t.version]
+
+    def _recount(self, targets: Sequence[Target]) -> None:
+        window_s = self._settings.streams.window_s
+        for counted in TABLES:
+            self._writer.execute(repair_sql(counted, targets, window_s))
+        columns: list[Sequence[object]] = [
+            [t.window_start for t in targets],
+            [t.account_id for t in targets],
+            [t.source_partition for t in targets],
+            [t.version for t in targets],
+        ]
+        self._writer.insert(ColumnarInsert("window_repairs", list(_LEDGER), list(_LEDGER.values()), columns), None)
+
+    async def _call(self, action: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, action)

@@ -1,0 +1,75 @@
+"""Which alerts somebody wants to hear of. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal, get_args
+
+import msgspec
+
+from sori.alerting.alert import Alert
+from sori.errors import ConfigError
+
+State = Literal["opened", "updated", "closed"]
+Severity = Literal["low", "medium", "high", "critical"]
+
+_MOST_VALUES, _MOST_LENGTH = 100, 256
+_Text = Annotated[str, msgspec.Meta(min_length=1, max_length=_MOST_LENGTH)]
+_Texts = Annotated[tuple[_Text, ...], msgspec.Meta(max_length=_MOST_VALUES)]
+FIELDS = ("accounts", "rules", "severities", "places", "campaigns", "states")
+
+
+class AlertFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An alert passes when every field that is not empty has a value for it. All empty: every alert passes.
+
+    A place is `country`, `country/region` or `country/region/city` and takes in everything below it.
+    """
+
+    accounts: _Texts = ()
+    rules: _Texts = ()
+    severities: Annotated[tuple[Severity, ...], msgspec.Meta(max_length=_MOST_VALUES)] = ()
+    places: _Texts = ()
+    campaigns: _Texts = ()
+    states: Annotated[tuple[State, ...], msgspec.Meta(max_length=_MOST_VALUES)] = ()
+
+    def check(self) -> AlertFilter:
+        """Itself. Raises ConfigError for too many, too long or unknown values."""
+        for name in FIELDS:
+            values = getattr(self, name)
+            if len(values) > _MOST_VALUES or any(not 0 < len(value) <= _MOST_LENGTH for value in values):
+                raise ConfigError(f"{name}: at most {_MOST_VALUES} values of 1 to {_MOST_LENGTH} characters")
+        for name, known in (("severities", get_args(Severity)), ("states", get_args(State))):
+            wrong = [value for value in getattr(self, name) if value not in known]
+            if wrong:
+                raise ConfigError(f"{name}: {wrong[0]!r} is none of {', '.join(known)}")
+        return self
+
+    def matches(self, alert: Alert) -> bool:
+        """Whether this alert passes."""
+        return (
+            _has(self.accounts, alert.account_id)
+            and _has(self.rules, alert.rule)
+            and _has(self.severities, alert.severity)
+            and _has(self.states, alert.state)
+            and (not self.places or (alert.subject_kind == "place" and _within(alert.subject, self.places)))
+            and (not self.campaigns or not alert.campaigns.isdisjoint(self.campaigns))
+        )
+
+
+def narrowed(wanted: tuple[str, ...], allowed: frozenset[str] | None) -> tuple[str, ...] | None:
+    """The accounts of a filter under a token's: never wider than `allowed` (None: every account).
+
+    None when nothing is left, which must not be mistaken for the empty filter that lets everything pass.
+    """
+    if allowed is None:
+        return wanted
+    left = tuple(sorted(allowed.intersection(wanted) if wanted else allowed))
+    return left or None
+
+
+def _has(wanted: tuple[str, ...], value: str) -> bool:
+    return not wanted or value in wanted
+
+
+def _within(subject: str, places: Iterable[str]) -> bool:
+    return any(subject == place or subject.startswith(place + "/") for place in places)

@@ -1,0 +1,121 @@
+"""A subscription to fraud alerts: one record of the compacted topic sori.subscriptions, keyed by its id.
+
+Only the API and the CLI write this topic, and only `sori notify` acts on it. The record holds the signing secrets in
+clear, since they sign: whoever may read the topic may sign. Restrict it with Kafka ACLs.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Literal
+
+import msgspec
+
+from sori.alerting.filter import AlertFilter
+from sori.alerting.standard_webhooks import new_secret, secret_bytes
+from sori.errors import ConfigError
+
+Format = Literal["standard", "slack", "alertmanager"]
+RequestKind = Literal["test", "resume", "redeliver"]
+
+_MOST_REQUESTS = 16
+_MOST_NAME = 200
+
+
+class OldSecret(msgspec.Struct, frozen=True):
+    """A secret that still signs beside the new one until `until_ms`, epoch milliseconds."""
+
+    value: str
+    until_ms: int
+
+
+class Request(msgspec.Struct, frozen=True):
+    """Something to be done once. `seq` grows; `sori notify` remembers the last one it did.
+
+    Redeliver covers alerts that Kafka took in [since_ms, until_ms), epoch milliseconds.
+    """
+
+    seq: int
+    kind: RequestKind
+    at_ms: int
+    since_ms: int = 0
+    until_ms: int = 0
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """Where alerts go, which ones, and with which secret they are signed."""
+
+    id: str
+    url: str
+    secret: str
+    created_ms: int
+    name: str = ""
+    owner: str = ""
+    format: Format = "standard"
+    filter: AlertFilter = AlertFilter()
+    #: The accounts of the token that made it, or None for every account: a ceiling that no filter can lift.
+    scope: tuple[str, ...] | None = None
+    paused: bool = False
+    old_secrets: tuple[OldSecret, ...] = ()
+    requests: tuple[Request, ...] = ()
+    revision: int = 1
+
+    @property
+    def wants(self) -> AlertFilter:
+        """The filter in force: narrowed to the scope."""
+        if self.scope is None:
+            return self.filter
+        asked = self.filter.accounts
+        accounts = tuple(a for a in self.scope if not asked or a in asked)
+        return msgspec.structs.replace(self.filter, accounts=accounts or ("",))  # no account has an empty name
+
+    def signing_secrets(self, now_ms: int) -> list[str]:
+        """The secrets that sign now, the current one first."""
+        return [self.secret, *(old.value for old in self.old_secrets if old.until_ms > now_ms)]
+
+    def rotated(self, now_ms: int, grace_ms: int, secret: str | None = None) -> Subscription:
+        """With a new secret; the former one signs too for `grace_ms`. Raises ConfigError for a malformed secret."""
+        fresh = secret or new_secret()
+        secret_bytes(fresh)
+        kept = [old for old in self.old_secrets if old.until_ms > now_ms][-1:]
+        former = OldSecret(self.secret, now_ms + grace_ms)
+        return self.changed(secret=fresh, old_secrets=(*kept, former))
+
+    def asked(self, kind: RequestKind, now_ms: int, since_ms: int = 0, until_ms: int = 0) -> Subscription:
+        """With one more request."""
+        seq = self.requests[-1].seq + 1 if self.requests else 1
+        request = Request(seq, kind, now_ms, since_ms, until_ms)
+        return self.changed(requests=(*self.requests, request)[-_MOST_REQUESTS:])
+
+    def changed(self, **changes: object) -> Subscription:
+        """With some fields replaced, as the next revision."""
+        return msgspec.structs.replace(self, **changes, revision=self.revision + 1)
+
+    def check(self) -> Subscription:
+        """Itself. Raises ConfigError for a malformed secret, filter or name."""
+        secret_bytes(self.secret)
+        self.filter.check()
+        if len(self.name) > _MOST_NAME or not self.name.isprintable():
+            raise ConfigError(f"name: at most {_MOST_NAME} printable characters")
+        return self
+
+
+def new_id() -> str:
+    """A fresh subscription id."""
+    return f"sub_{uuid.uuid4().hex}"
+
+
+def encode(subscription: Subscription) -> bytes:
+    """The record's value."""
+    return msgspec.json.encode(subscription)
+
+
+_decoder = msgspec.json.Decoder(Subscription)
+
+
+def decode(value: bytes) -> Subscription:
+    """Decode a record's value. Raises ConfigError."""
+    try:
+        return _decoder.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"not a subscription: {error}") from error

@@ -1,0 +1,1 @@
+"""Episodes and the alerts they emit."""

@@ -1,0 +1,98 @@
+"""An alert as subscribers and ClickHouse see it: always the full state, upserted by id, highest version wins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID, uuid5
+
+import orjson
+
+from sori.topics import FRAUD_ALERTS
+from streams.state.output import Output
+
+State = Literal["opened", "updated", "closed"]
+Severity = Literal["low", "medium", "high", "critical"]
+
+#: Namespace of alert ids (RFC 9562, version 5); random, fixed for ever.
+_NAMESPACE = UUID("6d2f4a0e-8c55-4d0e-9d2b-3a1f5f0e7c41")
+_RANK = {"opened": 0, "updated": 1, "closed": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom an alert is about. A place's value is `country/region/city`."""
+
+    account_id: str
+    kind: Literal["device", "place", "campaign"]
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule's judgement that a subject is in a burst now. Counts over [window_start_ms, window_end_ms)."""
+
+    rule: str
+    subject: Subject
+    window_start_ms: int
+    window_end_ms: int
+    observed: float
+    expected: float
+    floor: float
+    severity: Severity
+    traffic_class: Literal["GIVT", "SIVT"]
+    samples: tuple[str, ...] = ()
+    campaigns: dict[str, int] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def alert_id(rule: str, subject: Subject, start_ms: int) -> str:
+    """Stable id: UUIDv5 of rule, account, subject and episode start."""
+    return str(uuid5(_NAMESPACE, "\x1f".join((rule, subject.account_id, subject.kind, subject.value, str(start_ms)))))
+
+
+def iso(ms: int) -> str:
+    """ISO 8601 with milliseconds and Z."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def version(offset: int, state: State) -> int:
+    """Versions grow with the log, and within one flush point from opened to closed."""
+    return offset * 4 + _RANK[state]
+
+
+def alert_output(
+    finding: Finding,
+    *,
+    start_ms: int,
+    updated_ms: int,
+    closed_ms: int | None,
+    state: State,
+    offset: int,
+    evidence: dict[str, Any],
+) -> Output:
+    """One record of the alerts topic; key is account and subject, so a subject's alerts stay in order."""
+    subject = finding.subject
+    body = {
+        "alert_id": alert_id(finding.rule, subject, start_ms),
+        "rule": finding.rule,
+        "account_id": subject.account_id,
+        "severity": finding.severity,
+        "invalid_traffic_class": finding.traffic_class,
+        "subject_kind": subject.kind,
+        "subject": subject.value,
+        "window_start": iso(finding.window_start_ms),
+        "window_end": iso(finding.window_end_ms),
+        "observed": float(finding.observed),
+        "expected": round(float(finding.expected), 3),
+        "floor": float(finding.floor),
+        "state": state,
+        "opened_at": iso(start_ms),
+        "updated_at": iso(updated_ms),
+        "closed_at": None if closed_ms is None else iso(closed_ms),
+        "version": version(offset, state),
+        "evidence": evidence,
+    }
+    key = f"{subject.account_id}/{subject.value}".encode("utf-8", "surrogatepass")
+    return Output(FRAUD_ALERTS, orjson.dumps(body), key=key)

@@ -1,0 +1,49 @@
+"""Several sets of rules in the place of one: each judges what it is shown, and none sees the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from streams.rules.run_device_rules import DeviceRules
+from streams.rules.run_place_rules import PlaceRules
+from streams.state.counters import DeviceCell, Place
+from streams.state.device_panes import DeviceKey, SubjectKey
+
+
+class EveryDeviceRules(DeviceRules):
+    """Has every set of rules judge."""
+
+    def __init__(self, sets: Sequence[DeviceRules]) -> None:
+        self._sets = sets
+        self.event_gate = min(rules.event_gate for rules in sets)
+        self.auth_gate = min(rules.auth_gate for rules in sets)
+
+    def on_click(self, key: DeviceKey, time_ms: int, pane_start: int) -> None:
+        for rules in self._sets:
+            rules.on_click(key, time_ms, pane_start)
+
+    def on_event(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
+        for rules in self._sets:
+            rules.on_event(key, cell, time_ms, identity)
+
+    def on_authentication(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
+        for rules in self._sets:
+            rules.on_authentication(key, cell, time_ms, identity)
+
+    def on_place(self, key: DeviceKey, cell: DeviceCell, place: Place, time_ms: int, identity: str) -> None:
+        # this one takes note of the place, and judges only what it did not know: each set finds the cell as it was
+        known, regions = cell.place, cell.regions
+        for rules in self._sets:
+            cell.place, cell.regions = known, None if regions is None else dict(regions)
+            rules.on_place(key, cell, place, time_ms, identity)
+
+
+class EveryPlaceRules(PlaceRules):
+    """Has every set of rules judge."""
+
+    def __init__(self, sets: Sequence[PlaceRules]) -> None:
+        self._sets = sets
+
+    def on_clicks(self, key: SubjectKey, pane_start: int) -> None:
+        for rules in self._sets:
+            rules.on_clicks(key, pane_start)

@@ -1,0 +1,1 @@
+"""Where a backtest reads its history."""

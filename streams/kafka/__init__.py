@@ -1,0 +1,1 @@
+"""The Faust transport that yields batches."""

@@ -1,0 +1,88 @@
+"""What the stream stage asks of Kafka beside reading: produce and wait, committed checkpoints, topics at the start."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import faust
+import structlog
+from aiokafka import TopicPartition
+from faust.types import TP
+
+from runtime.kafka.clients import bounded, running_admin
+from sori.errors import StorageUnavailable
+from sori.settings import Settings
+from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, EVENTS, FRAUD_ALERTS, GEO_ROLLUPS, LATE, QUARANTINE
+from streams.state.checkpoint import Checkpoint
+from streams.state.output import Output
+
+log = structlog.get_logger(__name__)
+
+_OUTPUT_TOPICS = (CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS, FRAUD_ALERTS, LATE, QUARANTINE)
+
+
+async def send_outputs(app: faust.App, prefix: str, outputs: list[Output], timeout_s: float) -> None:
+    """Produce all outputs and wait for every acknowledgement. Raises StorageUnavailable."""
+    # bounded as a whole: a task for every send cost several times the send
+    pending = await bounded(_hand_over(app, prefix, outputs), timeout_s, "send of outputs")
+    if pending:
+        await bounded(asyncio.gather(*pending), timeout_s, "acknowledgement of outputs")
+
+
+async def _hand_over(app: faust.App, prefix: str, outputs: list[Output]) -> list[Any]:
+    """Put the outputs into the producer's buffers; one future per record."""
+    producer: Any = app.producer
+    inner = producer._ensure_producer()  # noqa: SLF001 - its metadata is needed, and Faust hides it
+    partitions: dict[str, int] = {}
+    pending = []
+    for output in outputs:
+        topic = output.topic.name(prefix)
+        count = partitions.get(topic)
+        if count is None:
+            count = partitions[topic] = len(await inner.partitions_for(topic))
+        headers = [("rows", str(output.rows).encode()), *output.headers]
+        pending += [
+            await producer.send(topic, output.key, output.value, partition, None, headers)
+            for partition in output.partitions(count) or (None,)
+        ]
+    return pending
+
+
+async def read_committed(settings: Settings, tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
+    """Committed offsets with their metadata, which aiokafka's consumer hides; raises StorageUnavailable."""
+    wanted = [TopicPartition(tp.topic, tp.partition) for tp in tps]
+    if not wanted:
+        return {}
+    timeout_s = settings.kafka.request_timeout_s
+    async with running_admin(settings.kafka) as admin:
+        found = await bounded(
+            admin.list_consumer_group_offsets(settings.streams.group, partitions=wanted), timeout_s, "committed offsets"
+        )
+    return {
+        TP(tp.topic, tp.partition): Checkpoint.parse(read.offset, read.metadata)
+        for tp, read in found.items()
+        if read.offset >= 0
+    }
+
+
+async def wait_for_topics(settings: Settings, stop: asyncio.Event) -> None:
+    """Wait until Kafka answers and every topic we read or write is there, or until told to stop."""
+    needed = {topic.name(settings.kafka.topic_prefix) for topic in (EVENTS, *_OUTPUT_TOPICS)}
+    said: object = None
+    while not stop.is_set():
+        try:
+            async with running_admin(settings.kafka) as admin:
+                missing = needed - set(await bounded(admin.list_topics(), settings.kafka.request_timeout_s, "topics"))
+            if not missing:
+                return
+            waiting_for = f"topics {sorted(missing)}; `sori topics apply` creates them"
+        except StorageUnavailable as error:
+            waiting_for = f"Kafka: {error}"
+        if waiting_for != said:
+            log.warning("waiting", waiting_for=waiting_for)
+            said = waiting_for
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), timeout=1.0)

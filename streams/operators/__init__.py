@@ -1,0 +1,1 @@
+"""Apply events and count."""

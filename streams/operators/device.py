@@ -1,0 +1,124 @@
+"""Hop 1: one source partition of the events topic, keyed by device.
+
+Dedupe, CTR windows, device windows, device rules, and roll-ups per place and per campaign for hop 2. No I/O and no
+clock: it takes records and returns outputs. State is a pure function of the records from `low` on (see checkpoint).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from sori.errors import InvalidEvent
+from sori.events import IMPRESSION, decode_dims, decode_unchecked, parse_time_ms
+from sori.identity import identity as identity_of
+from sori.records import IDENTITY
+from sori.settings.rules import RulesSettings
+from streams.operators.device_counting import DeviceCounting
+from streams.operators.rejects import Reject, rejected_outputs
+from streams.state.checkpoint import Checkpoint, Pin
+from streams.state.device_panes import TICK_MS
+from streams.state.output import Output, Record
+from streams.state.policy import TimePolicy
+
+#: Where the ingress puts the identity among the headers.
+_IDENTITY_AT = 5
+
+
+class DeviceOperator(DeviceCounting):
+    """One partition of the events topic: which events count, and what is owed."""
+
+    def __init__(
+        self, partition: int, policy: TimePolicy, rules: RulesSettings, resume: Checkpoint | None = None
+    ) -> None:
+        super().__init__(partition, policy, rules, resume)
+        self._rejects: list[Reject] = []
+
+    @property
+    def live_panes(self) -> int:
+        """How many panes are held."""
+        return len(self._store.panes)
+
+    def _take_rows(self, version: int) -> list[Output]:
+        outputs = self._dirty.take(version)
+        outputs += rejected_outputs(self._rejects, self.partition, self.policy)
+        self._rejects.clear()
+        return outputs
+
+    def _forget_rows(self) -> None:
+        self._dirty.clear()
+        self._rejects.clear()
+
+    def _evict(self, horizon_ms: int) -> None:
+        self._store.evict(horizon_ms)
+        self._bench.forget_acquitted()
+
+    def _ends(self) -> Iterable[int]:
+        return (start + self.policy.window_ms for start in self._store.windows)
+
+    def _low(self, horizon_ms: int) -> int:
+        return self._store.low(horizon_ms, self.next_offset)
+
+    def _pin_of_everything(self) -> Pin:
+        horizon = self.policy.horizon(self.clock.watermark)
+        pin = super()._pin_of_everything()
+        for window in self._store.windows.values():
+            if window.suspects is not None and window.start_ms + self.policy.window_ms > horizon:
+                pin = pin.joined(window.suspects)
+        return pin
+
+    def _apply_all(self, records: Iterable[Record]) -> int:
+        clock, episodes, skew = self.clock, self.episodes, self.policy.max_skew_ms
+        open_from, begin, end, applied = self._open_from(), 0, 0, 0
+        pane = None
+        for applied, record in enumerate(records, 1):  # noqa: B007 - how many there were
+            try:
+                event = decode_dims(record.value or b"")
+                time_ms = parse_time_ms(event.created_at)
+                identity = event.activity_id or _identity(record)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidEvent) as error:
+                self.counters.undecodable += 1
+                self._rejects.append(Reject(record, None, str(error), 0, ""))
+                continue
+            if 0 <= record.timestamp < time_ms - skew:
+                # A clock far ahead must not close everybody's windows.
+                self.counters.future += 1
+                self._rejects.append(Reject(record, event, "future", time_ms, identity))
+                continue
+            if time_ms > clock.watermark:
+                clock.watermark = time_ms
+                open_from = self._open_from()
+            elif time_ms < open_from:
+                self.counters.late += 1
+                self._rejects.append(Reject(record, event, "late", time_ms, identity))
+                continue
+            if pane is None or not begin <= time_ms < end:
+                pane = self._store.at(time_ms, record.offset)
+                begin, end = pane.start_ms, pane.start_ms + self.policy.pane_ms
+            scope = pane.accounts.get(event.account_id) or pane.open(event.account_id)
+            name = event.event or event.event_type or ""
+            seen = scope.impressions if name == IMPRESSION else scope.seen_of(name)
+            if identity in seen:
+                self.counters.duplicates += 1
+            else:
+                seen[identity] = (time_ms - begin) // TICK_MS
+                self._count(event, name, time_ms, identity, scope)
+            if clock.watermark >= episodes.next_due_ms:
+                episodes.tick(clock.watermark)
+        if applied:
+            self.next_offset = record.offset + 1
+        return applied
+
+    def _open_from(self) -> int:
+        """Events before this are late. A pane lives as long as its window: half a window could not be rebuilt."""
+        horizon = self.policy.horizon(self.clock.watermark)
+        return horizon - horizon % self.policy.window_ms
+
+
+def _identity(record: Record) -> str:
+    """The identity of an event without an activity id, as the ingress found it, or else as it would."""
+    headers = record.headers
+    if len(headers) > _IDENTITY_AT and headers[_IDENTITY_AT][0] == IDENTITY:
+        return headers[_IDENTITY_AT][1].decode("utf-8", "replace")
+    return identity_of(decode_unchecked(record.value or b""))

@@ -1,0 +1,139 @@
+"""What every rule's runner stands on: time, the guard of exactness, the allow-list, the book of episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sori.settings.rules import Rule, RulesSettings
+from streams.alerts.episodes import EpisodeBook
+from streams.alerts.record import Finding, Subject
+from streams.rules.judgement import Judgement
+from streams.state.checkpoint import Pin
+from streams.state.policy import Clock, EpisodePolicy, TimePolicy
+
+SubjectKind = Literal["device", "place", "campaign"]
+TrafficClass = Literal["GIVT", "SIVT"]
+_MAX_SAMPLES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a judgement was made from: its window, ids of some events, clicks by campaign."""
+
+    window_start_ms: int
+    window_end_ms: int
+    samples: tuple[str, ...] = ()
+    campaigns: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accused:
+    """A subject in an open episode: until which watermark, and from where all of that can be rebuilt."""
+
+    until_ms: int
+    pin: Pin
+
+
+class RuleBench:
+    """Shared by the rules of one operator."""
+
+    def __init__(
+        self, rules: RulesSettings, policy: TimePolicy, book: EpisodeBook, clock: Clock, pin_now: Callable[[], Pin]
+    ) -> None:
+        self.rules = rules
+        self.policy = policy
+        self._book = book
+        self._clock = clock
+        self._pin_now = pin_now
+        self._cooldown_ms = EpisodePolicy.of(rules).cooldown_ms
+        self._accused: dict[Subject, Accused] = {}
+        self._by_account: dict[str, RulesSettings] = {}
+        self._allowed = {
+            "device": frozenset(rules.allow.devices),
+            "place": frozenset(rules.allow.places),
+            "campaign": frozenset(rules.allow.campaigns),
+        }
+        self._accounts = frozenset(rules.allow.accounts)
+
+    def check(self, rule: str, lookback_ms: Callable[[RulesSettings], int]) -> None:
+        """Raise ConfigError where the rule, with any account's parameters, could not be replayed exactly."""
+        episodes = EpisodePolicy.of(self.rules)
+        for variant in self.rules.variants():
+            episodes.check(rule, lookback_ms(variant), self.policy.lateness_ms)
+
+    def allowed(self, account: str, kind: SubjectKind, value: str) -> bool:
+        """Whether no rule judges this subject."""
+        return account in self._accounts or value in self._allowed[kind]
+
+    def of_account(self, account: str) -> RulesSettings:
+        """The rules with the account's overrides."""
+        found = self._by_account.get(account)
+        if found is None:
+            found = self._by_account[account] = self.rules.for_account(account)
+        return found
+
+    def exact_from(self, begin_ms: int) -> bool:
+        """Whether every pane that starts at `begin_ms` or later is live and, after a rewind, complete.
+
+        Nothing is judged otherwise: so a replay judges exactly what was judged.
+        """
+        clock = self._clock
+        return begin_ms >= self.policy.horizon(clock.watermark) and begin_ms >= clock.complete_from
+
+    @staticmethod
+    def runs(rule: Rule, subject: str) -> bool:
+        """Whether the rule is on and does not skip this subject."""
+        return rule.enabled and subject not in rule.allow
+
+    def report(
+        self,
+        rule: str,
+        *,
+        traffic_class: TrafficClass,
+        subject: Subject,
+        found: Judgement,
+        evidence: Evidence,
+        at_ms: int,
+    ) -> None:
+        """Enter a judgement made for event time `at_ms` into the book."""
+        finding = Finding(
+            rule=rule,
+            subject=subject,
+            window_start_ms=evidence.window_start_ms,
+            window_end_ms=evidence.window_end_ms,
+            observed=found.observed,
+            expected=found.expected,
+            floor=found.floor,
+            severity=found.severity,
+            traffic_class=traffic_class,
+            samples=evidence.samples[:_MAX_SAMPLES],
+            campaigns=dict(evidence.campaigns or {}),
+            details=dict(found.details),
+        )
+        self._book.add(finding, at_ms, self._clock.watermark, self._pin_now)
+        until_ms, pin = at_ms + self._cooldown_ms, self._book.open_episodes[rule, subject].pin
+        before = self._accused.get(subject)
+        if before is not None and self._clock.watermark <= before.until_ms:
+            until_ms, pin = max(until_ms, before.until_ms), pin.joined(before.pin)
+        self._accused[subject] = Accused(until_ms, pin)
+
+    def accused(self, subject: Subject) -> Accused | None:
+        """Whether the subject is in an open episode now, and what that stands on.
+
+        By the same words of time by which an episode closes, not by whether it was swept yet: a replay agrees.
+        """
+        found = self._accused.get(subject)
+        return found if found is not None and self._clock.watermark <= found.until_ms else None
+
+    @property
+    def any_accused(self) -> bool:
+        """Whether it is worth asking."""
+        return bool(self._accused)
+
+    def forget_acquitted(self) -> None:
+        """Drop whose episodes are over."""
+        watermark = self._clock.watermark
+        for subject in [subject for subject, found in self._accused.items() if watermark > found.until_ms]:
+            del self._accused[subject]

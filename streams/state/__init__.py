@@ -1,0 +1,1 @@
+"""Panes, counters and the checkpoint."""

@@ -1,0 +1,164 @@
+"""Event-time panes and windows of one source partition: hop 1's whole state."""
+
+from __future__ import annotations
+
+from sori.events import IMPRESSION
+from streams.state.checkpoint import Pin
+from streams.state.counters import CtrRow, DeviceCell, DeviceClicks, Place, SubjectCell
+
+#: campaign, material, platform, place
+CtrKey = tuple[str, str, str, Place]
+#: account, device
+DeviceKey = tuple[str, str]
+#: account, country, region, city: a place; or account, campaign.
+SubjectKey = tuple[str, ...]
+
+#: Event times inside a pane are kept in units of this: integers up to 256 are shared by the interpreter.
+TICK_MS = 40
+
+
+class AccountWindow:
+    """One account in one window: its CTR rows and its devices."""
+
+    __slots__ = ("account", "ctr", "devices", "window")
+
+    def __init__(self, account: str, window: Window) -> None:
+        self.account = account
+        self.window = window
+        self.ctr: dict[CtrKey, CtrRow] = {}
+        self.devices: dict[str, DeviceCell] = {}
+
+    def admits(self, max_devices: int, max_account_devices: int) -> bool:
+        """Whether one more device may be tracked; it is counted then.
+
+        First come, first tracked: a window is always rebuilt from its first record, so a replay admits the same ones.
+        """
+        if len(self.devices) >= max_account_devices or self.window.tracked >= max_devices:
+            return False
+        self.window.tracked += 1
+        return True
+
+
+class AccountPane:
+    """One account in one pane: every other key of an event is looked up in here, so that none needs a tuple.
+
+    `seen`: event name -> identity -> event time since the pane's start in ticks; `impressions` is one of them.
+    """
+
+    __slots__ = ("campaigns", "clicks", "impressions", "places", "seen", "start_ms", "window")
+
+    def __init__(self, start_ms: int, window: AccountWindow) -> None:
+        self.start_ms = start_ms
+        self.window = window
+        self.impressions: dict[str, int] = {}
+        self.seen: dict[str, dict[str, int]] = {IMPRESSION: self.impressions}
+        self.clicks: dict[str, DeviceClicks] = {}
+        self.places: dict[Place, SubjectCell] = {}
+        self.campaigns: dict[str, SubjectCell] = {}
+
+    def seen_of(self, event: str) -> dict[str, int]:
+        """Identities of events with this name."""
+        seen = self.seen.get(event)
+        if seen is None:
+            seen = self.seen[event] = {}
+        return seen
+
+    def place(self, place: Place) -> SubjectCell:
+        """Begin to count a place."""
+        cell = self.places[place] = SubjectCell()
+        return cell
+
+    def campaign(self, campaign: str) -> SubjectCell:
+        """Begin to count a campaign."""
+        cell = self.campaigns[campaign] = SubjectCell()
+        return cell
+
+
+class Pane:
+    """Ten seconds (by default) of event time: what dedupe and rules read. It lives as long as its window."""
+
+    __slots__ = ("accounts", "start_ms", "window")
+
+    def __init__(self, start_ms: int, window: Window) -> None:
+        self.start_ms = start_ms
+        self.window = window
+        self.accounts: dict[str, AccountPane] = {}
+
+    def open(self, account: str) -> AccountPane:
+        """Begin to hold an account."""
+        opened = self.accounts[account] = AccountPane(self.start_ms, self.window.of(account))
+        return opened
+
+
+class Window:
+    """One minute (by default) of event time: what is published per campaign and per device.
+
+    `first_offset` is the first record that touched it: whoever wants it exact must re-read from there; and from
+    `suspects`, what the episodes stood on whose clicks it counts as suspect. `tracked` devices may be capped.
+    """
+
+    __slots__ = ("accounts", "first_offset", "start_ms", "suspects", "tracked")
+
+    def __init__(self, start_ms: int, first_offset: int) -> None:
+        self.start_ms = start_ms
+        self.first_offset = first_offset
+        self.accounts: dict[str, AccountWindow] = {}
+        self.tracked = 0
+        self.suspects: Pin | None = None
+
+    def of(self, account: str) -> AccountWindow:
+        """What is held of an account, from now on at the latest."""
+        held = self.accounts.get(account)
+        if held is None:
+            held = self.accounts[account] = AccountWindow(account, self)
+        return held
+
+    def device(self, key: DeviceKey) -> DeviceCell | None:
+        """One device, if it was seen and is tracked."""
+        held = self.accounts.get(key[0])
+        return None if held is None else held.devices.get(key[1])
+
+
+class PaneStore:
+    """Live panes and the windows they belong to, by start time."""
+
+    def __init__(self, pane_ms: int, window_ms: int) -> None:
+        self.pane_ms = pane_ms
+        self.window_ms = window_ms
+        self.panes: dict[int, Pane] = {}
+        self.windows: dict[int, Window] = {}
+
+    def at(self, time_ms: int, offset: int) -> Pane:
+        """The pane of this time; it and its window begin here if `offset` is the first to touch them."""
+        start_ms = time_ms - time_ms % self.pane_ms
+        pane = self.panes.get(start_ms)
+        if pane is None:
+            window_start = start_ms - start_ms % self.window_ms
+            window = self.windows.get(window_start)
+            if window is None:
+                window = self.windows[window_start] = Window(window_start, offset)
+            pane = self.panes[start_ms] = Pane(start_ms, window)
+        return pane
+
+    def shown_at(self, account: str, identity: str, first_ms: int, last_ms: int) -> int | None:
+        """When the impression with this identity happened: the latest in panes touching [first, last]."""
+        pane_ms = self.pane_ms
+        for start in range(last_ms - last_ms % pane_ms, first_ms - first_ms % pane_ms - 1, -pane_ms):
+            pane = self.panes.get(start)
+            held = None if pane is None else pane.accounts.get(account)
+            if held is not None and (tick := held.impressions.get(identity)) is not None:
+                return start + tick * TICK_MS
+        return None
+
+    def evict(self, horizon_ms: int) -> None:
+        """Forget windows that end at or before the horizon, and their panes."""
+        for start in [start for start in self.windows if start + self.window_ms <= horizon_ms]:
+            del self.windows[start]
+            for pane_start in range(start, start + self.window_ms, self.pane_ms):
+                self.panes.pop(pane_start, None)
+
+    def low(self, horizon_ms: int, otherwise: int) -> int:
+        """Smallest first offset of the windows that live past the horizon; `otherwise` when there are none."""
+        window_ms = self.window_ms
+        live = (window.first_offset for window in self.windows.values() if window.start_ms + window_ms > horizon_ms)
+        return min(live, default=otherwise)

@@ -1,0 +1,1 @@
+"""Partitions, flushing and idle advance."""

@@ -1,0 +1,49 @@
+"""Metrics of the stream processor."""
+
+from __future__ import annotations
+
+import orjson
+
+from runtime.telemetry.metrics import counter, gauge, histogram
+from sori import metrics as names
+from sori.topics import FRAUD_ALERTS
+from streams.operators.base import PartitionOperator
+from streams.state.output import Output
+
+events = counter(names.STREAMS_EVENTS)
+replayed = counter(names.STREAMS_REPLAYED)
+duplicates = counter(names.STREAMS_DUPLICATES)
+late = counter(names.STREAMS_LATE)
+undecodable = counter(names.STREAMS_UNDECODABLE)
+alerts = counter(names.STREAMS_ALERTS)
+flush_seconds = histogram(names.STREAMS_FLUSH_SECONDS)
+batch_rows = histogram(names.STREAMS_BATCH_ROWS)
+watermark = gauge(names.STREAMS_WATERMARK)
+lag = gauge(names.STREAMS_LAG)
+panes = gauge(names.STREAMS_PANES)
+untracked = counter(names.STREAMS_UNTRACKED)
+holes = counter(names.STREAMS_HOLES)
+ticks = counter(names.STREAMS_TICKS)
+uncommitted = gauge(names.STREAMS_COMMIT_AGE)
+
+
+def observe_operator(hop: str, operator: PartitionOperator) -> None:
+    """Move an operator's counters into the metrics."""
+    taken = operator.take_counters()
+    events.labels(hop).inc(taken.applied)
+    replayed.labels(hop).inc(taken.replayed)
+    undecodable.labels(hop).inc(taken.undecodable)
+    untracked.inc(taken.untracked)
+    duplicates.labels(hop).inc(taken.duplicates)
+    late.labels("late").inc(taken.late)
+    late.labels("future").inc(taken.future)
+    if operator.clock.watermark > 0:
+        watermark.labels(hop, str(operator.partition)).set(operator.clock.watermark / 1000)
+
+
+def observe_outputs(outputs: list[Output]) -> None:
+    """Count alert records by rule and state."""
+    for output in outputs:
+        if output.topic is FRAUD_ALERTS:
+            alert = orjson.loads(output.value)
+            alerts.labels(alert["rule"], alert["state"]).inc()

@@ -1,0 +1,84 @@
+"""One assigned partition: its operator, how far its outputs are in Kafka, and its ticks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from streams.operators.base import PartitionOperator
+from streams.state.checkpoint import Checkpoint
+from streams.worker.idle import Silence
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One topic and the operator that a partition of it gets."""
+
+    name: str
+    topic: str
+    make: Callable[[int, Checkpoint | None], PartitionOperator]
+
+
+@dataclass(slots=True)
+class Slot:
+    """State of a partition between `restore` and `restore`.
+
+    `settled`: the last flush or commit, all of whose outputs are in Kafka. `promise`: a tick was applied, and its
+    outputs wait until this is committed. `ticked`: that commit is done, so its outputs are owed.
+    """
+
+    hop: Hop
+    operator: PartitionOperator
+    flushed: int
+    settled: Checkpoint | None
+    ticked: bool
+    replay_from: int
+    replay_began: float
+    last_offset: int | None = None
+    promise: Checkpoint | None = None
+    silence: Silence | None = None
+
+    @classmethod
+    def made(cls, hop: Hop, partition: int, checkpoint: Checkpoint | None) -> Self:
+        """A fresh operator that will replay up to the checkpoint."""
+        operator = hop.make(partition, checkpoint)
+        flushed = -1 if checkpoint is None else checkpoint.offset
+        owes_tick = checkpoint is not None and checkpoint.promised_ms is not None
+        return cls(hop, operator, flushed, checkpoint, owes_tick, operator.next_offset, time.monotonic())
+
+    def stands_at(self, checkpoint: Checkpoint) -> bool:
+        """Whether the state is exactly that of the commit."""
+        untouched = self.promise is None and not self.ticked
+        return untouched and self.settled == checkpoint and self.operator.next_offset == checkpoint.offset
+
+    def may_flush(self, committed: Checkpoint | None) -> bool:
+        """Whether something is owed, and nothing that stands on a tick that is not committed yet."""
+        if self.promise is not None:
+            if self.promise != committed:
+                return False
+            self.promise, self.ticked = None, True
+        return not self.operator.replaying and (self.operator.next_offset > self.flushed or self.ticked)
+
+    def flushed_to(self, checkpoint: Checkpoint) -> None:
+        """All outputs before this are in Kafka."""
+        self.flushed, self.settled, self.ticked = checkpoint.offset, checkpoint, False
+
+    def tick(self, end_offset: int, idle_after_s: float, now_s: float, wall_ms: int) -> Checkpoint | None:
+        """Move time on if the partition is read to its end and silent; return what to commit for that."""
+        operator = self.operator
+        if operator.replaying or self.promise is not None or self.ticked:
+            return None
+        if operator.next_offset != self.flushed or operator.next_offset < end_offset:
+            self.silence = None
+            return None
+        if self.silence is None:
+            self.silence = Silence(now_s, operator.clock.watermark)
+        if now_s - self.silence.since_s < idle_after_s:
+            return None
+        time_ms = self.silence.tick_to(operator.due(), idle_after_s, now_s, wall_ms)
+        if time_ms is None or time_ms <= operator.clock.watermark:
+            return None
+        self.promise = operator.promise(time_ms)
+        return self.promise

@@ -1,0 +1,214 @@
+"""The bridge between Faust and the operators: batches in, flushes out, checkpoints in between.
+
+Delivery guarantee: a checkpoint becomes committable only after Kafka acknowledged every output before it, so outputs
+are at least once; they are idempotent upserts, so their effect is exactly once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+import structlog
+from faust.types import TP
+
+from streams.kafka.batches import Batch
+from streams.state.checkpoint import Checkpoint
+from streams.state.output import Output
+from streams.worker import metrics
+from streams.worker.partition import Hop, Slot
+
+log = structlog.get_logger(__name__)
+
+
+class LostBatch(Exception):
+    """A batch did not follow the one before: going on would lose events silently."""
+
+
+#: Produces all outputs and returns when Kafka has acknowledged them; raises StorageUnavailable.
+Send = Callable[[list[Output]], Awaitable[None]]
+#: Reads committed checkpoints.
+ReadCommitted = Callable[[Iterable[TP]], Awaitable[Mapping[TP, Checkpoint]]]
+
+
+class StreamWorker:
+    """All assigned partitions of this process. Implements transport.Checkpointer."""
+
+    def __init__(
+        self,
+        hops: Iterable[Hop],
+        send: Send,
+        read_committed: ReadCommitted,
+        *,
+        fetch_wait_ms: int,
+        idle_after_s: float = 60.0,
+    ) -> None:
+        self.fetch_wait_ms = fetch_wait_ms
+        self._idle_after_s = idle_after_s
+        self.owes_alert = asyncio.Event()
+        self.oldest_unflushed: float | None = None
+        self._hops = {hop.topic: hop for hop in hops}
+        self._send = send
+        self._read_committed = read_committed
+        self._slots: dict[TP, Slot] = {}
+        self._points: dict[TP, Checkpoint] = {}
+        self._committed: dict[TP, Checkpoint] = {}
+        self._suspended = False
+        self._epoch = 0
+        self._flushing = asyncio.Lock()
+
+    async def committed(self, tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
+        """Committed checkpoints from Kafka."""
+        return await self._read_committed(tps)
+
+    def restore(self, assigned: Mapping[TP, Checkpoint | None], epoch: int) -> Mapping[TP, int]:
+        """Keep operators that stand exactly at their committed offset; rebuild the others from their `low`."""
+        self._epoch = epoch
+        self._suspended = False
+        self._committed = {tp: checkpoint for tp, checkpoint in assigned.items() if checkpoint is not None}
+        before, self._slots = self._slots, {}
+        positions: dict[TP, int] = {}
+        for tp, checkpoint in assigned.items():
+            kept = before.get(tp)
+            if kept and checkpoint and kept.stands_at(checkpoint):
+                kept.last_offset = kept.silence = None
+                self._slots[tp] = kept
+                positions[tp] = checkpoint.offset
+                continue
+            self._slots[tp] = self._new_slot(tp, checkpoint)
+            if checkpoint is not None:
+                positions[tp] = checkpoint.pin.low
+        self._points = {tp: point for tp, point in self._points.items() if tp in self._slots}
+        self.oldest_unflushed = None
+        log.info(
+            "assigned",
+            partitions=len(assigned),
+            kept=sum(slot is before.get(tp) for tp, slot in self._slots.items()),
+            rewind={
+                f"{tp.topic}/{tp.partition}": f"{checkpoint.pin.low}..{checkpoint.offset}"
+                for tp, checkpoint in assigned.items()
+                if checkpoint and checkpoint.pin.low < checkpoint.offset and self._slots[tp] is not before.get(tp)
+            },
+        )
+        return positions
+
+    def _new_slot(self, tp: TP, checkpoint: Checkpoint | None) -> Slot:
+        hop = self._hops[tp.topic]
+        self._points.pop(tp, None)
+        return Slot.made(hop, tp.partition, checkpoint)
+
+    def flush_points(self) -> Mapping[TP, Checkpoint]:
+        """Checkpoints to commit: newest of each partition whose outputs are all in Kafka, unless it is committed."""
+        return {tp: point for tp, point in self._points.items() if self._committed.get(tp) != point}
+
+    def on_committed(self, points: Mapping[TP, Checkpoint]) -> None:
+        """Kafka has these checkpoints."""
+        self._committed.update(points)
+
+    def on_batch(self, batch: Batch) -> None:
+        """Apply a batch. Raises LostBatch where one is missing before it."""
+        slot = self._slots.get(batch.tp)
+        if slot is None or batch.epoch != self._epoch:
+            return  # fetched before a rebalance; it will be read again
+        if batch.follows != slot.last_offset:
+            raise LostBatch(f"{batch.tp}: batch after {batch.follows}, expected after {slot.last_offset}")
+        operator = slot.operator
+        if slot.last_offset is None and batch.records.first_offset > operator.next_offset > 0:
+            metrics.holes.inc()
+            log.warning(
+                "hole in the log", tp=str(batch.tp), wanted=operator.next_offset, got=batch.records.first_offset
+            )
+        slot.last_offset = batch.records.last_offset
+        slot.silence = None
+        replaying = operator.replaying
+        metrics.batch_rows.labels(slot.hop.name).observe(operator.apply(batch.records))
+        if replaying and not operator.replaying:
+            self._log_replayed(batch.tp, slot)
+        if self.oldest_unflushed is None and operator.next_offset > slot.flushed:
+            self.oldest_unflushed = time.monotonic()
+        if operator.episodes.owes():
+            self.owes_alert.set()
+
+    def _log_replayed(self, tp: TP, slot: Slot) -> None:
+        log.info(
+            "replayed",
+            topic=tp.topic,
+            partition=tp.partition,
+            low=slot.replay_from,
+            to=slot.flushed,
+            seconds=round(time.monotonic() - slot.replay_began, 3),
+        )
+
+    async def flush(self) -> bool:
+        """Emit what every partition owes, wait for Kafka's acknowledgement, and advance the flush points.
+
+        Returns whether there was anything to commit. Raises StorageUnavailable: then nothing became committable.
+        """
+        async with self._flushing:
+            if self._suspended:
+                return False
+            began, clock = self.oldest_unflushed, time.monotonic()
+            self.owes_alert.clear()
+            taken: list[tuple[TP, Slot, Checkpoint]] = []
+            outputs: list[Output] = []
+            for tp, slot in self._slots.items():
+                metrics.observe_operator(slot.hop.name, slot.operator)
+                if not slot.may_flush(self._committed.get(tp)):
+                    continue
+                owed, checkpoint = slot.operator.flush()
+                outputs += owed
+                taken.append((tp, slot, checkpoint))
+            if not taken:
+                return False
+            if self.oldest_unflushed == began:
+                self.oldest_unflushed = None  # what comes in while we wait for Kafka sets it again
+            await self._send(outputs)
+            metrics.observe_outputs(outputs)
+            metrics.flush_seconds.labels("all").observe(time.monotonic() - clock)
+            for tp, slot, checkpoint in taken:
+                if self._slots.get(tp) is slot and not self._suspended:
+                    slot.flushed_to(checkpoint)
+                    self._points[tp] = checkpoint
+            return True
+
+    async def tick(self, end_offset: Callable[[TP], int | None]) -> bool:
+        """Move time on where a partition is silent and holds what waits for time; return whether to commit.
+
+        What a tick causes is emitted by the next flush after that commit.
+        """
+        now_s, wall_ms, promised = time.monotonic(), int(time.time() * 1000), False
+        async with self._flushing:
+            for tp, slot in self._slots.items():
+                promise = (
+                    None if self._suspended else slot.tick(end_offset(tp) or 0, self._idle_after_s, now_s, wall_ms)
+                )
+                if promise is not None:
+                    self._points[tp] = promise
+                    metrics.ticks.labels(slot.hop.name).inc()
+                    promised = True
+        return promised
+
+    async def before_revoke(self) -> None:
+        """Flush, so that the next owner finds the commit where we stand."""
+        await self.flush()
+
+    def suspend(self) -> None:
+        """Partitions are being reassigned: what was flushed and not committed must not be committed any more.
+
+        Between here and `restore` the group may have made us a member again, with a generation that Kafka takes
+        commits from; a commit from before would then overwrite that of whoever had the partition meanwhile.
+        """
+        self._suspended = True
+        self._points = {}
+
+    def live_panes(self) -> dict[str, int]:
+        """Live panes per hop."""
+        totals = dict.fromkeys((hop.name for hop in self._hops.values()), 0)
+        for slot in self._slots.values():
+            totals[slot.hop.name] += slot.operator.live_panes
+        return totals
+
+    def positions(self) -> dict[TP, int]:
+        """Next offset of each assigned partition."""
+        return {tp: slot.operator.next_offset for tp, slot in self._slots.items()}

@@ -1,0 +1,1 @@
+"""Fakes and rigs that tests and benches share."""

@@ -1,0 +1,48 @@
+"""Fixtures for tests that run on both kinds of DSN; a conftest imports them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runtime.clickhouse import migrations
+from runtime.clickhouse.client import open_client
+from testkit.clickhouse_server import ClickHouseServer
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
+    """A server for the whole session; a test of faults starts one of its own."""
+    server = ClickHouseServer(tmp_path_factory.mktemp("clickhouse"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def chdb_with_schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An engine path that has our schema, to be copied: quicker than applying the migrations once more."""
+    path = tmp_path_factory.mktemp("schema") / "clickhouse"
+    with open_client(f"chdb://{path}") as client:
+        migrations.apply(client)
+    return path
+
+
+@pytest.fixture
+def chdb_dsn(tmp_path: Path) -> str:
+    """The DSN of an engine path that does not exist yet; a process hosts one path at a time."""
+    return f"chdb://{tmp_path / 'clickhouse'}"
+
+
+@pytest.fixture(params=["chdb", "clickhouse"])
+def dsn(request: pytest.FixtureRequest, chdb_dsn: str) -> str:
+    """An empty database of this test's own: once embedded, once on a server."""
+    if request.param == "chdb":
+        return chdb_dsn
+    server: ClickHouseServer = request.getfixturevalue("clickhouse_server")
+    address = f"{server.dsn.rpartition('/')[0]}/t{uuid.uuid4().hex[:12]}"
+    open_client(address, create_database=True).close()
+    return address

@@ -1,0 +1,107 @@
+"""A subscriber's deliveries in simulated time: days in milliseconds."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from notify.queue import Item, Lane
+from notify.retry_policy import Outcome, Policy
+from notify.subscriber import Endpoint
+from sori.settings.notify import NotifySettings
+
+Server = Callable[[float, Item], Outcome]
+OK, DOWN = Outcome(204), Outcome(None, "connect")
+
+
+def policy(**changes: object) -> Policy:
+    """The defaults, seeded."""
+    s = NotifySettings()
+    values = {
+        "retry_delays_s": s.retry_delays_s,
+        "disable_after_s": s.disable_after_s,
+        "pause_max_s": s.pause_max_s,
+        "retry_after_max_s": s.retry_after_max_s,
+        "concurrency": s.concurrency,
+        "random": random.Random(7),
+        **changes,
+    }
+    return Policy(**values)
+
+
+@dataclass
+class Simulation:
+    """Feeds alerts at given times, lets `server` answer after `latency_s`, and notes everything."""
+
+    server: Server
+    latency_s: float = 0.05
+    window: int = 256
+    now_s: float = 0.0
+    tried: list[tuple[float, int]] = field(default_factory=list)
+    delivered: dict[int, float] = field(default_factory=dict)
+    order: list[int] = field(default_factory=list)
+    exhausted: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.endpoint = Endpoint(policy(), [Lane({0: 0}, self.window)])
+        self.log: list[tuple[float, str]] = []
+        self._flying: list[tuple[float, int, Lane, Item]] = []
+
+    def alerts(self, *times_and_subjects: tuple[float, str]) -> Simulation:
+        """Alerts to come, in order of time."""
+        self.log.extend(times_and_subjects)
+        return self
+
+    def crash(self) -> None:
+        """kill -9: only the saved state is left, and the log."""
+        saved = self.endpoint.state()
+        self._flying.clear()
+        lane = Lane(dict(saved.lanes[0].next), self.window)
+        for w in saved.lanes[0].waiting:
+            lane.restore(self._item(w.offset, w.attempts, w.due_s))
+        self.endpoint = Endpoint(
+            policy(), [lane], saved.disabled, saved.failing_since_s, saved.failures, saved.not_before_s
+        )
+
+    def run(self, until_s: float) -> Simulation:
+        """Let time pass."""
+        while True:
+            self._feed()
+            for lane, item in self.endpoint.take(self.now_s):
+                self.tried.append((self.now_s, item.place[1]))
+                heapq.heappush(self._flying, (self.now_s + self.latency_s, item.place[1], lane, item))
+            moment = self._next()
+            if moment is None or moment > until_s:
+                self.now_s = until_s
+                self._feed()
+                return self
+            self.now_s = max(self.now_s, moment)
+            while self._flying and self._flying[0][0] <= self.now_s:
+                _, offset, lane, item = heapq.heappop(self._flying)
+                self._finish(offset, lane, item)
+
+    def _finish(self, offset: int, lane: Lane, item: Item) -> None:
+        fate = self.endpoint.finish(lane, item, self.server(self.now_s, item), self.now_s)
+        if fate == "delivered":
+            self.delivered.setdefault(offset, self.now_s)
+            self.order.append(offset)
+        elif fate == "exhausted":
+            self.exhausted.append(offset)
+
+    def _next(self) -> float | None:
+        lane = self.endpoint.lanes[0]
+        coming = self.log[lane.next[0]][0] if lane.next[0] < len(self.log) and lane.room > 0 else None
+        moments = [coming, self.endpoint.wake_at_s(self.now_s), self._flying[0][0] if self._flying else None]
+        return min((m for m in moments if m is not None), default=None)
+
+    def _feed(self) -> None:
+        lane = self.endpoint.lanes[0]
+        while lane.room > 0 and lane.next[0] < len(self.log) and self.log[lane.next[0]][0] <= self.now_s:
+            offset = lane.next[0]
+            lane.feed(self._item(offset, 0, self.now_s), (0, offset))
+
+    def _item(self, offset: int, attempts: int, due_s: float) -> Item:
+        at_s, subject = self.log[offset]
+        return Item((0, offset), subject, offset, due_s=due_s, since_s=at_s, attempts=attempts)
