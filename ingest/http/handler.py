@@ -111,7 +111,7 @@ class Webhooks:
         if not isinstance(body, bytes):
             return body
         now_ms = int(time() * 1000)
-        decision = admit(self.rules, endpoint, body, request.headers.get(SIGNATURE_HEADER), now_ms)
+        decision = admit(self.rules, endpoint, body, _signature(request), now_ms)
         if isinstance(decision, Refused):
             return await self._refused(request, endpoint, decision, body, now_ms, close=close)
         account = decision.account
@@ -199,3 +199,9 @@ class Webhooks:
             field=refused.field,
             reason=refused.reason,
         )
+
+
+def _signature(request: web.BaseRequest) -> str | None:
+    """The signature header; one that is repeated is read as one with several signatures (RFC 9110, 5.3)."""
+    values = request.headers.getall(SIGNATURE_HEADER, ())
+    return ", ".join(values) if values else None

@@ -76,6 +76,19 @@ async def test_a_refusal_is_problem_json(tmp_path: Path, request_: dict[str, obj
         assert (await it.post())[0] == 200  # and the next one is served
 
 
+async def test_a_repeated_signature_header_is_one_with_several_signatures(tmp_path: Path) -> None:
+    from sori.signature import HmacSha256
+
+    raw = body()
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    ours = HmacSha256().sign(SECRET.encode(), raw)
+    async with running(tmp_path) as it:
+        for both in (["00" * 32, ours], [ours, "00" * 32]):
+            signatures = "".join(f"X-SORI-Signature: sha256={one}\r\n" for one in both)
+            answer = await it.raw(f"{head}{signatures}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 async def test_get_on_an_endpoint_is_405_and_says_what_is_allowed(tmp_path: Path) -> None:
     async with running(tmp_path) as it, it.http.get(it.url + PATH) as answer:
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
