@@ -7,7 +7,7 @@ from typing import get_args
 import orjson
 import pytest
 
-from ingest.admission.admit import admit
+from ingest.admission import admit
 from ingest.admission.outcomes import Outcome, status_of
 from sinks.insert.dead_letters import REASON
 from sori import records
