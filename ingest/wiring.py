@@ -13,7 +13,7 @@ from prometheus_client import generate_latest
 
 from ingest.admission.admit import Rules
 from ingest.admission.endpoints import EndpointTable, describe, load_endpoints
-from ingest.admission.limits import AccountLabels, TokenBuckets
+from ingest.admission.limits import AccountLabels
 from ingest.admission.prepared_hmac import PREPARED_SCHEMES
 from ingest.http import tls
 from ingest.http.client_address import parse_networks
@@ -31,6 +31,7 @@ from ingest.storage.interfaces import Log
 from ingest.storage.kafka_writer import KafkaLog
 from ingest.storage.spool.async_spool import DiskSpool
 from ingest.storage.spool_drain import Drain
+from runtime.rate_limit import TokenBuckets
 from runtime.telemetry.tracing import open_tracing
 from sori import metrics
 from sori.settings import Settings

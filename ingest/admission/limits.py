@@ -1,25 +1,6 @@
-"""Admission under load: in-flight bound and per-account token buckets. Pure: time is an argument."""
+"""Whose name a metric or a bucket may carry. Pure."""
 
 from __future__ import annotations
-
-
-class TokenBuckets:
-    """One bucket per key: `rate_per_s` tokens a second, at most `burst` saved up. Rate 0 lets everything pass."""
-
-    def __init__(self, rate_per_s: float, burst: int) -> None:
-        self._rate = rate_per_s
-        self._burst = float(burst)
-        self._levels: dict[str, tuple[float, float]] = {}
-
-    def take(self, key: str, now_s: float) -> bool:
-        """Take one token; False when there is none. `now_s` is monotonic, seconds. Keys must be bounded."""
-        if not self._rate:
-            return True
-        tokens, since = self._levels.get(key, (self._burst, now_s))
-        tokens = min(self._burst, tokens + max(0.0, now_s - since) * self._rate)
-        taken = tokens >= 1.0
-        self._levels[key] = (tokens - 1.0 if taken else tokens, now_s)
-        return taken
 
 
 class AccountLabels:

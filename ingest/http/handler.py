@@ -12,7 +12,7 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from ingest.admission.admit import Refused, Rules, admit
 from ingest.admission.endpoints import Endpoint
-from ingest.admission.limits import AccountLabels, TokenBuckets
+from ingest.admission.limits import AccountLabels
 from ingest.admission.outcomes import Outcome, Protocol
 from ingest.admission.record import Record
 from ingest.http import responses
@@ -22,6 +22,7 @@ from ingest.http.probes import Probes
 from ingest.http.refusal_log import RefusalLog
 from ingest.process.metrics import Meters
 from ingest.quarantine.record import quarantine_record
+from runtime.rate_limit import TokenBuckets
 from sori.signature import HEADER as SIGNATURE_HEADER
 
 Submit = Callable[[Record], asyncio.Future[Outcome]]

@@ -1,11 +1,11 @@
-"""Rate limits and labels."""
+"""Token buckets."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.admission.limits import AccountLabels, TokenBuckets
+from runtime.rate_limit import TokenBuckets
 
 
 def test_without_a_rate_everything_passes() -> None:
@@ -39,15 +39,19 @@ def test_a_clock_that_runs_backwards_gives_no_tokens(times: list[float]) -> None
     assert sum(buckets.take("a", now) for now in times) <= 2 + 50 * 20
 
 
-@given(st.lists(st.text(max_size=5)))
-def test_labels_are_bounded_whatever_accounts_come(accounts: list[str]) -> None:
-    labels = AccountLabels(3)
-    seen = {labels.of(account, proven=True) for account in accounts}
-    assert len(seen) <= 3 + 2
+def test_what_costs_more_takes_more_and_a_refusal_takes_nothing() -> None:
+    buckets = TokenBuckets(1, 10)
+    assert not buckets.take("a", 0.0, cost=11)
+    assert buckets.take("a", 0.0, cost=9)
+    assert not buckets.take("a", 0.0, cost=2)
+    assert buckets.wait_s("a", 0.0, cost=2) == 1.0
+    assert buckets.take("a", 1.0, cost=2)
 
 
-def test_only_a_proven_account_gets_a_label_of_its_own() -> None:
-    labels = AccountLabels(10)
-    assert labels.of("acc", proven=False) == "unverified"
-    assert labels.of("", proven=True) == "unknown"
-    assert labels.of("acc", proven=True) == "acc"
+@given(st.lists(st.text(max_size=3), max_size=300))
+def test_buckets_are_bounded_whoever_comes_and_the_latest_are_remembered(keys: list[str]) -> None:
+    buckets = TokenBuckets(0.001, 1, max_keys=4)
+    for now, key in enumerate(keys):
+        buckets.take(key, now * 1e-6)
+        assert len(buckets) <= 4
+        assert not buckets.take(key, now * 1e-6)
