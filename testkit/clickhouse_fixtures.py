@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clickhouse_connect.driver.client import Client
 
 from runtime.clickhouse import migrations
-from runtime.clickhouse.client import open_client
+from runtime.clickhouse.client import open_client, parse_dsn
 from testkit.clickhouse_server import ClickHouseServer
 
 
@@ -46,3 +48,14 @@ def dsn(request: pytest.FixtureRequest, chdb_dsn: str) -> str:
     address = f"{server.dsn.rpartition('/')[0]}/t{uuid.uuid4().hex[:12]}"
     open_client(address, create_database=True).close()
     return address
+
+
+@pytest.fixture
+def client(dsn: str, chdb_with_schema: Path) -> Iterator[Client]:
+    """A client of a database that has our schema."""
+    path = parse_dsn(dsn).path
+    if path is not None:
+        shutil.copytree(chdb_with_schema, path, symlinks=True)
+    with open_client(dsn) as opened:
+        migrations.apply(opened)
+        yield opened

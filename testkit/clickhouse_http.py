@@ -1,6 +1,6 @@
 """The real ClickHouse engine (chDB) behind ClickHouse's own HTTP interface: what a server looks like to a client.
 
-python -m tests.support.clickhouse_http PATH PORT FAULT_FILE
+python -m testkit.clickhouse_http PATH PORT FAULT_FILE
 
 No ClickHouse server can be installed where these tests run. This one answers queries and inserts, URL settings,
 parameters, sessions, credentials, compression both ways, error codes and statuses. FAULT_FILE, when it exists, names

@@ -30,7 +30,7 @@ class ClickHouseServer:
     def start(self) -> None:
         """Start, and return when it answers."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        module = "tests.support.clickhouse_http"
+        module = "testkit.clickhouse_http"
         command = [sys.executable, "-m", module, self._folder / "data", str(self.port), self._faults]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log)

@@ -12,6 +12,10 @@ import pytest
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics, delete_topics
 from sori.settings.kafka import KafkaSettings
+from testkit.clickhouse_fixtures import chdb_dsn, chdb_with_schema, clickhouse_server, client, dsn
+
+#: The contract suite: what runs on `dsn` or `client` runs embedded and against a server.
+__all__ = ["chdb_dsn", "chdb_with_schema", "clickhouse_server", "client", "dsn"]
 
 
 def _run(coroutine: Coroutine[Any, Any, None]) -> None:

@@ -1,1 +1,1 @@
-"""Stream workers under faults, against the truth."""
+"""Stream workers under faults, as a bench: `python -m bench.chaos`."""

@@ -12,11 +12,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.chaos.run import Plan, Run, run
 from bench.common.command_line import command_line, scratch_folder, write_figures
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
 from sori.settings.kafka import KafkaSettings
+from testkit.stream_faults.run import Plan, Run, run
 
 console = Console(width=120)
 

@@ -105,7 +105,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> _Fetched:
         # Tagged here, in the thread that seeks: a fetch that began before a seek may bring what comes after it, and
-        # dropping that for its old epoch would skip events (found by tests/streams/test_crash.py).
+        # dropping that for its old epoch would skip events (found by tests/e2e/test_streams_crash.py).
         fetcher = args[0]._fetcher  # noqa: SLF001 - the consumer's; Faust reads it likewise
         if type(fetcher._records) is not RawResults:  # noqa: SLF001
             fetcher._records = RawResults(fetcher._records)  # noqa: SLF001

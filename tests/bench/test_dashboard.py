@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,9 @@ from bench.dashboard.frames import Spell, spells, wide
 from bench.dashboard.page import WIDTH, Answer, page
 from bench.dashboard.panels import COLUMNS, layout, panels
 from bench.dashboard.units import shown
+from testkit.paths import ROOT
 
-FOLDER = Path(__file__).parents[2] / "deploy/grafana/provisioning/dashboards/json"
+FOLDER = ROOT / "deploy/grafana/provisioning/dashboards/json"
 BOARDS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in FOLDER.glob("*.json")}
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC).replace(tzinfo=None)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from bench.queries.dashboards import dashboard_queries
+from testkit.paths import ROOT
 
-BOARDS = Path(__file__).parents[2] / "deploy/grafana/provisioning/dashboards/json"
+BOARDS = ROOT / "deploy/grafana/provisioning/dashboards/json"
 
 
 def test_every_panel_that_asks_clickhouse_is_asked_over_two_fixed_ranges():

@@ -18,6 +18,7 @@ from broker.topic_admin import apply_topics
 from runtime.process.ports import free_port
 from sori.errors import PrerequisiteError, StorageUnavailable
 from sori.settings.kafka import KafkaSettings
+from testkit.paths import ROOT
 from testkit.wait import wait_until
 
 TOPIC = "sori.events"
@@ -128,9 +129,7 @@ async def test_the_broker_ends_when_its_parent_is_killed(tmp_path: Path) -> None
         "asyncio.run(main())\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
-    parent = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
-    )
+    parent = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=ROOT)
     assert parent.stdout is not None
     bootstrap = (await parent.stdout.readline()).decode().strip()
     assert await answers(bootstrap)

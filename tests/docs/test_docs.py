@@ -1,7 +1,6 @@
 """The documents tell what the code does."""
 
 import re
-from pathlib import Path
 from typing import get_args
 
 import orjson
@@ -14,8 +13,8 @@ from sori import records
 from sori.metrics import all_specs
 from sori.topics import TOPICS
 from streams.alerts.record import Finding, Severity, State, Subject, alert_output
+from testkit.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
 EVENTS = (DOCS / "events.md").read_text()

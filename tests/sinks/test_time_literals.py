@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from bench.queries.questions import QUESTIONS
 from sinks.builders import events
 from sinks.insert.writer import Writer
+from testkit.paths import ROOT
 from testkit.records import event_record
 
-ROOT = Path(__file__).parents[2]
 #: Columns of milliseconds, strictly compared with something of seconds.
 _COLUMN = r"\b(?:created_at|received_at|opened_at|updated_at|closed_at|stored_at|first_seen|last_seen)\b"
 _SECONDS = r"(?:now\(|toDateTime\(|today\(|yesterday\(|\$__fromTime|\$__toTime|\{end\}|DateTime\()"
@@ -24,14 +22,12 @@ UNSAFE = re.compile(rf"{_COLUMN}\s*[<>](?!=)\s*{_SECONDS}|{_SECONDS}[^<>=]*[<>](
 
 def texts() -> Iterator[tuple[str, str]]:
     """(where, SQL) of every text of ours that may hold a query."""
-    for folder in ("api", "sinks", "sori", "deploy", "runtime", "notify", "docs"):
+    for folder in ("api", "sinks", "sori", "deploy", "runtime", "notify", "docs", "bench/queries"):
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in {".py", ".sql", ".md"} and "__pycache__" not in path.parts:
                 yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
     for path in sorted((ROOT / "deploy/grafana/provisioning").rglob("*.json")):
         yield str(path.relative_to(ROOT)), json.dumps(json.loads(path.read_text(encoding="utf-8")))
-    for name, (_, sql, _) in QUESTIONS.items():
-        yield f"question {name}", sql
 
 
 def test_no_query_of_ours_compares_milliseconds_strictly_with_seconds() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,8 +12,8 @@ from hypothesis import strategies as st
 from sori.errors import EventError, InvalidEvent, MalformedEvent, UnknownEvent
 from sori.events import decode, parse_time_ms
 from sori.identity import content_digest, identity, partition_key
+from testkit.paths import SAMPLES
 
-SAMPLES = Path(__file__).parent.parent / "samples"
 LEAST = {"event": "authentication", "account_id": "acc", "created_at": "2025-10-14T05:15:44.832Z"}
 
 

@@ -1,0 +1,164 @@
+"""The Kubernetes files agree with the code: settings, commands, ports, probes, secrets, users."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from cli.main import COMMANDS
+from sori.settings import Settings
+from sori.settings.root import PREFIX
+from sori.topics import EVENTS
+from testkit.paths import ROOT
+
+FOLDER = ROOT / "deploy/k8s"
+KEDA = FOLDER.with_name("k8s-keda")
+KUSTOMIZATION: dict[str, Any] = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+OBJECTS: list[dict[str, Any]] = [
+    thing for name in KUSTOMIZATION["resources"] for thing in yaml.safe_load_all((FOLDER / name).read_text())
+]
+STAGES = {"ingest": 8080, "api": 8081, "streams": 8082, "sinks": 8083, "notify": 8084}
+WORKLOADS = {o["metadata"]["name"]: o for o in OBJECTS if o["kind"] in {"Deployment", "StatefulSet", "Job"}}
+
+
+def named(kind: str) -> dict[str, dict[str, Any]]:
+    """The objects of a kind by name."""
+    return {thing["metadata"]["name"]: thing for thing in OBJECTS if thing["kind"] == kind}
+
+
+def pod(name: str) -> dict[str, Any]:
+    """A workload's pod."""
+    return WORKLOADS[name]["spec"]["template"]["spec"]
+
+
+def variables() -> list[str]:
+    """Every variable that is set for a container."""
+    common = [line.partition("=")[0] for line in (FOLDER / "stages.env").read_text().splitlines() if line]
+    own = [entry["name"] for name in WORKLOADS for entry in pod(name)["containers"][0].get("env", [])]
+    return common + own
+
+
+def test_every_variable_is_a_setting() -> None:
+    """A renamed setting cannot leave a dead variable behind."""
+    known = set()
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            known |= {f"{PREFIX}{name}__{inner}".upper() for inner in field.annotation.model_fields}
+    assert [name for name in variables() if name.removesuffix("_FILE") not in known] == []
+
+
+def test_every_workload_runs_a_command_of_ours_in_the_pinned_image() -> None:
+    """The commands exist, and one place says which release."""
+    assert set(WORKLOADS) == {*STAGES, "topics", "schema"}
+    commands = {command.name for command in COMMANDS}
+    for name in WORKLOADS:
+        (container,) = pod(name)["containers"]
+        assert container["image"] == KUSTOMIZATION["images"][0]["name"]
+        assert container["args"][0] == name
+        assert name in commands | {"topics", "schema"}
+    assert KUSTOMIZATION["images"][0]["newTag"][0].isdigit()
+
+
+@pytest.mark.parametrize(("stage", "port"), STAGES.items())
+def test_every_stage_is_probed_where_it_listens(stage: str, port: int) -> None:
+    """Port, service and probes agree with the settings; liveness never asks for readiness."""
+    group = getattr(Settings(), stage)
+    assert getattr(group, "admin_port", None) or group.port == port
+    container = pod(stage)["containers"][0]
+    assert container["ports"] == [{"name": "http", "containerPort": port}]
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert named("Service")[stage]["spec"]["ports"][0]["port"] == port
+    assert f"{stage}:{port}" in (FOLDER / "stages.env").read_text() or stage == "api"
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_nothing_runs_with_more_rights_than_it_needs(name: str) -> None:
+    """Not root, nothing writable but its own folders, no capabilities, no token, and a memory limit."""
+    spec = pod(name)
+    assert spec["securityContext"]["runAsNonRoot"]
+    assert spec["automountServiceAccountToken"] is False
+    container = spec["containers"][0]
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["resources"]["limits"]["memory"]
+    mounts = {mount["name"] for mount in container["volumeMounts"]}
+    claims = {claim["metadata"]["name"] for claim in WORKLOADS[name]["spec"].get("volumeClaimTemplates", [])}
+    assert mounts == {volume["name"] for volume in spec["volumes"]} | claims
+
+
+def test_secrets_are_files_that_the_example_has() -> None:
+    """Every secret setting names a mounted key of the secret."""
+    keys = set(yaml.safe_load((FOLDER / "secrets.example.yaml").read_text())["stringData"])
+    files = {e["value"] for name in WORKLOADS for e in pod(name)["containers"][0].get("env", [])}
+    assert files == {f"/run/secrets/sori/{key}" for key in keys}
+
+
+def test_the_spool_comes_back_with_its_pod() -> None:
+    """Ingest keeps its disk; notify is never two; budgets and autoscalers point at workloads that exist."""
+    assert WORKLOADS["ingest"]["kind"] == "StatefulSet"
+    assert WORKLOADS["ingest"]["spec"]["volumeClaimTemplates"]
+    assert WORKLOADS["notify"]["spec"]["strategy"] == {"type": "Recreate"}
+    assert set(named("PodDisruptionBudget")) <= set(STAGES)
+    for name, scaler in named("HorizontalPodAutoscaler").items():
+        assert scaler["spec"]["scaleTargetRef"]["kind"] == WORKLOADS[name]["kind"]
+        assert "replicas" not in WORKLOADS[name]["spec"]
+    assert named("HorizontalPodAutoscaler")["streams"]["spec"]["maxReplicas"] <= Settings().kafka.event_partitions
+
+
+def built(folder: Path) -> list[dict[str, Any]]:
+    """What `kubectl apply -k` would send."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("no kubectl on this machine")
+    run = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False, timeout=60)
+    assert run.returncode == 0, run.stderr
+    return [thing for thing in yaml.safe_load_all(run.stdout) if thing]
+
+
+def test_kustomize_builds_it_with_and_without_keda() -> None:
+    """Everything of the files comes out, in the pinned release; with KEDA the stream stage has one scaler only."""
+    plain, keda = built(FOLDER), built(KEDA)
+    assert len(plain) == len(OBJECTS) + 1  # the generated ConfigMap
+    images = {c["image"] for o in plain if o["kind"] in {"Deployment", "StatefulSet", "Job"}
+              for c in o["spec"]["template"]["spec"]["containers"]}  # fmt: skip
+    assert images == {f"sori-event-pipeline:{KUSTOMIZATION['images'][0]['newTag']}"}
+    scalers = {(o["kind"], o["metadata"]["name"]) for o in keda if "Scale" in o["kind"] or "Autoscaler" in o["kind"]}
+    assert scalers == {("HorizontalPodAutoscaler", "ingest"), ("ScaledObject", "streams")}
+
+
+def test_keda_watches_the_group_and_topic_of_the_streams() -> None:
+    """Lag is measured where it is made."""
+    scaled = yaml.safe_load((KEDA / "streams-by-lag.yaml").read_text())["spec"]
+    settings, trigger = Settings(), scaled["triggers"][0]["metadata"]
+    assert trigger["consumerGroup"] == settings.streams.group
+    assert trigger["topic"] == EVENTS.name(settings.kafka.topic_prefix)
+    assert f"SORI_KAFKA__BOOTSTRAP={trigger['bootstrapServers']}" in (FOLDER / "stages.env").read_text()
+    assert scaled["maxReplicaCount"] <= settings.kafka.event_partitions
+    assert scaled["scaleTargetRef"]["name"] in named("Deployment")
+
+
+def test_only_notify_reaches_the_world_and_only_doors_are_open() -> None:
+    """Each policy selects pods that exist; egress is closed by default, and notify's leaves private networks out."""
+    policies = {name: thing["spec"] for name, thing in named("NetworkPolicy").items()}
+    assert policies["sori-closed"]["policyTypes"] == ["Ingress", "Egress"]
+    (doors,) = policies["sori-doors"]["podSelector"]["matchExpressions"]
+    assert set(doors["values"]) == {"ingest", "api"}
+    world = policies["sori-subscribers"]
+    assert world["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "notify"}
+    v4, v6 = (block["ipBlock"] for block in world["egress"][0]["to"])
+    assert all(ip_network(private).subnet_of(ip_network(v4["cidr"])) for private in v4["except"])
+    for private in ("10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1"):
+        assert any(ip_address(private) in ip_network(one) for one in v4["except"]), private
+    assert any(ip_address("fd00::1") in ip_network(one) for one in v6["except"])
+
+
+def test_every_stage_that_scales_has_a_budget() -> None:
+    """A drained node takes one pod at a time; notify is one pod, and its restart loses nothing."""
+    assert set(named("PodDisruptionBudget")) == set(STAGES) - {"notify"}
