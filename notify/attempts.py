@@ -34,13 +34,21 @@ def attempt_row(
         "alert_version": alert.version if alert else 0,
         "attempt": attempt,
         "attempted_at": iso(started_s),
-        "host": (urlsplit(subscription.url).hostname or "")[:255],
+        "host": _host(subscription.url),
         "status": outcome.status or 0,
         "error": outcome.error,
         "outcome": fate,
         "duration_ms": round(outcome.duration_s * 1000, 1),
         "next_attempt_at": None if next_s is None else iso(next_s),
     }
+
+
+def _host(url: str) -> str:
+    """Empty for what is no URL: somebody else wrote that subscription, and its attempt is written down all the same."""
+    try:
+        return (urlsplit(url).hostname or "")[:255]
+    except ValueError:
+        return ""
 
 
 def count_attempt(outcome: Outcome, fate: Fate, since_alert_s: float) -> None:

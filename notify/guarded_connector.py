@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -17,6 +19,13 @@ from sori.alerting.targets import Network, may_connect
 from sori.settings.notify import NotifySettings
 
 _KEEP_ALIVE_S = 60.0
+
+
+@dataclass(slots=True)
+class Use:
+    """What a request's connection is: one kept from an earlier request, or a new one."""
+
+    kept: bool = False
 
 
 class BlockedAddress(OSError):
@@ -44,10 +53,23 @@ def open_session(
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,  # what a subscriber answers is only counted, never inflated
+        trace_configs=[_noting_kept_connections()],
         max_line_size=8190,
         max_field_size=8190,
         headers={"User-Agent": "sori-event-pipeline (fraud alerts)"},
     )
+
+
+def _noting_kept_connections() -> aiohttp.TraceConfig:
+    """Fills the `Use` that a request brings as its trace context."""
+
+    async def note(_session: object, context: SimpleNamespace, _params: object) -> None:
+        if isinstance(context.trace_request_ctx, Use):
+            context.trace_request_ctx.kept = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_reuseconn.append(note)
+    return trace
 
 
 def _guard(allowed: Sequence[Network]) -> Any:

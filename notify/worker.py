@@ -149,8 +149,11 @@ class Worker:
         assert entry.alert is not None  # noqa: S101 - only alerts become items
         subscription, started_s = self.subscription, self._clock()
         try:
-            body = formats.body_of(subscription.format, entry.value, formats.iso(entry.timestamp_ms / 1000))
-            outcome = await self._sender.attempt(subscription, entry.alert.message_id, body)
+            outcome = await self._send(
+                subscription,
+                entry.alert.message_id,
+                lambda: formats.body_of(subscription.format, entry.value, formats.iso(entry.timestamp_ms / 1000)),
+            )
         except asyncio.CancelledError:
             self.endpoint.abandon(item)
             raise
@@ -158,7 +161,26 @@ class Worker:
         fate = self.endpoint.finish(lane, item, outcome, self._clock())
         if self.endpoint.disabled and not was_disabled:
             _log.warning("subscriber disabled", subscription=subscription.id, reason=self.endpoint.disabled)
-        due_s = item.due_s if fate in {"retry", "held"} else None
+        try:
+            self._note(subscription, entry, item, outcome, fate=fate, started_s=started_s)
+        except Exception:  # noqa: BLE001 - the attempt is over, written down or not
+            _log.exception("attempt_not_recorded", subscription=subscription.id, webhook_id=entry.alert.message_id)
+        self._save()
+        self._wake.set()
+
+    async def _send(self, subscription: Subscription, message_id: str, body: Callable[[], bytes]) -> Outcome:
+        """What the attempt came to. Whatever it raises is a failure like any other, or its slot would stay taken."""
+        try:
+            return await self._sender.attempt(subscription, message_id, body())
+        except Exception:  # noqa: BLE001 - see above
+            _log.exception("attempt_failed", subscription=subscription.id, webhook_id=message_id)
+            return Outcome(None, "internal")
+
+    def _note(
+        self, subscription: Subscription, entry: Entry, item: Item, outcome: Outcome, *, fate: Fate, started_s: float
+    ) -> None:
+        """Write down and count one attempt."""
+        assert entry.alert is not None  # noqa: S101 - only alerts become items
         row = attempt_row(
             subscription,
             entry.alert.message_id,
@@ -167,12 +189,10 @@ class Worker:
             started_s=started_s,
             alert=entry.alert,
             attempt=item.attempts,
-            next_s=due_s,
+            next_s=item.due_s if fate in {"retry", "held"} else None,
         )
         self._ledger.record(subscription.id, row)
         count_attempt(outcome, fate, self._clock() - entry.timestamp_ms / 1000)
-        self._save()
-        self._wake.set()
 
     async def _do_requests(self) -> None:
         for request in self.subscription.requests:
@@ -204,8 +224,9 @@ class Worker:
     async def _test(self, message_id: str) -> None:
         """One attempt, also while paused or disabled; it says nothing about the subscriber's health."""
         subscription, started_s = self.subscription, self._clock()
-        body = formats.test_body(subscription.format, message_id, started_s)
-        outcome: Outcome = await self._sender.attempt(subscription, message_id, body)
+        outcome = await self._send(
+            subscription, message_id, lambda: formats.test_body(subscription.format, message_id, started_s)
+        )
         fate: Fate = "delivered" if outcome.kind == "delivered" else "exhausted"
         self._ledger.record(subscription.id, attempt_row(subscription, message_id, outcome, fate, started_s=started_s))
 
