@@ -7,6 +7,7 @@ from aiohttp import web
 from api.alerts.pages import add_alert_pages
 from api.alerts.stream import add_alert_stream
 from api.auth.access import add_access
+from api.auth.cors import add_cors
 from api.kafka.views import KafkaSide, add_kafka_side
 from api.openapi import add_openapi
 from api.query.pool import EnginePool
@@ -20,6 +21,7 @@ def add_alerting(app: web.Application, pool: EnginePool, settings: Settings) -> 
     """Add the routes and the gate; the Kafka side runs as long as the application."""
     side = KafkaSide(settings)
     add_kafka_side(app, side)
+    add_cors(app, settings.api)
     add_access(app, settings, side)
     add_alert_pages(app, pool)
     add_alert_stream(app, side, settings.access)

@@ -22,6 +22,8 @@ from sori.alerting.filter import AlertFilter
 from sori.settings.access import AccessSettings
 
 _CHUNK = 500
+#: How soon a revoked or expired token's streams end.
+_CHECK_S = 1.0
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -68,6 +70,9 @@ class _Stream:
         self._grant = grant
         self._wanted = wanted
         self._response = web.StreamResponse(headers=_HEADERS)
+        self._clock = asyncio.get_running_loop().time
+        self._check_at = self._clock() + _CHECK_S
+        self._beat_at = self._clock() + settings.heartbeat_s
 
     async def run(self) -> web.StreamResponse:
         """Send until the client leaves or has to."""
@@ -108,29 +113,40 @@ class _Stream:
                     if entry.alert is not None and not entry.repeated and self._wants(entry.alert):
                         frames.append(frame(entry, format_id(reached)))
                 reached[partition] = max(reached[partition], min(after, end))
+                self._check_token()
                 if frames:
                     await self._write(b"".join(frames), len(frames))
+                elif self._clock() >= self._beat_at:
+                    await self._heartbeat(format_id(reached))
 
     async def _live(self, feed: AlertFeed, number: int) -> None:
         while not feed.closed:
             frames = feed.since(number)
             if frames is None:
                 raise _Ended("behind")
-            number = feed.next
+            number, event_id = feed.next, feed.event_id
+            self._check_token()
             wanted = [one.data for one in frames if self._wants(one.alert)]
             if wanted:
                 await self._write(b"".join(wanted), len(wanted))
                 continue  # more may have come meanwhile
-            try:
-                async with asyncio.timeout(self._settings.heartbeat_s):
+            if self._clock() >= self._beat_at:  # also while there is much that this client does not want
+                await self._heartbeat(event_id)
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(min(self._check_at, self._beat_at)):
                     await feed.news()
-            except TimeoutError:
-                if not still_valid(self._grant, self._side):
-                    raise _Ended("token revoked") from None
-                if number != feed.next:
-                    continue  # news came with the timeout: the position of now would skip it
-                await self._write(f": heartbeat\nid: {feed.event_id}\n\n".encode())
         raise _Ended("shutdown")
+
+    def _check_token(self) -> None:
+        """Raise _Ended once the token is no longer what it was; looked at every second."""
+        if self._clock() >= self._check_at:
+            self._check_at = self._clock() + _CHECK_S
+            if not still_valid(self._grant, self._side):
+                raise _Ended("token revoked")
+
+    async def _heartbeat(self, event_id: str) -> None:
+        await self._write(f": heartbeat\nid: {event_id}\n\n".encode())
 
     async def _say_why(self, reason: str) -> None:
         """The last event. It has no id of its own, so the position stays that of the last alert."""
@@ -141,6 +157,7 @@ class _Stream:
         return self._wanted is not None and self._wanted.matches(alert)  # type: ignore[arg-type]
 
     async def _write(self, data: bytes, events: int = 0) -> None:
+        self._beat_at = self._clock() + self._settings.heartbeat_s
         try:
             async with asyncio.timeout(self._settings.write_timeout_s):
                 await self._response.write(data)

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from api.auth.cors import is_foreign
 from api.auth.grants import ANONYMOUS, Grant, RateLimit, authenticate, find, grant_of
+from api.auth.refusals import refusal
 from api.kafka.views import KafkaSide
-from runtime.telemetry.metrics import counter
-from sori import metrics
 from sori.alerting.tokens import Right
 from sori.settings import Settings
 
@@ -23,6 +23,8 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 GRANT = web.RequestKey("grant", Grant)
 _GUESSES_PER_S, _GUESSES_AT_ONCE = 1.0, 20
+#: How the names of the headers begin that proxies add.
+_OF_PROXIES = ("forwarded", "x-forwarded", "x-real-ip", "x-client-ip", "x-original-", "true-client-ip", "cf-", "via")
 #: Their handlers narrow what they answer to the grant's accounts.
 _NARROWED = ("/v1/alerts", "/v1/subscriptions")
 #: They have a secret of their own, or none to keep.
@@ -81,12 +83,6 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def refusal(kind: type[web.HTTPError], reason: str, text: str) -> web.HTTPError:
-    """An error of the gate, counted."""
-    counter(metrics.API_REFUSED).labels(reason).inc()
-    return kind(text=text)
-
-
 def _identify(request: web.Request, side: KafkaSide, guesses: RateLimit, *, anonymous: bool, local_only: bool) -> Grant:
     header = request.headers.get("Authorization")
     if header is None:
@@ -94,8 +90,19 @@ def _identify(request: web.Request, side: KafkaSide, guesses: RateLimit, *, anon
             raise _unauthorized("a token is needed: Authorization: Bearer sori_…")
         if local_only and not is_loopback(_host_of(request)):  # a web page that had its name point to this machine
             raise refusal(web.HTTPForbidden, "host", "without a token this API answers on a loopback name only")
-        if _is_foreign(request):
-            raise refusal(web.HTTPForbidden, "origin", "a web page of another origin needs a token")
+        if local_only and (header_of_proxy := _proxied(request)):  # to us every client of a proxy is on loopback
+            raise refusal(
+                web.HTTPForbidden,
+                "proxy",
+                f"this came through a proxy ({header_of_proxy}), so it needs a token: Authorization: Bearer sori_…",
+            )
+        if is_foreign(request):
+            raise refusal(
+                web.HTTPForbidden,
+                "origin",
+                "a web page of another origin needs a token (Authorization: Bearer sori_…, from `sori tokens create`), "
+                "and its origin in api.cors_origins",
+            )
         return ANONYMOUS
     scheme, _, text = header.partition(" ")
     side.require()
@@ -125,10 +132,9 @@ def _host_of(request: web.Request) -> str:
     return host[1:].partition("]")[0] if host.startswith("[") else host.rpartition(":")[0] or host
 
 
-def _is_foreign(request: web.Request) -> bool:
-    """Whether a browser sends this for a page of somebody else."""
-    origin = request.headers.get("Origin")
-    return origin is not None and origin.partition("://")[2] != request.host
+def _proxied(request: web.Request) -> str:
+    """The header by which a proxy shows, or nothing."""
+    return next((name for name in request.headers if name.lower().startswith(_OF_PROXIES)), "")
 
 
 def _is_narrowed(path: str) -> bool:

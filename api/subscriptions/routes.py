@@ -91,7 +91,9 @@ class _Routes:
 
     async def list(self, request: web.Request) -> web.Response:
         grant = require(request, "read")
-        return web.json_response({"subscriptions": [self._store.shown(one) for one in self._store.visible(grant)]})
+        return web.json_response(
+            {"subscriptions": [self._store.shown(one, grant) for one in self._store.visible(grant)]}
+        )
 
     async def create(self, request: web.Request) -> web.Response:
         grant = require(request, "manage")
@@ -111,11 +113,11 @@ class _Routes:
             scope=None if grant.accounts is None else tuple(sorted(grant.accounts)),
         )
         await self._save(subscription)
-        return self._answer(subscription, 201, secret=subscription.secret)
+        return self._answer(subscription, grant, 201, secret=subscription.secret)
 
     async def show(self, request: web.Request) -> web.Response:
-        require(request, "read")
-        return self._answer(self._find(request))
+        grant = require(request, "read")
+        return self._answer(self._find(request), grant)
 
     async def change(self, request: web.Request) -> web.Response:
         grant = require(request, "manage")
@@ -128,7 +130,7 @@ class _Routes:
             _within(body.filter, grant)
         after = before.changed(**changes)
         await self._save(after)
-        return self._answer(after)
+        return self._answer(after, grant)
 
     async def remove(self, request: web.Request) -> web.Response:
         require(request, "manage")
@@ -136,7 +138,7 @@ class _Routes:
         return web.Response(status=204)
 
     async def rotate(self, request: web.Request) -> web.Response:
-        require(request, "manage")
+        grant = require(request, "manage")
         before = self._find(request)
         body = await _body(request, Rotate)
         grace_s = self._store.settings.rotation_grace_s if body.grace_s is None else body.grace_s
@@ -145,7 +147,7 @@ class _Routes:
         except ConfigError as error:
             raise web.HTTPUnprocessableEntity(text=str(error)) from error
         await self._save(after)
-        return self._answer(after, secret=after.secret)
+        return self._answer(after, grant, secret=after.secret)
 
     async def redeliver(self, request: web.Request) -> web.Response:
         require(request, "manage")
@@ -184,8 +186,8 @@ class _Routes:
         except ConfigError as error:
             raise web.HTTPUnprocessableEntity(text=str(error)) from error
 
-    def _answer(self, subscription: Subscription, status: int = 200, **more: Any) -> web.Response:
-        answer = web.json_response({**self._store.shown(subscription), **more}, status=status)
+    def _answer(self, subscription: Subscription, grant: Grant, status: int = 200, **more: Any) -> web.Response:
+        answer = web.json_response({**self._store.shown(subscription, grant), **more}, status=status)
         answer.headers["Cache-Control"] = "no-store"
         return answer
 

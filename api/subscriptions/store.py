@@ -13,7 +13,7 @@ import msgspec
 from api.auth.grants import Grant
 from api.kafka.views import KafkaSide
 from sori.alerting.subscriptions import Subscription, decode, encode
-from sori.alerting.targets import check_url
+from sori.alerting.targets import check_url, shortened
 from sori.errors import ConfigError
 from sori.settings.notify import NotifySettings
 
@@ -48,9 +48,10 @@ class SubscriptionStore:
         """Delete it; what waits for it is not delivered."""
         await self._side.subscriptions.put(subscription.id, None)
 
-    def shown(self, subscription: Subscription) -> dict[str, Any]:
-        """As JSON, without secrets, with where its deliveries stand."""
-        return shown(subscription, self._side.states.values.get(subscription.id))
+    def shown(self, subscription: Subscription, grant: Grant) -> dict[str, Any]:
+        """As JSON, without secrets, with where its deliveries stand. Only who may manage sees the whole URL."""
+        found = shown(subscription, self._side.states.values.get(subscription.id))
+        return found if grant.may("manage") else {**found, "url": shortened(subscription.url)}
 
 
 def shown(subscription: Subscription, state: bytes | None) -> dict[str, Any]:

@@ -87,6 +87,16 @@ def check_url(url: str, *, allow_http: bool, allowed: Sequence[Network] = ()) ->
     return url
 
 
+def shortened(url: str) -> str:
+    """Scheme, host and port, for whoever may not manage: the rest is a credential with many services."""
+    try:
+        parts = urlsplit(url)
+        bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    except ValueError:
+        return "…"
+    return bare if url in {bare, bare + "/"} else bare + "/…"
+
+
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host.partition("%")[0])

@@ -17,4 +17,14 @@ class ApiSettings(BaseModel):
         description="Where the live page asks the other stages whether they are ready: `ingest=http://host:port,…`; "
         "empty: their ports on this machine.",
     )
+    cors_origins: str = Field(
+        "*",
+        description="Origins whose pages may use the API, comma-separated, such as https://ops.example; they need a "
+        "token all the same. `*`: any origin; empty: none but our own.",
+    )
     concurrency: int = Field(4, gt=0, description="Queries at the same time; more wait in line.")
+
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        """The origins of `cors_origins`."""
+        return frozenset(part.strip().rstrip("/") for part in self.cors_origins.split(",") if part.strip())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import AsyncExitStack
 
 import orjson
 import pytest
@@ -102,6 +104,41 @@ async def test_silence_is_broken_by_heartbeats_that_carry_the_position(topics):
             with pytest.raises(EOFError):
                 await asyncio.wait_for(_forever(stream), 10)
             assert stream.events == [("stream.ended", '{"reason": "token revoked"}')]
+
+
+async def test_a_revoked_or_expired_token_ends_its_streams_within_seconds(topics):
+    """However long the heartbeat is, and also while alerts keep coming."""
+    async with api_running(settings_for(topics, heartbeat_s=600)) as api, producing(topics) as producer:
+        soon_ms = int(time.time() * 1000) + 1500
+        headers = [await api.token(), await api.token(accounts=("acc_9",)), await api.token(expires_ms=soon_ms)]
+        async with AsyncExitStack() as stack:
+            streams = [await stack.enter_async_context(streaming(api.http, headers=one)) for one in headers]
+            for one in headers[:2]:
+                await api.side.tokens.put(one["Authorization"].split("_")[1], None)
+            ended = asyncio.gather(*(_forever(stream) for stream in streams), return_exceptions=True)
+            async with asyncio.timeout(10):
+                while not ended.done():
+                    await publish(producer, topics, alert())
+            assert [type(one) for one in await ended] == [EOFError] * 3
+            assert {stream.events[-1] for stream in streams} == {("stream.ended", '{"reason": "token revoked"}')}
+
+
+async def test_a_narrow_stream_gets_heartbeats_while_others_alerts_keep_coming(topics):
+    """Its filter matches nothing, so nothing else would tell a dead connection from a quiet one."""
+    async with api_running(settings_for(topics, heartbeat_s=0.3)) as api, producing(topics) as producer:
+        headers = await api.token(accounts=("acc_9",))
+        async with streaming(api.http, headers=headers) as stream:
+            beats = asyncio.create_task(_beats(stream, 4))
+            async with asyncio.timeout(10):
+                while not beats.done():
+                    await publish(producer, topics, alert())
+            await beats
+            assert not stream.events
+
+
+async def _beats(stream, count):
+    while stream.beats < count:
+        await stream.one()
 
 
 async def _forever(stream):

@@ -14,6 +14,7 @@ from api.auth.access import is_loopback
 from api.auth.grants import RateLimit, authenticate
 from sori.alerting import tokens
 from sori.alerting.filter import AlertFilter
+from sori.alerting.targets import shortened
 from sori.alerting.tokens import encode, new_token, split
 from testkit.alerts import SECRET
 from tests.api.alerting import api_running, settings_for
@@ -124,6 +125,32 @@ async def test_a_secret_is_shown_once_and_tokens_are_nowhere_in_clear(topics):
         assert rotated["secret"] not in {None, SECRET}
         secret = header["Authorization"].split("_")[2]
         assert all(secret.encode() not in value for value in api.side.tokens.values.values())
+
+
+async def test_only_who_may_manage_sees_a_whole_subscriber_url(topics):
+    """A Slack URL is a credential: a reading token sees whose it is, in the list and one by one."""
+    url = "https://hooks.slack.com:8443/services/T0/B0/x7Qkey?sig=x7Qkey"
+    async with api_running(settings_for(topics)) as api:
+        manage, read = await api.token("manage", ("acc_1",)), await api.token("read", ("acc_1",))
+        async with api.http.post("/v1/subscriptions", json={**CREATE, "url": url}, headers=manage) as answer:
+            made = await answer.json()
+            assert made["url"] == url
+        one = f"/v1/subscriptions/{made['id']}"
+        for path in ("/v1/subscriptions", one, one + "/attempts"):
+            async with api.http.get(path, headers=read) as answer:
+                assert answer.status == 200
+                assert "x7Qkey" not in await answer.text()
+            async with api.http.get(path, headers=manage) as answer:
+                assert path.endswith("attempts") or url in await answer.text()
+        async with api.http.get(one, headers=read) as answer:
+            assert (await answer.json())["url"] == "https://hooks.slack.com:8443/…"
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_a_shortened_url_tells_no_more_than_the_host(path, query):
+    """Whatever stands behind it."""
+    assert shortened(f"https://h.example/{path}?{query}") in {"https://h.example/…", "…"}
+    assert shortened(f"https://user:secret@h.example/{path}") in {"https://h.example/…", "…"}
 
 
 async def test_anonymous_requests_are_for_this_machine_only(topics):
