@@ -68,7 +68,7 @@ def revoke(
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
-    """End a token: requests are refused at once, open streams end at their next heartbeat."""
+    """End a token: requests are refused at once, open streams end within seconds."""
 
     async def work(table: CompactedTable) -> None:
         if token not in table.values:
