@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from runtime.process.private_files import private_folder
 from sori.errors import PrerequisiteError
 
 _POLL_S = 0.1
@@ -20,7 +21,7 @@ async def folder_lock(path: Path, timeout_s: float = 5.0) -> AsyncIterator[int]:
 
     Waits for a broker that is just ending; raises PrerequisiteError when it still runs after `timeout_s` seconds.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     deadline = time.monotonic() + timeout_s
     with path.open("w") as handle:
         while not _try_lock(handle.fileno()):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from broker.java import Java
 from runtime.process.ports import LOOPBACK
+from runtime.process.private_files import private_folder
 from sori.errors import StorageUnavailable
 
 _FORMAT_TIMEOUT_S = 60
@@ -110,8 +111,8 @@ def server_properties(data: Path, port: int, controller_port: int) -> dict[str, 
 
 def prepare(directory: BrokerDir, port: int, controller_port: int) -> None:
     """Write the configuration for this start; never touches the data."""
-    directory.log.parent.mkdir(parents=True, exist_ok=True)
-    directory.data.mkdir(parents=True, exist_ok=True)
+    private_folder(directory.log.parent)
+    private_folder(directory.data)
     lines = [
         f"{key}={_escape(value)}" for key, value in server_properties(directory.data, port, controller_port).items()
     ]

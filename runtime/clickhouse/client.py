@@ -19,6 +19,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
+from runtime.process.private_files import private_folder
 from sori.errors import ConfigError, StorageUnavailable
 
 _SECURE = {"clickhouse": False, "clickhouses": True}
@@ -119,7 +120,7 @@ def _open_embedded(path: Path) -> Client:
     if holder is not None:
         raise PathHeld(f"process {holder} has the chDB path {path} open, and only one process can; ask through its API")
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        private_folder(path)
         return clickhouse_connect.get_client(interface="chdb", path=str(path))
     except OSError as error:
         raise StorageUnavailable(f"cannot create {path}: {error.strerror}") from error

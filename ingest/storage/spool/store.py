@@ -16,6 +16,7 @@ from ingest.admission.record import Record
 from ingest.file_lock import Locked
 from ingest.storage.spool.file import SUFFIX, SpoolFile, is_corrupt, set_aside
 from ingest.storage.spool.limits import SpoolLimits, SpoolStatus, why_full
+from runtime.process.private_files import private_folder
 from sori.errors import StorageUnavailable
 
 _logger = structlog.get_logger()
@@ -37,7 +38,7 @@ class SpoolStore:
         self._peeked: SpoolFile | None = None
         self._broken = ""
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(folder)
             self.adopt()
             self._own = self._create()
         except (OSError, sqlite3.Error) as error:
