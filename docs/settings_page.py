@@ -3,63 +3,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from sori.settings import Settings
-
-Row = tuple[list[str], FieldInfo]
+from sori.settings.catalogue import Setting, group_of, settings_of
+from sori.settings.variables import OTHERS
 
 PAGE = Path(__file__).with_name("settings.md")
 HEAD = """# Settings
 
-Written by `python docs/settings_page.py` from the models in `sori/settings/`; a test keeps it current.
+Written by `python docs/settings_page.py` from the models in `sori/settings/`; a test keeps it current, and another one
+tries every setting in every form.
 
 Every setting can be given in three ways; the first one found counts:
 
 1. environment: the variable in the table, such as `SORI_INGEST__PORT=8443`;
-2. a file that holds the value, for secrets: the variable with `_FILE`, such as
-   `SORI_INGEST__SECRET_KEYS_FILE=/run/secrets/sori` (settings directly in a group only);
+2. a file that holds the value, meant for secrets: any of these variables with `_FILE`, such as
+   `SORI_INGEST__SECRET_KEYS_FILE=/run/secrets/sori`. A newline at its end is left out. A file that is missing, empty or
+   unreadable is an error. `SORI_INGEST__ENDPOINTS_FILE` is a setting of its own;
 3. `--config sori.toml`: the group is a table, the setting a key.
 
-A command's own options win over all of them. A wrong value, or an unknown name inside a group, is an error that names
-it, and nothing starts.
+A command's own options win over all of them.
+
+A list is `a, b` in a variable; in a file also one entry a line; in TOML an array, or a string with commas. Where an
+entry holds a comma itself, a variable takes a JSON array. `rules.accounts` is a JSON object in a variable, tables in
+TOML.
+
+Wrong values and unknown names are errors that tell variable, or file and line, and what was probably meant; nothing
+starts. That goes for every variable that begins with `SORI_`, except:
+
+{others}
+- `SORI_TEST_…`: switches of the test suite;
+- what Kubernetes adds for services named `sori-…` (`SORI_…_SERVICE_HOST`, `SORI_…_PORT=tcp://…`).
+
+`sori demo` ignores them all, except `SORI_LOG__…`.
+
+A secret that is a placeholder of an example file (it holds `CHANGE-ME`) is refused.
 """
 
 
 def render() -> str:
     """The whole page."""
-    parts = [HEAD]
+    others = [f"- `{name}`: {about};" for name, about in OTHERS.items()]
+    parts = [HEAD.format(others="\n".join(others))]
     for name, field in Settings.model_fields.items():
-        if _model(field) is None:
-            parts.append(_table([([name], field)], "General", "Outside any group."))
+        if group_of(field) is None:
+            parts.append(_table([Setting((name,), field)], "General", "Outside any group."))
     for name, field in Settings.model_fields.items():
-        if (model := _model(field)) is not None:
+        if (model := group_of(field)) is not None:
             about = (model.__doc__ or "").strip().splitlines()[0]
-            parts.append(_table(list(_rows(model, [name])), f"`[{name}]`", about))
+            parts.append(_table(list(settings_of(model, (name,))), f"`[{name}]`", about))
     return "\n".join(parts)
 
 
-def _rows(model: type[BaseModel], path: list[str]) -> Iterator[Row]:
-    for name, field in model.model_fields.items():
-        nested = _model(field)
-        if nested is None:
-            yield [*path, name], field
-        else:
-            yield from _rows(nested, [*path, name])
-
-
-def _table(rows: list[Row], title: str, about: str) -> str:
+def _table(rows: list[Setting], title: str, about: str) -> str:
     lines = [f"## {title}", "", about, "", "| setting | variable | default | what it is |", "|---|---|---|---|"]
-    for path, field in rows:
-        variable = "SORI_" + "__".join(part.upper() for part in path)
-        within = ".".join(path[1:]) or path[0]
-        about_it = (field.description or "").replace("|", "\\|")
-        lines.append(f"| `{within}` | `{variable}` | {_default(field)} | {about_it} |")
+    for setting in rows:
+        within = ".".join(setting.path[1:]) or setting.name
+        about_it = (setting.field.description or "").replace("|", "\\|")
+        lines.append(f"| `{within}` | `{setting.variable}` | {_default(setting.field)} | {about_it} |")
     return "\n".join(lines) + "\n"
 
 
@@ -67,14 +72,9 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=False)
     if value is PydanticUndefined:
         return "required"
-    if value is None or value in ("", {}):
+    if value is None or value in ("", {}, ()):
         return "-"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def _model(field: FieldInfo) -> type[BaseModel] | None:
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
 if __name__ == "__main__":

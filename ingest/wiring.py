@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import generate_latest
 
 from ingest.admission.admit import Rules
-from ingest.admission.endpoints import EndpointTable, describe, load_endpoints
+from ingest.admission.endpoints import EndpointTable, describe, load_endpoints, refuse_lost_default
 from ingest.admission.limits import AccountLabels
 from ingest.admission.prepared_hmac import PREPARED_SCHEMES
 from ingest.http import tls
@@ -97,10 +97,13 @@ def build(
     async def exposition() -> bytes:
         return generate_latest() if siblings is None else await siblings.page()
 
+    reloaders: list[Reloader] = []
+
     def readiness() -> Mapping[str, str]:
         if webhooks.draining:
             return {"draining": "shutting down"}
-        return {} if committer.can_store else {"storage": f"Kafka does not acknowledge; {spool.status.full}"}
+        kept = {one.what: f"what was before stays in force: {one.refused}" for one in reloaders if one.refused}
+        return kept if committer.can_store else {"storage": f"Kafka does not acknowledge; {spool.status.full}", **kept}
 
     tracing = open_tracing(settings.traces, "ingest")
     webhooks = (Webhooks if tracing is None else traced(tracing))(
@@ -115,7 +118,8 @@ def build(
         refusals=RefusalLog(parse_networks(ours.trusted_proxies)),
     )
     server = IngestServer(webhooks, _connection_limits(ours), meters.protocol_error)
-    context, reloaders = _reloadable(ours, source, webhooks)
+    context, files = _reloadable(ours, source, webhooks)
+    reloaders += files
     announce(rules.table)
     ingress = Ingress(
         settings=settings,
@@ -129,7 +133,7 @@ def build(
         tls=context,
         siblings=siblings,
     )
-    _bind_gauges(ingress)
+    _bind_gauges(ingress, reloaders)
     return ingress
 
 
@@ -143,13 +147,14 @@ def announce(table: EndpointTable) -> None:
             endpoint=endpoint.name,
             path=endpoint.path,
             stored_as="verified=0",
-            remedy="set secrets",
+            because="unsigned = true",
         )
 
 
 def _reloadable(ours: IngestSettings, source: Source, webhooks: Webhooks) -> tuple[SSLContext | None, list[Reloader]]:
     def load_table() -> Sequence[Path]:
         table = load_endpoints(source.read().ingest)
+        refuse_lost_default(webhooks.rules.table, table)
         webhooks.rules = replace(webhooks.rules, table=table)
         announce(table)
         return (*source.files, *table.sources)
@@ -185,7 +190,7 @@ def _connection_limits(ours: IngestSettings) -> ConnectionLimits:
     )
 
 
-def _bind_gauges(ingress: Ingress) -> None:
+def _bind_gauges(ingress: Ingress, reloaders: Sequence[Reloader]) -> None:
     spool, committer = ingress.spool, ingress.committer
 
     def spool_age() -> float:
@@ -204,5 +209,6 @@ def _bind_gauges(ingress: Ingress) -> None:
             metrics.INGEST_SPOOL_AGE: spool_age,
             metrics.INGEST_SPOOL_PARKED: lambda: spool.status.parked,
             metrics.INGEST_SPOOL_ROOM: lambda: spool.has_room,
+            metrics.INGEST_RELOADS_REFUSED: lambda: sum(bool(one.refused) for one in reloaders),
         }
     )

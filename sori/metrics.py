@@ -50,6 +50,11 @@ INGEST_SPOOL_BYTES = MetricSpec("sori_ingest_spool_bytes", "gauge", "Event bytes
 INGEST_SPOOL_AGE = MetricSpec("sori_ingest_spool_oldest_seconds", "gauge", "Age of the oldest event in the spool.")
 INGEST_SPOOL_PARKED = MetricSpec("sori_ingest_spool_parked_events", "gauge", "Events that Kafka refuses for good.")
 INGEST_SPOOL_ROOM = MetricSpec("sori_ingest_spool_has_room", "gauge", "1 while the spool takes events.")
+INGEST_RELOADS_REFUSED = MetricSpec(
+    "sori_ingest_refused_reloads",
+    "gauge",
+    "Kinds of files (endpoints and secrets, certificate) whose new content is refused; what was before is in force.",
+)
 
 # --- streams ----------------------------------------------------------------------------------------------------------
 STREAMS_EVENTS = MetricSpec("sori_streams_events_total", "counter", "Events applied.", ("hop",))

@@ -118,7 +118,11 @@ async def running(tmp_path: Path, log: SteeredLog | None = None, **ingest: objec
     """Serve with these ingest settings while the block runs, then drain."""
     log = log or SteeredLog()
     port = free_port()
-    options = {"secret_keys": SECRET, **ingest, "port": port}
+    options = {
+        **({} if {"unsigned", "endpoints_file"} & set(ingest) else {"secret_keys": SECRET}),
+        **ingest,
+        "port": port,
+    }
     settings = load_settings(data_dir=tmp_path, ingest=options)
     ours = settings.ingest
     limits = SpoolLimits(ours.spool_max_bytes, int(ours.spool_max_age_s * 1000), ours.spool_min_free_bytes)

@@ -21,8 +21,13 @@ _PORTS = {
 
 
 def own_pipeline(folder: Path, **settings: Mapping[str, Any]) -> LocalPipeline:
-    """Not started yet; `settings` by section, such as `ingest={"secret_keys": …}`. Its logs are in `folder/logs`."""
+    """Not started yet; `settings` by section, such as `ingest={"secret_keys": …}`, without which events go unsigned.
+
+    Its logs are in `folder/logs`.
+    """
     overrides = {section: {port: 0, **settings.get(section, {})} for section, port in _PORTS.items()}
+    if "secret_keys" not in overrides["ingest"]:
+        overrides["ingest"]["unsigned"] = True
     return LocalPipeline.resolve(None, {"data_dir": folder / "data", **overrides}, folder / "logs")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sori.settings.root import PREFIX
+from sori.settings.catalogue import PREFIX
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -83,7 +82,7 @@ async def _run(folder: Path, traffic: Traffic, console: Console) -> Verdict | No
         "data_dir": folder,
         "broker": {"port": 0},
         "api": {"port": 0},
-        "ingest": {"port": 0, "secret_keys": secrets.token_hex(16)},
+        "ingest": {"port": 0},
         "streams": {"admin_port": 0},
         "sinks": {"admin_port": 0},
         "notify": {"admin_port": 0},

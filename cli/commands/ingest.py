@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sori.settings import Settings, load_settings
+from sori.settings import Settings, load_settings, settings_files
 
 
 def ingest(
@@ -28,12 +27,15 @@ def ingest(
     A 200 means stored: acknowledged by all in-sync replicas, or fsynced to the local spool while Kafka is away.
     SIGTERM drains; SIGHUP reads the endpoints file and the certificate again.
 
-    The endpoint /webhooks/sori takes its secrets from SORI_INGEST__SECRET_KEYS. More endpoints, each with its own path,
-    accounts and secrets, stand in a TOML file that SORI_INGEST__ENDPOINTS_FILE names: an array of tables "endpoint"
-    with name, path, accounts, app_id, secrets, secret_files, or unsigned = true.
+    The endpoint /webhooks/sori takes its secrets from SORI_INGEST__SECRET_KEYS, or from the file that
+    SORI_INGEST__SECRET_KEYS_FILE names. More endpoints, each with its own path, accounts and secrets, stand in a TOML
+    file that SORI_INGEST__ENDPOINTS_FILE names: an array of tables "endpoint" with name, path, accounts, app_id,
+    secrets, secret_files, or unsigned = true. Without any secret it does not start, unless SORI_INGEST__UNSIGNED=true
+    says that events are taken from anyone who knows the URL.
     """
     import uvloop
 
+    from ingest.admission.endpoints import load_endpoints
     from ingest.app import serve
     from ingest.process.workers import run_workers
     from ingest.wiring import Source, WorkerPlace
@@ -50,10 +52,11 @@ def ingest(
     configure_logging(settings.log, stage=f"ingest/{worker}" if worker else "ingest")
     if settings.ingest.workers == 1 or run_dir is not None:
         place = None if run_dir is None else WorkerPlace(worker, run_dir)
-        files = [config, os.environ.get("SORI_INGEST__SECRET_KEYS_FILE")]
-        source = Source(read, tuple(Path(file) for file in files if file))
+        source = Source(read, settings_files(config, "ingest"))
         uvloop.run(serve(settings, source, place))
         return
+
+    load_endpoints(settings.ingest)  # what is wrong is told once, before any worker starts
 
     def command(real_port: int, name: str, folder: Path) -> list[str]:
         options = {"--host": settings.ingest.host, "--port": real_port, "--worker": name, "--run-dir": folder}

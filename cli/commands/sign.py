@@ -8,19 +8,27 @@ from typing import Annotated
 
 import typer
 
+from cli.shared.query_options import ConfigOption, settings_of
+from cli.shared.signing import signing_secret
 from sori.errors import ConfigError
-from sori.settings import load_settings
 from sori.signature import SCHEMES
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).", show_default=False)]
+SignDataDirOption = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Data directory of `sori up`, which may keep a secret. Default: .sori."),
+]
 
 
 def sign(
     file: Annotated[Path, typer.Argument(help="The body to sign, byte for byte; - reads standard input.")],
     secret: Annotated[
         str | None,
-        typer.Option(help="Secret key; default: the first of SORI_INGEST__SECRET_KEYS.", show_default=False),
+        typer.Option(
+            help="Secret key; default: the first of SORI_INGEST__SECRET_KEYS, else the one that `sori up` made.",
+            show_default=False,
+        ),
     ] = None,
+    data_dir: SignDataDirOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Print the X-SORI-Signature header value of FILE, and nothing else.
@@ -29,17 +37,15 @@ def sign(
 
     The signature covers the exact bytes: send them with --data-binary, since curl's -d strips newlines.
     """
-    settings = load_settings(config)
-    key = first_secret(settings.ingest.secret_keys) if secret is None else secret
+    settings = settings_of(config, data_dir)
+    key = signing_secret(settings) if secret is None else secret
     if not key:
-        raise ConfigError("no secret key: give --secret, or set SORI_INGEST__SECRET_KEYS or ingest.secret_keys")
+        raise ConfigError(
+            "no secret key: give --secret, set SORI_INGEST__SECRET_KEYS or ingest.secret_keys, or name the --data-dir "
+            f"of a `sori up` that made one (there is none in {settings.data_dir})"
+        )
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from error
     print(SCHEMES[settings.ingest.signature_scheme].sign(key.encode(), body))
-
-
-def first_secret(secret_keys: str) -> str:
-    """The first entry of a comma-separated list, or an empty string: the one a sender would use."""
-    return next((key.strip() for key in secret_keys.split(",") if key.strip()), "")

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.commands.sign import ConfigOption, first_secret
+from cli.commands.sign import SignDataDirOption
+from cli.shared.query_options import ConfigOption, settings_of
+from cli.shared.signing import signing_secret
 from sori.errors import ConfigError
 from sori.events import parse_time_ms
-from sori.settings import load_settings
 
 if TYPE_CHECKING:
     from simulator.server import Run
@@ -26,7 +27,8 @@ UrlOption = Annotated[str, typer.Option(help="Global webhook URL: where every ev
 SecretOption = Annotated[
     str | None,
     typer.Option(
-        help="Secret key that signs each attempt; default: the first of SORI_INGEST__SECRET_KEYS. Empty: unsigned.",
+        help="Secret key that signs each attempt; default: the first of SORI_INGEST__SECRET_KEYS, else the one that "
+        "`sori up` made. Empty: unsigned.",
         show_default=False,
     ),
 ]
@@ -91,6 +93,7 @@ def simulate(
     backoff: BackoffOption = 1.0,
     concurrency: ConcurrencyOption = 256,
     insecure: InsecureOption = False,
+    data_dir: SignDataDirOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Act as SORI's server: signed webhooks with realistic traffic, and known fraud in it.
@@ -109,7 +112,7 @@ def simulate(
 
     if scenario not in SCENARIOS:
         raise ConfigError(f"no scenario {scenario!r}; there are {', '.join(SCENARIOS)}")
-    key = first_secret(load_settings(config).ingest.secret_keys) if secret is None else secret
+    key = signing_secret(settings_of(config, data_dir)) if secret is None else secret
     sender = Sender(
         routes=Routes(url, _campaign_urls(campaign_url or [])),
         subscriptions=parse_subscriptions(subscribe or []),

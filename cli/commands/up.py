@@ -37,8 +37,9 @@ def up(
     A stage or broker that dies is restarted with backoff, and the log says so. Stopping goes in order, so that
     nothing is lost; whatever was not processed yet is processed after the next start.
 
-    Set SORI_INGEST__SECRET_KEYS to SORI's secret key. Without it events are accepted unsigned and stored with
-    verified=0.
+    Set SORI_INGEST__SECRET_KEYS to SORI's secret key. Without it a secret is made, kept in the data directory and
+    printed; `sori sign` and `sori simulate` find it there. SORI_INGEST__UNSIGNED=true takes events from anyone who
+    knows the URL, and stores them with verified=0.
     """
     from cli.local.pipeline import LocalPipeline
     from runtime.telemetry.logging import configure_logging

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from sori.settings.root import PREFIX
+from sori.settings.catalogue import PREFIX
 
 
 def child_environment(overrides: Mapping[str, Any]) -> dict[str, str]:
@@ -17,7 +17,11 @@ def child_environment(overrides: Mapping[str, Any]) -> dict[str, str]:
     env = dict(os.environ)
     for name, value in overrides.items():
         if isinstance(value, Mapping):
-            env |= {f"{PREFIX}{name}__{field}".upper(): str(inner) for field, inner in value.items()}
+            env |= {f"{PREFIX}{name}__{field}".upper(): _text(inner) for field, inner in value.items()}
         else:
-            env[f"{PREFIX}{name}".upper()] = str(value)
+            env[f"{PREFIX}{name}".upper()] = _text(value)
     return env
+
+
+def _text(value: Any) -> str:
+    return ",".join(str(part) for part in value) if isinstance(value, list | tuple) else str(value)

@@ -17,12 +17,14 @@ from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
 from cli.doctor.machine import listening
 from cli.local.environment import child_environment
+from cli.local.webhook_secret import keep_secret
 from runtime.clickhouse.client import parse_dsn
 from runtime.process.ports import free_ports, require_free
 from runtime.process.supervisor import ProcessChild, Supervisor
 from sori.errors import StorageUnavailable
 from sori.settings import Settings, load_settings
 from sori.settings.kafka import KafkaSettings
+from sori.settings.layer import merge
 
 #: The stages as child commands, in starting order: readers before writers, so that nothing waits unread.
 STAGES: Mapping[str, tuple[str, ...]] = {
@@ -44,7 +46,8 @@ log = structlog.get_logger(__name__)
 class LocalPipeline:
     """One pipeline under `settings.data_dir`, with a broker of its own unless another Kafka is configured.
 
-    `overrides` reach every child; `logs` collects their output in files.
+    `overrides` reach every child; `logs` collects their output in files. `secret_file`, known once it is started, holds
+    the secret that was made because the settings name none.
     Use `resolve` to make one: it picks the free ports. Everything dies with this process.
     """
 
@@ -53,6 +56,7 @@ class LocalPipeline:
     config: Path | None = None
     logs: Path | None = None
     embedded_kafka: bool = True
+    secret_file: Path | None = None
     supervisor: Supervisor = field(default_factory=Supervisor)
 
     @classmethod
@@ -79,7 +83,7 @@ class LocalPipeline:
             broker_port = asked.broker.port or next(free)
             settled["broker"] = {"port": broker_port}
             settled["kafka"] = {"bootstrap": f"127.0.0.1:{broker_port}"}
-        merged = _merge(overrides, settled)
+        merged = merge(overrides, settled)
         return cls(load_settings(config, **merged), merged, config, logs, embedded)
 
     @property
@@ -108,6 +112,7 @@ class LocalPipeline:
     async def start(self) -> None:
         """Start everything and wait until ingest and api answer. Raises SoriError; then call `stop` all the same."""
         settings = self.settings
+        self.secret_file = keep_secret(settings)
         if self.embedded_kafka:
             await self._start_broker()
         await apply_topics(settings.kafka)
@@ -163,20 +168,13 @@ class LocalPipeline:
         config = () if self.config is None else ("--config", str(self.config.absolute()))
         command = [sys.executable, "-m", "cli.main", *arguments, *config]
         output = None if self.logs is None else self.logs / f"{name}.log"
-        return ProcessChild(command, child_environment(self.overrides), output)
+        env = child_environment(self.overrides)
+        if name == "ingest" and self.secret_file is not None:  # a file: a secret never shows in an environment
+            env["SORI_INGEST__SECRET_KEYS_FILE"] = str(self.secret_file)
+        return ProcessChild(command, env, output)
 
     def _see(self, name: str) -> str:
         return "" if self.logs is None else f"; see {self.logs / f'{name}.log'}"
-
-
-def _merge(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested dicts united; `more` wins."""
-    merged = dict(base)
-    for key, value in more.items():
-        before = merged.get(key)
-        nested = isinstance(value, Mapping) and isinstance(before, Mapping)
-        merged[key] = _merge(before, value) if nested else value  # type: ignore[arg-type]
-    return merged
 
 
 def _reachable(host: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
+
+from cli.shared.signing import signing_secret
 
 if TYPE_CHECKING:
     from cli.local.pipeline import LocalPipeline
@@ -13,24 +16,27 @@ _BODY = (
     '"geolocation":{"viewer_country":"TR","viewer_region":"Istanbul","viewer_city":"Istanbul"},'
     '"campaign":{"id":"CMP_1","name":"My first campaign"}}'
 )
+_MADE = """signed events only; no secret was set, so this one was made for you:
+
+               {secret}
+
+             It is kept in {file}; give it to the SORI console,
+             or set SORI_INGEST__SECRET_KEYS to the console's own."""
 _QUERY = "SELECT event, campaign_name, city, received_at FROM events_current"
-_SIGNATURE = ' \\\n       -H "X-SORI-Signature: $(printf %s "$body" | sori sign -)"'
 
 
 def welcome(pipeline: LocalPipeline) -> str:
     """URLs, and the commands that send a first webhook and show it; they can be pasted into a shell."""
-    signed = bool(pipeline.settings.ingest.secret_keys.strip(", "))
-    note = (
-        "signed events only (SORI_INGEST__SECRET_KEYS is set)"
-        if signed
-        else "no secret configured: unsigned events are accepted and stored with verified=0"
-    )
+    signature = ""
+    if not pipeline.settings.ingest.unsigned:
+        sign = f"sori sign - --data-dir {shlex.quote(str(pipeline.settings.data_dir))}"
+        signature = f' \\\n       -H "X-SORI-Signature: $(printf %s "$body" | {sign})"'
     metrics = "\n             ".join(f"{name:7} {url}" for name, url in pipeline.metrics_urls.items())
     return f"""
 SORI event pipeline is up. Ctrl-C stops it.
 
   webhook    {pipeline.webhook_url}
-             {note}
+             {_who_may_post(pipeline)}
   live page  {pipeline.api_url}/
   query api  {pipeline.api_url}
   metrics    {metrics}
@@ -40,9 +46,21 @@ SORI event pipeline is up. Ctrl-C stops it.
 Send a first webhook:
 
   body='{_BODY}'
-  curl {pipeline.webhook_url} -H "Content-Type: application/json" --data-binary "$body"{_SIGNATURE if signed else ""}
+  curl {pipeline.webhook_url} -H "Content-Type: application/json" --data-binary "$body"{signature}
 
 Look at it:
 
   sori query "{_QUERY}" --api-port {pipeline.settings.api.port}
 """
+
+
+def _who_may_post(pipeline: LocalPipeline) -> str:
+    ours, kept = pipeline.settings.ingest, pipeline.secret_file
+    if kept is not None:
+        secret = signing_secret(pipeline.settings)
+        return _MADE.format(secret=secret, file=kept)
+    if ours.unsigned:
+        return "UNSIGNED: anyone who knows the URL may post (ingest.unsigned = true); stored with verified=0"
+    if not ours.secret_keys:
+        return f"only at the endpoints of {ours.endpoints_file}; this one is closed"
+    return "signed events only (ingest.secret_keys is set)"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -12,12 +11,20 @@ from typing import Any
 
 import msgspec
 
-from sori.errors import ConfigError
+from sori.errors import ConfigError, PrerequisiteError
+from sori.settings.catalogue import Keys, did_you_mean
 from sori.settings.ingest import IngestSettings
+from sori.settings.toml_file import line_of, read_toml
+from sori.settings.types import no_placeholder, split_list
+from sori.settings.variables import file_text
 from sori.signature import Secret
 
 DEFAULT_NAME = "default"
 DEFAULT_PATH = "/webhooks/sori"
+OPEN_DOOR_REMEDY = (
+    "Give SORI's secret key: SORI_INGEST__SECRET_KEYS_FILE=/path/to/it, or SORI_INGEST__SECRET_KEYS. "
+    "To take events from anyone who knows the URL, say SORI_INGEST__UNSIGNED=true."
+)
 RESERVED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -74,10 +81,10 @@ class EndpointTable:
 class _EndpointRow(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     path: str = ""
-    accounts: list[str] = []
+    accounts: list[str] | str = []
     app_id: str = ""
-    secrets: list[str] = []
-    secret_files: list[str] = []
+    secrets: list[str] | str = []
+    secret_files: list[str] | str = []
     unsigned: bool = False
 
 
@@ -107,47 +114,80 @@ def make_table(endpoints: Sequence[Endpoint], sources: Sequence[Path] = ()) -> E
 def load_endpoints(settings: IngestSettings) -> EndpointTable:
     """The endpoints in force: the default one from the settings, the others from the endpoints file.
 
-    With an endpoints file the default endpoint exists only if it has secrets: a second, open door is never implied.
-    Raises ConfigError.
+    The default endpoint exists if it has secrets, or if the settings say unsigned = true: an open door is never
+    implied. Raises ConfigError, and PrerequisiteError when there is no endpoint at all.
     """
-    values = [value.strip() for value in settings.secret_keys.split(",") if value.strip()]
     endpoints: list[Endpoint] = []
     sources: list[Path] = []
-    if values or settings.endpoints_file is None:
-        secrets = tuple(make_secret(settings.app_id, value) for value in values)
+    if settings.secret_keys or settings.unsigned:
+        secrets = tuple(make_secret(settings.app_id, value) for value in settings.secret_keys)
         endpoints.append(Endpoint(DEFAULT_NAME, DEFAULT_PATH, secrets=secrets))
     if settings.endpoints_file is not None:
         rows = _read(settings.endpoints_file)
         folder = settings.endpoints_file.parent
         endpoints.extend(_endpoint(row, folder) for row in rows)
-        sources = [settings.endpoints_file, *(folder / name for row in rows for name in row.secret_files)]
+        sources = [settings.endpoints_file, *(folder / name for row in rows for name in _texts(row.secret_files))]
     if not endpoints:
-        raise ConfigError("no endpoint: the endpoints file is empty and the default endpoint has no secret")
+        raise PrerequisiteError("No secret is configured, so nobody can be proven to be SORI.", OPEN_DOOR_REMEDY)
     return make_table(endpoints, sources)
 
 
+def refuse_lost_default(before: EndpointTable, after: EndpointTable) -> None:
+    """A reload must not close the default endpoint, whose sender would be told 404. Raises ConfigError."""
+    if DEFAULT_PATH in before.by_path and DEFAULT_PATH not in after.by_path:
+        raise ConfigError(f"{DEFAULT_PATH} would lose its secret; to close it for good, restart")
+
+
 def _read(path: Path) -> list[_EndpointRow]:
+    values, text = read_toml(path, "endpoints file")
+    if unknown := next(_unknown_keys(values), None):
+        keys, likely = unknown
+        raise ConfigError(f"endpoints file {path}, line {line_of(text, keys)}: there is no key {keys[-1]!r}{likely}")
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _EndpointsFile).endpoint
-    except OSError as error:
-        raise ConfigError(f"cannot read the endpoints file {path}: {error.strerror}") from error
-    except (ValueError, msgspec.ValidationError) as error:
+        rows = msgspec.convert(values, _EndpointsFile).endpoint
+    except msgspec.ValidationError as error:
         raise ConfigError(f"endpoints file {path}: {error}") from error
+    if not rows:
+        raise ConfigError(f"endpoints file {path}: it has no [[endpoint]]")
+    return rows
+
+
+def _unknown_keys(values: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """(where, did you mean) of every key that an endpoints file does not have."""
+    for key, value in values.items():
+        if key != "endpoint":
+            yield (key,), did_you_mean(key, ["endpoint"])
+        for number, row in enumerate(value if isinstance(value, list) else []):
+            names = row if isinstance(row, dict) else {}
+            known = list(_EndpointRow.__struct_fields__)
+            yield from (((key, number, name), did_you_mean(name, known)) for name in names if name not in known)
 
 
 def _endpoint(row: _EndpointRow, folder: Path) -> Endpoint:
-    try:
-        kept = [(folder / name).read_text(encoding="utf-8").strip() for name in row.secret_files]
-    except OSError as error:
-        raise ConfigError(f"endpoint {row.name!r}: cannot read a secret file: {error.strerror}") from error
-    values = [*row.secrets, *kept]
+    values = [*_texts(row.secrets), *(_kept(row, folder / name) for name in _texts(row.secret_files))]
     if row.unsigned == bool(values):
         fix = "give it secrets, or say unsigned = true" if not values else "unsigned = true goes without secrets"
         raise ConfigError(f"endpoint {row.name!r}: {fix}")
-    if not all(values):
+    if not all(value.strip() for value in values):
         raise ConfigError(f"endpoint {row.name!r}: a secret is empty")
+    try:
+        values = [no_placeholder(value) for value in values]
+    except ValueError as error:
+        raise ConfigError(f"endpoint {row.name!r}: a secret {error}") from error
     secrets = tuple(make_secret(row.app_id, value) for value in values)
-    return Endpoint(row.name, row.path or f"/webhooks/{row.name}", frozenset(row.accounts), secrets)
+    return Endpoint(row.name, row.path or f"/webhooks/{row.name}", frozenset(_texts(row.accounts)), secrets)
+
+
+def _texts(value: list[str] | str) -> list[str]:
+    """A list of the file; a string with commas is one too."""
+    return list(split_list(value)) if isinstance(value, str) else value
+
+
+def _kept(row: _EndpointRow, file: Path) -> str:
+    try:
+        return file_text(file).strip()
+    except ValueError as error:
+        raise ConfigError(f"endpoint {row.name!r}: secret file: {error}") from error
 
 
 def describe(table: EndpointTable) -> list[dict[str, Any]]:

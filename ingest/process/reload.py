@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from sori.errors import ConfigError
+from sori.errors import SoriError
 
 _logger = structlog.get_logger()
 
@@ -15,29 +15,43 @@ Fingerprint = tuple[tuple[int, int, int] | None, ...]
 
 
 class Reloader:
-    """Calls `load` when one of its files has changed; what is in force stays when the new content is wrong."""
+    """Calls `load` when one of its files has changed; what is in force stays when the new content is wrong.
+
+    `refused` says why the last content was refused, and is empty when what the files say is in force.
+    """
 
     def __init__(self, what: str, load: Callable[[], Sequence[Path]], paths: Sequence[Path]) -> None:
-        """`load` puts the new content in force and returns the files to watch from then on."""
-        self._what = what
+        """`load` puts the new content in force and returns the files to watch from then on; or raises SoriError."""
+        self.what = what
+        self.refused = ""
         self._load = load
         self._paths = tuple(paths)
         self._seen = fingerprint(self._paths)
+        self._before = self._seen
 
     def check(self) -> bool:
-        """Reload if a file changed; whether it did."""
-        return fingerprint(self._paths) != self._seen and self.reload()
+        """Look once, and reload if a file changed since the last load; whether the new content is in force.
+
+        A change is read once the files were the same in two looks: who writes a file empties it first. What was
+        refused is tried at each look, since a file that it misses may be none of those we know.
+        """
+        now = fingerprint(self._paths)
+        still, self._before = now == self._before, now
+        return still and (now != self._seen or bool(self.refused)) and self.reload()
 
     def reload(self) -> bool:
         """Reload now; whether the new content is in force."""
         self._seen = fingerprint(self._paths)
         try:
             self._paths = tuple(self._load())
-        except ConfigError as error:
-            _logger.error("reload_refused", what=self._what, error=str(error), in_force="what was before")  # noqa: TRY400
+        except (SoriError, OSError, ValueError) as error:
+            if str(error) != self.refused:  # told once, not at every look
+                self.refused = str(error) or type(error).__name__
+                _logger.error("reload_refused", what=self.what, error=self.refused, in_force="what was before")  # noqa: TRY400
             return False
-        self._seen = fingerprint(self._paths)
-        _logger.info("reloaded", what=self._what)
+        self.refused = ""
+        self._seen = self._before = fingerprint(self._paths)
+        _logger.info("reloaded", what=self.what)
         return True
 
 

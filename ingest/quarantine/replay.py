@@ -13,6 +13,7 @@ from ingest.quarantine.held import Held, Stored, fold, marker, readmit
 from ingest.storage.kafka_writer import KafkaLog
 from runtime.kafka.clients import bounded, make_consumer, running
 from sori.settings import Settings
+from sori.settings.kept_secret import with_kept_secret
 from sori.signature import SCHEMES
 from sori.topics import EVENTS, QUARANTINE
 
@@ -56,7 +57,7 @@ async def replay(settings: Settings, held: Sequence[Held]) -> Replay:
     At least once: a replay that fails half-way repeats events, which their identity makes one. Raises ConfigError and
     StorageUnavailable.
     """
-    ours, prefix = settings.ingest, settings.kafka.topic_prefix
+    ours, prefix = with_kept_secret(settings).ingest, settings.kafka.topic_prefix
     events, quarantine = EVENTS.name(prefix), QUARANTINE.name(prefix)
     scheme, skew_ms = SCHEMES[ours.signature_scheme], int(ours.max_clock_skew_s * 1000)
     rules = Rules(load_endpoints(ours), scheme, events, skew_ms)

@@ -1,5 +1,6 @@
-"""All settings, one group per file: environment `SORI_<GROUP>__<NAME>`, `--config sori.toml`, secrets as `*_FILE`."""
+"""All settings, one group per file: environment `SORI_<GROUP>__<NAME>`, the same with `_FILE`, `--config sori.toml`."""
 
-from sori.settings.root import Settings, load_settings
+from sori.settings.load import load_settings, settings_files
+from sori.settings.root import Settings
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["Settings", "load_settings", "settings_files"]

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sori.settings.types import CommaText
+
 
 class ApiSettings(BaseModel):
     """Settings of `sori api`."""
@@ -12,12 +14,12 @@ class ApiSettings(BaseModel):
     port: int = Field(8081, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     query_timeout_s: float = Field(30.0, gt=0, description="Longest run of one query, seconds.")
     max_result_mb: int = Field(256, gt=0, description="Largest result of one query, megabytes.")
-    stages: str = Field(
+    stages: CommaText = Field(
         "",
         description="Where the live page asks the other stages whether they are ready: `ingest=http://host:port,…`; "
         "empty: their ports on this machine.",
     )
-    cors_origins: str = Field(
+    cors_origins: CommaText = Field(
         "*",
         description="Origins whose pages may use the API, comma-separated, such as https://ops.example; they need a "
         "token all the same. `*`: any origin; empty: none but our own.",

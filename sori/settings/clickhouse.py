@@ -4,6 +4,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sori.settings.types import SecretText
+
 
 class ClickHouseSettings(BaseModel):
     """One DSN: chdb:///path (embedded) or clickhouse[s]://user:password@host:port/database.
@@ -13,7 +15,9 @@ class ClickHouseSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dsn: str = Field("", description="chdb:///path or clickhouse[s]://user@host/db; empty = chdb under the data dir.")
+    dsn: SecretText = Field(
+        "", repr=False, description="chdb:///path or clickhouse[s]://user@host/db; empty = chdb under the data dir."
+    )
     events_days: int = Field(0, ge=0, description="Keep raw events so many days after they were received; 0 = ever.")
     windows_days: int = Field(0, ge=0, description="Keep 1-minute windows so many days; 0 = ever.")
     rollups_days: int = Field(0, ge=0, description="Keep 5-minute, hour and day roll-ups so many days; 0 = ever.")

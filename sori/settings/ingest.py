@@ -1,9 +1,10 @@
 """The webhook ingress."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sori.settings.types import CommaText, NamedPath, SecretList
 
 
 class IngestSettings(BaseModel):
@@ -15,16 +16,23 @@ class IngestSettings(BaseModel):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     workers: int = Field(1, ge=1, le=256, description="Processes sharing the port (SO_REUSEPORT), supervised.")
-    tls_cert: Path | None = Field(None, description="PEM certificate chain; set together with tls_key.")
-    tls_key: Path | None = Field(None, description="PEM private key; both are read again when a file changes.")
-    trusted_proxies: str = Field(
+    tls_cert: NamedPath | None = Field(None, description="PEM certificate chain; set together with tls_key.")
+    tls_key: NamedPath | None = Field(None, description="PEM private key; both are read again when a file changes.")
+    trusted_proxies: CommaText = Field(
         "", description="Networks whose X-Forwarded-For we believe, comma-separated, such as 10.0.0.0/8."
     )
 
     # who
     app_id: str = Field("", description="SORI app id of the default endpoint, /webhooks/sori.")
-    secret_keys: str = Field("", description="Secrets of the default endpoint, comma-separated (rotation).")
-    endpoints_file: Path | None = Field(
+    secret_keys: SecretList = Field(
+        (), repr=False, description="Secrets of the default endpoint, comma-separated (rotation); any of them proves."
+    )
+    unsigned: bool = Field(
+        default=False,
+        description="Take unsigned events on the default endpoint, from anyone who knows the URL, stored as "
+        "verified = 0; goes without secrets.",
+    )
+    endpoints_file: NamedPath | None = Field(
         None, description="TOML file of further endpoints; read again on SIGHUP and when it changes."
     )
     signature_scheme: Literal["hmac-sha256"] = Field("hmac-sha256", description="How bodies are signed.")
@@ -54,7 +62,7 @@ class IngestSettings(BaseModel):
     # durability
     ack_timeout_s: float = Field(2.0, gt=0, description="How long to wait for Kafka before an event is spooled.")
     deadline_s: float = Field(4.0, gt=0, description="Any answer is given within this time; SORI waits 5 s.")
-    spool_dir: Path | None = Field(None, description="Where the spool is kept; default: spool under the data dir.")
+    spool_dir: NamedPath | None = Field(None, description="Where the spool is kept; default: spool under the data dir.")
     spool_max_bytes: int = Field(1_073_741_824, gt=0, description="Most event bytes of one process's spool.")
     spool_max_age_s: float = Field(86_400.0, gt=0, description="Oldest event a spool may hold and still take new ones.")
     spool_min_free_bytes: int = Field(67_108_864, ge=0, description="Disk space the spool leaves free.")
@@ -64,6 +72,8 @@ class IngestSettings(BaseModel):
     def _consistent(self) -> "IngestSettings":
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key are set together")
+        if self.unsigned and self.secret_keys:
+            raise ValueError("unsigned = true goes without secret_keys")
         if self.ack_timeout_s >= self.deadline_s:
             raise ValueError("ack_timeout_s must be below deadline_s, or nothing is spooled in time")
         if self.max_buffered_bytes < self.max_body_bytes:

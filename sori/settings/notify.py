@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sori.alerting.targets import Network, networks
 from sori.errors import ConfigError
+from sori.settings.types import CommaText, SecondsList
 
 _DAY_S = 86_400.0
 
@@ -14,10 +15,10 @@ class NotifySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     allow_http: bool = Field(default=False, description="Accept http:// subscribers; else https only.")
-    allow_networks: str = Field(
+    allow_networks: CommaText = Field(
         "", description="Address ranges (CIDR, comma-separated) that webhooks may go to although they are not public."
     )
-    retry_delays_s: tuple[float, ...] = Field(
+    retry_delays_s: SecondsList = Field(
         (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400),
         description="Waits before the second, third, … attempt of a delivery, seconds; each jittered by up to a fifth.",
     )

@@ -1,9 +1,11 @@
 """Parameters of the fraud rules, with units; every account may override any of them."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sori.settings.types import TextList
 
 
 class EpisodeSettings(BaseModel):
@@ -21,10 +23,10 @@ class AllowList(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    accounts: tuple[str, ...] = Field(default=(), description="Account ids that no rule judges.")
-    devices: tuple[str, ...] = Field(default=(), description="Device ids that no rule judges, such as test devices.")
-    places: tuple[str, ...] = Field(default=(), description="Places, `country/region/city`, that no rule judges.")
-    campaigns: tuple[str, ...] = Field(default=(), description="Campaign ids that no rule judges.")
+    accounts: TextList = Field(default=(), description="Account ids that no rule judges.")
+    devices: TextList = Field(default=(), description="Device ids that no rule judges, such as test devices.")
+    places: TextList = Field(default=(), description="Places, `country/region/city`, that no rule judges.")
+    campaigns: TextList = Field(default=(), description="Campaign ids that no rule judges.")
 
 
 class Rule(BaseModel):
@@ -33,7 +35,7 @@ class Rule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: bool = Field(default=True, description="Whether the rule runs.")
-    allow: tuple[str, ...] = Field(default=(), description="Subjects (as alerts name them) that this rule skips.")
+    allow: TextList = Field(default=(), description="Subjects (as alerts name them) that this rule skips.")
 
 
 class DeviceClickBurst(Rule):
@@ -166,6 +168,16 @@ class RulesSettings(BaseModel):
     accounts: Mapping[str, Mapping[str, Mapping[str, Any]]] = Field(
         default={}, description="Overrides: account id -> rule -> parameter -> value."
     )
+
+    @model_validator(mode="after")
+    def _accounts_are_rules(self) -> Self:
+        for account_id in self.accounts:
+            try:
+                self.for_account(account_id)
+            except ValidationError as error:
+                wrong = [f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors()]
+                raise ValueError(f"accounts.{account_id}: {'; '.join(wrong)}") from error
+        return self
 
     def for_account(self, account_id: str) -> "RulesSettings":
         """These settings with the account's overrides applied; validated like the rest."""

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from broker.jars import kafka_version
 from cli.main import COMMANDS
 from sori.settings import Settings
-from sori.settings.root import PREFIX
+from sori.settings.catalogue import PREFIX
 from testkit.paths import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

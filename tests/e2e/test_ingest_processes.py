@@ -41,7 +41,7 @@ async def ingress(
     settings = {
         "SORI_DATA_DIR": str(tmp_path / "data"),
         "SORI_INGEST__PORT": str(port),
-        "SORI_INGEST__SECRET_KEYS": SECRET,
+        **({} if "SORI_INGEST__UNSIGNED" in env else {"SORI_INGEST__SECRET_KEYS": SECRET}),
         **env,
     }
     process = StageProcess(command, kafka, tmp_path / "ingest.log", settings)
@@ -169,7 +169,7 @@ async def test_quarantine_is_listed_shown_and_replayed_once_the_cause_is_mended(
 
 
 async def test_an_open_default_endpoint_says_so_in_the_log(topics: KafkaSettings, tmp_path: Path) -> None:
-    async with ingress(topics, tmp_path, SORI_INGEST__SECRET_KEYS="") as (process, port):
+    async with ingress(topics, tmp_path, SORI_INGEST__UNSIGNED="true") as (process, port):
         assert await post(f"http://127.0.0.1:{port}/webhooks/sori", body()) == 200
         assert '"endpoint_unsigned"' in process.log_text()
     (record,) = await events(topics, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -147,11 +148,18 @@ async def test_samples_crashes_and_a_second_start(tmp_path: Path) -> None:
 
 
 async def test_without_a_secret_the_printed_commands_work_as_they_stand(tmp_path: Path) -> None:
-    """Whoever pastes the first webhook into a shell sees it stored, marked unverified, and counted."""
+    """A secret is made, kept and shown; whoever pastes the first webhook into a shell sees it stored, verified.
+
+    What acts as SORI finds the secret too, and without it nobody gets in.
+    """
     with up(tmp_path, None) as pipeline:
         printed = await pipeline.is_up()
-        assert "verified=0" in printed
-        script = "\n".join(re.findall(r"^  ((?:body=|curl |sori query).*)$", printed, re.MULTILINE))
+        kept = tmp_path / "data" / "webhook-secret"
+        assert kept.read_text().strip() in printed
+        assert len(kept.read_text().strip()) >= 64
+        assert [oct(path.stat().st_mode & 0o777) for path in (kept, kept.parent)] == ["0o600", "0o700"]
+        assert pipeline.curl(SAMPLES / "impression.json", secret=None) == "401"
+        script = "\n".join(re.findall(r"^  ((?:body=|curl |     -H |sori query).*)$", printed, re.MULTILINE))
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
         def paste() -> str:
@@ -159,7 +167,13 @@ async def test_without_a_secret_the_printed_commands_work_as_they_stand(tmp_path
             return subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": path}).stdout
 
         await wait_until(lambda: "My first campaign" in paste())
-        assert pipeline.query("SELECT DISTINCT verified, city FROM events_current") == ["false\tIstanbul"]
+        assert pipeline.query("SELECT DISTINCT verified, city FROM events_current") == ["true\tIstanbul"]
+        url = pipeline.found(r"webhook    (\S+)")
+        options = ["--duration", "2", "--rate", "5", "--data-dir", str(kept.parent)]
+        traffic = [*sori(), "simulate", "--url", url, *options]
+        assert (await asyncio.to_thread(subprocess.run, traffic, check=False, timeout=60)).returncode == 0
+        folders = [kept.parent / name for name in ("kafka", "clickhouse", "spool")]
+        assert [oct(path.stat().st_mode & 0o777) for path in folders] == ["0o700"] * 3
         await stopped(pipeline)
 
 

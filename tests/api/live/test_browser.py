@@ -90,7 +90,7 @@ async def test_it_is_accessible(served, browser, tmp_path: Path) -> None:
     page, _ = await looked_at(browser, served.url, bypass_csp=True)
     await page.wait_for_selector("#alerts li")
     await page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
-    pictures = PICTURES if os.environ.get("SORI_WRITE_PICTURES") else tmp_path
+    pictures = PICTURES if os.environ.get("SORI_TEST_PICTURES") else tmp_path
     for scheme, width in (("light", 1360), ("dark", 1360), ("light", 390), ("dark", 390)):
         await page.emulate_media(color_scheme=scheme)
         await page.set_viewport_size({"width": width, "height": 900})

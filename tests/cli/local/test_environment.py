@@ -16,12 +16,12 @@ from testkit.listener import listening
 def test_overrides_become_settings_of_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the parent decided is what the child loads, whatever the parent's own environment said."""
     monkeypatch.setenv("SORI_INGEST__PORT", "1")
-    env = child_environment({"data_dir": tmp_path, "ingest": {"port": 8181, "secret_keys": "a,b"}})
+    env = child_environment({"data_dir": tmp_path, "ingest": {"port": 8181, "secret_keys": ("a", "b")}})
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     settings = load_settings()
     assert settings.data_dir == tmp_path
-    assert (settings.ingest.port, settings.ingest.secret_keys) == (8181, "a,b")
+    assert (settings.ingest.port, settings.ingest.secret_keys) == (8181, ("a", "b"))
 
 
 def test_free_ports_are_settled_once(tmp_path: Path) -> None:

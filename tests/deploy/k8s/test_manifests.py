@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from cli.main import COMMANDS
 from sori.settings import Settings
-from sori.settings.root import PREFIX
+from sori.settings.catalogue import PREFIX
 from sori.topics import EVENTS
 from testkit.paths import ROOT
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from ingest.admission.endpoints import describe, load_endpoints
-from sori.errors import ConfigError
+from sori.errors import ConfigError, PrerequisiteError
 from sori.settings.ingest import IngestSettings
 
 TWO = """
@@ -30,9 +31,20 @@ def write(tmp_path: Path, text: str) -> IngestSettings:
     return IngestSettings(endpoints_file=file)
 
 
-def test_without_anything_the_default_endpoint_is_open_and_known_as_such() -> None:
-    table = load_endpoints(IngestSettings())
+def test_without_anything_nobody_may_post_and_the_remedy_is_told() -> None:
+    with pytest.raises(PrerequisiteError) as caught:
+        load_endpoints(IngestSettings())
+    assert "SORI_INGEST__SECRET_KEYS_FILE" in caught.value.remedy
+    assert "SORI_INGEST__UNSIGNED=true" in caught.value.remedy
+
+
+def test_the_default_endpoint_is_open_only_when_the_settings_say_so_by_name(tmp_path: Path) -> None:
+    table = load_endpoints(IngestSettings(unsigned=True))
     assert [endpoint.path for endpoint in table.unsigned] == ["/webhooks/sori"]
+    beside = load_endpoints(write(tmp_path, TWO).model_copy(update={"unsigned": True}))
+    assert {endpoint.path for endpoint in beside.unsigned} == {"/webhooks/sori", "/hooks/lab"}
+    with pytest.raises(ValidationError, match="unsigned = true goes without secret_keys"):
+        IngestSettings(unsigned=True, secret_keys="s")
 
 
 def test_secrets_of_the_default_endpoint_are_comma_separated() -> None:
@@ -53,6 +65,20 @@ def test_with_a_file_the_default_endpoint_is_not_left_open_beside_it(tmp_path: P
     assert "/webhooks/sori" not in load_endpoints(write(tmp_path, TWO)).by_path
 
 
+def test_lists_of_the_file_may_be_text_with_commas(tmp_path: Path) -> None:
+    table = load_endpoints(write(tmp_path, '[[endpoint]]\nname = "a"\naccounts = "x, y"\nsecrets = "one,two"\n'))
+    assert table.by_path["/webhooks/a"].accounts == {"x", "y"}
+    assert [secret.value for secret in table.by_path["/webhooks/a"].secrets] == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("content", [None, "", "\n"])
+def test_a_secret_file_that_is_gone_or_empty_is_named(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "one.key").write_text(content)
+    with pytest.raises(ConfigError, match=r"'a'.*one\.key"):
+        load_endpoints(write(tmp_path, '[[endpoint]]\nname = "a"\nsecret_files = ["one.key"]\n'))
+
+
 def test_secrets_may_be_files_beside_the_endpoints_file(tmp_path: Path) -> None:
     (tmp_path / "one.key").write_text("s1\n")
     table = load_endpoints(write(tmp_path, '[[endpoint]]\nname = "a"\nsecret_files = ["one.key"]\n'))
@@ -71,7 +97,11 @@ def test_secrets_may_be_files_beside_the_endpoints_file(tmp_path: Path) -> None:
         ('[[endpoint]]\nname = "a"\nsecret_files = ["nowhere"]\n', "secret file"),
         ('[[endpoint]]\nname = "a"\nsecrets = ["x"]\n' * 2, "two endpoints"),
         ("not toml", "endpoints file"),
-        ("", "no endpoint"),
+        ("", "it is empty"),
+        ("# nothing but a comment", r"no \[\[endpoint\]\]"),
+        ('[[endpoint]]\nname = "a"\nsecret = "x"\n', "line 3: there is no key 'secret'; did you mean secrets?"),
+        ('[[endpoints]]\nname = "a"\n', "line 1: there is no key 'endpoints'; did you mean endpoint?"),
+        ('[[endpoint]]\nname = "a"\nsecrets = ["CHANGE-ME"]\n', "placeholder"),
     ],
 )
 def test_a_file_that_is_wrong_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:

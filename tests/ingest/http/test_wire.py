@@ -95,7 +95,7 @@ async def test_get_on_an_endpoint_is_405_and_says_what_is_allowed(tmp_path: Path
 
 
 async def test_an_unsigned_endpoint_answers_400_to_bad_json_and_keeps_nothing(tmp_path: Path) -> None:
-    async with running(tmp_path, secret_keys="") as it:
+    async with running(tmp_path, unsigned=True) as it:
         assert (await it.post(b"nope", secret=None))[0] == 400
         assert it.log.stored == []
         assert (await it.post(secret=None))[0] == 200

@@ -27,7 +27,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     return cert, key
 
 
-def test_a_change_is_loaded_once_and_a_wrong_one_is_not_tried_again_and_again(tmp_path: Path) -> None:
+def test_a_change_is_loaded_once_it_is_still_and_a_wrong_one_is_tried_until_it_is_mended(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_text("1")
     loaded: list[str] = []
@@ -42,16 +42,20 @@ def test_a_change_is_loaded_once_and_a_wrong_one_is_not_tried_again_and_again(tm
 
     reloader = Reloader("a", load, [file])
     assert not reloader.check()
+    file.write_text("")  # its writer is not done
+    assert not reloader.check()
     file.write_text("22")
+    assert not reloader.check()
     assert reloader.check()
     assert not reloader.check()
     file.write_text("wrong")
-    assert not reloader.check()
-    assert not reloader.check()
+    assert [reloader.check() for _ in range(3)] == [False] * 3
+    assert reloader.refused == "wrong"
     file.unlink()
     file.write_text("3")
-    assert reloader.check()
-    assert loaded == ["22", "refused", "3"]
+    assert [reloader.check() for _ in range(3)] == [False, True, False]
+    assert reloader.refused == ""
+    assert loaded == ["22", "refused", "refused", "3"]
 
 
 def test_a_renewed_certificate_is_in_force_and_a_bad_pair_is_refused(tmp_path: Path) -> None:

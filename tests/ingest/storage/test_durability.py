@@ -160,7 +160,7 @@ async def test_secrets_rotate_when_the_endpoints_file_changes(tmp_path: Path) ->
     file = tmp_path / "endpoints.toml"
     text = '[[endpoint]]\nname = "acme"\naccounts = ["acc_1"]\nsecrets = [{}]\n'
     file.write_text(text.format('"old"'))
-    async with running(tmp_path, secret_keys="", endpoints_file=str(file)) as it:
+    async with running(tmp_path, endpoints_file=str(file)) as it:
 
         async def status(secret: str) -> int:
             return (await it.post(path="/webhooks/acme", secret=secret))[0]

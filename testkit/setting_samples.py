@@ -1,0 +1,69 @@
+"""A value for every setting, other than its default, made from the model: as text, in TOML, and as loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+from sori.settings import Settings
+from sori.settings.catalogue import Setting, settings_of
+
+SETTINGS = list(settings_of(Settings))
+
+#: Settings whose text has a form of its own.
+TEXTS: Mapping[str, str] = {"notify.allow_networks": "10.0.0.0/8,192.168.0.0/16"}
+#: What must be set too, or the whole is refused.
+COMPANIONS: Mapping[str, dict[str, Any]] = {
+    "ingest.tls_cert": {"ingest": {"tls_key": "key.pem"}},
+    "ingest.tls_key": {"ingest": {"tls_cert": "cert.pem"}},
+    "clickhouse.windows_days": {"clickhouse": {"events_days": 1}},
+    "ingest.max_body_bytes": {"ingest": {"max_buffered_bytes": 2**30}},
+}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One value in each of its forms."""
+
+    text: str
+    toml: str
+    value: Any
+
+
+def sample(setting: Setting) -> Sample:
+    """A value that the setting takes and that is not its default, unless there is no other."""
+    default = setting.field.get_default(call_default_factory=True)
+    kinds = [kind for kind in get_args(setting.field.annotation) or [setting.field.annotation] if kind is not NoneType]
+    if setting.table:
+        value = {"acc,1": {"geo_hop": {"windows": 3}}}
+        return Sample(json.dumps(value), '{"acc,1" = {geo_hop = {windows = 3}}}', value)
+    if get_origin(setting.field.annotation) is tuple:
+        parts = (7.0, 8.5) if kinds[0] is float else ("one", "two")
+        return Sample(", ".join(map(str, parts)), json.dumps(parts), parts)
+    if get_origin(setting.field.annotation) is Literal:
+        other = next((kind for kind in kinds if kind != default), default)
+        return Sample(other, f'"{other}"', other)
+    if isinstance(default, bool):
+        return Sample(str(not default).lower(), str(not default).lower(), not default)
+    if isinstance(default, int | float):
+        number = _number(setting, default)
+        return Sample(str(number), str(number), number)
+    text = TEXTS.get(setting.name, "some-text")
+    is_path = any(kind is Path or Path in get_args(kind) for kind in kinds)
+    return Sample(text, f'"{text}"', Path(text) if is_path else text)
+
+
+def _number(setting: Setting, default: float) -> float:
+    """Near the default, within the field's bounds."""
+    step = 1 if isinstance(default, int) else 0.25 * default or 0.5
+    candidates = (default + step, default - step)
+    bounds = setting.field.metadata
+
+    def fits(number: float) -> bool:
+        return all(number <= getattr(b, "le", number) and number < getattr(b, "lt", number + 1) for b in bounds)
+
+    return next(number for number in candidates if fits(number))
