@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from runtime.file_lock import try_lock
 from runtime.process.private_files import private_folder
 from sori.errors import PrerequisiteError
 
@@ -24,7 +24,7 @@ async def folder_lock(path: Path, timeout_s: float = 5.0) -> AsyncIterator[int]:
     private_folder(path.parent)
     deadline = time.monotonic() + timeout_s
     with path.open("w") as handle:
-        while not _try_lock(handle.fileno()):
+        while not try_lock(handle.fileno()):
             if time.monotonic() > deadline:
                 raise PrerequisiteError(
                     f"Another broker runs in {path.parent}.",
@@ -32,11 +32,3 @@ async def folder_lock(path: Path, timeout_s: float = 5.0) -> AsyncIterator[int]:
                 )
             await asyncio.sleep(_POLL_S)
         yield handle.fileno()
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

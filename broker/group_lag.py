@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from aiokafka import TopicPartition
 
 from runtime.kafka import clients
+from runtime.kafka.offsets import committed_by
 from sori.settings.kafka import KafkaSettings
 
 #: Topics that a group reads, by group.
@@ -30,10 +31,7 @@ async def group_lags(kafka: KafkaSettings, readers: Readers) -> dict[str, int]:
             wanted = [TopicPartition(topic, number) for topic in topics for number in partitions.get(topic, [])]
             first = await clients.bounded(consumer.beginning_offsets(wanted), timeout_s, "read the first offsets")
             end = await clients.bounded(consumer.end_offsets(wanted), timeout_s, "read the end offsets")
-            done = await clients.bounded(
-                admin.list_consumer_group_offsets(group, partitions=wanted), timeout_s, f"read the offsets of {group}"
-            )
-            # An offset of -1 stands for "nothing committed".
+            done = await committed_by(admin, group, wanted, timeout_s)
             lags[group] = sum(
                 end[part] - max(first[part], done[part].offset if part in done else -1) for part in wanted
             )

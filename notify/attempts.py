@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from notify.formats import iso
 from notify.retry_policy import Outcome
 from notify.subscriber import Fate
 from runtime.telemetry.metrics import counter, histogram
 from sori import metrics
 from sori.alerting.alert import Alert
 from sori.alerting.subscriptions import Subscription
+from sori.times import iso
 
 
 def attempt_row(
@@ -33,13 +33,13 @@ def attempt_row(
         "alert_id": alert.alert_id if alert else "",
         "alert_version": alert.version if alert else 0,
         "attempt": attempt,
-        "attempted_at": iso(started_s),
+        "attempted_at": iso(int(started_s * 1000)),
         "host": _host(subscription.url),
         "status": outcome.status or 0,
         "error": outcome.error,
         "outcome": fate,
         "duration_ms": round(outcome.duration_s * 1000, 1),
-        "next_attempt_at": None if next_s is None else iso(next_s),
+        "next_attempt_at": None if next_s is None else iso(int(next_s * 1000)),
     }
 
 

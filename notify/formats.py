@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from sori.alerting.alert import Alert, parse_alert
 from sori.alerting.subscriptions import Format
+from sori.times import iso
 
 #: Standard Webhooks asks for bodies under 20 kB.
 MOST_BYTES = 20_000
@@ -31,7 +31,7 @@ def body_of(style: Format, value: bytes, timestamp: str) -> bytes:
 
 def test_body(style: Format, message_id: str, now_s: float) -> bytes:
     """The body of a test delivery: an alert about nothing, marked as a test."""
-    now = iso(now_s)
+    now = iso(int(now_s * 1000))
     sample = {
         "alert_id": message_id,
         "rule": "test",
@@ -55,11 +55,6 @@ def test_body(style: Format, message_id: str, now_s: float) -> bytes:
     if style == "standard":
         return orjson.dumps({"type": "test", "timestamp": now, "data": sample})
     return body_of(style, orjson.dumps(sample), now)
-
-
-def iso(seconds: float) -> str:
-    """ISO 8601 with milliseconds and Z."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _standard(alert: Alert, record: dict[str, Any], timestamp: str) -> bytes:

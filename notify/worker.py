@@ -20,6 +20,7 @@ from runtime.telemetry.metrics import counter
 from sori import metrics
 from sori.alerting.subscriptions import Request, Subscription
 from sori.errors import StorageUnavailable
+from sori.times import iso
 
 _CHUNK = 200
 _RETRY_S = 1.0
@@ -152,7 +153,7 @@ class Worker:
             outcome = await self._send(
                 subscription,
                 entry.alert.message_id,
-                lambda: formats.body_of(subscription.format, entry.value, formats.iso(entry.timestamp_ms / 1000)),
+                lambda: formats.body_of(subscription.format, entry.value, iso(entry.timestamp_ms)),
             )
         except asyncio.CancelledError:
             self.endpoint.abandon(item)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from simulator.sender import Delivery, Status
+from simulator.delivery import Delivery, Status
 
 
 @dataclass

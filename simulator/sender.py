@@ -7,36 +7,19 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from random import Random
 
 import aiohttp
 import orjson
 
+from simulator.delivery import Delivery, Status
 from simulator.retries import RetryPolicy
 from simulator.routing import Routes, Subscriptions
 from sori.signature import HEADER, HmacSha256
+from sori.times import epoch_ms, iso
 
 TIMEOUT, CONNECTION, DISCONNECTED = "timeout", "connection", "disconnected"
 _UNSURE = frozenset({TIMEOUT, DISCONNECTED})  # the endpoint may have stored the event all the same
-
-
-class Status(StrEnum):
-    """How a delivery ended."""
-
-    DELIVERED = "delivered"
-    DROPPED = "dropped"
-    UNSUBSCRIBED = "unsubscribed"
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """`reason`: the last attempt's HTTP status or failure. `maybe_stored`: dropped, yet an attempt may have landed."""
-
-    status: Status
-    attempts: int
-    reason: str = ""
-    maybe_stored: bool = False
 
 
 @dataclass
@@ -96,5 +79,5 @@ class Courier:
 
 def stamped(payload: bytes, moment: datetime) -> bytes:
     """The JSON object with `timestamp` appended as its last member, in the form of the contract's samples."""
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    text = iso(epoch_ms(moment))
     return payload[:-1] + b',"timestamp":"' + text.encode() + b'"}'

@@ -12,10 +12,11 @@ from random import Random
 import aiohttp
 
 from simulator.counts import Tally
+from simulator.delivery import Delivery, Status
 from simulator.plan import Planned
 from simulator.retries import RetryPolicy
 from simulator.routing import Routes, Subscriptions
-from simulator.sender import Courier, Delivery, Status
+from simulator.sender import Courier
 from simulator.traffic import Plan
 from simulator.truth import TruthFile
 

@@ -7,16 +7,16 @@ of which at least one event was sent, and the flash crowds that had begun.
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 from typing import IO
 
 import orjson
 
+from simulator.delivery import Delivery, Status
 from simulator.plan import Planned
-from simulator.sender import Delivery, Status
 from simulator.traffic import Plan
 from sori.events import decode
 from sori.identity import identity
+from sori.times import iso
 
 
 class _Entry:
@@ -130,8 +130,3 @@ class TruthFile:
 
     def _write(self, line: dict[str, object]) -> None:
         self._out.write(orjson.dumps(line) + b"\n")
-
-
-def iso(at_ms: int) -> str:
-    """Epoch milliseconds as ISO 8601 with Z."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,6 +9,7 @@ import time
 from clickhouse_connect.driver.client import Client
 
 from runtime.clickhouse import migrations
+from sori.times import iso
 
 PLACES = [("US", "California", "San Francisco"), ("US", "New York", "New York"), ("TR", "Istanbul", "Istanbul")]
 CAMPAIGNS = [
@@ -55,7 +56,7 @@ def add_event(client: Client, account: str, campaign: str, name: str) -> None:
     """One impression, received now."""
     now = int(time.time() * 1000)
     body = {"event": "campaign.impression", "account_id": account, "device_id": "dev_1", "platform": "iOS"}
-    raw = json.dumps({**body, "campaign": {"id": campaign, "name": name}, "created_at": _iso(now)})
+    raw = json.dumps({**body, "campaign": {"id": campaign, "name": name}, "created_at": iso(now)})
     client.command(
         "INSERT INTO events_in (raw, received_ms, kafka_partition, kafka_offset, header_account, header_event,"
         " header_endpoint, header_verified, header_key_id, header_identity) VALUES"
@@ -83,7 +84,3 @@ def add_alert(
         f" SELECT '{alert_id}', '{rule}', 'acc_1', 'high', 'GIVT', '{kind}', '{subject}', at, at, at, at, {closed},"
         f" 40, 1.5, 20, '{state}', 1, '{evidence}' FROM (SELECT fromUnixTimestamp64Milli({now}, 'UTC') AS at)"
     )
-
-
-def _iso(ms: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ms / 1000)) + f".{ms % 1000:03}Z"

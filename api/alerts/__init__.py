@@ -1,1 +1,1 @@
-"""Alerts as the read side serves them: pages and streams."""
+"""Alerts as the read side serves them: pages and server-sent events."""

@@ -1,1 +1,1 @@
-"""Who may ask what."""
+"""Who may ask for what: tokens, rights, accounts."""

@@ -1,1 +1,1 @@
-"""What the read side reads from Kafka."""
+"""What the read side keeps open to Kafka: the alert feed and the compacted tables."""

@@ -1,1 +1,1 @@
-"""The live page and the data behind it."""
+"""The live page: its data, its SQL, its static files."""

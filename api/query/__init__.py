@@ -1,1 +1,1 @@
-"""Questions to ClickHouse and the engine that answers them."""
+"""Questions to ClickHouse: who can answer, what may be asked, in pages."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api.query.engine import DirectEngine, Engine, HttpEngine
-from api.service import noted_url
+from api.query.holder_note import noted_url
 from runtime.clickhouse.client import parse_dsn, path_holder
 from sori.errors import StorageUnavailable
 from sori.settings import Settings

@@ -1,1 +1,1 @@
-"""Subscriptions to alerts, kept over HTTP."""
+"""Subscriptions to alerts over HTTP, and the attempts to deliver to them."""

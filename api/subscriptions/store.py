@@ -16,6 +16,7 @@ from sori.alerting.subscriptions import Subscription, decode, encode
 from sori.alerting.targets import check_url, shortened
 from sori.errors import ConfigError
 from sori.settings.notify import NotifySettings
+from sori.times import iso_seconds
 
 
 class SubscriptionStore:
@@ -68,11 +69,11 @@ def shown(subscription: Subscription, state: bytes | None) -> dict[str, Any]:
         "accounts": None if subscription.scope is None else list(subscription.scope),
         "paused": subscription.paused,
         "status": _status(subscription, standing),
-        "failing_since": None if failing is None else _iso(failing * 1000),
+        "failing_since": None if failing is None else iso_seconds(int(failing * 1000)),
         "waiting": waiting,
-        "created_at": _iso(subscription.created_ms),
+        "created_at": iso_seconds(subscription.created_ms),
         "old_secrets_sign_until": [
-            _iso(old.until_ms) for old in subscription.old_secrets if old.until_ms > time.time() * 1000
+            iso_seconds(old.until_ms) for old in subscription.old_secrets if old.until_ms > time.time() * 1000
         ],
     }
 
@@ -96,8 +97,3 @@ def _readable(value: bytes) -> Subscription | None:
         return decode(value)
     except ConfigError:
         return None
-
-
-def _iso(ms: float) -> str:
-    seconds = time.gmtime(ms / 1000)
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", seconds)

@@ -6,9 +6,10 @@ import asyncio
 import json
 import time
 import uuid
-from datetime import UTC, datetime
 
 import aiohttp
+
+from sori.times import iso
 
 #: device_click_burst speaks up at so many clicks of one device within a minute.
 CLICKS = 20
@@ -38,7 +39,7 @@ class Floods:
         self.answered[device] = time.time()
 
     async def _click(self, device: str, number: int) -> None:
-        created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        created = iso(int(time.time() * 1000))
         body = {
             "event": "campaign.click",
             "account_id": "acc_flood",

@@ -1,0 +1,1 @@
+"""How fast `sori backtest` replays history, and in how little memory."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
 from random import Random
 from typing import Any
+
+from sori.times import iso
 
 _TICK_S = 0.02
 _MOST_UNDER_WAY = 500
@@ -35,7 +36,7 @@ async def steadily(send: Callable[[], Coroutine[Any, Any, object]], rate: int) -
 
 def event_now(dice: Random, **fields: Any) -> dict[str, Any]:
     """An impression, or a click in one of twenty, of one of 50,000 devices, created now; `fields` replace its own."""
-    created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    created = iso(int(time.time() * 1000))
     city, campaign = dice.randrange(300), f"cmp_{dice.randrange(40)}"
     return {
         "event": "campaign.impression" if dice.random() > 0.05 else "campaign.click",

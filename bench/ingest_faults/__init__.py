@@ -1,0 +1,1 @@
+"""What senders see while the broker, the disk or the ingress itself fails."""

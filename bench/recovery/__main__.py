@@ -29,8 +29,8 @@ from runtime.kafka.clients import make_producer, running
 from sori.records import event_headers
 from sori.settings import load_settings
 from sori.settings.kafka import KafkaSettings
+from sori.times import iso
 from sori.topics import EVENTS
-from streams.alerts.record import iso
 from streams.kafka.calls import read_committed
 from testkit.stage_process import StageProcess
 

@@ -1,0 +1,1 @@
+"""What the columns of the events table cost in bytes and milliseconds, beside candidates."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from sori.records import event_headers
+from sori.times import epoch_ms, iso
 
 #: Yesterday: a topic's retention would delete older events while they are read.
 START = datetime.now(UTC).replace(hour=5, minute=0, second=0, microsecond=0) - timedelta(days=1)
@@ -45,7 +46,7 @@ def make_records(count: int, seed: int = 1) -> list[BenchRecord]:
 
 def _event(rng: random.Random, event: str, identity: str, moment: datetime) -> dict[str, object]:
     campaign, material = rng.randrange(40), rng.randrange(60)
-    created = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    created = iso(epoch_ms(moment))
     return {
         "event": event,
         "account_id": "acc_1",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.sinks.corpus import make_records
+from bench.sinks.meter import Meter
 from broker.topic_admin import apply_topics, delete_topics
 from runtime.clickhouse.client import open_client
 from runtime.kafka.clients import make_producer, running
@@ -16,11 +16,8 @@ from sinks.specs import sink_specs
 from sori.settings import Settings, load_settings
 from sori.topics import EVENTS
 
-if TYPE_CHECKING:
-    from bench.sinks.peers import Meter
 
-
-async def drain(dsn: str, count: int, bootstrap: str, meter: Callable[[], Meter]) -> dict[str, Any]:
+async def drain(dsn: str, count: int, bootstrap: str) -> dict[str, Any]:
     """Produce first, then measure until the last event can be queried."""
     prefix = f"bench{uuid.uuid4().hex[:8]}."
     settings = load_settings(
@@ -29,7 +26,7 @@ async def drain(dsn: str, count: int, bootstrap: str, meter: Callable[[], Meter]
     await apply_topics(settings.kafka)
     try:
         await _produce(settings, count)
-        return await _measure(settings, count, meter)
+        return await _measure(settings, count)
     finally:
         await delete_topics(settings.kafka)
 
@@ -48,7 +45,7 @@ async def _produce(settings: Settings, count: int) -> None:
         await producer.flush()
 
 
-async def _measure(settings: Settings, count: int, meter: Callable[[], Meter]) -> dict[str, Any]:
+async def _measure(settings: Settings, count: int) -> dict[str, Any]:
     service = SinkService(settings, [spec for spec in sink_specs(settings.sinks) if spec.topic is EVENTS])
     stop = asyncio.Event()
     await service.prepare(stop)
@@ -57,7 +54,7 @@ async def _measure(settings: Settings, count: int, meter: Callable[[], Meter]) -
         def stored() -> int:
             return int(client.command("SELECT count() FROM events"))
 
-        running_time = meter()
+        running_time = Meter()
         task = asyncio.create_task(service.run(stop))
         while await asyncio.to_thread(stored) < count:
             if task.done():

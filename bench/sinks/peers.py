@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -20,6 +18,8 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from bench.sinks.corpus import BenchRecord, make_records, make_windows
+from bench.sinks.from_kafka import drain
+from bench.sinks.meter import Meter
 from runtime.clickhouse import migrations
 from runtime.clickhouse.client import open_client
 from sinks.batch import make_batch
@@ -32,29 +32,6 @@ from sori.settings import load_settings
 from sori.topics import EVENTS
 
 BATCH = 50_000
-
-
-class Meter:
-    """Wall and CPU time between construction and `stop`."""
-
-    def __init__(self) -> None:
-        self._wall, self._cpu = time.perf_counter(), _cpu_seconds()
-
-    def stop(self, name: str, rows: int) -> dict[str, Any]:
-        """The figures."""
-        wall, cpu = time.perf_counter() - self._wall, _cpu_seconds() - self._cpu
-        return {
-            "name": name,
-            "events_per_s": round(rows / wall),
-            "cpu_us_per_event": round(cpu / rows * 1e6, 2),
-            "events": rows,
-            "seconds": round(wall, 2),
-        }
-
-
-def _cpu_seconds() -> float:
-    times = os.times()
-    return times.user + times.system
 
 
 def batches(records: Sequence[BenchRecord]) -> list[Sequence[BenchRecord]]:
@@ -125,9 +102,7 @@ def clickhouse_only(client: Client, count: int) -> dict[str, Any]:
 
 def end_to_end(dsn: str, count: int, bootstrap: str) -> dict[str, Any]:
     """From Kafka's log to committed offsets: the whole sink, intents and commits included."""
-    from bench.sinks.from_kafka import drain  # noqa: PLC0415 - it imports Meter from here
-
-    return asyncio.run(drain(dsn, count, bootstrap, Meter))
+    return asyncio.run(drain(dsn, count, bootstrap))
 
 
 _COLUMNS = [

@@ -14,7 +14,7 @@ from aiokafka.partitioner import murmur2
 from runtime.kafka.clients import bounded, make_producer, running
 from sori.records import event_headers
 from sori.settings.kafka import KafkaSettings
-from streams.alerts.record import iso
+from sori.times import iso
 
 #: Yesterday's midnight: a topic's retention would delete older events while they are read.
 T0 = (int(time.time()) // 86_400 - 1) * 86_400_000

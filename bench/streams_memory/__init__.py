@@ -1,0 +1,1 @@
+"""What a stream worker's state weighs per device and per event."""

@@ -19,7 +19,7 @@ from bench.common.command_line import command_line, write_figures
 from sori.records import event_headers
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
-from streams.alerts.record import iso
+from sori.times import iso
 from streams.operators.device import DeviceOperator
 from streams.state.policy import TimePolicy
 

@@ -1,1 +1,1 @@
-"""The backtest command: run and report."""
+"""What `sori backtest` does behind its options: run the replay, show the report."""

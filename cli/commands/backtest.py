@@ -100,6 +100,6 @@ def _moment_ms(text: str | None) -> int | None:
 
 
 def _iso(ms: int | None) -> str | None:
-    from streams.alerts.record import iso
+    from sori.times import iso
 
     return None if ms is None else iso(ms)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from sori.errors import QueryError
 from sori.settings import load_settings
+from sori.times import readable
 
 if TYPE_CHECKING:
     from ingest.quarantine.held import Held
@@ -129,4 +129,4 @@ def _chosen(held: list[Held], ids: list[str] | None, account: str | None, reason
 
 
 def _moment(epoch_ms: int) -> str:
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return readable(epoch_ms)

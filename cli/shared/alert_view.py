@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from sori.times import readable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,7 +82,7 @@ def _panes(panes: Sequence[Mapping[str, Any]], alert: Mapping[str, Any], pane_s:
 
 
 def _at(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return readable(second * 1000)
 
 
 def _thresholds(parameters: Sequence[Mapping[str, Any]], alert: Mapping[str, Any]) -> Table:

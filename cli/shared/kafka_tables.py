@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from sori.settings import Settings, load_settings
+from sori.times import readable
 
 if TYPE_CHECKING:
     from runtime.kafka.compacted_table import CompactedTable
@@ -51,4 +51,4 @@ def now_ms() -> int:
 
 def when(ms: float) -> str:
     """A moment for people, UTC."""
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return readable(int(ms))

@@ -34,7 +34,7 @@ def maintain(config: Path | None, data_dir: Path | None, task: str, params: Mapp
 
 
 def _steps(settings: Settings, task: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    from api.service import read_note
+    from api.query.holder_note import read_note
     from runtime.clickhouse.client import parse_dsn, path_holder
 
     dsn = parse_dsn(settings.clickhouse_dsn)

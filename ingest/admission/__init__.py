@@ -1,1 +1,1 @@
-"""May this be stored: pure decisions."""
+"""May this request be stored? Pure decisions: endpoint, signature, schema, account, time, limits."""

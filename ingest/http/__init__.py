@@ -1,1 +1,1 @@
-"""Bytes to request to answer."""
+"""From bytes on a socket to a request, and from an outcome to an answer."""

@@ -1,1 +1,1 @@
-"""Worker processes, reload and metrics."""
+"""The ingress as processes: workers, reload of files, housekeeping, metrics of all workers."""

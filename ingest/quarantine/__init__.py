@@ -1,1 +1,1 @@
-"""What a proven sender sent and was refused."""
+"""What a proven sender sent and we refused: held in Kafka, listed, replayed."""

@@ -1,1 +1,1 @@
-"""Kafka or the spool, in groups."""
+"""Where an accepted event goes before its 2xx: Kafka in groups, or the disk spool."""

@@ -1,1 +1,1 @@
-"""The one ClickHouse client, migrations and retention."""
+"""ClickHouse for every stage: one client for servers and chDB, migrations, retention."""

@@ -1,1 +1,1 @@
-"""Kafka clients and what is read whole from Kafka."""
+"""Kafka for every stage: bounded clients, committed offsets, compacted tables, and the alert log."""

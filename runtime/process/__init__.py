@@ -1,1 +1,1 @@
-"""Processes, signals, ports."""
+"""Operating-system processes: children that die with us, signals, supervision, free ports."""

@@ -1,1 +1,1 @@
-"""Logs, metrics and traces."""
+"""What a process tells about itself: logs, metrics, traces."""

@@ -1,1 +1,1 @@
-"""Reading topics and committing offsets."""
+"""Consuming topics: batches, commit intents, rebalances. Offsets are committed after the insert."""

@@ -14,6 +14,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from runtime.kafka import clients as kafka_clients
+from runtime.kafka.offsets import read_committed_offsets
 from sinks.batch import Batch, Ranges, Record, make_batch
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
@@ -30,13 +31,11 @@ class Standing:
 
 
 async def read_standing(kafka: KafkaSettings, group: str, topic: str, partitions: Iterable[int]) -> Standing:
-    """Read committed offsets with their metadata, which aiokafka's consumer hides. Raises StorageUnavailable."""
+    """Read committed offsets and the intents beside them. Raises StorageUnavailable."""
     wanted = [TopicPartition(topic, partition) for partition in partitions]
-    async with kafka_clients.running_admin(kafka) as admin:
-        call = admin.list_consumer_group_offsets(group, partitions=wanted)
-        found = await kafka_clients.bounded(call, kafka.request_timeout_s, "offsets")
-    offsets = {tp.partition: entry.offset for tp, entry in found.items() if entry.offset >= 0}
-    notes = {entry.metadata for tp, entry in found.items() if entry.offset >= 0 and entry.metadata}
+    found = await read_committed_offsets(kafka, group, wanted)
+    offsets = {tp.partition: entry.offset for tp, entry in found.items()}
+    notes = {entry.metadata for entry in found.values() if entry.metadata}
     return Standing(offsets, tuple(_decode(topic, sorted(notes))))
 
 

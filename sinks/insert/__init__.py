@@ -1,1 +1,1 @@
-"""Writing blocks to ClickHouse."""
+"""Blocks into ClickHouse: slices, tokens, retries, bisection of refused rows, dead letters."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from sori.errors import EventError, InvalidEvent
 from sori.events import parse_time_ms
+from sori.times import iso
 
 #: What a field may be called in the customer's files; the first is ours.
 ALIASES = {
@@ -70,7 +70,7 @@ def _iso(text: str) -> str:
     """ISO 8601, or epoch seconds or milliseconds."""
     try:
         ms = _epoch_ms(text) if text.replace(".", "", 1).isdigit() else parse_time_ms(text, "at")
-        return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return iso(ms)
     except (EventError, ValueError, OverflowError, OSError) as error:
         raise InvalidEvent(f"not a time: {text[:64]!r}", "at") from error
 

@@ -1,1 +1,1 @@
-"""Repair and roll-ups that run beside the inserts."""
+"""Work beside the inserts: late windows counted again, roll-ups kept current."""

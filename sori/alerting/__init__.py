@@ -1,1 +1,1 @@
-"""Alerts and subscriptions: the contract."""
+"""The contract with subscribers: alerts, filters, subscriptions, tokens, targets, signed webhooks."""

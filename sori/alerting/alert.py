@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from sori.errors import InvalidEvent, MalformedEvent
+
+State = Literal["opened", "updated", "closed"]
+Severity = Literal["low", "medium", "high", "critical"]
 
 
 class Evidence(msgspec.Struct, frozen=True):

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal, get_args
+from typing import Annotated, get_args
 
 import msgspec
 
-from sori.alerting.alert import Alert
+from sori.alerting.alert import Alert, Severity, State
 from sori.errors import ConfigError
-
-State = Literal["opened", "updated", "closed"]
-Severity = Literal["low", "medium", "high", "critical"]
 
 _MOST_VALUES, _MOST_LENGTH = 100, 256
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=_MOST_LENGTH)]

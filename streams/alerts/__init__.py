@@ -1,1 +1,1 @@
-"""Episodes and the alerts they emit."""
+"""Fraud alerts: findings become episodes, episodes become versions of one alert. Pure."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from streams.alerts.record import Finding, State, Subject, alert_output
+from sori.alerting.alert import State
+from streams.alerts.record import Finding, Subject, alert_output
 from streams.state.checkpoint import Pin
 from streams.state.output import Output
 from streams.state.policy import EpisodePolicy

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
 import orjson
 
+from sori.alerting.alert import Severity, State
+from sori.times import iso
 from sori.topics import FRAUD_ALERTS
 from streams.state.output import Output
-
-State = Literal["opened", "updated", "closed"]
-Severity = Literal["low", "medium", "high", "critical"]
 
 #: Namespace of alert ids (RFC 9562, version 5); random, fixed for ever.
 _NAMESPACE = UUID("6d2f4a0e-8c55-4d0e-9d2b-3a1f5f0e7c41")
@@ -50,11 +48,6 @@ class Finding:
 def alert_id(rule: str, subject: Subject, start_ms: int) -> str:
     """Stable id: UUIDv5 of rule, account, subject and episode start."""
     return str(uuid5(_NAMESPACE, "\x1f".join((rule, subject.account_id, subject.kind, subject.value, str(start_ms)))))
-
-
-def iso(ms: int) -> str:
-    """ISO 8601 with milliseconds and Z."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def version(offset: int, state: State) -> int:

@@ -1,1 +1,1 @@
-"""The Faust transport that yields batches."""
+"""Faust's transport to Kafka: fetched batches in, outputs and checkpointed commits out."""

@@ -13,6 +13,7 @@ from aiokafka import TopicPartition
 from faust.types import TP
 
 from runtime.kafka.clients import bounded, running_admin
+from runtime.kafka.offsets import read_committed_offsets
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, EVENTS, FRAUD_ALERTS, GEO_ROLLUPS, LATE, QUARANTINE
@@ -52,20 +53,10 @@ async def _hand_over(app: faust.App, prefix: str, outputs: list[Output]) -> list
 
 
 async def read_committed(settings: Settings, tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
-    """Committed offsets with their metadata, which aiokafka's consumer hides; raises StorageUnavailable."""
+    """Where the group stands, and the checkpoint it wrote beside each offset. Raises StorageUnavailable."""
     wanted = [TopicPartition(tp.topic, tp.partition) for tp in tps]
-    if not wanted:
-        return {}
-    timeout_s = settings.kafka.request_timeout_s
-    async with running_admin(settings.kafka) as admin:
-        found = await bounded(
-            admin.list_consumer_group_offsets(settings.streams.group, partitions=wanted), timeout_s, "committed offsets"
-        )
-    return {
-        TP(tp.topic, tp.partition): Checkpoint.parse(read.offset, read.metadata)
-        for tp, read in found.items()
-        if read.offset >= 0
-    }
+    found = await read_committed_offsets(settings.kafka, settings.streams.group, wanted)
+    return {TP(tp.topic, tp.partition): Checkpoint.parse(read.offset, read.metadata) for tp, read in found.items()}
 
 
 async def wait_for_topics(settings: Settings, stop: asyncio.Event) -> None:

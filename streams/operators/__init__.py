@@ -1,1 +1,1 @@
-"""Apply events and count."""
+"""Operators: apply records to a partition's state and give out rows. Pure."""

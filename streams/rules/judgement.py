@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from streams.alerts.record import Severity
+from sori.alerting.alert import Severity
 from streams.rules.statistics import severity_of
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import exp, lgamma, log, sqrt
 
-from streams.alerts.record import Severity
+from sori.alerting.alert import Severity
 
 #: Two-sided 95 %.
 Z95 = 1.959963984540054

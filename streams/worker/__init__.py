@@ -1,1 +1,1 @@
-"""Partitions, flushing and idle advance."""
+"""One worker: its partitions, flushes and commits, idle advance, and the watchdog over them."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from api.query.engine import HttpEngine, rows
-from api.service import noted_url
+from api.query.holder_note import noted_url
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
 from runtime.clickhouse.client import parse_dsn

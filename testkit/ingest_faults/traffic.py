@@ -13,9 +13,10 @@ from typing import Any
 
 import aiohttp
 
+from simulator.delivery import Status
 from simulator.retries import RetryPolicy
 from simulator.routing import Routes, Subscriptions
-from simulator.sender import Courier, Status
+from simulator.sender import Courier
 
 #: Deliveries under way at once, retries that wait for their turn included.
 MAX_OPEN = 400

@@ -13,8 +13,8 @@ import orjson
 from runtime.kafka.clients import make_producer, running
 from sori.records import event_headers
 from sori.settings.kafka import KafkaSettings
+from sori.times import iso
 from sori.topics import EVENTS
-from streams.alerts.record import iso
 
 T0 = 1_760_419_200_000
 #: Event time between two events, milliseconds.

@@ -10,9 +10,10 @@ from ingest.admission import admit
 from ingest.admission.outcomes import Outcome, status_of
 from sinks.insert.dead_letters import REASON
 from sori import records
+from sori.alerting.alert import Severity, State
 from sori.metrics import all_specs
 from sori.topics import TOPICS
-from streams.alerts.record import Finding, Severity, State, Subject, alert_output
+from streams.alerts.record import Finding, Subject, alert_output
 from testkit.paths import ROOT
 
 DOCS = ROOT / "docs"

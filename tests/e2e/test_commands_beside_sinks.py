@@ -131,7 +131,7 @@ async def test_maintenance_needs_the_token(sori: Sori, sinks: StageProcess) -> N
     """Whoever merely reaches the port cannot change anything."""
     import aiohttp
 
-    from api.service import read_note
+    from api.query.holder_note import read_note
     from runtime.clickhouse.client import parse_dsn
 
     note = read_note(parse_dsn(f"chdb://{Path(sori.env['SORI_DATA_DIR']) / 'clickhouse'}"))

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from api.query.engine import HttpEngine
-from api.service import noted_url
+from api.query.holder_note import noted_url
 from runtime.clickhouse import migrations
 from runtime.clickhouse.client import open_client, parse_dsn
 from runtime.kafka.clients import make_producer, running

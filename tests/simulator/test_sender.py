@@ -8,9 +8,10 @@ import aiohttp
 import orjson
 import pytest
 
+from simulator.delivery import Delivery, Status
 from simulator.retries import RetryPolicy
 from simulator.routing import Category, Routes, Subscriptions
-from simulator.sender import Courier, Delivery, Status, stamped
+from simulator.sender import Courier, stamped
 from sori.signature import HEADER, HmacSha256, Secret
 
 SECRET = b"s3cret"

@@ -7,10 +7,10 @@ from collections import Counter
 import orjson
 import pytest
 
+from simulator.delivery import Delivery, Status
 from simulator.retries import RetryPolicy
 from simulator.routing import Category, Routes, Subscriptions
 from simulator.scenarios import SCENARIOS
-from simulator.sender import Delivery, Status
 from simulator.server import Run, Sender
 from simulator.traffic import plan
 from simulator.truth import TruthFile

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from sori.records import event_headers
 from sori.settings.rules import RulesSettings
+from sori.times import iso
 from sori.topics import FRAUD_ALERTS
-from streams.alerts.record import iso
 from streams.operators.base import PartitionOperator
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator

@@ -1,1 +1,1 @@
-"""The disk spool."""
+"""The disk spool: events that Kafka could not take, fsynced, until it can."""

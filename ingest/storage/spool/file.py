@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from ingest.admission.record import Record
-from ingest.file_lock import lock, sync_folder
+from runtime.file_lock import lock, sync_folder
 
 SUFFIX = ".sqlite"
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})

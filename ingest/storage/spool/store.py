@@ -13,9 +13,9 @@ from pathlib import Path
 import structlog
 
 from ingest.admission.record import Record
-from ingest.file_lock import Locked
 from ingest.storage.spool.file import SUFFIX, SpoolFile, is_corrupt, set_aside
 from ingest.storage.spool.limits import SpoolLimits, SpoolStatus, why_full
+from runtime.file_lock import Locked
 from runtime.process.private_files import private_folder
 from sori.errors import StorageUnavailable
 

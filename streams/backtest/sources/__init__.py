@@ -1,1 +1,1 @@
-"""Where a backtest reads its history."""
+"""Where a backtest reads its history: Kafka, ClickHouse, Parquet or NDJSON."""

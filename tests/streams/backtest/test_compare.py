@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sori.errors import ConfigError
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
-from streams.alerts.record import iso
+from sori.times import iso
 from streams.backtest.compare import compare, counts, lines, opened_within
 from streams.backtest.rules_file import differences, read_rules
 from streams.backtest.warmup import warmup_ms

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sori.settings.rules import RulesSettings
+from sori.times import iso
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, FRAUD_ALERTS, LATE, QUARANTINE
-from streams.alerts.record import iso
 from streams.operators.device import DeviceOperator
 from streams.state.output import Output
 from streams.state.policy import TimePolicy

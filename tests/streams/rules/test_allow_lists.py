@@ -9,8 +9,8 @@ import pytest
 
 from sori.errors import ConfigError
 from sori.settings.rules import RulesSettings
+from sori.times import iso
 from sori.topics import FRAUD_ALERTS
-from streams.alerts.record import iso
 from streams.operators.device import DeviceOperator
 from streams.state.policy import TimePolicy
 from testkit.records import FakeRecord, body

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sori.events import CLICK, decode, parse_time_ms
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
+from sori.times import iso
 from sori.topics import FRAUD_ALERTS, GEO_ROLLUPS
-from streams.alerts.record import iso
 from streams.operators.device import DeviceOperator
 from streams.operators.device_rows import DirtyRows, click_totals
 from streams.operators.place import PlaceOperator

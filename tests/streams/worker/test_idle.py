@@ -14,8 +14,8 @@ from sori.records import event_headers
 from sori.settings import load_settings
 from sori.settings.kafka import KafkaSettings
 from sori.settings.rules import RulesSettings
+from sori.times import iso
 from sori.topics import EVENTS, FRAUD_ALERTS
-from streams.alerts.record import iso
 from streams.kafka.batches import Batch, RecordList
 from streams.kafka.calls import read_committed
 from streams.operators.base import Due

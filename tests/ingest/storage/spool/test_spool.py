@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.admission.record import Record
-from ingest.file_lock import Locked
 from ingest.storage.spool.file import SpoolFile
 from ingest.storage.spool.limits import SpoolLimits, SpoolStatus, why_full
 from ingest.storage.spool.store import SpoolStore
+from runtime.file_lock import Locked
 from sori.errors import StorageUnavailable
 
 LIMITS = SpoolLimits(10_000_000, 3_600_000, 0)

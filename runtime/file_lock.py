@@ -11,22 +11,30 @@ class Locked(OSError):
     """Another process holds the lock."""
 
 
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file for as long as it, or a copy that a child inherited, stays open; False where another has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def lock(path: Path) -> int:
     """An open, locked file descriptor; closing it, or the end of the process, releases. Raises Locked."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = try_lock(descriptor)
             # its former holder may have removed the file between our open and our lock: then ours locks nothing
-            if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
+            if locked and path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
                 return descriptor
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise Locked(f"{path} is in use") from error
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
+        if not locked:
+            raise Locked(f"{path} is in use")
 
 
 def sync_folder(folder: Path) -> None:
