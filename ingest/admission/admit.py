@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from ingest.admission.endpoints import Endpoint, EndpointTable
+from ingest.admission.endpoints import Endpoint, EndpointTable, claim
 from ingest.admission.outcomes import Outcome
+from ingest.admission.proof import UNPROVEN, prove_otherwise
 from ingest.admission.record import Record
 from sori import records
 from sori.errors import EventError, InvalidEvent, MalformedEvent, SignatureError, UnknownEvent
 from sori.events import Event, decode
 from sori.identity import identity, partition_key
+from sori.quarantine import Reason
 from sori.records import event_headers
 from sori.signature import Scheme
+from sori.topics import EVENTS
 
-#: Why a body is no event, as the quarantine's `reason` header says it.
-NOT_JSON, SCHEMA, UNKNOWN_EVENT, CLOCK_SKEW = "not_json", "schema", "unknown_event", "clock_skew"
+#: `sori ingest check` sends events of this name: judged like any other, and never stored, not even in quarantine.
+CHECK_EVENT = "sori.check"
 
-_CLASSES: dict[type[EventError], tuple[Outcome, str]] = {
-    MalformedEvent: (Outcome.MALFORMED, NOT_JSON),
-    InvalidEvent: (Outcome.INVALID, SCHEMA),
-    UnknownEvent: (Outcome.INVALID, UNKNOWN_EVENT),
+_CLASSES: dict[type[EventError], tuple[Outcome, Reason]] = {
+    MalformedEvent: (Outcome.MALFORMED, Reason.NOT_JSON),
+    InvalidEvent: (Outcome.INVALID, Reason.SCHEMA),
+    UnknownEvent: (Outcome.INVALID, Reason.UNKNOWN_EVENT),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What admission needs beside the request."""
+    """What admission needs beside the request. `observe`: what nothing proves is stored all the same, unverified."""
 
     table: EndpointTable
     scheme: Scheme
     events_topic: str
     max_skew_ms: int
+    max_inflated_bytes: int = 4_194_304
+    observe: bool = False
+
+    def topic(self, suffix: str) -> str:
+        """The name of another topic of ours."""
+        return self.events_topic.removesuffix(EVENTS.suffix) + suffix
 
 
 class Admitted(NamedTuple):
@@ -60,32 +69,104 @@ class Refused:
     key_id: str = ""
 
 
-def admit(rules: Rules, endpoint: Endpoint, body: bytes, signature: str | None, now_ms: int) -> Admitted | Refused:
-    """Decide on one body, exactly as signed. Never raises, whatever the bytes are."""
-    key_id = ""
-    if endpoint.secrets:
+def admit(
+    rules: Rules, endpoint: Endpoint, body: bytes, signature: str | None, now_ms: int, *, wire: bytes | None = None
+) -> Admitted | Refused:
+    """Decide on one body, exactly as signed. Never raises, whatever the bytes are.
+
+    `wire`: the body before inflating, where it came encoded; some sign that.
+    """
+    key_id, verified, foreign = "", bool(endpoint.secrets), False
+    if verified:
         try:
             key_id = rules.scheme.verify(endpoint.secrets, body, signature)
         except SignatureError as error:
-            return Refused(Outcome.UNAUTHORIZED, str(error))
-    verified = bool(endpoint.secrets)
+            key_id = prove_otherwise(rules.scheme, rules.table, endpoint, body, signature, wire=wire)
+            foreign = all(secret.key_id != key_id for secret in endpoint.secrets)
+            if not key_id and not rules.observe:
+                return Refused(Outcome.UNAUTHORIZED, str(error))
+            if not key_id:
+                key_id, verified, foreign = UNPROVEN[type(error)], False, False
     try:
         event = decode(body)
         created_ms = event.created_ms
     except EventError as error:
-        return refuse_event(error, rules.table.claimant(endpoint, body), verified=verified, key_id=key_id)
+        if isinstance(error, UnknownEvent) and claim(body).event == CHECK_EVENT:
+            return _checked(rules, endpoint, body, key_id, verified=verified)
+        account = _vouched(rules, body, key_id) if foreign else rules.table.claimant(endpoint, body)
+        return refuse_event(error, account, verified=verified, key_id=key_id)
     account = event.account_id
-    if not rules.table.allows(endpoint, account):
-        detail = f"account {account[:100]!r} may not post to endpoint {endpoint.name!r}"
-        return Refused(Outcome.FORBIDDEN, detail, "forbidden", "account_id", "not allowed here", "", verified, key_id)
+    if not (rules.table.vouches(key_id, account) if foreign else rules.table.allows(endpoint, account)):
+        return _forbidden(endpoint, account, key_id, verified=verified)
     if created_ms > now_ms + rules.max_skew_ms:
         reason = f"{(created_ms - now_ms) / 1000:.0f} s ahead of our clock"
         detail = f"created_at: {reason}"
-        return Refused(Outcome.INVALID, detail, CLOCK_SKEW, "created_at", reason, account, verified, key_id)
+        return Refused(Outcome.INVALID, detail, Reason.CLOCK_SKEW, "created_at", reason, account, verified, key_id)
     record = event_record(
         rules.events_topic, event, body, endpoint=endpoint.name, key_id=key_id, now_ms=now_ms, verified=verified
     )
     return Admitted(record, account)
+
+
+def admit_wire(
+    rules: Rules, endpoint: Endpoint, wire: bytes, signature: str | None, now_ms: int, *, unreadable: Refused
+) -> Admitted | Refused:
+    """Decide on bytes that Content-Encoding does not explain: `unreadable`, unless they are what was signed.
+
+    Then they are an event as they stand (the header was wrong), or are kept until we can read them.
+    """
+    if not endpoint.secrets:
+        return unreadable
+    decision = admit(replace(rules, observe=False), endpoint, wire, signature, now_ms)
+    if isinstance(decision, Admitted):
+        return decision
+    if not decision.verified:
+        return unreadable
+    if decision.outcome is not Outcome.MALFORMED:
+        return decision
+    return replace(unreadable, kind=Reason.UNREADABLE, account=decision.account, verified=True, key_id=decision.key_id)
+
+
+def admit_stray(rules: Rules, path: str, body: bytes, signature: str | None) -> Refused:
+    """Decide on a delivery to a path that no endpoint has: kept, if a secret of ours made its signature."""
+    key_id = prove_otherwise(rules.scheme, rules.table, _NOWHERE, body, signature)
+    account = _vouched(rules, body, key_id)
+    detail = f"no endpoint has the path {path[:200]!r}"
+    return Refused(Outcome.NOT_FOUND, detail, Reason.NOT_FOUND, "", detail, account, bool(key_id), key_id)
+
+
+def _vouched(rules: Rules, body: bytes, key_id: str) -> str:
+    """The account that a body names, if this secret vouches for it; else empty."""
+    account = claim(body).account_id
+    return account if key_id and rules.table.vouches(key_id, account) else ""
+
+
+#: Where strays go; its name in the records is empty.
+_NOWHERE = Endpoint("", "")
+
+
+def _forbidden(endpoint: Endpoint, account: str, key_id: str, *, verified: bool) -> Refused:
+    detail = f"account {account[:100]!r} may not post to endpoint {endpoint.name!r}"
+    reason = "not allowed here"
+    return Refused(Outcome.FORBIDDEN, detail, Reason.FORBIDDEN, "account_id", reason, account, verified, key_id)
+
+
+def _checked(rules: Rules, endpoint: Endpoint, body: bytes, key_id: str, *, verified: bool) -> Refused:
+    """The answer to a check. It never says `verified`, which would have it kept."""
+    account = claim(body).account_id
+    if not rules.table.allows(endpoint, account) and not rules.table.vouches(key_id, account):
+        return _forbidden(endpoint, account, key_id, verified=False)
+    proof = f"proven by secret {key_id}" if verified else "not proven: stored with verified = 0"
+    return Refused(Outcome.CHECKED, f"endpoint {endpoint.name!r}, sender {proof}")
+
+
+def rate_limited(admitted: Admitted) -> Refused:
+    """The refusal of an event beyond its account's limit; kept where its sender is proven, like any other."""
+    known = records.parse_headers(admitted.record.headers)
+    detail = "beyond ingest.rate_limit_per_s"
+    return Refused(
+        Outcome.RATE_LIMITED, detail, Reason.RATE_LIMITED, "", detail, known.account, known.verified, known.key_id
+    )
 
 
 def refuse_event(error: EventError, account: str, *, verified: bool, key_id: str) -> Refused:

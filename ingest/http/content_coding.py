@@ -7,7 +7,8 @@ import zlib
 #: Content-Encoding -> zlib window bits; deflate is zlib-wrapped (RFC 9110), which some senders leave out.
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _RAW_DEFLATE = -15
-_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii", ""})
+_JSON_TYPES = frozenset({"application/json", "text/json"})
 MAX_GZIP_MEMBERS = 16
 
 
@@ -20,13 +21,18 @@ class TooLarge(ValueError):
 
 
 def is_json(content_type: str | None) -> bool:
-    """Whether Content-Type is application/json, in UTF-8 where it names a charset."""
+    """Whether Content-Type is a JSON type, in UTF-8 where it names a charset.
+
+    Asked only where nothing proves the sender: a web page can make a browser post text/plain or a form to any address,
+    and not JSON.
+    """
     if content_type == "application/json":
         return True
     media, *parameters = (part.strip() for part in (content_type or "").lower().split(";"))
-    if media != "application/json":
+    if media not in _JSON_TYPES and not (media.startswith("application/") and media.endswith("+json")):
         return False
-    charsets = [value.strip('" ') for name, _, value in (p.partition("=") for p in parameters) if name == "charset"]
+    named = (p.partition("=") for p in parameters)
+    charsets = [value.strip("\"' ").replace("_", "-") for name, _, value in named if name.strip() == "charset"]
     return all(charset in _CHARSETS for charset in charsets)
 
 

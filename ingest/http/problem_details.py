@@ -22,13 +22,17 @@ def problem(
     detail: str = "",
     field: str = "",
     reason: str = "",
+    quarantined: str = "",
     verified: bool = False,
     close: bool = False,
 ) -> bytes:
-    """The whole HTTP response of a refusal, body as RFC 9457 says; `field` and `reason` are our extensions."""
+    """The whole HTTP response of a refusal, body as RFC 9457 says.
+
+    `field`, `reason` and `quarantined` (the id under which `sori quarantine` has it) are our extensions.
+    """
     answer, status = ANSWERS[outcome], status_of(outcome, verified=verified)
     members = {"type": f"urn:sori:problem:{outcome.value}", "title": answer.title, "status": status}
-    extra = {"detail": _text(detail), "field": _text(field), "reason": _text(reason)}
+    extra = {"detail": _text(detail), "field": _text(field), "reason": _text(reason), "quarantined": quarantined}
     body = orjson.dumps({**members, **{name: text for name, text in extra.items() if text}})
     return _response(status, "application/problem+json", body, answer.headers, close=close)
 

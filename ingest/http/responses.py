@@ -43,7 +43,7 @@ def success(outcome: Outcome, *, close: bool) -> Reply:
 
 
 def refusal(outcome: Outcome | Protocol, *, close: bool, verified: bool = False, **members: str) -> Reply:
-    """Problem details; `members` are detail, field and reason."""
+    """Problem details; `members` are detail, field, reason and quarantined."""
     if not members and not verified:
         return _CONSTANT[outcome, close]
     raw = problem_details.problem(outcome, verified=verified, close=close, **members)

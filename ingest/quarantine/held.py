@@ -7,14 +7,18 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import NamedTuple
 
-from ingest.admission.admit import CLOCK_SKEW, Refused, Rules, event_record, refuse_event
+from ingest.admission.admit import Refused, Rules, event_record, refuse_event
 from ingest.admission.outcomes import Outcome
 from ingest.admission.record import Record
+from ingest.http.content_coding import NotReadable, TooLarge, encoding_of, inflate
 from sori.errors import EventError
 from sori.events import decode
+from sori.quarantine import Quarantined, Reason, parse
+from sori.records import ROWS
+from sori.topics import CTR_WINDOWS, DELIVERY_ATTEMPTS, DEVICE_WINDOWS, EVENTS, LATE, SESSION_RECORDS
 
-#: `reason` of the marker that a replay writes for what it landed; its `detail` is the id of what is held no more.
-REPLAYED = "replayed"
+#: Rows that ClickHouse refused go back to their topic: a repeated row is an upsert. Alerts do not: they are news once.
+_ROW_TOPICS = {t.suffix for t in (CTR_WINDOWS, DEVICE_WINDOWS, LATE, SESSION_RECORDS, DELIVERY_ATTEMPTS)}
 
 
 class Stored(NamedTuple):
@@ -41,70 +45,79 @@ class Held:
     key_id: str
     verified: bool
     content_type: str
+    content_encoding: str
+    source_topic: str
     first_ms: int
     last_ms: int
     times: int = 1
 
 
-def held_id(endpoint: str, body: bytes) -> str:
-    """16 hex digits that name a body in quarantine."""
-    return blake2b(endpoint.encode() + b"\0" + body, digest_size=8).hexdigest()
-
-
 def fold(records: Iterable[Stored]) -> list[Held]:
     """What is held after all of `records`, oldest first. A body that comes again after its replay is held again."""
     held: dict[str, Held] = {}
+    formerly: dict[str, str] = {}
     for record in sorted(records, key=lambda r: (r.timestamp_ms, r.partition, r.offset)):
-        found = _held(record)
-        if found.reason == REPLAYED:
-            held.pop(found.detail, None)
-        elif (before := held.get(found.id)) is not None:
-            held[found.id] = replace(found, first_ms=before.first_ms, times=before.times + 1)
-        else:
-            held[found.id] = found
+        entry = parse(record.headers, record.value, record.timestamp_ms)
+        if entry.reason == Reason.REPLAYED:
+            held.pop(formerly.get(entry.id, entry.id), None)
+            continue
+        found = _held(entry, record)
+        formerly[_former_id(entry.endpoint, record.value)] = entry.id
+        if (before := held.get(found.id)) is not None:
+            found = replace(found, first_ms=before.first_ms, times=before.times + 1)
+        held[found.id] = found
     return sorted(held.values(), key=lambda h: h.first_ms)
 
 
-def _held(record: Stored) -> Held:
-    headers = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
-    text = headers.get
-    endpoint = text("endpoint", "")
+def _former_id(endpoint: str, body: bytes) -> str:
+    """What releases before `stable_id` wrote into a marker; may go when their records have expired (30 days)."""
+    return blake2b(endpoint.encode("utf-8", "replace") + b"\0" + body, digest_size=8).hexdigest()
+
+
+def _held(entry: Quarantined, record: Stored) -> Held:
     return Held(
-        held_id(endpoint, record.value),
-        record.value,
-        text("reason", ""),
-        text("detail", ""),
-        text("field", ""),
-        endpoint,
-        text("account", ""),
-        text("key_id", ""),
-        text("verified") == "1",
-        text("content_type", ""),
-        record.timestamp_ms,
-        record.timestamp_ms,
+        id=entry.id,
+        body=record.value,
+        reason=entry.reason,
+        detail=entry.detail,
+        field=entry.field,
+        endpoint=entry.endpoint,
+        account=entry.account,
+        key_id=entry.key_id,
+        verified=entry.verified,
+        content_type=entry.content_type,
+        content_encoding=entry.content_encoding,
+        source_topic=entry.source_topic,
+        first_ms=record.timestamp_ms,
+        last_ms=record.timestamp_ms,
     )
 
 
 def readmit(rules: Rules, held: Held, now_ms: int) -> Record | Refused:
-    """Today's verdict on a held body: its event record, received now, or why not.
+    """Today's verdict on what is held: the record that it becomes, received now, or why not.
 
     The signature was checked when it came. Received anew, because an event from a fast clock is one of the future only
     as long as its received_at says so.
     """
+    if held.source_topic not in ("", EVENTS.suffix):
+        return _row_again(rules, held, now_ms)
     try:
-        event = decode(held.body)
+        body = _readable(rules, held)
+        event = decode(body)
         created_ms = event.created_ms
+    except (NotReadable, TooLarge) as error:
+        return Refused(Outcome.MALFORMED, str(error), Reason.UNREADABLE)
     except EventError as error:
         return refuse_event(error, held.account, verified=held.verified, key_id=held.key_id)
-    endpoint = next((e for e in rules.table.by_path.values() if e.name == held.endpoint), None)
-    if endpoint is not None and not rules.table.allows(endpoint, event.account_id):
-        return Refused(Outcome.FORBIDDEN, f"account {event.account_id!r} may not post to {held.endpoint!r}")
+    if not rules.table.may_return(held.endpoint, held.key_id, event.account_id):
+        detail = f"account {event.account_id[:100]!r} may not post to {held.endpoint or 'any endpoint'!r}"
+        return Refused(Outcome.FORBIDDEN, detail, Reason.FORBIDDEN)
     if created_ms > now_ms + rules.max_skew_ms:
-        return Refused(Outcome.INVALID, "created_at is still ahead of our clock", CLOCK_SKEW, "created_at")
+        return Refused(Outcome.INVALID, "created_at is still ahead of our clock", Reason.CLOCK_SKEW, "created_at")
     return event_record(
         rules.events_topic,
         event,
-        held.body,
+        body,
         endpoint=held.endpoint,
         key_id=held.key_id,
         now_ms=now_ms,
@@ -112,15 +125,32 @@ def readmit(rules: Rules, held: Held, now_ms: int) -> Record | Refused:
     )
 
 
+def _readable(rules: Rules, held: Held) -> bytes:
+    """The body, inflated where it is held as it was on the wire. Raises NotReadable or TooLarge."""
+    if held.reason != Reason.UNREADABLE:
+        return held.body
+    encoding = encoding_of(held.content_encoding)
+    if encoding is None:
+        raise NotReadable(f"Content-Encoding {held.content_encoding!r} is still not one of ours")
+    return inflate(encoding, held.body, rules.max_inflated_bytes)
+
+
+def _row_again(rules: Rules, held: Held, now_ms: int) -> Record | Refused:
+    """A row of ours that ClickHouse refused goes back to where it came from."""
+    if held.source_topic not in _ROW_TOPICS:
+        return Refused(Outcome.INVALID, f"rows of {held.source_topic} are not sent again", Reason.SINK_REJECTED)
+    return Record(rules.topic(held.source_topic), b"", held.body, now_ms, [(ROWS, b"1")])
+
+
 def marker(topic: str, held: Held, now_ms: int) -> Record:
     """The record that says: this one is held no more."""
-    headers = {
-        "reason": REPLAYED,
-        "detail": held.id,
-        "received_at": str(now_ms),
-        "endpoint": held.endpoint,
-        "account": held.account,
-        "verified": "1" if held.verified else "0",
-    }
-    key = (held.account or held.endpoint).encode("utf-8", "replace")
-    return Record(topic, key, b"", now_ms, [(name, value.encode()) for name, value in headers.items()])
+    entry = Quarantined(
+        id=held.id,
+        reason=Reason.REPLAYED,
+        detail=held.id,
+        received_at=now_ms,
+        endpoint=held.endpoint,
+        account=held.account,
+        verified=held.verified,
+    )
+    return Record(topic, entry.key, b"", now_ms, entry.headers())

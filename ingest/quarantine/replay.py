@@ -52,7 +52,7 @@ async def read_held(settings: Settings) -> list[Held]:
 
 
 async def replay(settings: Settings, held: Sequence[Held]) -> Replay:
-    """Send what is acceptable now to the events topic, and mark it so.
+    """Send what is acceptable now to the events topic (a row of ours to its own), and mark it so.
 
     At least once: a replay that fails half-way repeats events, which their identity makes one. Raises ConfigError and
     StorageUnavailable.
@@ -60,8 +60,7 @@ async def replay(settings: Settings, held: Sequence[Held]) -> Replay:
     ours, prefix = with_kept_secret(settings).ingest, settings.kafka.topic_prefix
     events, quarantine = EVENTS.name(prefix), QUARANTINE.name(prefix)
     scheme, skew_ms = SCHEMES[ours.signature_scheme], int(ours.max_clock_skew_s * 1000)
-    rules = Rules(load_endpoints(ours), scheme, events, skew_ms)
-    log = KafkaLog(settings.kafka, (events, quarantine))
+    rules = Rules(load_endpoints(ours), scheme, events, skew_ms, ours.max_inflated_bytes)
     result, now_ms = Replay(), int(time.time() * 1000)
     acceptable: list[tuple[Held, Record]] = []
     for one in held:
@@ -70,6 +69,8 @@ async def replay(settings: Settings, held: Sequence[Held]) -> Replay:
             result.refused.append((one, verdict))
         else:
             acceptable.append((one, verdict))
+    wanted = {events, quarantine, *(record.topic for _, record in acceptable)}
+    log = KafkaLog(settings.kafka, sorted(wanted))
     try:
         await log.connect()
         for start in range(0, len(acceptable), _BATCH):

@@ -6,34 +6,32 @@ from collections.abc import Sequence
 
 from sinks.batch import Record
 from sinks.builders.inserts import ColumnarInsert
+from sori.quarantine import parse
 
 TABLE = "quarantine_in"
-_TEXT = {
-    "reason": "reason",
-    "detail": "detail",
-    "field": "field",
-    "endpoint": "endpoint",
-    "account_id": "account",
-    "key_id": "key_id",
-    "content_type": "content_type",
+#: Column -> type, and the field of sori.quarantine.Quarantined that fills it.
+_COLUMNS = {
+    "received_ms": ("Int64", "received_at"),
+    "verified": ("UInt8", "verified"),
+    "reason": ("String", "reason"),
+    "detail": ("String", "detail"),
+    "field": ("String", "field"),
+    "endpoint": ("String", "endpoint"),
+    "account_id": ("String", "account"),
+    "key_id": ("String", "key_id"),
+    "content_type": ("String", "content_type"),
 }
 
 
 def build(records: Sequence[Record]) -> ColumnarInsert:
     """Columns for quarantine_in; any record gives a row."""
-    heads = [{name: value or b"" for name, value in record.headers} for record in records]
-    names = ["raw", "received_ms", "kafka_partition", "kafka_offset", "verified", *_TEXT]
+    read = [parse(record.headers, record.value or b"", record.timestamp) for record in records]
+    names = ["raw", "kafka_partition", "kafka_offset", *_COLUMNS]
     columns: list[list[object]] = [
         [record.value or b"" for record in records],
-        [_milliseconds(head.get("received_at", b""), r.timestamp) for head, r in zip(heads, records, strict=True)],
         [record.partition for record in records],
         [record.offset for record in records],
-        [head.get("verified") == b"1" for head in heads],
     ]
-    columns += [[head.get(name, b"") for head in heads] for name in _TEXT.values()]
-    types = ["String", "Int64", "Int32", "Int64", "UInt8", *["String"] * len(_TEXT)]
+    columns += [[getattr(entry, field) for entry in read] for _, field in _COLUMNS.values()]
+    types = ["String", "Int32", "Int64", *(kind for kind, _ in _COLUMNS.values())]
     return ColumnarInsert(TABLE, names, types, columns)
-
-
-def _milliseconds(header: bytes, otherwise: int) -> int:
-    return int(header) if header.isdigit() and len(header) < 16 else otherwise

@@ -11,11 +11,10 @@ from runtime.kafka import clients as kafka_clients
 from sinks.insert.failures import Rejected
 from sinks.insert.rows import Atom
 from sori import topics
+from sori.quarantine import Quarantined, Reason, stable_id
 from sori.records import parse_headers
 from sori.settings.kafka import KafkaSettings
 
-REASON = b"sink_rejected"
-_MAX_DETAIL = 1000
 _log = structlog.get_logger()
 
 
@@ -25,6 +24,7 @@ class DeadLetters:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._topic = topics.QUARANTINE.name(settings.topic_prefix)
+        self._prefix = settings.topic_prefix
         self._producer: AIOKafkaProducer | None = None
 
     async def send(self, source: str, culprits: Sequence[tuple[Atom, Rejected]]) -> None:
@@ -37,8 +37,9 @@ class DeadLetters:
             _log.warning(
                 "row quarantined", topic=source, partition=atom.partition, offset=atom.offset, error=str(error)
             )
+            entry = quarantined(source.removeprefix(self._prefix), atom, error)
             send = self._producer.send_and_wait(
-                self._topic, atom.value, headers=headers_of(source, atom, error), timestamp_ms=max(0, atom.timestamp)
+                self._topic, atom.value, entry.key, headers=entry.headers(), timestamp_ms=entry.received_at
             )
             await kafka_clients.bounded(send, self._settings.request_timeout_s, "quarantine")
 
@@ -49,20 +50,20 @@ class DeadLetters:
             await kafka_clients.stop(producer)
 
 
-def headers_of(source: str, atom: Atom, error: Rejected) -> list[tuple[str, bytes]]:
-    """Headers of a quarantine record: why, from where, and what the ingress knew of the sender."""
+def quarantined(source: str, atom: Atom, error: Rejected) -> Quarantined:
+    """Why, from where, and what the ingress knew of the sender; `source` is the topic's name without its prefix."""
     known = parse_headers(atom.headers)
-    return [
-        ("reason", REASON),
-        ("detail", str(error)[:_MAX_DETAIL].encode()),
-        ("field", b""),
-        ("received_at", str(atom.timestamp).encode()),
-        ("endpoint", known.endpoint.encode()),
-        ("account", known.account.encode()),
-        ("verified", b"1" if known.verified else b"0"),
-        ("key_id", known.key_id.encode()),
-        ("content_type", b"application/json"),
-        ("source_topic", source.encode()),
-        ("source_partition", str(atom.partition).encode()),
-        ("source_offset", str(atom.offset).encode()),
-    ]
+    return Quarantined(
+        id=stable_id(known.endpoint, atom.value or b""),
+        reason=Reason.SINK_REJECTED,
+        detail=str(error),
+        received_at=max(0, atom.timestamp),
+        endpoint=known.endpoint,
+        account=known.account,
+        verified=known.verified,
+        key_id=known.key_id,
+        content_type="application/json",
+        source_topic=source,
+        source_partition=atom.partition,
+        source_offset=atom.offset,
+    )

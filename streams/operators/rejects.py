@@ -8,8 +8,9 @@ from typing import NamedTuple
 import orjson
 
 from sori.events import EventDims
+from sori.quarantine import Quarantined, Reason, stable_id
 from sori.records import parse_headers
-from sori.topics import LATE, QUARANTINE
+from sori.topics import EVENTS, LATE, QUARANTINE
 from streams.state.output import Output, Record, pack_lines
 from streams.state.policy import TimePolicy
 
@@ -32,24 +33,22 @@ def rejected_outputs(rejects: Sequence[Reject], partition: int, policy: TimePoli
 
 def undecodable_output(record: Record, detail: str, partition: int) -> Output:
     """A record of the events topic that is no event: its raw bytes, to quarantine."""
-    headers = parse_headers(record.headers)
-    return Output(
-        QUARANTINE,
-        record.value or b"",
-        key=headers.account.encode(),
-        headers=(
-            ("reason", b"undecodable"),
-            ("detail", detail.encode("utf-8", "replace")[:1000]),
-            ("field", b""),
-            ("received_at", str(record.timestamp).encode()),
-            ("endpoint", headers.endpoint.encode()),
-            ("account", headers.account.encode()),
-            ("verified", b"1" if headers.verified else b"0"),
-            ("key_id", headers.key_id.encode()),
-            ("content_type", b"application/json"),
-            ("source", f"{partition}:{record.offset}".encode()),
-        ),
+    known, value = parse_headers(record.headers), record.value or b""
+    quarantined = Quarantined(
+        id=stable_id(known.endpoint, value),
+        reason=Reason.UNDECODABLE,
+        detail=detail,
+        received_at=record.timestamp,
+        endpoint=known.endpoint,
+        account=known.account,
+        verified=known.verified,
+        key_id=known.key_id,
+        content_type="application/json",
+        source_topic=EVENTS.suffix,
+        source_partition=partition,
+        source_offset=record.offset,
     )
+    return Output(QUARANTINE, value, key=quarantined.key, headers=quarantined.headers())
 
 
 def late_outputs(rejects: Sequence[Reject], partition: int, policy: TimePolicy) -> list[Output]:

@@ -70,6 +70,25 @@ def test_another_account_is_forbidden_even_with_a_good_signature() -> None:
     assert decision.outcome is Outcome.FORBIDDEN
 
 
+def test_a_secret_proves_its_account_at_any_url_and_no_other_account() -> None:
+    """SORI signs with the account's secret whichever of its URLs an event goes to."""
+    other = Endpoint("other", "/webhooks/other", frozenset({"acc_2"}), (make_secret("", "two's"),))
+    everyone = Endpoint("global", "/webhooks/sori", secrets=(make_secret("", "global"),))
+    rules = replace(RULES, table=make_table([SIGNED, other, everyone]))
+    for endpoint in (other, everyone, SIGNED):
+        raw = body()
+        decision = admit(rules, endpoint, raw, sign(raw), NOW)
+        assert isinstance(decision, Admitted)
+        headers = parse_headers(decision.record.headers)
+        assert (headers.endpoint, headers.verified) == (endpoint.name, True)
+        assert headers.key_id == SIGNED.secrets[0].key_id
+    stolen = body(account_id="acc_2")
+    for endpoint in (other, everyone, SIGNED):
+        decision = admit(rules, endpoint, stolen, sign(stolen), NOW)
+        assert isinstance(decision, Refused), "the secret of acc_1 is no proof of acc_2"
+        assert (decision.outcome, decision.verified) == (Outcome.FORBIDDEN, True)
+
+
 def test_an_account_that_an_endpoint_lists_cannot_be_claimed_at_an_open_one() -> None:
     decision = admit(RULES, OPEN, body(account_id="acc_1"), None, NOW)
     assert isinstance(decision, Refused)

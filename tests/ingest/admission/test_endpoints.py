@@ -130,3 +130,30 @@ def test_a_description_tells_keys_apart_and_never_a_secret(tmp_path: Path) -> No
 def test_a_body_that_is_no_event_may_still_name_its_account(tmp_path: Path, raw: bytes, claimant: str) -> None:
     table = load_endpoints(write(tmp_path, TWO))
     assert table.claimant(table.by_path["/webhooks/acme"], raw) == claimant
+
+
+def test_a_global_url_takes_an_account_that_has_campaign_urls_too(tmp_path: Path) -> None:
+    """A campaign's URL overrides the global one for that campaign only: authentications still go to the global one."""
+    settings = write(tmp_path, TWO).model_copy(update={"secret_keys": "acme's"})
+    table = load_endpoints(settings)
+    default, lab = table.by_path["/webhooks/sori"], table.by_path["/hooks/lab"]
+    assert table.allows(default, "acc_1")
+    assert table.allows(default, "acc_9")
+    assert not table.allows(table.by_path["/webhooks/acme"], "acc_9")
+    assert not table.allows(lab, "acc_1"), "nobody proves acc_1 at an unsigned endpoint"
+
+
+@pytest.mark.parametrize("path", ["/webhooks/acme/", "//webhooks//ACME", "/Webhooks/Acme//"])
+def test_a_path_is_found_however_its_slashes_and_case_are_written(tmp_path: Path, path: str) -> None:
+    table = load_endpoints(write(tmp_path, TWO))
+    assert table.find(path) is table.by_path["/webhooks/acme"]
+    assert table.find(path + "x") is None
+
+
+def test_paths_that_differ_in_case_alone_are_told_apart_exactly(tmp_path: Path) -> None:
+    table = load_endpoints(write(tmp_path, TWO + '[[endpoint]]\nname = "b"\npath = "/Hooks/lab"\nunsigned = true\n'))
+    assert (table.find("/hooks/lab"), table.find("/Hooks/lab")) == (
+        table.by_path["/hooks/lab"],
+        table.by_path["/Hooks/lab"],
+    )
+    assert table.find("/HOOKS/LAB") is None

@@ -55,10 +55,11 @@ async def test_a_chunked_body_is_read_to_its_end(tmp_path: Path) -> None:
     [
         ({"secret": None}, 401, "unauthorized"),
         ({"secret": "wrong"}, 401, "unauthorized"),
-        ({"headers": {"Content-Type": "text/plain"}}, 415, "unsupported_type"),
-        ({"headers": {"Content-Type": "application/json; charset=utf-16"}}, 415, "unsupported_type"),
-        ({"headers": {"Content-Encoding": "br"}}, 415, "unsupported_type"),
-        ({"headers": {"Content-Encoding": "gzip"}}, 400, "malformed"),
+        ({"secret": "wrong", "headers": {"Content-Type": "text/plain"}}, 401, "unauthorized"),
+        ({"secret": "wrong", "headers": {"Content-Encoding": "br"}}, 415, "unsupported_type"),
+        ({"raw": b"nope", "headers": {"Content-Encoding": "br"}}, 415, "unsupported_type"),
+        ({"secret": "wrong", "headers": {"Content-Encoding": "gzip"}}, 400, "malformed"),
+        ({"raw": b"nope", "headers": {"Content-Encoding": "gzip"}}, 422, "malformed"),
         ({"raw": b"x" * 2_000_000}, 413, "too_large"),
         ({"raw": b"x" * 200_000_000, "encoding": "gzip"}, 413, "too_large"),
         ({"raw": b""}, 422, "malformed"),
@@ -66,6 +67,8 @@ async def test_a_chunked_body_is_read_to_its_end(tmp_path: Path) -> None:
         ({"raw": b"nope"}, 422, "malformed"),
         ({"raw": body(event="campaign.unknown")}, 422, "invalid"),
         ({"path": "/webhooks/nobody"}, 404, "not_found"),
+        ({"path": "/webhooks/nobody", "secret": "wrong"}, 404, "not_found"),
+        ({"path": "/webhooks/nobody", "secret": None}, 404, "not_found"),
     ],
 )
 async def test_a_refusal_is_problem_json(tmp_path: Path, request_: dict[str, object], status: int, kind: str) -> None:
@@ -87,6 +90,97 @@ async def test_a_repeated_signature_header_is_one_with_several_signatures(tmp_pa
             signatures = "".join(f"X-SORI-Signature: sha256={one}\r\n" for one in both)
             answer = await it.raw(f"{head}{signatures}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
             assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+ODD_REQUESTS = [
+    {"path": "/webhooks/sori/"},
+    {"path": "//webhooks//sori"},
+    {"path": "/Webhooks/SORI"},
+    {"path": "/webhooks/sori/?a=b"},
+    {"path": "/webhooks/%73ori"},
+    *[
+        {"headers": {"Content-Type": kind}}
+        for kind in (
+            "text/plain",
+            "application/cloudevents+json",
+            "application/x-www-form-urlencoded",
+            "application/json; charset=utf-16",
+            'application/json; charset="UTF8"',
+            "application/json; charset=utf-8;",
+            "nonsense",
+            ";;",
+        )
+    ],
+    *[{"headers": {"Content-Encoding": coding}} for coding in ("br", "utf-8", "gzip", "gzip, gzip")],
+]
+
+
+@pytest.mark.parametrize("odd", ODD_REQUESTS, ids=str)
+async def test_the_signature_decides_and_not_how_the_request_is_dressed(tmp_path: Path, odd: dict[str, object]) -> None:
+    async with running(tmp_path) as it:
+        assert (await it.post(**odd))[0] == 200  # type: ignore[arg-type]
+        assert [(record.topic, record.value) for record in it.log.stored] == [("sori.events", body())]
+        assert (await it.post(secret="wrong", **odd))[0] in (400, 401, 415)  # type: ignore[arg-type]
+        assert len(it.log.stored) == 1
+
+
+async def test_a_missing_content_type_is_no_reason_to_drop_a_signed_event(tmp_path: Path) -> None:
+    from sori.signature import HmacSha256
+
+    raw = body()
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(raw)}\r\n"
+    async with running(tmp_path) as it:
+        signed = f"{head}X-SORI-Signature: {HmacSha256().sign(SECRET.encode(), raw)}\r\n\r\n"
+        assert (await it.raw(signed.encode() + raw)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_signature_over_the_compressed_bytes_proves_the_sender_too(tmp_path: Path) -> None:
+    import gzip
+    import io
+
+    from sori.signature import HmacSha256
+
+    wire = gzip.compress(body())
+    headers = {"Content-Encoding": "gzip", "X-SORI-Signature": HmacSha256().sign(SECRET.encode(), wire)}
+    async with running(tmp_path) as it:
+        async with it.http.post(it.url + PATH, data=io.BytesIO(wire), headers=headers) as answer:
+            assert answer.status == 200
+        assert [record.value for record in it.log.stored] == [body()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("application/json; charset=UTF_8", 200),
+        ("application/vnd.sori+json", 200),
+        ('application/json;charset="utf8";', 200),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("application/json; charset=utf-16", 415),
+    ],
+)
+async def test_without_a_signature_a_web_page_cannot_make_a_browser_post_events(
+    tmp_path: Path, kind: str, status: int
+) -> None:
+    async with running(tmp_path, secret_keys="") as it:
+        assert (await it.post(secret=None, headers={"Content-Type": kind}))[0] == status
+
+
+async def test_a_wrong_path_is_counted_and_logged_once_in_a_while(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def counted() -> float:
+        found = re.search(r'protocol_errors_total{kind="not_found"} (\S+)', (await it.get("/metrics"))[1])
+        return float(found[1]) if found else 0.0
+
+    async with running(tmp_path) as it:
+        before = await counted()
+        for _ in range(20):
+            assert (await it.post(path="/webhooks/nobody", secret=None))[0] == 404
+        assert await counted() == before + 20
+    lines = [line for line in "".join(capfd.readouterr()).splitlines() if "/webhooks/nobody" in line]
+    assert len(lines) == 1
 
 
 async def test_get_on_an_endpoint_is_405_and_says_what_is_allowed(tmp_path: Path) -> None:

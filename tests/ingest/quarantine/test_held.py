@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 
-from ingest.admission.admit import CLOCK_SKEW, Admitted, Refused, Rules, admit
+from ingest.admission.admit import Admitted, Refused, Rules, admit
 from ingest.admission.endpoints import Endpoint, make_secret, make_table
 from ingest.admission.record import Record
-from ingest.quarantine.held import Held, Stored, fold, held_id, marker, readmit
+from ingest.quarantine.held import Held, Stored, fold, marker, readmit
 from ingest.quarantine.record import quarantine_record
+from sori.quarantine import Reason, stable_id
 from sori.records import parse_headers
 from sori.signature import HmacSha256
 from testkit.records import body
@@ -37,7 +38,7 @@ def held(*records: Record) -> list[Held]:
 def hold(raw: bytes, account: str, key_id: str) -> Held:
     """Held as if by an earlier version that did not accept it."""
     return Held(
-        id=held_id("acme", raw),
+        id=stable_id("acme", raw),
         body=raw,
         reason="schema",
         detail="",
@@ -47,6 +48,8 @@ def hold(raw: bytes, account: str, key_id: str) -> Held:
         key_id=key_id,
         verified=True,
         content_type="application/json",
+        content_encoding="",
+        source_topic="",
         first_ms=NOW,
         last_ms=NOW,
     )
@@ -69,7 +72,7 @@ def test_a_replayed_event_is_held_no_more_until_it_comes_again() -> None:
 def test_an_event_from_a_fast_clock_is_replayed_once_its_time_has_come() -> None:
     raw = body(created_at="2025-10-14T05:35:00Z")
     (one,) = held(refuse(raw))
-    assert one.reason == CLOCK_SKEW
+    assert one.reason == Reason.CLOCK_SKEW
     assert isinstance(readmit(RULES, one, NOW), Refused)
     record = readmit(RULES, one, NOW + 600_000)
     assert isinstance(record, Record)
