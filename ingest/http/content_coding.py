@@ -8,7 +8,6 @@ import zlib
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _RAW_DEFLATE = -15
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii", ""})
-_JSON_TYPES = frozenset({"application/json", "text/json"})
 MAX_GZIP_MEMBERS = 16
 
 
@@ -29,7 +28,7 @@ def is_json(content_type: str | None) -> bool:
     if content_type == "application/json":
         return True
     media, *parameters = (part.strip() for part in (content_type or "").lower().split(";"))
-    if media not in _JSON_TYPES and not (media.startswith("application/") and media.endswith("+json")):
+    if media != "application/json" and not (media.startswith("application/") and media.endswith("+json")):
         return False
     named = (p.partition("=") for p in parameters)
     charsets = [value.strip("\"' ").replace("_", "-") for name, _, value in named if name.strip() == "charset"]

@@ -6,10 +6,8 @@ from typing import get_args
 import orjson
 import pytest
 
-from ingest.admission import admit
-from ingest.admission.outcomes import Outcome, status_of
-from sinks.insert.dead_letters import REASON
-from sori import records
+from ingest.admission.outcomes import ANSWERS, Outcome, status_of
+from sori import quarantine, records
 from sori.alerting.alert import Severity, State
 from sori.metrics import all_specs
 from sori.topics import TOPICS
@@ -58,10 +56,18 @@ def test_every_header_of_an_event_is_explained():
     )
 
 
-def test_every_quarantine_reason_of_ingest_and_sinks_is_explained():
+def test_the_page_explains_every_header_and_every_reason_of_the_quarantine():
     """So that whoever finds one can look it up."""
-    reasons = [admit.NOT_JSON, admit.SCHEMA, admit.UNKNOWN_EVENT, admit.CLOCK_SKEW, REASON.decode()]
-    assert all(f"| `{reason}` |" in EVENTS for reason in reasons)
+    section = EVENTS[EVENTS.index("## `sori.quarantine`") :]
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", section, re.MULTILINE)
+    assert [name for row in rows for name in re.findall(r"`(\w+)`", row)] == [*quarantine.NAMES, *quarantine.Reason]
+
+
+def test_the_page_says_which_outcomes_keep_a_proven_senders_body():
+    """As the one table of outcomes does."""
+    for outcome in Outcome:
+        (row,) = re.findall(rf"^\| `{outcome}` \|.*$", OPERATIONS, re.MULTILINE)
+        assert row.endswith("| yes |") == ANSWERS[outcome].kept, row
 
 
 def test_every_outcome_is_explained_with_its_status():
