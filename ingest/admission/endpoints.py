@@ -30,7 +30,7 @@ RESERVED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One webhook URL. Empty `accounts`: any account that no other endpoint claims. Empty `secrets`: unsigned."""
+    """One webhook URL. Empty `accounts`: see EndpointTable.allows. Empty `secrets`: unsigned."""
 
     name: str
     path: str

@@ -134,7 +134,7 @@ def test_a_body_that_is_no_event_may_still_name_its_account(tmp_path: Path, raw:
 
 def test_a_global_url_takes_an_account_that_has_campaign_urls_too(tmp_path: Path) -> None:
     """A campaign's URL overrides the global one for that campaign only: authentications still go to the global one."""
-    settings = write(tmp_path, TWO).model_copy(update={"secret_keys": "acme's"})
+    settings = write(tmp_path, TWO).model_copy(update={"secret_keys": ("acme's",)})
     table = load_endpoints(settings)
     default, lab = table.by_path["/webhooks/sori"], table.by_path["/hooks/lab"]
     assert table.allows(default, "acc_1")

@@ -100,7 +100,7 @@ def settings(tmp_path: Path, accounts: tuple[str, ...], options: dict[str, objec
         return {"secret_keys": SECRET, **options}
     file = tmp_path / "endpoints.toml"
     file.write_text(ENDPOINTS.format(accounts=json.dumps(accounts), secret=SECRET))
-    return {"secret_keys": "", "endpoints_file": file, **options}
+    return {"endpoints_file": file, **options}
 
 
 def held_of(log: SteeredLog) -> list[Held]:
