@@ -37,7 +37,7 @@ PURE = (
     "sori",
     "ingest.admission",
     "ingest.quarantine.held",
-    "ingest.quarantine.record",
+    "ingest.admission.quarantine_record",
     "ingest.storage.interfaces",
     "ingest.storage.group_commit",
     "ingest.storage.spool",

@@ -15,6 +15,7 @@ from ingest.admission.admit import Refused, Rules, admit, admit_stray, admit_wir
 from ingest.admission.endpoints import Endpoint
 from ingest.admission.limits import AccountLabels
 from ingest.admission.outcomes import ANSWERS, Outcome, Protocol
+from ingest.admission.quarantine_record import quarantine_record
 from ingest.admission.record import Record
 from ingest.http import responses
 from ingest.http.body import BodyBroken, BodyTooLarge, BodyTooSlow, read_body
@@ -22,7 +23,6 @@ from ingest.http.content_coding import NotReadable, TooLarge, encoding_of, infla
 from ingest.http.probes import Probes
 from ingest.http.refusal_log import RefusalLog
 from ingest.process.metrics import Meters
-from ingest.quarantine.record import quarantine_record
 from runtime.rate_limit import TokenBuckets
 from sori.errors import SignatureError
 from sori.quarantine import stable_id

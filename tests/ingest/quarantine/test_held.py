@@ -6,9 +6,9 @@ import time
 
 from ingest.admission.admit import Admitted, Refused, Rules, admit
 from ingest.admission.endpoints import Endpoint, make_secret, make_table
+from ingest.admission.quarantine_record import quarantine_record
 from ingest.admission.record import Record
 from ingest.quarantine.held import Held, Stored, fold, marker, readmit
-from ingest.quarantine.record import quarantine_record
 from sori.quarantine import Reason, stable_id
 from sori.records import parse_headers
 from sori.signature import HmacSha256
