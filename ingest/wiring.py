@@ -21,6 +21,7 @@ from ingest.http.connection import ConnectionLimits, IngestServer
 from ingest.http.handler import HandlerLimits, Webhooks
 from ingest.http.probes import Probes
 from ingest.http.refusal_log import RefusalLog
+from ingest.http.signature_watch import SignatureWatch
 from ingest.http.tracing import carrying, traced
 from ingest.process.housekeeping import Caretaker
 from ingest.process.metrics import Meters, bind_gauges
@@ -90,7 +91,12 @@ def build(
         on_spooled=meters.spool_seconds,
     )
     rules = Rules(
-        load_endpoints(ours), PREPARED_SCHEMES[ours.signature_scheme], events_topic, int(ours.max_clock_skew_s * 1000)
+        load_endpoints(ours),
+        PREPARED_SCHEMES[ours.signature_scheme],
+        events_topic,
+        int(ours.max_clock_skew_s * 1000),
+        ours.max_inflated_bytes,
+        observe=ours.signature_mode == "observe",
     )
     siblings = None if place is None else Siblings(place.run_dir, place.name, generate_latest)
 
@@ -116,11 +122,14 @@ def build(
         labels=AccountLabels(ours.max_account_labels),
         quarantine_topic=quarantine_topic,
         refusals=RefusalLog(parse_networks(ours.trusted_proxies)),
+        watch=SignatureWatch(meters),
     )
     server = IngestServer(webhooks, _connection_limits(ours), meters.protocol_error)
     context, files = _reloadable(ours, source, webhooks)
     reloaders += files
     announce(rules.table)
+    if rules.observe:
+        _logger.warning("signatures_observed", stored_as="verified=0", remedy="set ingest.signature_mode to enforce")
     ingress = Ingress(
         settings=settings,
         log=log,

@@ -31,6 +31,15 @@ INGEST_ACK_SECONDS = MetricSpec(
 INGEST_PROTOCOL_ERRORS = MetricSpec(
     "sori_ingest_protocol_errors_total", "counter", "Requests that never became a delivery.", ("kind",)
 )
+INGEST_UNPROVEN = MetricSpec(
+    "sori_ingest_unproven_events_total", "counter", "Events stored unverified in observe mode, by defect.", ("reason",)
+)
+INGEST_SIGNATURE_GUESSES = MetricSpec(
+    "sori_ingest_signature_guesses_total",
+    "counter",
+    "Unproven signatures in observe mode, by what would have made them.",
+    ("algorithm", "message", "key"),
+)
 INGEST_SPOOL_SECONDS = MetricSpec(
     "sori_ingest_spool_append_seconds", "histogram", "Time to fsync a group of events to the spool.", (), _LATENCY_S
 )

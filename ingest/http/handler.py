@@ -11,7 +11,7 @@ from typing import NamedTuple
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
 
-from ingest.admission.admit import Refused, Rules, admit, admit_stray, admit_wire, rate_limited
+from ingest.admission.admit import Admitted, Refused, Rules, admit, admit_stray, admit_wire, rate_limited
 from ingest.admission.endpoints import Endpoint
 from ingest.admission.limits import AccountLabels
 from ingest.admission.outcomes import ANSWERS, Outcome, Protocol
@@ -22,10 +22,12 @@ from ingest.http.body import BodyBroken, BodyTooLarge, BodyTooSlow, read_body
 from ingest.http.content_coding import NotReadable, TooLarge, encoding_of, inflate, is_json
 from ingest.http.probes import Probes
 from ingest.http.refusal_log import RefusalLog
+from ingest.http.signature_watch import SignatureWatch
 from ingest.process.metrics import Meters
 from runtime.rate_limit import TokenBuckets
 from sori.errors import SignatureError
 from sori.quarantine import stable_id
+from sori.records import parse_headers
 from sori.signature import HEADER as SIGNATURE_HEADER
 from sori.signature import claimed_digests
 
@@ -85,6 +87,7 @@ class Webhooks:
         labels: AccountLabels,
         quarantine_topic: str,
         refusals: RefusalLog,
+        watch: SignatureWatch,
     ) -> None:
         self.rules = rules
         self._submit = submit
@@ -95,6 +98,7 @@ class Webhooks:
         self._labels = labels
         self._quarantine_topic = quarantine_topic
         self._refusals = refusals
+        self._watch = watch
         self.in_flight = 0
         self.buffered_bytes = 0
         self.draining = False
@@ -170,7 +174,10 @@ class Webhooks:
         if isinstance(decision, Refused):
             return await self._refused(request, endpoint, decision, body.readable, now_ms, close=close)
         account = decision.account
-        label = self._labels.of(account, proven=endpoint.signed or account in endpoint.accounts)
+        proven = endpoint.signed
+        if self.rules.observe and proven:
+            proven = self._observed(endpoint, decision, body.readable, signature)
+        label = self._labels.of(account, proven=proven or account in endpoint.accounts)
         if not self._buckets.take(label, monotonic()):
             refused = rate_limited(decision)
             return await self._refused(request, endpoint, refused, body.readable, now_ms, close=close)
@@ -180,6 +187,14 @@ class Webhooks:
             return responses.success(outcome, close=close)
         self._refusals.note(outcome, endpoint.name, request, account=account)
         return responses.refusal(outcome, close=close)
+
+    def _observed(self, endpoint: Endpoint, admitted: Admitted, body: bytes, signature: str | None) -> bool:
+        """Whether an event of observe mode is proven; one that is not is counted with the reason."""
+        known = parse_headers(admitted.record.headers)
+        if not known.verified:
+            reason = known.key_id.partition(":")[2]
+            self._watch.note(endpoint.name, endpoint.secrets, body, signature, reason)
+        return known.verified
 
     async def _body(
         self, request: web.BaseRequest, endpoint: Endpoint, *, close: bool

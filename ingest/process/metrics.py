@@ -10,6 +10,7 @@ from ingest.admission.outcomes import Outcome, Protocol
 from runtime.telemetry.metrics import counter, gauge, histogram
 from sori import metrics
 from sori.metrics import MetricSpec
+from sori.signature_guess import Guess
 
 
 class Meters:
@@ -18,6 +19,8 @@ class Meters:
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self._events = counter(metrics.INGEST_EVENTS, registry)
         self._protocol = counter(metrics.INGEST_PROTOCOL_ERRORS, registry)
+        self._unproven = counter(metrics.INGEST_UNPROVEN, registry)
+        self._guesses = counter(metrics.INGEST_SIGNATURE_GUESSES, registry)
         self._bound: dict[tuple[Outcome, str], Callable[[], None]] = {}
         self.request_seconds = histogram(metrics.INGEST_REQUEST_SECONDS, registry).observe
         self.spool_seconds = histogram(metrics.INGEST_SPOOL_SECONDS, registry).observe
@@ -33,6 +36,14 @@ class Meters:
     def protocol_error(self, kind: Outcome | Protocol) -> None:
         """Count a request that never became a delivery."""
         self._protocol.labels(kind.value).inc()
+
+    def unproven(self, reason: str) -> None:
+        """Count an event that observe mode stores unverified."""
+        self._unproven.labels(reason).inc()
+
+    def signature_guess(self, found: Guess) -> None:
+        """Count what an unproven signature would have been the proof of."""
+        self._guesses.labels(*found).inc()
 
 
 def bind_gauges(values: Mapping[MetricSpec, Callable[[], float]], registry: CollectorRegistry = REGISTRY) -> None:

@@ -36,6 +36,11 @@ class IngestSettings(BaseModel):
         None, description="TOML file of further endpoints; read again on SIGHUP and when it changes."
     )
     signature_scheme: Literal["hmac-sha256"] = Field("hmac-sha256", description="How bodies are signed.")
+    signature_mode: Literal["enforce", "observe"] = Field(
+        "enforce",
+        description="observe: store what no signature proves all the same, as verified = 0, and count why; for finding "
+        "out how SORI signs, while the URL is the only secret.",
+    )
     max_clock_skew_s: float = Field(300.0, gt=0, description="How far created_at may lie ahead of our clock, seconds.")
     quarantine_unsigned: bool = Field(
         default=False,
