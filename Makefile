@@ -13,7 +13,7 @@ define bench
 	$(BIN)/python -m bench.$(1) $(ARGS)
 endef
 
-.PHONY: help setup jars demo up test check bench-ingest bench-streams bench-sinks eval-fraud soak clean
+.PHONY: help setup jars compose-secrets demo up test check bench-ingest bench-streams bench-sinks eval-fraud soak clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -29,6 +29,9 @@ $(READY): pyproject.toml constraints.txt
 
 jars: $(READY)
 	@$(BIN)/sori broker --fetch-only
+
+compose-secrets:  ## random secrets for docker-compose.yml
+	@$(PYTHON) deploy/docker/make_secrets.py $(ARGS)
 
 demo: setup  ## the whole pipeline with labelled traffic, a live table and a reconciliation
 	$(BIN)/sori demo $(ARGS)

@@ -16,6 +16,7 @@ OTHERS: Mapping[str, str] = {
     "SORI_TOKEN": "the API token of the commands that ask the API",
     "SORI_SECRETS": "the folder of the secrets, read by docker-compose.yml",
     "SORI_APP_ID": "the app id, read by docker-compose.yml",
+    "SORI_BIND": "the address of the webhook port, read by docker-compose.yml",
 }
 #: Switches of the test suite.
 TEST_PREFIX = "SORI_TEST_"

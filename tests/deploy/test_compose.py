@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tomllib
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from pydantic import BaseModel
 
 from broker.jars import kafka_version
 from cli.main import COMMANDS
+from ingest.admission.endpoints import load_endpoints
+from sori.errors import ConfigError
 from sori.settings import Settings
-from sori.settings.catalogue import PREFIX
+from testkit.container_settings import container_settings
 from testkit.paths import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -25,30 +27,53 @@ STAGES = {"ingest": 8080, "api": 8081, "streams": 8082, "sinks": 8083, "notify":
 ONE_SHOTS = {"topics", "schema"}
 
 
-def known_variables() -> set[str]:
-    """Every environment variable that the settings read."""
-    names = set()
-    for name, field in Settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            fields = [f"{PREFIX}{name}__{inner}".upper() for inner in field.annotation.model_fields]
-            names |= {*fields, *(f"{inner}_FILE" for inner in fields)}
-        else:
-            names.add(f"{PREFIX}{name}".upper())
-    return names
+@pytest.fixture(scope="module")
+def secret_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The secrets as `make compose-secrets` makes them."""
+    folder = tmp_path_factory.mktemp("compose")
+    make_secrets(folder / "secrets", folder / ".env")
+    return folder / "secrets"
 
 
-def used_variables() -> Iterator[tuple[str, str]]:
-    """(where, name) of every SORI_ variable that is set for a container."""
-    for service, spec in SERVICES.items():
-        yield from ((service, name) for name in spec.get("environment", {}))
-    yield from (("Dockerfile", name) for name in re.findall(r"\b(SORI_[A-Z_]+)=", DOCKERFILE))
+def make_secrets(folder: Path, env: Path) -> str:
+    """Run the script as the Makefile does; what it printed."""
+    script = [
+        sys.executable,
+        "-I",
+        str(ROOT / "deploy/docker/make_secrets.py"),
+        "--folder",
+        str(folder),
+        "--env",
+        str(env),
+    ]
+    return subprocess.run(script, capture_output=True, text=True, check=True).stdout
 
 
-def test_every_variable_is_a_setting() -> None:
-    """A renamed setting cannot leave a silent, dead variable behind."""
-    ours = [(where, name) for where, name in used_variables() if name.startswith(PREFIX)]
-    assert len(ours) > 10
-    assert [entry for entry in ours if entry[1] not in known_variables()] == []
+@pytest.mark.parametrize("service", sorted({*STAGES, *ONE_SHOTS}))
+def test_what_each_container_is_given_loads(service: str, secret_folder: Path) -> None:
+    """Its variables and the secret files that it mounts are settings, and those that its stage needs."""
+    spec = SERVICES[service]
+    mounted = {f"/run/secrets/{name}": secret_folder / name for name in spec.get("secrets", [])}
+    settings = container_settings(spec["environment"], mounted)
+    assert settings.kafka.bootstrap == "kafka:9092"
+    assert settings.clickhouse.dsn == (secret_folder / "clickhouse-dsn").read_text().strip()
+    if service == "ingest":
+        assert all(endpoint.signed for endpoint in load_endpoints(settings.ingest).by_path.values())
+
+
+@pytest.mark.parametrize("content", ["", "CHANGE-ME", ","])
+def test_a_secret_that_is_empty_or_an_example_stops_the_ingress(content: str, tmp_path: Path) -> None:
+    """It never means unsigned."""
+    (tmp_path / "keys").write_text(content)
+    mounted = {"/run/secrets/secret-keys": tmp_path / "keys"}
+    variables = {"SORI_INGEST__SECRET_KEYS_FILE": SERVICES["ingest"]["environment"]["SORI_INGEST__SECRET_KEYS_FILE"]}
+    with pytest.raises(ConfigError, match="SECRET_KEYS_FILE"):
+        container_settings(variables, mounted)
+
+
+def test_the_webhook_port_is_this_machines_own_until_somebody_says_otherwise() -> None:
+    """Whoever tries it out opens nothing to the network."""
+    assert SERVICES["ingest"]["ports"] == ["${SORI_BIND:-127.0.0.1}:8080:8080"]
 
 
 def test_every_image_is_pinned() -> None:
@@ -82,7 +107,7 @@ def test_health_checks_ask_the_port_that_the_stage_listens_on(stage: str, port: 
     group = getattr(Settings(), stage)
     assert (group.port if hasattr(group, "port") else group.admin_port) == port
     assert f":{port}/healthz" in " ".join(SERVICES[stage]["healthcheck"]["test"])
-    assert all(published == f"{port}:{port}" for published in SERVICES[stage].get("ports", []))
+    assert all(published.endswith(f"{port}:{port}") for published in SERVICES[stage].get("ports", []))
 
 
 def test_stages_wait_for_topics_and_schema() -> None:
@@ -128,20 +153,55 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
     assert not any("user" in spec for spec in SERVICES.values())
 
 
-def test_secrets_are_files_and_no_password_is_a_variable() -> None:
-    """Each secret that a service names is declared, exists, and is asked for at its path; the parts agree."""
-    folder = ROOT / "deploy/docker/secrets"
+def test_secrets_are_files_and_no_password_is_a_variable(secret_folder: Path) -> None:
+    """Each secret that a service names is declared, is made, and is asked for at its path; the parts agree."""
     for name, spec in COMPOSE["secrets"].items():
         assert spec["file"] == f"${{SORI_SECRETS:-./deploy/docker/secrets}}/{name}"
-        assert (folder / name).is_file()
+    assert {file.name for file in secret_folder.iterdir()} == set(COMPOSE["secrets"])
     for service, spec in SERVICES.items():
         values = {name: str(value) for name, value in spec.get("environment", {}).items()}
         files = {value.rpartition("/")[2] for value in values.values() if value.startswith("/run/secrets/")}
         assert files <= set(spec.get("secrets", [])) <= set(COMPOSE["secrets"]), service
         plain = {name for name in values if "PASSWORD" in name or "SECRET" in name} - {"CLICKHOUSE_READER_PASSWORD"}
         assert all(name.endswith("_FILE") for name in plain), service
-    password = (folder / "clickhouse-password").read_text().strip()
-    assert f"sori:{password}@clickhouse" in (folder / "clickhouse-dsn").read_text()
+    password = (secret_folder / "clickhouse-password").read_text().strip()
+    assert f"sori:{password}@clickhouse" in (secret_folder / "clickhouse-dsn").read_text()
+    variables = (secret_folder.parent / ".env").read_text()
+    assert f"CLICKHOUSE_READER_PASSWORD={(secret_folder / 'reader-password').read_text()}" in variables
+    assert SERVICES["clickhouse"]["environment"]["CLICKHOUSE_READER_PASSWORD"].startswith(
+        "${CLICKHOUSE_READER_PASSWORD:?"
+    )
+
+
+def test_secrets_are_made_once_random_and_for_their_owner(tmp_path: Path) -> None:
+    """A second run changes nothing and leaves the rest of .env alone; no folder has the secrets of another."""
+    folder, env = tmp_path / "secrets", tmp_path / ".env"
+    env.write_text("SORI_BIND=0.0.0.0\nSORI_SECRETS=/elsewhere\n")
+    assert "secret-keys" in make_secrets(folder, env)
+    first = {file.name: file.read_text() for file in folder.iterdir()}
+    (folder / "secret-keys").write_text("of-the-console")
+    make_secrets(folder, env)
+    assert {file.name: file.read_text() for file in folder.iterdir()} == {**first, "secret-keys": "of-the-console"}
+    make_secrets(tmp_path / "other", tmp_path / "other.env")
+    assert not set(first.values()) & {file.read_text() for file in (tmp_path / "other").iterdir()}
+    assert oct(folder.stat().st_mode & 0o777) == "0o700"
+    assert oct(env.stat().st_mode & 0o777) == "0o600"
+    assert {line.partition("=")[0] for line in env.read_text().splitlines()} == {
+        "SORI_BIND",
+        "SORI_SECRETS",
+        "CLICKHOUSE_READER_PASSWORD",
+    }
+
+
+def test_no_secret_is_in_the_repository_or_in_the_image() -> None:
+    """Git and the build context leave them out."""
+    listed = subprocess.run(
+        ["git", "ls-files", "deploy/docker/secrets"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert listed.stdout.split() in ([], ["deploy/docker/secrets/README.md"])
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {".git", ".venv", ".env", ".sori", "tests", "testkit", "deploy/docker/secrets"} <= set(ignored)
+    assert {".env", "deploy/docker/secrets/*"} <= set((ROOT / ".gitignore").read_text().splitlines())
 
 
 @pytest.mark.parametrize("service", [*STAGES, *ONE_SHOTS, "prometheus", "grafana"])

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import BaseModel
 
 from cli.main import COMMANDS
+from ingest.admission.endpoints import load_endpoints
+from sori.errors import ConfigError
 from sori.settings import Settings
-from sori.settings.catalogue import PREFIX
 from sori.topics import EVENTS
+from testkit.container_settings import container_settings
 from testkit.paths import ROOT
 
 FOLDER = ROOT / "deploy/k8s"
@@ -24,6 +25,7 @@ KUSTOMIZATION: dict[str, Any] = yaml.safe_load((FOLDER / "kustomization.yaml").r
 OBJECTS: list[dict[str, Any]] = [
     thing for name in KUSTOMIZATION["resources"] for thing in yaml.safe_load_all((FOLDER / name).read_text())
 ]
+SECRET: dict[str, str] = yaml.safe_load((FOLDER / "secrets.example.yaml").read_text())["stringData"]
 STAGES = {"ingest": 8080, "api": 8081, "streams": 8082, "sinks": 8083, "notify": 8084}
 WORKLOADS = {o["metadata"]["name"]: o for o in OBJECTS if o["kind"] in {"Deployment", "StatefulSet", "Job"}}
 
@@ -38,20 +40,35 @@ def pod(name: str) -> dict[str, Any]:
     return WORKLOADS[name]["spec"]["template"]["spec"]
 
 
-def variables() -> list[str]:
-    """Every variable that is set for a container."""
-    common = [line.partition("=")[0] for line in (FOLDER / "stages.env").read_text().splitlines() if line]
-    own = [entry["name"] for name in WORKLOADS for entry in pod(name)["containers"][0].get("env", [])]
-    return common + own
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_what_each_pod_is_given_loads(name: str, tmp_path: Path) -> None:
+    """Its variables, the config map's and the secret's keys at their mounts are settings, and those its stage needs."""
+    mounted = {}
+    for key, value in SECRET.items():
+        (tmp_path / key).write_text(value.replace("CHANGE-ME", "s3cret") + "\n")
+        mounted[f"/run/secrets/sori/{key}"] = tmp_path / key
+    (container,) = pod(name)["containers"]
+    assert {"name": "secrets", "mountPath": "/run/secrets/sori", "readOnly": True} in container["volumeMounts"] or not (
+        container.get("env")
+    )
+    common = dict(line.split("=", 1) for line in (FOLDER / "stages.env").read_text().splitlines() if line)
+    own = {entry["name"]: entry["value"] for entry in container.get("env", [])}
+    settings = container_settings({**common, **own}, mounted)
+    assert settings.kafka.replication == 3
+    if name == "ingest":
+        assert all(endpoint.signed for endpoint in load_endpoints(settings.ingest).by_path.values())
+    if name in {"api", "sinks", "schema"}:
+        assert settings.clickhouse.dsn == "clickhouse://sori:s3cret@clickhouse:8123/sori"
 
 
-def test_every_variable_is_a_setting() -> None:
-    """A renamed setting cannot leave a dead variable behind."""
-    known = set()
-    for name, field in Settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            known |= {f"{PREFIX}{name}__{inner}".upper() for inner in field.annotation.model_fields}
-    assert [name for name in variables() if name.removesuffix("_FILE") not in known] == []
+def test_the_example_is_refused_until_it_is_filled_in(tmp_path: Path) -> None:
+    """Each of its values is a placeholder that no stage takes."""
+    for name in WORKLOADS:
+        for entry in pod(name)["containers"][0].get("env", []):
+            file = tmp_path / entry["name"]
+            file.write_text(SECRET[entry["value"].rpartition("/")[2]])
+            with pytest.raises(ConfigError, match="placeholder"):
+                container_settings({entry["name"]: entry["value"]}, {entry["value"]: file})
 
 
 def test_every_workload_runs_a_command_of_ours_in_the_pinned_image() -> None:
@@ -96,7 +113,7 @@ def test_nothing_runs_with_more_rights_than_it_needs(name: str) -> None:
 
 def test_secrets_are_files_that_the_example_has() -> None:
     """Every secret setting names a mounted key of the secret."""
-    keys = set(yaml.safe_load((FOLDER / "secrets.example.yaml").read_text())["stringData"])
+    keys = set(SECRET)
     files = {e["value"] for name in WORKLOADS for e in pod(name)["containers"][0].get("env", [])}
     assert files == {f"/run/secrets/sori/{key}" for key in keys}
 
