@@ -20,7 +20,7 @@ from ingest.storage.spool.limits import SpoolLimits
 from ingest.wiring import Ingress, Source, build
 from runtime.process.ports import free_port
 from sori.errors import StorageUnavailable
-from sori.settings import load_settings
+from sori.settings import Settings, load_settings, settings_files
 from sori.signature import HmacSha256
 from testkit.records import body
 
@@ -118,16 +118,21 @@ async def running(tmp_path: Path, log: SteeredLog | None = None, **ingest: objec
     """Serve with these ingest settings while the block runs, then drain."""
     log = log or SteeredLog()
     port = free_port()
+    own = {"unsigned", "endpoints_file"} & set(ingest)
     options = {
-        **({} if {"unsigned", "endpoints_file"} & set(ingest) else {"secret_keys": SECRET}),
+        **({} if own or settings_files(None, "ingest") else {"secret_keys": SECRET}),
         **ingest,
         "port": port,
     }
-    settings = load_settings(data_dir=tmp_path, ingest=options)
+
+    def read() -> Settings:
+        return load_settings(data_dir=tmp_path, ingest=options)
+
+    settings = read()
     ours = settings.ingest
     limits = SpoolLimits(ours.spool_max_bytes, int(ours.spool_max_age_s * 1000), ours.spool_min_free_bytes)
     spool = await DiskSpool.open(tmp_path / "spool", limits)
-    ingress = build(settings, spool, Source(lambda: load_settings(data_dir=tmp_path, ingest=options)), log=log)
+    ingress = build(settings, spool, Source(read, settings_files(None, "ingest")), log=log)
     stop, ready = asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(run(ingress, stop.wait, lambda _host, _port: ready.set()))
     try:

@@ -15,7 +15,7 @@ from sori.errors import ConfigError, PrerequisiteError
 from sori.settings.catalogue import Keys, did_you_mean
 from sori.settings.ingest import IngestSettings
 from sori.settings.toml_file import line_of, read_toml
-from sori.settings.types import no_placeholder, split_list
+from sori.settings.types import PLACEHOLDER, split_list
 from sori.settings.variables import file_text
 from sori.signature import Secret
 
@@ -215,17 +215,17 @@ def _unknown_keys(values: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:
 
 
 def _endpoint(row: _EndpointRow, folder: Path) -> Endpoint:
-    values = [*_texts(row.secrets), *(_kept(row, folder / name) for name in _texts(row.secret_files))]
-    if row.unsigned == bool(values):
-        fix = "give it secrets, or say unsigned = true" if not values else "unsigned = true goes without secrets"
+    written = [(value, "a secret") for value in _texts(row.secrets)]
+    kept = [(_kept(row, folder / name), f"the secret file {folder / name}") for name in _texts(row.secret_files)]
+    if row.unsigned == bool(written or kept):
+        fix = "unsigned = true goes without secrets" if row.unsigned else "give it secrets, or say unsigned = true"
         raise ConfigError(f"endpoint {row.name!r}: {fix}")
-    if not all(value.strip() for value in values):
-        raise ConfigError(f"endpoint {row.name!r}: a secret is empty")
-    try:
-        values = [no_placeholder(value) for value in values]
-    except ValueError as error:
-        raise ConfigError(f"endpoint {row.name!r}: a secret {error}") from error
-    secrets = tuple(make_secret(row.app_id, value) for value in values)
+    for value, what in (*written, *kept):
+        if not value.strip(" ,"):
+            raise ConfigError(f"endpoint {row.name!r}: {what} is empty")
+        if PLACEHOLDER.search(value):
+            raise ConfigError(f"endpoint {row.name!r}: {what} is a placeholder; put the real secret there")
+    secrets = tuple(make_secret(row.app_id, value) for value, _ in (*written, *kept))
     return Endpoint(row.name, row.path or f"/webhooks/{row.name}", frozenset(_texts(row.accounts)), secrets)
 
 
