@@ -29,7 +29,7 @@ COMMANDS = (
     Command("up", "up", "up", RUN),
     Command("simulate", "simulate", "simulate", RUN),
     Command("sign", "sign", "sign", RUN),
-    Command("ingest", "ingest", "ingest", STAGES),
+    Command("ingest", "ingest", "app", STAGES, group=True),
     Command("streams", "streams", "streams", STAGES),
     Command("sinks", "sinks", "sinks", STAGES),
     Command("notify", "notify", "notify", STAGES),

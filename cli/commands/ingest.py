@@ -8,10 +8,16 @@ from typing import Annotated
 
 import typer
 
+from cli.shared.query_options import ConfigOption
+from cli.shared.signing import signing_secret
 from sori.settings import Settings, load_settings, settings_files
 
+app = typer.Typer(invoke_without_command=True)
 
+
+@app.callback()
 def ingest(
+    context: typer.Context,
     *,
     config: Annotated[Path | None, typer.Option(help="Settings file (TOML).", dir_okay=False)] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
@@ -33,6 +39,8 @@ def ingest(
     secrets, secret_files, or unsigned = true. Without any secret it does not start, unless SORI_INGEST__UNSIGNED=true
     says that events are taken from anyone who knows the URL.
     """
+    if context.invoked_subcommand is not None:
+        return
     import uvloop
 
     from ingest.admission.endpoints import load_endpoints
@@ -64,3 +72,50 @@ def ingest(
         return [sys.executable, "-m", "cli.main", "ingest", *(["--config", str(config)] if config else []), *words]
 
     uvloop.run(run_workers(settings.ingest, command))
+
+
+@app.command("check")
+def check(
+    url: Annotated[str, typer.Argument(help="The webhook URL as it stands in the SORI Console.")],
+    *,
+    secret: Annotated[
+        str | None, typer.Option(help="Secret key; default: as `sori sign` finds it.", show_default=False)
+    ] = None,
+    account: Annotated[str, typer.Option(help="Account that the check speaks for.")] = "acc_check",
+    verify_tls: Annotated[bool, typer.Option(help="Check the certificate of an https URL.")] = True,
+    config: ConfigOption = None,
+) -> None:
+    """Send signed checks to URL in the common variants, and say what each answer means. Nothing is stored.
+
+    A check is an event named sori.check: the ingress judges it like any other and answers 422 where it would be taken.
+    Exit code 1 when an answer is not as it should be: a right signature is refused, or a wrong one is taken.
+    """
+    import asyncio
+    from datetime import UTC, datetime
+
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from cli.ingest_check.explain import explain
+    from cli.ingest_check.send import send
+    from cli.ingest_check.variants import check_body, variants
+
+    key = signing_secret(load_settings(config)) if secret is None else secret
+    body = check_body(account, datetime.now(UTC).isoformat(timespec="milliseconds"))
+    table, bad = Table("sent", "answer", "what it means"), 0
+
+    async def run() -> None:
+        nonlocal bad
+        async for variant, status, problem in send(url, variants(body, key), verify_tls=verify_tls):
+            verdict = explain(variant, status, problem)
+            bad += not verdict.good
+            colour = "green" if verdict.good else "red"
+            table.add_row(escape(variant.name), str(status or "-"), f"[{colour}]{escape(verdict.meaning)}[/]")
+
+    asyncio.run(run())
+    Console().print(table)
+    if not key:
+        typer.echo("no secret is known here, so only an unsigned check was sent: give --secret")
+    if bad:
+        raise typer.Exit(1)

@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="Look at refused events, and replay
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).", show_default=False)]
 AccountOption = Annotated[str | None, typer.Option(help="Only this account.", show_default=False)]
 ReasonOption = Annotated[
-    str | None, typer.Option(help="Only not_json, schema, unknown_event or clock_skew.", show_default=False)
+    str | None, typer.Option(help="Only this reason; docs/events.md lists them.", show_default=False)
 ]
 IdsArgument = Annotated[list[str] | None, typer.Argument(help="Ids, or their first digits.", show_default=False)]
 
