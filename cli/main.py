@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import typer
 
+from cli.shared.say import say
 from sori.errors import PrerequisiteError, SoriError
 
 
@@ -79,11 +80,11 @@ def main() -> None:
     try:
         build()()
     except PrerequisiteError as error:
-        typer.secho(f"error: {error.message}", fg="red", err=True)
-        typer.echo(f"  {error.remedy}", err=True)
+        say(f"error: {error.message}", lines=True, err=True, colour="red")
+        say(f"  {error.remedy}", lines=True, err=True)
         sys.exit(2)
     except SoriError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
+        say(f"error: {error}", lines=True, err=True, colour="red")
         sys.exit(2)
 
 

@@ -9,18 +9,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cli.shared.terminal import styled
 from sori.errors import ConfigError
 from sori.settings.rules import RulesSettings
 from streams.backtest.compare import COLUMNS, STATUSES, Compared, counts, lines
 from streams.backtest.rules_file import differences
 
-_STATUS = {"raised": "[red]raised[/]", "kept": "kept", "dropped": "[cyan]dropped[/]"}
+_COLOURS = {"raised": "red", "kept": "", "dropped": "cyan"}
 
 
 def show(console: Console, compared: list[Compared], variants: tuple[RulesSettings, ...], limit: int) -> None:
     """Differences of the rules, counts, and the first alerts that are not the same."""
     for name, here, there in differences(*variants):
-        console.print(f"{name}: {here} -> {there}", highlight=False)
+        console.print(f"{name}: {here} -> {there}")
     for title, by in (("rule", "rule"), ("account", "account_id")):
         _show_counts(console, compared, title, by)
     _show_changes(console, [one for one in compared if one.status != "kept"], limit)
@@ -58,7 +59,7 @@ def _show_changes(console: Console, changes: list[Compared], limit: int) -> None
         subject = f"{alert['subject_kind']} {alert['subject']}"
         counted = (f"{alert['observed']:g}", f"{alert['floor']:g}")
         row = (alert["opened_at"][:19], alert["rule"], alert["account_id"], subject, alert["severity"])
-        table.add_row(_STATUS[one.status], *row, *counted)
+        table.add_row(styled(_COLOURS[one.status], one.status), *row, *counted)
     if limit:
         console.print(table)
     if len(changes) > limit:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from cli.shared.query_options import asking
+from cli.shared.terminal import progress_text
 from sori.errors import ConfigError
 from sori.settings import Settings
 from sori.settings.rules import RulesSettings
@@ -71,7 +72,7 @@ def opened(
 def alerts_of(history: History, asked: Asked, console: Console) -> Sequence[Alerts]:
     """Alerts of every set of rules. Raises ConfigError where there is no history."""
     began, count = time.perf_counter(), _processes(history, asked.processes)
-    columns = (TextColumn("backtest"), BarColumn(), TextColumn("{task.percentage:.0f} %  {task.description}"))
+    columns = (progress_text("backtest"), BarColumn(), progress_text("{task.percentage:.0f} %  {task.description}"))
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task("reading", total=None)
 

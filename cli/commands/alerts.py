@@ -38,12 +38,11 @@ def alerts(
     config: ConfigOption = None,
 ) -> None:
     """Show fraud alerts, latest change first; `sori explain ID` tells the story of one."""
-    from rich.console import Console
-
     from api.query import ctr_sql
     from api.query.engine import rows
+    from cli.shared.terminal import Terminal
 
-    console = Console()
+    console = Terminal()
     seen: dict[str, Any] = {}
     first = moment(since)
     while True:
@@ -63,19 +62,19 @@ def alerts(
 
 def show(console: Console, found: list[dict[str, Any]], *, wide: bool = False) -> None:
     """Print alerts as a table; text from outside is shown as it is, even where it looks like markup."""
-    from rich.markup import escape
+    from cli.shared.terminal import styled
 
-    severities = [f"[{_COLOURS.get(row['severity'], 'white')}]{escape(row['severity'])}[/]" for row in found]
+    severities = [styled(_COLOURS.get(row["severity"], "white"), row["severity"]) for row in found]
     # the date only where not all are of one day
     one_day = len({row["opened_at"][:10] for row in found}) == 1
     opened = [row["opened_at"][11 if one_day else 0 : 19] for row in found]
     columns = (
         Column("opened", opened),
-        Column("state", [escape(row["state"]) for row in found]),
+        Column("state", [row["state"] for row in found]),
         Column("severity", severities),
-        Column("rule", [escape(row["rule"]) for row in found], folds=True),
-        Column("account", [escape(row["account_id"]) for row in found], rank=2, folds=True),
-        Column("subject", [escape(f"{row['subject_kind']} {row['subject']}") for row in found], folds=True),
+        Column("rule", [row["rule"] for row in found], folds=True),
+        Column("account", [row["account_id"] for row in found], rank=2, folds=True),
+        Column("subject", [f"{row['subject_kind']} {row['subject']}" for row in found], folds=True),
         Column("observed", [f"{row['observed']:g}" for row in found], rank=1, justify="right"),
         Column("expected", [f"{row['expected']:.3g}" for row in found], rank=3, justify="right"),
         Column("lasted", [str(_lasted(row)) for row in found], rank=4, justify="right"),

@@ -34,16 +34,15 @@ def attempts(
 
     delivered: taken. retry: it will be tried again. held: the subscriber takes nothing, it waits. exhausted: given up.
     """
-    from rich.console import Console
-
     from api.query.engine import rows
     from api.subscriptions.attempts import attempts_sql, known_outcomes
+    from cli.shared.terminal import Terminal
 
     outcomes = known_outcomes(outcome or [])
     with asking(config, data_dir, api_port) as engine:
         found_id = _find(engine, subscription)
         found = rows(engine, attempts_sql(found_id, outcomes=outcomes, since=moment(since), limit=limit))
-    Console().print(_table(found) if found else "no attempts")
+    Terminal().print(_table(found) if found else "no attempts")
 
 
 def _find(engine: Engine, wanted: str) -> str:
@@ -69,6 +68,8 @@ def _find(engine: Engine, wanted: str) -> str:
 def _table(found: list[dict[str, Any]]) -> Table:
     from rich.table import Table
 
+    from cli.shared.terminal import styled
+
     table = Table()
     for name in ("at", "webhook", "try", "answer", "ms", "outcome"):
         right = name in ("try", "ms")
@@ -81,6 +82,6 @@ def _table(found: list[dict[str, Any]]) -> Table:
             str(row["attempt"]),
             str(row["status"] or row["error"]),
             f"{row['duration_ms']:.0f}",
-            f"[{colour}]{row['outcome']}[/]",
+            styled(colour, row["outcome"]),
         )
     return table

@@ -20,6 +20,7 @@ from cli.shared.query_options import (
     moment,
     settings_of,
 )
+from cli.shared.say import say
 from sori.errors import ConfigError, EventError
 
 if TYPE_CHECKING:
@@ -74,10 +75,11 @@ def _source(since: datetime | None, tolerance: int) -> str:
 
 
 def _show(counts: dict[str, int], found: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from cli.shared.terminal import Terminal
+
+    console = Terminal()
     table = Table(title="Logins in SORI and in your session records", title_justify="left")
     table.add_column("class")
     table.add_column("logins", justify="right")
@@ -127,7 +129,7 @@ def import_(
             except EventError as error:
                 raise ConfigError(f"{file}, line {number}: {error}") from error
     asyncio.run(_send(settings_of(config, None), found))
-    print(f"{len(found):,} session records loaded")
+    say(f"{len(found):,} session records loaded")
 
 
 @contextmanager

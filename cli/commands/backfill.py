@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.shared.query_options import ConfigOption, DataDirOption, moment
+from cli.shared.say import say
 
 app = typer.Typer(help="Count what is derived again from the raw events.", no_args_is_help=True)
 
@@ -35,4 +36,4 @@ def ctr(
     first, after = moment(start) or datetime.now(UTC), moment(end) or datetime.now(UTC)
     params = {"start": int(first.timestamp()), "end": int(after.timestamp())}
     result = maintain(config, data_dir, "backfill", params)
-    print(f"{result['windows']:,} windows, {result['windows_before']:,} before")
+    say(f"{result['windows']:,} windows, {result['windows_before']:,} before")

@@ -70,10 +70,9 @@ def backtest(
 
     Exit code 0 whatever the outcome, 2 when rules, times or history cannot be read.
     """
-    from rich.console import Console
-
     from cli.backtest.report import show, write
     from cli.backtest.run import Asked, alerts_of, opened
+    from cli.shared.terminal import Terminal
     from streams.backtest.compare import compare, opened_within
     from streams.backtest.rules_file import read_rules
 
@@ -82,7 +81,7 @@ def backtest(
     first, last = _moment_ms(since), _moment_ms(until)
     if first is not None and last is not None and first >= last:
         raise ConfigError("--since must lie before --until")
-    console = Console()
+    console = Terminal()
     asked = Asked(settings, variants, first, last, as_flushed=as_flushed, processes=processes)
     with opened(source, settings, config, data_dir, api_port) as history:
         alerts = alerts_of(history, asked, console)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.shared.say import say
 from sori.settings import load_settings
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ async def _run(settings: Settings) -> int:
             start_timeout_s=settings.broker.start_timeout_s,
         )
         async with kafka:
-            print(kafka.bootstrap, flush=True)
+            say(kafka.bootstrap)
             stopping, ended = asyncio.create_task(stop.wait()), asyncio.create_task(kafka.wait())
             await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
             for task in (stopping, ended):

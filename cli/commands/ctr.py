@@ -50,20 +50,17 @@ def ctr(
 
     The interval is Wilson's: where it is wide, the rate says little yet.
     """
-    from rich.console import Console
-
     from api.query import ctr_sql
     from api.query.engine import rows
+    from cli.shared.terminal import Terminal
 
     with asking(config, data_dir, api_port) as engine:
         found = rows(engine, ctr_sql.ctr(by.value, since=moment(since), account=account, limit=limit))
-    show(Console(), by, found, wide=wide)
+    show(Terminal(), by, found, wide=wide)
 
 
 def show(console: Console, by: By, found: list[dict[str, Any]], *, wide: bool = False) -> None:
     """Print rates as a table; names from outside are shown as they are, even where they look like markup."""
-    from rich.markup import escape
-
     if not found:
         console.print(f"no impressions or clicks per {by.value} yet")
         return
@@ -72,7 +69,7 @@ def show(console: Console, by: By, found: list[dict[str, Any]], *, wide: bool = 
     columns = [
         Column(
             name.removesuffix("_id"),
-            [escape(str(row[name])) or "-" for row in found],
+            [str(row[name]) or "-" for row in found],
             rank=_RANKS.get(name, 0) if len(names) > 1 else 0,
             folds=True,
         )

@@ -42,9 +42,8 @@ def demo(
 
     Exit code: 0 when all of that holds, 1 when something was missed, 130 after Ctrl-C.
     """
-    from rich.console import Console
-
     from cli.demo.run import Traffic
+    from cli.shared.terminal import Terminal
     from runtime.telemetry.logging import configure_logging
     from sori.settings import load_settings
 
@@ -52,7 +51,7 @@ def demo(
         del os.environ[name]
     log_settings = load_settings().log
     configure_logging(log_settings.model_copy(update={"level": "warning"}), stage="demo")
-    console = Console(highlight=False)
+    console = Terminal()
     folder = Path(tempfile.mkdtemp(prefix="sori-demo-"))
     passed = False
     try:
@@ -103,22 +102,22 @@ async def _run(folder: Path, traffic: Traffic, console: Console) -> Verdict | No
 
 
 def _print(verdict: Verdict, console: Console) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     from cli.demo.run import summary_rows
+    from cli.shared.terminal import joined, styled
 
     table = Table("", "", show_header=False, title="Reconciliation", title_justify="left")
     for row in summary_rows(verdict):
         table.add_row(*row)
     console.print(table)
     for attack in verdict.attacks:
-        mark = "[red]missed[/]" if attack in verdict.undetected else "[green]alerted[/]"
-        whom = escape(f"{attack.subject.account_id} {attack.subject.value}")
-        console.print(f"{mark}  {attack.rule}  {whom}", soft_wrap=True)
+        mark = styled("red", "missed") if attack in verdict.undetected else styled("green", "alerted")
+        whom = f"{attack.subject.account_id} {attack.subject.value}"
+        console.print(joined(mark, f"  {attack.rule}  {whom}"), soft_wrap=True)
     for miss in verdict.misses:
-        console.print(f"[red]miss:[/] {escape(miss)}", soft_wrap=True)
+        console.print(joined(styled("red", "miss:"), f" {miss}"), soft_wrap=True)
     if not verdict.misses:
         console.print(
-            "[green]Every accepted event is stored and counted once; every attack was alerted, no one else.[/]"
+            styled("green", "Every accepted event is stored and counted once; every attack was alerted, no one else.")
         )

@@ -21,19 +21,19 @@ def doctor(
 
     Exit code: 0 when everything is there, 1 otherwise.
     """
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+
+    from cli.shared.terminal import Terminal, joined, styled
 
     checks = list(examine(load_settings(config)))
     table = Table("", "what", "found")
     for check in checks:
-        table.add_row("[green]ok[/]" if check.ok else "[red]no[/]", check.name, escape(check.detail))
-    console = Console()
+        table.add_row(styled("green", "ok") if check.ok else styled("red", "no"), check.name, check.detail)
+    console = Terminal()
     console.print(table)
     failed = [check for check in checks if not check.ok]
     for check in failed:
-        console.print(f"[red]{check.name}[/]: {escape(check.remedy)}", soft_wrap=True)
+        console.print(joined(styled("red", check.name), f": {check.remedy}"), soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.shared.query_options import ApiPortOption, ConfigOption, DataDirOption, asking, settings_of
+from cli.shared.say import say_json
 from sori.errors import QueryError
 
 if TYPE_CHECKING:
@@ -31,17 +32,16 @@ def explain(
 
     Example: `sori explain 6f2c91d0 --events 50`
     """
-    from rich.console import Console
-
     from cli.shared.alert_view import show
+    from cli.shared.terminal import Terminal
 
     settings = settings_of(config, data_dir)
     with asking(config, data_dir, api_port) as engine:
         story = tell(engine, settings, alert_id, events)
     if as_json:
-        print(json.dumps(story, indent=2, ensure_ascii=False))
+        say_json(story, indent=2)
     else:
-        show(Console(), story)
+        show(Terminal(), story)
 
 
 def tell(engine: Engine, settings: Settings, alert_id: str, limit: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.shared.query_options import ConfigOption, DataDirOption, moment, settings_of
+from cli.shared.say import say
 from sori.errors import ConfigError, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def export(
     first, after = moment(start) or datetime.now(UTC), moment(end) or datetime.now(UTC)
     params = {"folder": str(folder.absolute()), "start": int(first.timestamp()), "end": int(after.timestamp()) + 1}
     result = maintain(config, data_dir, "export", params)
-    print(f"{result['events']:,} events in {result['files']} files under {folder}")
+    say(f"{result['events']:,} events in {result['files']} files under {folder}")
     if flushes and result["events"]:
-        print(_keep_flushes(settings_of(config, data_dir), folder, first))
+        say(_keep_flushes(settings_of(config, data_dir), folder, first))
 
 
 def _keep_flushes(settings: Settings, folder: Path, since: datetime) -> str:
@@ -67,4 +68,4 @@ def import_(
     from cli.shared.maintenance import maintain
 
     result = maintain(config, data_dir, "import", {"folder": str(folder.absolute())})
-    print(f"{result['files']} files read, {result.get('windows', 0):,} windows there now")
+    say(f"{result['files']} files read, {result.get('windows', 0):,} windows there now")

@@ -20,13 +20,13 @@ def forget(
     Its windows are recounted without it, so that windows and raw events still agree. Aggregates name no device and keep
     what other devices did.
     """
-    from rich.console import Console
     from rich.table import Table
 
     from cli.shared.maintenance import maintain
+    from cli.shared.terminal import Terminal
 
     result = maintain(config, data_dir, "forget", {"device": device})
-    console = Console()
+    console = Terminal()
     table = Table(title=f"Removed of device {device}", title_justify="left")
     table.add_column("table")
     table.add_column("rows", justify="right")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.shared.say import say, say_json
 from sori.errors import QueryError
 from sori.settings import load_settings
 from sori.times import readable
@@ -34,24 +35,23 @@ def list_(
     config: ConfigOption = None,
 ) -> None:
     """Show what is held, oldest first; deliveries of the same body are one line."""
-    import orjson
-    from rich.console import Console
     from rich.table import Column, Table
 
+    from cli.shared.terminal import Terminal
     from ingest.quarantine.replay import read_held
 
     held = _chosen(asyncio.run(read_held(load_settings(config))), None, account, reason)
     if json:
         for one in held:
             fields = {name: getattr(one, name) for name in one.__slots__ if name != "body"}
-            typer.echo(orjson.dumps({**fields, "bytes": len(one.body)}))
+            say_json({**fields, "bytes": len(one.body)})
         return
     table = Table(Column("id", no_wrap=True), "received", "times", "account", "endpoint", "reason", "detail")
     for one in held:
         table.add_row(
             one.id, _moment(one.last_ms), str(one.times), one.account or "-", one.endpoint, one.reason, one.detail
         )
-    Console().print(table if held else "nothing in quarantine")
+    Terminal().print(table if held else "nothing in quarantine")
 
 
 @app.command("show")
@@ -62,9 +62,9 @@ def show(
     config: ConfigOption = None,
 ) -> None:
     """Show one refused body and why it was refused."""
-    from rich.console import Console
     from rich.table import Table
 
+    from cli.shared.terminal import Terminal
     from ingest.quarantine.replay import read_held
 
     (one,) = _chosen(asyncio.run(read_held(load_settings(config))), [held_id], None, None)
@@ -76,8 +76,8 @@ def show(
         if name not in ("body", "first_ms", "last_ms"):
             table.add_row(name, str(getattr(one, name)) or "-")
     table.add_row("received", _moment(one.last_ms))
-    Console().print(table)
-    typer.echo(one.body.decode("utf-8", "backslashreplace"))
+    Terminal().print(table)
+    say(one.body.decode("utf-8", "backslashreplace"), lines=True)
 
 
 @app.command("replay")
@@ -93,9 +93,9 @@ def replay(
 
     Exit code 1 when something is still refused: it stays in quarantine.
     """
-    from rich.console import Console
     from rich.table import Table
 
+    from cli.shared.terminal import Terminal, joined, styled
     from ingest.quarantine import replay
 
     if not (ids or all_ or account or reason):
@@ -105,10 +105,10 @@ def replay(
     result = asyncio.run(replay.replay(settings, held))
     table = Table("id", "what happened")
     for one in result.landed:
-        table.add_row(one.id, "[green]replayed[/]")
+        table.add_row(one.id, styled("green", "replayed"))
     for one, refused in result.refused:
-        table.add_row(one.id, f"[red]still refused[/]: {refused.detail}")
-    Console().print(table if held else "nothing in quarantine")
+        table.add_row(one.id, joined(styled("red", "still refused"), f": {refused.detail}"))
+    Terminal().print(table if held else "nothing in quarantine")
     if result.refused:
         raise typer.Exit(1)
 

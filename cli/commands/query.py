@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.shared.query_options import ApiPortOption, ConfigOption, DataDirOption, asking
+from cli.shared.say import say
 
 _FORMATS = {
     "pretty": "PrettyCompactMonoBlock",
@@ -19,6 +20,8 @@ _FORMATS = {
     "markdown": "Markdown",
     "vertical": "Vertical",
 }
+#: How the names of formats begin that no program reads: in them nothing may act on a terminal, in a pipe neither.
+_FOR_PEOPLE = ("Pretty", "Vertical", "Markdown")
 
 
 def query(
@@ -41,6 +44,10 @@ def query(
     Views: events_current, ctr_by_minute, ctr_by_campaign, ctr_by_place, ctr_by_device, alerts_current.
     """
     with asking(config, data_dir, api_port) as engine:
-        answer = engine.raw(sql, _FORMATS.get(fmt.lower(), fmt))
+        chosen = _FORMATS.get(fmt.lower(), fmt)
+        answer = engine.raw(sql, chosen)
+    if chosen.startswith(_FOR_PEOPLE) or sys.stdout.isatty():
+        say(answer.decode("utf-8", "backslashreplace").removesuffix("\n"), lines=True)
+        return
     sys.stdout.buffer.write(answer)
     sys.stdout.flush()

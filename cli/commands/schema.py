@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cli.shared.query_options import ConfigOption, DataDirOption, settings_of
+from cli.shared.say import say
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -24,18 +25,18 @@ def apply(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> Non
         done = migrations.apply(client)
         changes = retention.apply(client, settings_of(config, data_dir).clickhouse)
     for migration in done:
-        print(f"applied {migration.number:04d}_{migration.title}")
+        say(f"applied {migration.number:04d}_{migration.title}")
     for change in changes:
-        print(f"{change.table}: kept {f'{change.after} days' if change.after else 'for ever'}")
-    print("the schema is current" if not done else f"{len(done)} migrations applied")
+        say(f"{change.table}: kept {f'{change.after} days' if change.after else 'for ever'}")
+    say("the schema is current" if not done else f"{len(done)} migrations applied")
 
 
 @app.command()
 def status(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> None:
     """List the migrations and whether this database has them; exit 1 unless all are applied."""
-    from rich.console import Console
     from rich.table import Table
 
+    from cli.shared.terminal import Terminal
     from runtime.clickhouse import migrations
 
     with _open(config, data_dir, create_database=False) as client:
@@ -45,7 +46,7 @@ def status(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> No
         table.add_column(name)
     for entry in entries:
         table.add_row(f"{entry.migration.number:04d}", entry.migration.title, entry.state, entry.applied_at)
-    Console().print(table)
+    Terminal().print(table)
     if any(entry.state != "applied" for entry in entries):
         raise typer.Exit(1)
 

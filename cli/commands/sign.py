@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.shared.query_options import ConfigOption, settings_of
+from cli.shared.say import say
 from cli.shared.signing import signing_secret
 from sori.errors import ConfigError
 from sori.signature import SCHEMES
@@ -48,4 +49,4 @@ def sign(
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise ConfigError(f"cannot read {file}: {error.strerror}") from error
-    print(SCHEMES[settings.ingest.signature_scheme].sign(key.encode(), body))
+    say(SCHEMES[settings.ingest.signature_scheme].sign(key.encode(), body))

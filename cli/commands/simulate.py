@@ -169,34 +169,31 @@ def _drive(run: Run) -> None:
 
 
 async def _show(run: Run, going: asyncio.Task[None]) -> None:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[counts]}"),
-    )
+    from cli.shared.terminal import Terminal, progress_text
+
+    columns = (progress_text(), BarColumn(), TimeRemainingColumn(), progress_text("{task.fields[counts]}"))
     span_s = run.plan.span.seconds
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=Terminal(stderr=True), transient=True) as progress:
         if not progress.console.is_terminal:
             progress.stop()
         bar = progress.add_task(run.plan.scenario.name, total=span_s, counts="")
         begun = time.monotonic()
         while not going.done():
             t = run.tally
-            counts = f"{t.delivered} delivered, {t.retries} retries, [red]{t.dropped}[/] dropped, {t.in_flight} open"
+            counts = f"{t.delivered} delivered, {t.retries} retries, {t.dropped} dropped, {t.in_flight} open"
             progress.update(bar, completed=min(span_s, time.monotonic() - begun), counts=counts)
             await asyncio.wait({going}, timeout=0.2)
 
 
 def _print(totals: dict[str, object]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from cli.shared.terminal import Terminal
 
     table = Table(show_header=False, title="SORI server, simulated", title_justify="left")
     for name, value in totals.items():
         shown = ", ".join(f"{k}: {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
         table.add_row(name.replace("_", " "), shown or "-")
-    Console().print(table)
+    Terminal().print(table)

@@ -10,6 +10,7 @@ import typer
 
 from cli.commands.attempts import attempts
 from cli.shared.kafka_tables import BootstrapOption, ConfigOption, now_ms, settings_for, with_table
+from cli.shared.say import say
 from sori.alerting.subscriptions import Subscription, decode, encode
 from sori.errors import ConfigError, QueryError, StorageUnavailable
 from sori.settings import Settings
@@ -68,16 +69,17 @@ def add(
     one = Subscription(new_id(), url, new_secret(), now_ms(), name, "cli", style, wanted)  # type: ignore[arg-type]
     _check(one, settings)
     with_table(settings, SUBSCRIPTIONS, lambda table: table.put(one.id, encode(one)))
-    print(f"{one.id}\nsecret: {one.secret}")
+    say(one.id)
+    say(f"secret: {one.secret}")
 
 
 @app.command("list")
 def list_(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
     """Every subscription, and where its deliveries stand."""
-    from rich.console import Console
     from rich.table import Table
 
     from api.subscriptions.store import shown
+    from cli.shared.terminal import Terminal
     from sori.topics import DELIVERY_STATE
 
     settings = settings_for(config, bootstrap)
@@ -97,7 +99,7 @@ def list_(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> Non
             only = f"{only} (token of {' '.join(one.scope)})".strip()
         url = one.url if one.format == "standard" else f"{one.url} ({one.format})"
         table.add_row(one.id[:_SHOWN_ID], one.name, url, only or "-", row["status"], str(row["waiting"]))
-    Console().print(table)
+    Terminal().print(table)
 
 
 @app.command("pause")
@@ -114,7 +116,7 @@ def pause(
         return one.asked("resume", now_ms()).changed(paused=False) if resume else one.changed(paused=True)
 
     one = _change(settings_for(config, bootstrap), subscription, change)
-    print(f"{one.id} {'resumed' if resume else 'paused'}")
+    say(f"{one.id} {'resumed' if resume else 'paused'}")
 
 
 @app.command("rotate")
@@ -134,7 +136,8 @@ def rotate(
     settings = settings_for(config, bootstrap)
     grace = settings.notify.rotation_grace_s if grace_s is None else grace_s
     one = _change(settings, subscription, lambda one: one.rotated(now_ms(), int(grace * 1000)))
-    print(f"{one.id}\nsecret: {one.secret}")
+    say(one.id)
+    say(f"secret: {one.secret}")
 
 
 @app.command("redeliver")
@@ -156,7 +159,7 @@ def redeliver(
         subscription,
         lambda one: one.asked("redeliver", now_ms(), bounds[0], bounds[1]),
     )
-    print(f"{one.id} will get them again")
+    say(f"{one.id} will get them again")
 
 
 @app.command("remove")
@@ -168,7 +171,7 @@ def remove(subscription: IdArgument, config: ConfigOption = None, bootstrap: Boo
         await table.put(one.id, None)
         return one.id
 
-    print(f"{with_table(settings_for(config, bootstrap), SUBSCRIPTIONS, work)} removed")
+    say(f"{with_table(settings_for(config, bootstrap), SUBSCRIPTIONS, work)} removed")
 
 
 @app.command("test")
@@ -177,7 +180,7 @@ def send_test(subscription: IdArgument, config: ConfigOption = None, bootstrap: 
     settings = settings_for(config, bootstrap)
     row = asyncio.run(_test(settings, subscription))
     answer = row["status"] or row["error"]
-    print(f"{row['host']} answered {answer} after {row['duration_ms']:g} ms: {row['outcome']}")
+    say(f"{row['host']} answered {answer} after {row['duration_ms']:g} ms: {row['outcome']}")
     if row["outcome"] != "delivered":
         raise typer.Exit(1)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.shared.kafka_tables import BootstrapOption, ConfigOption, now_ms, settings_for, when, with_table
+from cli.shared.say import say
 from sori.alerting import tokens
 from sori.errors import QueryError
 from sori.topics import API_TOKENS
@@ -40,14 +41,15 @@ def create(
         expires_ms=None if days is None else now + days * 86_400_000,
     )
     with_table(settings_for(config, bootstrap), API_TOKENS, lambda table: table.put(token.id, tokens.encode(token)))
-    print(text)
+    say(text)
 
 
 @app.command("list")
 def list_(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
     """Every token, without its secret."""
-    from rich.console import Console
     from rich.table import Table
+
+    from cli.shared.terminal import Terminal
 
     async def read(table: CompactedTable) -> list[tokens.Token]:
         return [tokens.decode(value) for value in table.values.values()]
@@ -59,7 +61,7 @@ def list_(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> Non
         accounts = "every" if token.accounts is None else " ".join(token.accounts)
         expires = "never" if token.expires_ms is None else when(token.expires_ms)[:10]
         shown.add_row(token.id, token.name, token.right, accounts, when(token.created_ms)[:10], expires)
-    Console().print(shown)
+    Terminal().print(shown)
 
 
 @app.command("revoke")
@@ -76,4 +78,4 @@ def revoke(
         await table.put(token, None)
 
     with_table(settings_for(config, bootstrap), API_TOKENS, work)
-    print(f"{token} revoked")
+    say(f"{token} revoked")

@@ -21,34 +21,34 @@ def apply(config: ConfigOption = None) -> None:
 
     Never deletes, reduces or reconfigures. Kafka is SORI_KAFKA__BOOTSTRAP, the replicas SORI_KAFKA__REPLICATION.
     """
-    from rich.console import Console
     from rich.table import Table
 
     from broker.topic_admin import apply_topics
+    from cli.shared.terminal import Terminal
 
     settings = load_settings(config)
     table = Table("topic", "partitions", "what happened")
     for change in asyncio.run(apply_topics(settings.kafka)):
         table.add_row(change.name, str(change.partitions), change.action)
-    Console().print(table)
+    Terminal().print(table)
 
 
 @app.command("list")
 def list_(config: ConfigOption = None) -> None:
     """Show every topic of the registry as it really is; exit code 1 when one is missing."""
-    from rich.console import Console
     from rich.table import Table
 
     from broker.topic_admin import list_topics
+    from cli.shared.terminal import Terminal, styled
 
     settings = load_settings(config)
     states = asyncio.run(list_topics(settings.kafka))
     table = Table("topic", "partitions", "retention", "key", "value")
     for state in states:
-        shown = str(state.partitions) if state.partitions else "[red]missing[/]"
+        shown = str(state.partitions) if state.partitions else styled("red", "missing")
         retention = "-" if not state.partitions else retention_text(state.retention_ms)
         table.add_row(state.name, shown, retention, state.topic.key, state.topic.schema)
-    Console().print(table)
+    Terminal().print(table)
     if not all(state.partitions for state in states):
         raise typer.Exit(1)
 

@@ -55,12 +55,13 @@ def up(
 
 async def _run(pipeline: LocalPipeline) -> None:
     from cli.local.welcome import welcome
+    from cli.shared.say import say
     from runtime.process.signals import stop_event
 
     with stop_event() as stop:
         try:
             if await _started(pipeline, stop):
-                print(welcome(pipeline), flush=True)
+                say(welcome(pipeline), lines=True)
                 await stop.wait()
         finally:
             await pipeline.stop()

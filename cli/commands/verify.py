@@ -23,16 +23,16 @@ def verify(
 
     While events flow, the newest windows differ for a moment: raw events and windows travel different ways.
     """
-    from rich.console import Console
     from rich.table import Table
 
     from api.query.engine import rows
     from api.query.verification import DIMENSIONS
     from api.query.verification import verify as find_differences
+    from cli.shared.terminal import Terminal
 
     with asking(config, data_dir, api_port) as engine:
         found = find_differences(lambda sql: rows(engine, sql), moment(since), moment(until))
-    console = Console()
+    console = Terminal()
     if not found:
         console.print("CTR windows and raw events agree")
         return

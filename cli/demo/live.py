@@ -9,11 +9,10 @@ from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
-from rich.text import Text
 
 from cli.demo.source import Snapshot
+from cli.shared.terminal import styled
 
 _LINE_EVERY_S = 10.0
 
@@ -42,9 +41,9 @@ class LiveView:
             self._last_line = now
             self._console.print(headline, soft_wrap=True)
 
-    def _headline(self, snapshot: Snapshot, rate: float, now: float) -> Text:
+    def _headline(self, snapshot: Snapshot, rate: float, now: float) -> str:
         age = "-" if snapshot.newest is None else f"{(datetime.now(UTC) - snapshot.newest).total_seconds():.1f} s"
-        return Text(
+        return (
             f"{now - self._began:4.0f} of {self._duration_s:.0f} s   {snapshot.events} events stored, {rate:.0f}/s   "
             f"lag {snapshot.lag} records   newest event {age} old   {len(snapshot.alerts)} alerts"
         )
@@ -67,7 +66,7 @@ def _campaigns(snapshot: Snapshot) -> Table:
     )
     for row in snapshot.campaigns:
         interval = f"{row['ctr_low']:.1%} to {row['ctr_high']:.1%}"
-        name = escape(f"{row['account_id']} {row['campaign_id']}")
+        name = f"{row['account_id']} {row['campaign_id']}"
         table.add_row(name, str(row["impressions"]), str(row["clicks"]), f"{row['ctr']:.2%}", interval)
     return table
 
@@ -76,6 +75,6 @@ def _alerts(snapshot: Snapshot) -> Table:
     table = Table("rule", "subject", "observed", "expected", "state", title="Latest fraud alerts", title_justify="left")
     for row in snapshot.alerts:
         numbers = (f"{row['observed']:.0f}", f"{row['expected']:.1f}")
-        subject = escape(f"{row['account_id']} {row['subject']}")
-        table.add_row(f"[red]{row['rule']}[/]", subject, *numbers, row["state"])
+        subject = f"{row['account_id']} {row['subject']}"
+        table.add_row(styled("red", row["rule"]), subject, *numbers, row["state"])
     return table

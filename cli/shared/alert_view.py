@@ -17,16 +17,21 @@ _COUNTS = ("impressions", "clicks", "authentications", "events", "clicking_devic
 
 def show(console: Console, story: Mapping[str, Any]) -> None:
     """Print all of it."""
+    from cli.shared.terminal import joined, styled
+
     alert, rule = story["alert"], story["rule"]
-    console.print(f"[bold]{alert['rule']}[/] {alert['severity']} {alert['invalid_traffic_class']}, {alert['state']}")
-    console.print(f"{alert['subject_kind']} {alert['subject']} of {alert['account_id']}", highlight=False, markup=False)
-    console.print(f"{alert['alert_id']}\n", highlight=False)
+    what = f" {alert['severity']} {alert['invalid_traffic_class']}, {alert['state']}"
+    console.print(joined(styled("bold", alert["rule"]), what))
+    console.print(f"{alert['subject_kind']} {alert['subject']} of {alert['account_id']}")
+    console.print(alert["alert_id"])
+    console.print()
     console.print(f"observed {alert['observed']:g}, expected {alert['expected']:g}, floor {alert['floor']:g}")
     console.print(f"strongest window {alert['window_start']} to {alert['window_end'][11:]}")
     console.print(_states(story["states"]))
     console.print(_panes(story["panes"], alert, story["pane_s"]))
     if rule is not None:
-        console.print(rule["statement"] + "\n", highlight=False, markup=False)
+        console.print(rule["statement"])
+        console.print()
         console.print(_thresholds(rule["parameters"], alert))
     console.print(_campaigns(story["evidence"]))
     console.print(_evidence(story["evidence"]))
@@ -64,7 +69,7 @@ def _panes(panes: Sequence[Mapping[str, Any]], alert: Mapping[str, Any], pane_s:
     from rich.table import Table
 
     if not panes:
-        return "\nno raw events of this subject and time are stored any more\n"
+        return "no raw events of this subject and time are stored any more"
     begin, end = alert["window_start"], alert["window_end"]
     table = Table(
         title=f"Counts, a character per {pane_s} s: {_at(panes[0]['pane'])} to {_at(panes[-1]['pane'] + pane_s)}"

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sori.visible import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 WideOption = Annotated[
     bool, typer.Option("--wide", "-w", help="Every column, however narrow the terminal is. Pipes get them anyway.")
@@ -21,10 +24,10 @@ _LEAST_FOLDED = 12
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`rank` 0 never gives way; of the others the highest goes first. `cells` are Rich markup."""
+    """`rank` 0 never gives way; of the others the highest goes first."""
 
     name: str
-    cells: Sequence[str]
+    cells: Sequence[str | Text]
     rank: int = 0
     justify: Literal["left", "right"] = "left"
     folds: bool = False
@@ -32,9 +35,10 @@ class Column:
     @property
     def width(self) -> int:
         """Characters of the widest cell."""
-        from rich.text import Text
+        from rich.cells import cell_len
 
-        return max(Text.from_markup(cell).cell_len for cell in (self.name, *self.cells))
+        cells = (self.name, *self.cells)
+        return max(cell_len(visible(cell)) if isinstance(cell, str) else cell.cell_len for cell in cells)
 
 
 def show_columns(console: Console, columns: Sequence[Column], title: str | None = None, *, wide: bool = False) -> None:
@@ -55,7 +59,7 @@ def show_columns(console: Console, columns: Sequence[Column], title: str | None 
     console.width = before
     missing = [column.name for column in columns if column not in shown]
     if missing:
-        console.print(f"[dim]not shown for lack of width: {', '.join(missing)} (--wide)[/]")
+        console.print(f"not shown for lack of width: {', '.join(missing)} (--wide)", style="dim")
 
 
 def fitting(columns: Sequence[Column], width: int) -> list[Column]:

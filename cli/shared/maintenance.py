@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from cli.shared.query_options import settings_of
 from sori.errors import QueryError, StorageUnavailable
+from sori.visible import visible
 
 if TYPE_CHECKING:
     from sori.settings import Settings
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 
 def maintain(config: Path | None, data_dir: Path | None, task: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """Run a task to its end under a progress bar; returns its result."""
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, TimeRemainingColumn
+
+    from cli.shared.terminal import Terminal, progress_text
 
     settings = settings_of(config, data_dir)
-    with Progress(transient=True) as bar:
+    with Progress(progress_text(), BarColumn(), TimeRemainingColumn(), console=Terminal(), transient=True) as bar:
         shown = bar.add_task(task, total=None)
         for step in _steps(settings, task, params):
             if "error" in step:
@@ -29,7 +32,8 @@ def maintain(config: Path | None, data_dir: Path | None, task: str, params: Mapp
             if "result" in step:
                 result: dict[str, Any] = step["result"]
                 return result
-            bar.update(shown, completed=step["done"], total=step["total"], description=f"{task}: {step['note']}")
+            told = visible(f"{task}: {step['note']}")
+            bar.update(shown, completed=step["done"], total=step["total"], description=told)
     raise StorageUnavailable(f"{task}: the answer broke off")
 
 

@@ -14,6 +14,7 @@ from structlog.typing import Processor
 
 from runtime.telemetry.log_repeats import RepeatFilter
 from sori.settings.log import LogSettings
+from sori.visible import visible, visible_json
 
 #: Libraries whose INFO is noise for an operator; their warnings are not.
 _QUIET = ("aiokafka", "faust", "mode", "kafka", "asyncio", "urllib3", "clickhouse_connect", "aiohttp.access")
@@ -72,9 +73,25 @@ def _common(stage: str) -> list[Processor]:
 def _render(console: bool) -> list[Processor]:
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if console:
-        return [strip, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        plain = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+        return [strip, structlog.processors.format_exc_info, _make_visible, plain]
     return [strip, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_dumps)]
 
 
+def _make_visible(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What senders wrote neither acts on the terminal nor hides in a line."""
+    for name, value in event.items():
+        event[name] = _visible(value, lines=name in {"exception", "stack"})
+    return event
+
+
+def _visible(value: Any, *, lines: bool = False) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return visible(value, lines=lines)
+
+
 def _dumps(event: Any, **_unused: Any) -> str:
-    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    return visible_json(orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode())

@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime, timedelta
 
-from rich.console import Console
-
 from cli.demo.live import LiveView
 from cli.demo.source import Snapshot
+from cli.shared.terminal import Terminal
 
 SNAPSHOT = Snapshot(
     events=1234,
@@ -41,7 +40,7 @@ SNAPSHOT = Snapshot(
 def shown(terminal: bool, times: int = 1) -> str:
     """What the view prints for the snapshot."""
     output = io.StringIO()
-    console = Console(file=output, force_terminal=terminal, width=160)
+    console = Terminal(file=output, force_terminal=terminal, width=160)
     with LiveView(console, duration_s=60) as view:
         for _ in range(times):
             view.show(SNAPSHOT)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 
 import pytest
-from rich.console import Console
 
 from cli.commands import alerts, ctr
 from cli.commands.ctr import By
 from cli.shared.columns import Column, fitting
+from cli.shared.terminal import Terminal
 
 PLACE = {"country": "United States of America", "region": "California", "city": "San Francisco"}
 RATE = {"impressions": 1_234_567, "clicks": 45_678, "ctr": 0.037, "ctr_low": 0.0366, "ctr_high": 0.0374}
@@ -33,7 +33,7 @@ WIDTHS = (60, 80, 100, 200)
 def printed(show, *arguments, width: int, terminal: bool = True, **options) -> list[str]:
     """Lines on a terminal of this width."""
     output = io.StringIO()
-    show(Console(file=output, width=width, force_terminal=terminal, color_system=None), *arguments, **options)
+    show(Terminal(file=output, width=width, force_terminal=terminal, color_system=None), *arguments, **options)
     return output.getvalue().splitlines()
 
 

@@ -1,0 +1,20 @@
+"""Lines and JSON on standard output. Commands print through this and through `terminal`, and in no other way."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import typer
+
+from sori.visible import visible, visible_json
+
+
+def say(text: object, *, lines: bool = False, err: bool = False, colour: str | None = None) -> None:
+    """Print one line, or several with `lines`; data in it can neither act nor hide."""
+    typer.secho(visible(text, lines=lines), fg=colour, err=err)
+
+
+def say_json(value: Any, indent: int | None = None) -> None:
+    """Print a value as JSON, on one line unless indented; it reads back as the very same value."""
+    typer.echo(visible_json(json.dumps(value, indent=indent, ensure_ascii=False)))
