@@ -16,6 +16,7 @@ from ingest.storage.spool.async_spool import DiskSpool
 from ingest.storage.spool.limits import SpoolLimits
 from ingest.storage.spool_drain import Drain
 from ingest.wiring import Ingress, Source, WorkerPlace, build
+from runtime.process.private_files import private_data_dir
 from runtime.process.signals import stop_event
 from sori.errors import PrerequisiteError
 from sori.settings import Settings
@@ -41,6 +42,7 @@ async def serve(settings: Settings, source: Source | None = None, place: WorkerP
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     ours = settings.ingest
     limits = SpoolLimits(ours.spool_max_bytes, int(ours.spool_max_age_s * 1000), ours.spool_min_free_bytes)
+    private_data_dir(settings.data_dir)
     spool = await DiskSpool.open(ours.spool_dir or settings.data_dir / "spool", limits)
     try:
         ingress = build(settings, spool, source or Source(lambda: settings), place)

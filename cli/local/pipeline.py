@@ -20,6 +20,7 @@ from cli.local.environment import child_environment
 from cli.local.webhook_secret import keep_secret
 from runtime.clickhouse.client import parse_dsn
 from runtime.process.ports import free_ports, require_free
+from runtime.process.private_files import private_data_dir
 from runtime.process.supervisor import ProcessChild, Supervisor
 from sori.errors import StorageUnavailable
 from sori.settings import Settings, load_settings
@@ -112,6 +113,7 @@ class LocalPipeline:
     async def start(self) -> None:
         """Start everything and wait until ingest and api answer. Raises SoriError; then call `stop` all the same."""
         settings = self.settings
+        private_data_dir(settings.data_dir)
         self.secret_file = keep_secret(settings)
         if self.embedded_kafka:
             await self._start_broker()

@@ -6,7 +6,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from runtime.process.private_files import private_data_dir, write_private
+from runtime.process.private_files import write_private
 from sori.errors import ConfigError
 from sori.settings import Settings
 from sori.settings.kept_secret import kept_secret_file, wants_kept_secret, with_kept_secret
@@ -23,7 +23,6 @@ def keep_secret(settings: Settings) -> Path | None:
         return None
     file = kept_secret_file(settings)
     try:
-        private_data_dir(settings.data_dir)
         if not file.exists():
             with suppress(FileExistsError):  # somebody else was first: theirs counts
                 write_private(file, secrets.token_hex(_BYTES) + "\n")

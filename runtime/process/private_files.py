@@ -6,16 +6,18 @@ import os
 import stat
 from pathlib import Path
 
+from sori.errors import StorageUnavailable
+
 _OTHERS = 0o077
 #: What the stages keep in a data directory.
 OURS = frozenset({"kafka", "clickhouse", "clickhouse.api.json", "spool", "logs", "webhook-secret"})
 
 
 def private_folder(path: Path) -> Path:
-    """Create the folder and what it lies in, mode 0700; an own one with wider modes is tightened. Raises OSError.
+    """Create the folder and what it lies in, mode 0700; an own one with wider modes is tightened.
 
     One that another user owns (a volume that Kubernetes mounts for our group) keeps the modes its owner gave it, and
-    so does one that everybody shares (sticky, such as /tmp).
+    so does one that everybody shares (sticky, such as /tmp). Raises OSError.
     """
     for missing in reversed([path, *path.parents]):
         missing.mkdir(exist_ok=True, mode=0o700)
@@ -27,10 +29,16 @@ def private_folder(path: Path) -> Path:
 
 
 def private_data_dir(path: Path) -> Path:
-    """The same for a data directory, which is tightened only where it holds nothing but ours. Raises OSError."""
-    if path.exists() and {entry.name for entry in path.iterdir()} - OURS:
-        return path
-    return private_folder(path)
+    """The same for a data directory, but one that holds other things than ours keeps its modes.
+
+    Raises StorageUnavailable.
+    """
+    try:
+        if path.is_dir() and {entry.name for entry in path.iterdir()} - OURS:
+            return path
+        return private_folder(path)
+    except OSError as error:
+        raise StorageUnavailable(f"data directory {path}: {error.strerror}") from error
 
 
 def write_private(path: Path, text: str) -> None:
