@@ -16,9 +16,12 @@ from ingest.admission.endpoints import EndpointTable, describe, load_endpoints, 
 from ingest.admission.limits import AccountLabels
 from ingest.admission.prepared_hmac import PREPARED_SCHEMES
 from ingest.http import tls
+from ingest.http.body import BodyReader
+from ingest.http.body_budget import BodyBudget
 from ingest.http.client_address import parse_networks
 from ingest.http.connection import ConnectionLimits, IngestServer
 from ingest.http.handler import HandlerLimits, Webhooks
+from ingest.http.large_bodies import LargeBodies
 from ingest.http.probes import Probes
 from ingest.http.refusal_log import RefusalLog
 from ingest.http.signature_watch import SignatureWatch
@@ -39,6 +42,9 @@ from sori.settings import Settings
 from sori.settings.ingest import IngestSettings
 from sori.topics import EVENTS, QUARANTINE
 
+#: How long a large body waits for its turn; with the time to store it, less than SORI's five seconds.
+_LARGE_PATIENCE_S = 0.8
+
 _logger = structlog.get_logger()
 
 
@@ -56,6 +62,7 @@ class Ingress:
     caretaker: Caretaker
     tls: SSLContext | None
     siblings: Siblings | None
+    budget: BodyBudget
 
 
 @dataclass(frozen=True)
@@ -111,20 +118,24 @@ def build(
         kept = {one.what: f"what was before stays in force: {one.refused}" for one in reloaders if one.refused}
         return kept if committer.can_store else {"storage": f"Kafka does not acknowledge; {spool.status.full}", **kept}
 
+    budget, proxies = BodyBudget(ours.max_buffered_bytes), parse_networks(ours.trusted_proxies)
     tracing = open_tracing(settings.traces, "ingest")
     webhooks = (Webhooks if tracing is None else traced(tracing))(
         rules,
         committer.submit if tracing is None else carrying(committer.submit, tracing),
         _handler_limits(ours),
+        bodies=BodyReader(budget, ours.max_body_bytes, ours.body_timeout_s, proxies),
+        budget=budget,
+        large=LargeBodies(_LARGE_PATIENCE_S),
         probes=Probes(readiness, exposition),
         meters=meters,
         buckets=TokenBuckets(ours.rate_limit_per_s, ours.rate_burst),
         labels=AccountLabels(ours.max_account_labels),
         quarantine_topic=quarantine_topic,
-        refusals=RefusalLog(parse_networks(ours.trusted_proxies)),
+        refusals=RefusalLog(proxies),
         watch=SignatureWatch(meters),
     )
-    server = IngestServer(webhooks, _connection_limits(ours), meters.protocol_error)
+    server = IngestServer(webhooks, _connection_limits(ours), meters.protocol_error, meters.connection_evicted)
     context, files = _reloadable(ours, source, webhooks)
     reloaders += files
     announce(rules.table)
@@ -141,6 +152,7 @@ def build(
         caretaker=Caretaker(spool, committer, reloaders),
         tls=context,
         siblings=siblings,
+        budget=budget,
     )
     _bind_gauges(ingress, reloaders)
     return ingress
@@ -186,9 +198,7 @@ def _handler_limits(ours: IngestSettings) -> HandlerLimits:
     return HandlerLimits(
         ours.max_body_bytes,
         ours.max_inflated_bytes,
-        ours.body_timeout_s,
         ours.max_in_flight,
-        ours.max_buffered_bytes,
         ours.quarantine_unsigned,
     )
 
@@ -210,6 +220,7 @@ def _bind_gauges(ingress: Ingress, reloaders: Sequence[Reloader]) -> None:
         {
             metrics.INGEST_IN_FLIGHT: lambda: ingress.webhooks.in_flight,
             metrics.INGEST_CONNECTIONS: lambda: ingress.server.open_connections,
+            metrics.INGEST_BODY_BYTES: lambda: ingress.budget.held,
             metrics.INGEST_OLDEST_WAIT: committer.oldest_wait_s,
             metrics.INGEST_SINCE_ACK: committer.since_ack_s,
             metrics.INGEST_DIRECT: lambda: committer.direct,

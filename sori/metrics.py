@@ -46,8 +46,12 @@ INGEST_SPOOL_SECONDS = MetricSpec(
 INGEST_SINCE_ACK = MetricSpec(
     "sori_ingest_since_ack_seconds", "gauge", "Seconds since Kafka last acknowledged; an idle ingress has no acks."
 )
-INGEST_IN_FLIGHT = MetricSpec("sori_ingest_in_flight_requests", "gauge", "Requests being handled.")
+INGEST_IN_FLIGHT = MetricSpec("sori_ingest_in_flight_requests", "gauge", "Requests being stored.")
 INGEST_CONNECTIONS = MetricSpec("sori_ingest_open_connections", "gauge", "Open client connections.")
+INGEST_EVICTED = MetricSpec(
+    "sori_ingest_evicted_connections_total", "counter", "Waiting connections closed to make place for new ones."
+)
+INGEST_BODY_BYTES = MetricSpec("sori_ingest_body_bytes", "gauge", "Bytes of bodies arriving or being stored.")
 INGEST_OLDEST_WAIT = MetricSpec(
     "sori_ingest_oldest_unacknowledged_seconds",
     "gauge",

@@ -1,4 +1,4 @@
-"""aiohttp's HTTP protocol and what it lacks: bounded connections, bounded time to a head, problem JSON for bad HTTP."""
+"""aiohttp's HTTP protocol and what it lacks: bounds on connections, heads and unread answers; problem JSON."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ from aiohttp.web_protocol import ERROR, RequestHandler
 
 from ingest.admission.outcomes import Outcome, Protocol
 from ingest.http import problem_details, responses
+from ingest.http.body import BodyEvicted
 from ingest.http.lingering import hear_out
+from ingest.http.waiting_connections import WaitingConnections
 
 #: How long we read on after an early refusal.
 _LINGER_S = 1.0
+#: Nobody is evicted who has waited for less: a round trip between being accepted and sending.
+_GRACE_S = 0.1
+#: Connections beyond the bound that a burst may have meanwhile; as many as the kernel queues for us.
+_BURST = 1024
+#: How long a client may leave its answers unread; a request more is not looked at before.
+_UNREAD_S = 5.0
 #: What RFC 9110 wants at least for a URL; less than the bound of a header, so that an error says which of them it is.
 _MAX_URL_BYTES = 8_000
 
@@ -41,27 +49,30 @@ class ConnectionLimits:
 
 
 class IngestProtocol(RequestHandler):
-    """One connection."""
+    """One connection. `proven`: a verified event came on it, so it is among the last to be evicted."""
 
-    __slots__ = ("_first_head", "_server", "_writer")
+    __slots__ = ("_arriving", "_first_head", "_server", "_writer", "proven")
 
     def __init__(self, server: IngestServer, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(server, loop=loop, **options)
         self._server = server
         self._first_head: asyncio.TimerHandle | None = None
+        self._arriving: StreamReader | None = None
+        self.proven = False
         self._writer = StreamWriter(self, loop)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Refuse a connection too many; give the others a while for their first request head."""
         super().connection_made(transport)
-        limits = self._server.limits
-        if self._server.open_connections > limits.max_connections:
+        limits, waiting = self._server.limits, self._server.waiting
+        if self._server.open_connections > limits.max_connections and not self._server.make_place():
             self._server.on_protocol_error(Outcome.OVERLOADED)
             if self.transport is not None:
                 self.transport.write(_SHED)
             self.close()
             self.force_close()
             return
+        waiting.add(self, self._loop.time())
         # later heads are covered by the keep-alive timer, which a half-sent head does not push back
         self._first_head = self._loop.call_later(limits.header_timeout_s, self._require_head)
 
@@ -69,8 +80,35 @@ class IngestProtocol(RequestHandler):
         """Forget the timer."""
         if self._first_head is not None:
             self._first_head.cancel()
+        self._server.waiting.discard(self)
         super().connection_lost(exc)
         self._server.note_departure()
+
+    def wait_for_body(self, content: StreamReader) -> None:
+        """The rest of a request's body is still to come: until `go_on` the connection may be evicted."""
+        self._arriving = content
+        self._server.waiting.add(self, self._loop.time())
+
+    @property
+    def arriving(self) -> bool:
+        """Whether the rest of a body is still to come."""
+        return self._arriving is not None
+
+    def go_on(self) -> None:
+        """It is our turn."""
+        self._arriving = None
+        self._server.waiting.discard(self)
+
+    def evict(self) -> bool:
+        """Make place for another connection, unless a request has come meanwhile; whoever sends a body is answered."""
+        if self._messages and self._arriving is None and not self._paused:
+            return False
+        self._server.on_evicted()
+        if self._arriving is not None:
+            self._arriving.set_exception(BodyEvicted("its connection was needed for others"))
+        elif self.transport is not None:
+            self.transport.abort()
+        return True
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Only when paused: aiohttp feeds its parser an empty chunk after every read, 5 us a request."""
@@ -86,6 +124,8 @@ class IngestProtocol(RequestHandler):
             while not self._force_close and (self._messages or await self._next_message()):
                 if not await self._answer_one() or self._close:
                     break
+                if self._messages:
+                    await asyncio.sleep(0)  # others first: thousands of pipelined requests fit one segment
                 self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
                 if self._keepalive_handle is None:
                     self._keepalive_handle = self._loop.call_at(
@@ -123,11 +163,31 @@ class IngestProtocol(RequestHandler):
             await self.finish_response(request, response, None)
         elif self.transport is not None:
             self.transport.write(response.raw if request.method != hdrs.METH_HEAD else response.head)
-        if message is ERROR and self.transport is not None:
-            await hear_out(self, self.transport, _LINGER_S)
-        elif not payload.is_eof():
-            await self._linger(payload)
+        if self._paused or message is ERROR or not payload.is_eof():
+            await self._wait_for_client(payload, bad_http=message is ERROR)
         return self._keepalive
+
+    async def _wait_for_client(self, payload: StreamReader, *, bad_http: bool) -> None:
+        """The answer is out: let it be read. Whoever takes long may be evicted."""
+        self._server.waiting.add(self, self._loop.time())
+        try:
+            if self._paused:
+                await self._until_read()
+            if bad_http and self.transport is not None:
+                await hear_out(self, self.transport, _LINGER_S)
+            elif not payload.is_eof():
+                await self._linger(payload)
+        finally:
+            self._server.waiting.discard(self)
+
+    async def _until_read(self) -> None:
+        """Answer no more before the client has read: what it leaves unread is our memory."""
+        try:
+            async with asyncio.timeout(_UNREAD_S):
+                await self._drain_helper()
+        except TimeoutError:
+            if self.transport is not None:
+                self.transport.abort()
 
     async def _respond(self, handler: Handler, request: web.BaseRequest) -> web.StreamResponse:
         """The handler's answer, or that of `handle_error`; whoever shuts down can wait for it."""
@@ -146,11 +206,13 @@ class IngestProtocol(RequestHandler):
     async def _next_message(self) -> bool:
         """Wait for a request; False when the connection closes instead."""
         self._waiter = self._loop.create_future()
+        self._server.waiting.add(self, self._loop.time())
         try:
             await self._waiter
         except asyncio.CancelledError:
             return False
         finally:
+            self._server.waiting.discard(self)
             self._waiter = None
         return bool(self._messages)
 
@@ -194,7 +256,11 @@ class IngestServer(web.Server):
     """aiohttp's low-level server: no router, no middleware, bodies as they come on the wire."""
 
     def __init__(
-        self, handler: Handler, limits: ConnectionLimits, on_protocol_error: Callable[[Outcome | Protocol], None]
+        self,
+        handler: Handler,
+        limits: ConnectionLimits,
+        on_protocol_error: Callable[[Outcome | Protocol], None],
+        on_evicted: Callable[[], None] = lambda: None,
     ) -> None:
         self.max_url_bytes = min(_MAX_URL_BYTES, limits.max_header_bytes - 1)
         super().__init__(
@@ -209,12 +275,41 @@ class IngestServer(web.Server):
         )
         self.limits = limits
         self.on_protocol_error = on_protocol_error
+        self.on_evicted = on_evicted
+        self.waiting = WaitingConnections()
+        self._trimming: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
 
     @property
     def open_connections(self) -> int:
         """Connections that are open now."""
         return len(self._connections)
+
+    @property
+    def arriving(self) -> int:
+        """Connections on which a body is arriving."""
+        return sum(protocol.arriving for protocol in self._connections if isinstance(protocol, IngestProtocol))
+
+    def make_place(self) -> bool:
+        """There is a connection too many: see that a waiting one goes; False when none waits."""
+        if self.open_connections > self.limits.max_connections + _BURST:
+            return self.waiting.evict_oldest(self._loop.time())
+        if not self.waiting:
+            return False
+        if self._trimming is None:
+            self._trimming = self._loop.call_later(_GRACE_S, self._trim)
+        return True
+
+    def _trim(self) -> None:
+        """Evict what has waited beyond the grace, once what has come for it meanwhile is read: we may have stalled."""
+        self._trimming = self._loop.call_later(0.001, self._evict_waiting, self._loop.time() - _GRACE_S)
+
+    def _evict_waiting(self, since_s: float) -> None:
+        self._trimming = None
+        for _ in range(self.open_connections - self.limits.max_connections):
+            if not self.waiting.evict_oldest(since_s):
+                self._trimming = self._loop.call_later(_GRACE_S, self._trim)  # the rest is too young
+                return
 
     def note_departure(self) -> None:
         """Called when a connection is lost."""

@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic, perf_counter, time
-from typing import NamedTuple
 
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
 
-from ingest.admission.admit import Admitted, Refused, Rules, admit, admit_stray, admit_wire, rate_limited
+from ingest.admission.admit import Admitted, Refused, Rules, rate_limited
 from ingest.admission.endpoints import Endpoint
 from ingest.admission.limits import AccountLabels
 from ingest.admission.outcomes import ANSWERS, Outcome, Protocol
 from ingest.admission.quarantine_record import quarantine_record
 from ingest.admission.record import Record
 from ingest.http import responses
-from ingest.http.body import BodyBroken, BodyTooLarge, BodyTooSlow, read_body
-from ingest.http.content_coding import NotReadable, TooLarge, encoding_of, inflate, is_json
+from ingest.http.body import BodyBroken, BodyEvicted, BodyReader, BodyTooLarge, BodyTooSlow
+from ingest.http.body_budget import BodyBudget
+from ingest.http.content_coding import encoding_of, is_json
+from ingest.http.judge import CODINGS, Judged, Wire, judge, small_enough
+from ingest.http.large_bodies import LargeBodies, TooBusy
 from ingest.http.probes import Probes
 from ingest.http.refusal_log import RefusalLog
 from ingest.http.signature_watch import SignatureWatch
@@ -35,41 +38,18 @@ Submit = Callable[[Record], asyncio.Future[Outcome]]
 
 #: The endpoint of deliveries to a path that none has; its name in records and logs is empty.
 STRAY = Endpoint("", "")
-_CODINGS = "Content-Encoding is none of gzip, deflate, identity"
 
 _logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class HandlerLimits:
-    """Bounds of one request; sizes in bytes, times in seconds."""
+    """Bounds of one request, and of all that are being stored; sizes in bytes."""
 
     max_body_bytes: int
     max_inflated_bytes: int
-    body_timeout_s: float
     max_in_flight: int
-    max_buffered_bytes: int
     quarantine_unsigned: bool
-
-
-class Received(NamedTuple):
-    """A body as it can be read, or as on the wire where `unreadable` says why not; `wire` if both are at hand."""
-
-    readable: bytes
-    wire: bytes | None = None
-    unreadable: Refused | None = None
-
-
-def received(encoding: str | None, wire: bytes, limit: int) -> Received:
-    """Undo Content-Encoding; None is one that we do not know."""
-    if not encoding:
-        return Received(wire, None, None if encoding == "" else Refused(Outcome.UNSUPPORTED_TYPE, _CODINGS))
-    try:
-        return Received(inflate(encoding, wire, limit), wire)
-    except TooLarge as error:
-        return Received(wire, None, Refused(Outcome.TOO_LARGE, str(error)))
-    except NotReadable as error:
-        return Received(wire, None, Refused(Outcome.MALFORMED, str(error)))
 
 
 class Webhooks:
@@ -81,6 +61,9 @@ class Webhooks:
         submit: Submit,
         limits: HandlerLimits,
         *,
+        bodies: BodyReader,
+        budget: BodyBudget,
+        large: LargeBodies,
         probes: Probes,
         meters: Meters,
         buckets: TokenBuckets,
@@ -92,6 +75,9 @@ class Webhooks:
         self.rules = rules
         self._submit = submit
         self._limits = limits
+        self._bodies = bodies
+        self._budget = budget
+        self._large = large
         self._probes = probes
         self._meters = meters
         self._buckets = buckets
@@ -100,7 +86,6 @@ class Webhooks:
         self._refusals = refusals
         self._watch = watch
         self.in_flight = 0
-        self.buffered_bytes = 0
         self.draining = False
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -119,23 +104,26 @@ class Webhooks:
                 return self._stranger(Outcome.NOT_FOUND, request, close=close)
         if request.method != hdrs.METH_POST:
             return self._stranger(Protocol.METHOD_NOT_ALLOWED, request, close=close)
-        limits, size = self._limits, request.content_length
-        # a chunked body may become that large, and a larger one is refused unread
-        size = limits.max_body_bytes if size is None else min(size, limits.max_body_bytes)
-        if self.in_flight >= limits.max_in_flight or self.buffered_bytes + size > limits.max_buffered_bytes:
+        if self.in_flight >= self._limits.max_in_flight:
             self._meters.count(Outcome.OVERLOADED, AccountLabels.UNKNOWN)
             return responses.refusal(Outcome.OVERLOADED, close=close or not request.content.is_eof())
-        self.in_flight += 1
-        self.buffered_bytes += size
         begun = perf_counter()
         try:
-            if endpoint is None:
-                return await self._stray(request, close=close)
-            return await self._deliver(request, endpoint, close=close)
+            return await self._deliver(request, endpoint or STRAY, close=close)
+        finally:
+            self._meters.request_seconds(perf_counter() - begun)
+
+    async def _store(self, record: Record) -> Outcome:
+        """Where the record is now, or OVERLOADED at once: only what has passed every check takes up room here."""
+        size = record.size
+        if self.in_flight >= self._limits.max_in_flight or not self._budget.hold(size):
+            return Outcome.OVERLOADED
+        self.in_flight += 1
+        try:
+            return await self._submit(record)
         finally:
             self.in_flight -= 1
-            self.buffered_bytes -= size
-            self._meters.request_seconds(perf_counter() - begun)
+            self._budget.release(size)
 
     def _stranger(self, kind: Outcome | Protocol, request: web.BaseRequest, *, close: bool) -> web.StreamResponse:
         self._meters.protocol_error(kind)
@@ -152,38 +140,28 @@ class Webhooks:
             return False
         return True
 
-    async def _stray(self, request: web.BaseRequest, *, close: bool) -> web.StreamResponse:
-        body = await self._body(request, STRAY, close=close)
-        if not isinstance(body, Received):
-            return body
-        refused = admit_stray(self.rules, request.path, body.readable, _signature(request))
-        if not refused.verified:
-            return self._stranger(Outcome.NOT_FOUND, request, close=close)
-        return await self._refused(request, STRAY, refused, body.readable, int(time() * 1000), close=close)
-
     async def _deliver(self, request: web.BaseRequest, endpoint: Endpoint, *, close: bool) -> web.StreamResponse:
-        body = await self._body(request, endpoint, close=close)
-        if not isinstance(body, Received):
-            return body
-        now_ms = int(time() * 1000)
-        signature = _signature(request)
-        if body.unreadable is None:
-            decision = admit(self.rules, endpoint, body.readable, signature, now_ms, wire=body.wire)
-        else:
-            decision = admit_wire(self.rules, endpoint, body.readable, signature, now_ms, unreadable=body.unreadable)
+        judged = await self._body(request, endpoint, close=close)
+        if not isinstance(judged, Judged):
+            return judged
+        body, decision, now_ms = judged
         if isinstance(decision, Refused):
-            return await self._refused(request, endpoint, decision, body.readable, now_ms, close=close)
+            if endpoint is STRAY and not decision.verified:
+                return self._stranger(Outcome.NOT_FOUND, request, close=close)
+            return await self._refused(request, endpoint, decision, body, now_ms, close=close)
         account = decision.account
         proven = endpoint.signed
         if self.rules.observe and proven:
-            proven = self._observed(endpoint, decision, body.readable, signature)
+            proven = self._observed(endpoint, decision, body, _signature(request))
         label = self._labels.of(account, proven=proven or account in endpoint.accounts)
         if not self._buckets.take(label, monotonic()):
             refused = rate_limited(decision)
-            return await self._refused(request, endpoint, refused, body.readable, now_ms, close=close)
-        outcome = await self._submit(decision.record)
+            return await self._refused(request, endpoint, refused, body, now_ms, close=close)
+        outcome = await self._store(decision.record)
         self._meters.count(outcome, label)
         if outcome is Outcome.ACCEPTED or outcome is Outcome.SPOOLED:
+            if proven:
+                request.protocol.proven = True  # type: ignore[attr-defined]
             return responses.success(outcome, close=close)
         self._refusals.note(outcome, endpoint.name, request, account=account)
         return responses.refusal(outcome, close=close)
@@ -196,28 +174,32 @@ class Webhooks:
             self._watch.note(endpoint.name, endpoint.secrets, body, signature, reason)
         return known.verified
 
-    async def _body(
-        self, request: web.BaseRequest, endpoint: Endpoint, *, close: bool
-    ) -> Received | web.StreamResponse:
-        """The body as it came and as it can be read, or the refusal."""
-        headers, limits = request.headers, self._limits
+    async def _body(self, request: web.BaseRequest, endpoint: Endpoint, *, close: bool) -> Judged | web.StreamResponse:
+        """The body and what we make of it, or the refusal."""
+        headers = request.headers
         outcome: Outcome | Protocol
         detail = ""
         try:
-            encoding = encoding_of(headers.get(hdrs.CONTENT_ENCODING))
+            encoding, signature = encoding_of(headers.get(hdrs.CONTENT_ENCODING)), _signature(request)
+            if endpoint.secrets and not self.rules.observe and (encoding != "" or not request.content.is_eof()):
+                claimed_digests(signature)  # what can prove nothing is not worth waiting for, nor inflating
             if not endpoint.secrets and endpoint is not STRAY and not is_json(headers.get(hdrs.CONTENT_TYPE)):
                 outcome, detail = Outcome.UNSUPPORTED_TYPE, "Content-Type is not application/json in UTF-8"
             elif encoding is None and not endpoint.secrets:
-                outcome, detail = Outcome.UNSUPPORTED_TYPE, _CODINGS
+                outcome, detail = Outcome.UNSUPPORTED_TYPE, CODINGS
             else:
-                wire = await read_body(request, limits.max_body_bytes, limits.body_timeout_s)
-                return received(encoding, wire, limits.max_inflated_bytes)
-        except BodyTooLarge:
-            outcome, detail = Outcome.TOO_LARGE, f"more than {limits.max_body_bytes} bytes on the wire"
-        except BodyTooSlow:
-            outcome, detail = Protocol.SLOW_BODY, f"not complete within {limits.body_timeout_s:g} s"
-        except BodyBroken:
-            outcome, detail = Protocol.BAD_REQUEST, "the body broke off"
+                wire = Wire(await self._bodies.read(request), encoding, signature)
+                return await self._judge(request, endpoint, wire)
+        except SignatureError as error:
+            outcome, detail = Outcome.UNAUTHORIZED, str(error)
+        except BodyTooLarge as error:
+            outcome, detail = Outcome.TOO_LARGE, str(error)
+        except BodyTooSlow as error:
+            outcome, detail = Protocol.SLOW_BODY, str(error)
+        except BodyBroken as error:
+            outcome, detail = Protocol.BAD_REQUEST, str(error)
+        except (BodyEvicted, TooBusy) as error:
+            outcome, detail = Outcome.OVERLOADED, str(error)
         # what is left of a refused body is not worth reading
         close = close or not request.content.is_eof()
         if isinstance(outcome, Protocol):
@@ -226,6 +208,23 @@ class Webhooks:
             self._meters.count(outcome, AccountLabels.UNKNOWN)
         self._refusals.note(outcome, endpoint.name, request, detail=detail)
         return responses.refusal(outcome, close=close, detail=detail)
+
+    async def _judge(self, request: web.BaseRequest, endpoint: Endpoint, wire: Wire) -> Judged:
+        """Small bodies at once, large ones off the loop. Raises TooBusy."""
+        rules, now_ms, limits = self.rules, int(time() * 1000), self._limits
+        # where nothing proves the sender, a few bytes are not made into many
+        most = limits.max_inflated_bytes if endpoint.secrets else min(limits.max_inflated_bytes, limits.max_body_bytes)
+        stray = request.path if endpoint is STRAY else None
+        work = partial(judge, rules, endpoint, wire, now_ms, max_inflated=most, stray=stray)
+        if small_enough(wire):
+            return work()
+        if not self._budget.hold(len(wire.body)):
+            raise TooBusy("no memory for a large body now")
+        try:
+            client, proven = self._bodies.client(request), bool(getattr(request.protocol, "proven", False))
+            return await self._large.run(client, work, proven=proven)
+        finally:
+            self._budget.release(len(wire.body))
 
     async def _refused(
         self,
@@ -257,7 +256,7 @@ class Webhooks:
                     content_encoding=request.headers.get(hdrs.CONTENT_ENCODING, ""),
                     now_ms=now_ms,
                 )
-                stored = await self._submit(record)
+                stored = await self._store(record)
                 if stored not in (Outcome.ACCEPTED, Outcome.SPOOLED):
                     outcome = stored
                 kept = stable_id(endpoint.name, body)

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from ingest.admission.outcomes import Outcome, Protocol
-from ingest.http.client_address import client_address
+from ingest.http.client_address import request_client
 
 _EVERY_S = 10.0
 
@@ -49,6 +49,6 @@ class RefusalLog:
             endpoint=endpoint,
             account=account[:100],
             detail=detail[:300],
-            client=client_address(request.remote or "", request.headers.getall("X-Forwarded-For", []), self._trusted),
+            client=request_client(request, self._trusted),
             unlogged_before=self._skipped.pop(kind, 0),
         )

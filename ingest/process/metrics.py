@@ -21,6 +21,7 @@ class Meters:
         self._protocol = counter(metrics.INGEST_PROTOCOL_ERRORS, registry)
         self._unproven = counter(metrics.INGEST_UNPROVEN, registry)
         self._guesses = counter(metrics.INGEST_SIGNATURE_GUESSES, registry)
+        self.connection_evicted = counter(metrics.INGEST_EVICTED, registry).inc
         self._bound: dict[tuple[Outcome, str], Callable[[], None]] = {}
         self.request_seconds = histogram(metrics.INGEST_REQUEST_SECONDS, registry).observe
         self.spool_seconds = histogram(metrics.INGEST_SPOOL_SECONDS, registry).observe

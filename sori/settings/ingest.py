@@ -50,16 +50,22 @@ class IngestSettings(BaseModel):
 
     # limits
     max_body_bytes: int = Field(1_048_576, gt=0, description="Largest body on the wire, bytes.")
-    max_inflated_bytes: int = Field(4_194_304, gt=0, le=6_291_456, description="Largest body after inflating, bytes.")
+    max_inflated_bytes: int = Field(
+        4_194_304, gt=0, le=6_291_456, description="Largest body after inflating, bytes; max_body_bytes where unsigned."
+    )
     max_header_bytes: int = Field(8_190, ge=1024, description="Longest header field, bytes; the URL may have 8,000.")
     max_headers: int = Field(64, ge=8, description="Most header fields.")
     header_timeout_s: float = Field(5.0, gt=0, description="Time for a new connection's first request head.")
     body_timeout_s: float = Field(3.0, gt=0, description="Time for a body to arrive once its head is there.")
     keepalive_timeout_s: float = Field(75.0, gt=0, description="How long an idle connection is kept.")
-    max_connections: int = Field(4096, ge=1, description="Open connections; further ones get 503 and are closed.")
-    max_in_flight: int = Field(2048, ge=1, description="Requests being handled; further ones get 503 at once.")
+    max_connections: int = Field(
+        4096, ge=1, description="Open connections; a further one takes the place of the one that waits longest."
+    )
+    max_in_flight: int = Field(2048, ge=1, description="Events being stored; further ones get 503 at once.")
     max_buffered_bytes: int = Field(
-        268_435_456, gt=0, description="Bodies being received at once, bytes; beyond that 503 at once."
+        268_435_456,
+        gt=0,
+        description="Bodies arriving or being stored, bytes as received; beyond that the oldest arriving one goes.",
     )
     rate_limit_per_s: float = Field(0.0, ge=0, description="Events per second of one account; 0 is no limit.")
     rate_burst: int = Field(1000, ge=1, description="Events an account may send at once under a rate limit.")

@@ -283,7 +283,7 @@ async def test_expect_100_continue_is_honoured(tmp_path: Path) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", it.port)
         writer.write(
             f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
-            "Content-Length: 4\r\n\r\n".encode()
+            f"X-SORI-Signature: {'0' * 64}\r\nContent-Length: 4\r\n\r\n".encode()
         )
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(b"nope")
@@ -291,12 +291,37 @@ async def test_expect_100_continue_is_honoured(tmp_path: Path) -> None:
         writer.close()
 
 
+@pytest.mark.parametrize("header", ["", "X-SORI-Signature: nonsense\r\n"])
+async def test_a_body_that_no_signature_can_prove_is_not_waited_for(tmp_path: Path, header: str) -> None:
+    async with running(tmp_path, body_timeout_s=30.0) as it:
+        head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{header}"
+        begun = time.monotonic()
+        assert b" 401 " in await it.raw(f"{head}Content-Length: 1000\r\n\r\n{{".encode())
+        assert time.monotonic() - begun < 10
+
+
+async def test_what_no_signature_can_prove_is_not_inflated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inflated: list[int] = []
+    monkeypatch.setattr("ingest.http.judge.inflate", lambda _encoding, data, _limit: inflated.append(1) or data)
+    async with running(tmp_path) as it:
+        assert (await it.post(secret=None, encoding="gzip"))[0] == 401
+        assert inflated == []
+
+
+async def test_where_nothing_is_signed_few_bytes_are_not_made_into_many(tmp_path: Path) -> None:
+    raw = body(metadata={"x": "y" * 2_000_000})
+    async with running(tmp_path / "signed") as it:
+        assert (await it.post(raw, encoding="gzip"))[0] == 200
+    async with running(tmp_path / "unsigned", unsigned=True) as it:
+        assert (await it.post(raw, secret=None, encoding="gzip"))[0] == 413
+
+
 async def test_a_body_that_dribbles_is_cut_off_while_good_senders_are_served(tmp_path: Path) -> None:
     async with running(tmp_path, body_timeout_s=0.3) as it:
         slow = asyncio.create_task(
             it.raw(
                 f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-                "Content-Length: 1000\r\n\r\n{".encode()
+                f"X-SORI-Signature: {'0' * 64}\r\nContent-Length: 1000\r\n\r\n{{".encode()
             )
         )
         for _ in range(20):
@@ -309,17 +334,54 @@ async def test_a_head_that_never_ends_is_cut_off(tmp_path: Path) -> None:
         assert await it.raw(b"POST /webhooks/sori HTTP/1.1\r\nHost: x\r\nX-Slow: ") == b""
 
 
-async def test_a_connection_too_many_gets_503_and_is_closed(tmp_path: Path) -> None:
+async def test_a_connection_too_many_takes_the_place_of_the_one_that_waits_longest(tmp_path: Path) -> None:
     async with running(tmp_path, max_connections=3) as it:
-        held = [await asyncio.open_connection("127.0.0.1", it.port) for _ in range(3)]
+        held = []
+        for number in range(1, 4):
+            held.append(await asyncio.open_connection("127.0.0.1", it.port))
+            await wait_until(lambda number=number: it.ingress.server.open_connections == number)
+        assert (await it.post())[0] == 200
+        assert await held[0][0].read() == b""
+        assert not held[1][0].at_eof()
+        assert not held[2][0].at_eof()
+        for _, writer in held:
+            writer.close()
+
+
+async def test_a_connection_that_carried_a_verified_event_is_evicted_last(tmp_path: Path) -> None:
+    async with running(tmp_path, max_connections=3) as it:
+        assert (await it.post())[0] == 200  # kept by the client session
+        others = [await asyncio.open_connection("127.0.0.1", it.port) for _ in range(10)]
         await wait_until(lambda: it.ingress.server.open_connections == 3)
+        assert [connection.proven for connection in it.ingress.server.connections].count(True) == 1
+        for _, writer in others:
+            writer.transport.abort()
+
+
+async def test_when_every_connection_is_at_work_one_too_many_gets_503_and_is_closed(tmp_path: Path) -> None:
+    log = SteeredLog()
+    async with running(tmp_path, log, max_connections=2) as it:
+        log.delay_s = 0.5
+        waiting = [asyncio.create_task(it.post()) for _ in range(2)]
+        await wait_until(lambda: it.ingress.webhooks.in_flight == 2)
         answer = await it.raw(b"")
         assert b" 503 " in answer
         assert b"Retry-After" in answer
-        for _, writer in held:
-            writer.close()
-        await wait_until(lambda: it.ingress.server.open_connections == 0)
+        assert [status for status, _, _ in await asyncio.gather(*waiting)] == [200, 200]
         assert (await it.post())[0] == 200
+
+
+async def test_whoever_leaves_answers_unread_is_not_answered_further(tmp_path: Path) -> None:
+    async with running(tmp_path) as it:
+        _, writer = await asyncio.open_connection("127.0.0.1", it.port, limit=1024)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        for _ in range(400):
+            writer.write(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n" * 500)
+        await wait_until(lambda: it.ingress.server.open_connections == 1)
+        (connection,) = it.ingress.server.connections
+        await wait_until(lambda: connection.writing_paused)
+        assert connection.transport.get_write_buffer_size() < 200_000
+        writer.transport.abort()
 
 
 async def test_overload_is_shed_at_once_with_retry_after(tmp_path: Path) -> None:
@@ -336,16 +398,25 @@ async def test_overload_is_shed_at_once_with_retry_after(tmp_path: Path) -> None
         assert [status for status, _, _ in await asyncio.gather(*waiting)] == [200, 200]
 
 
-async def test_bodies_beyond_the_memory_set_aside_for_them_are_shed(tmp_path: Path) -> None:
-    limits = {"max_buffered_bytes": 1_500_000, "body_timeout_s": 1.0}
-    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
-    async with running(tmp_path, **limits) as it:
-        slow = asyncio.create_task(it.raw(head.encode() + b"{"))
-        await wait_until(lambda: it.ingress.webhooks.in_flight == 1)
-        assert b" 503 " in await it.raw(head.encode() + b"{")
+async def test_bodies_count_as_received_and_the_one_that_arrives_longest_makes_room(tmp_path: Path) -> None:
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n"
+    begun = f"{head}X-SORI-Signature: {'0' * 64}\r\n\r\n".encode()
+    async with running(tmp_path, max_buffered_bytes=1_500_000, body_timeout_s=10.0) as it:
+        streams = [await asyncio.open_connection("127.0.0.1", it.port) for _ in range(22)]
+        for _, writer in streams:
+            writer.write(begun)
+        await wait_until(lambda: it.ingress.server.arriving == 22)
+        assert it.ingress.budget.held == 0
+        (reader, first), (_, second) = streams[:2]
+        first.write(b"x" * 300_000)
+        await wait_until(lambda: it.ingress.budget.held == 300_000)
+        second.write(b"x" * 200_000)
+        assert b" 503 " in await reader.readline()
+        await wait_until(lambda: it.ingress.budget.held == 200_000)
         assert (await it.post())[0] == 200
-        assert b" 408 " in await slow
-        assert it.ingress.webhooks.buffered_bytes == 0
+        for _, writer in streams:
+            writer.transport.abort()
+        await wait_until(lambda: it.ingress.budget.held == 0)
 
 
 async def test_head_gets_a_head_and_no_body(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Senders who want to hurt the others, and honest ones who must not notice."""
