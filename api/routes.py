@@ -17,12 +17,12 @@ from api.subscriptions.store import SubscriptionStore
 from sori.settings import Settings
 
 
-def add_alerting(app: web.Application, pool: EnginePool, settings: Settings) -> KafkaSide:
+def add_alerting(app: web.Application, pool: EnginePool, settings: Settings, local_token: str = "") -> KafkaSide:
     """Add the routes and the gate; the Kafka side runs as long as the application."""
     side = KafkaSide(settings)
     add_kafka_side(app, side)
     add_cors(app, settings.api)
-    add_access(app, settings, side)
+    add_access(app, settings, side, local_token)
     add_alert_pages(app, pool)
     add_alert_stream(app, side, settings.access)
     store = SubscriptionStore(side, settings.notify)

@@ -40,9 +40,9 @@ async def serving(
     dsn = parse_dsn(settings.clickhouse_dsn)
     pool = EnginePool(dsn, settings.api)
     app = build_app(pool, readiness)
-    side = add_alerting(app, pool, settings)
-    add_live_page(app, LiveData(pool, StageProbes(stage_urls(settings))), lambda: _connected(side))
     token = secrets.token_urlsafe(24)
+    side = add_alerting(app, pool, settings, "" if note_path(dsn) is None else token)
+    add_live_page(app, LiveData(pool, StageProbes(stage_urls(settings))), lambda: _connected(side))
     if run_task is not None:
         add_maintenance(app, run_task, token)
     refused = counter(metrics.API_REFUSED).labels("bad_http")

@@ -5,6 +5,7 @@ What a token cannot be narrowed to its accounts for (SQL, rates, the live page) 
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import math
 import time
@@ -13,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from api.auth.cors import is_foreign
-from api.auth.grants import ANONYMOUS, Grant, RateLimit, authenticate, find, grant_of
+from api.auth.grants import ANONYMOUS, LOCAL, Grant, RateLimit, authenticate, find, grant_of
 from api.auth.refusals import refusal
 from api.kafka.views import KafkaSide
 from sori.alerting.tokens import Right
@@ -31,8 +32,8 @@ _NARROWED = ("/v1/alerts", "/v1/subscriptions")
 _OPEN = ("/v1/maintenance/", "/v1/openapi.json")
 
 
-def add_access(app: web.Application, settings: Settings, side: KafkaSide) -> None:
-    """Guard everything under /v1 of this application."""
+def add_access(app: web.Application, settings: Settings, side: KafkaSide, local_token: str = "") -> None:
+    """Guard everything under /v1 of this application. `local_token`, unless empty, is that of the data directory."""
     access = settings.access
     limit = RateLimit(access.rate_per_s, access.rate_burst, time.monotonic)
     guesses = RateLimit(_GUESSES_PER_S, _GUESSES_AT_ONCE, time.monotonic)
@@ -42,7 +43,11 @@ def add_access(app: web.Application, settings: Settings, side: KafkaSide) -> Non
     @web.middleware
     async def guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
         if request.path.startswith("/v1/") and not request.path.startswith(_OPEN):
-            grant = _identify(request, side, guesses, anonymous=anonymous, local_only=local_only)
+            grant = (
+                LOCAL
+                if _is_local(request, local_token)
+                else _identify(request, side, guesses, anonymous=anonymous, local_only=local_only)
+            )
             if grant.token_id:
                 _take(limit, grant.token_id)
             if grant.accounts is not None and not _is_narrowed(request.path):
@@ -111,6 +116,11 @@ def _identify(request: web.Request, side: KafkaSide, guesses: RateLimit, *, anon
         _take(guesses, request.remote or "")
         raise _unauthorized("this token is not valid")
     return grant
+
+
+def _is_local(request: web.Request, local_token: str) -> bool:
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    return local_token != "" and hmac.compare_digest(given.encode(), local_token.encode())
 
 
 def _take(limit: RateLimit, key: str) -> None:

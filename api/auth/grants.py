@@ -27,6 +27,8 @@ class Grant:
 
 
 ANONYMOUS = Grant("manage", None)
+#: Of who can read the data directory, and with it the token in the note there.
+LOCAL = Grant("manage", None)
 #: Compared with when there is no such token, so that an unknown id takes as long as a wrong secret.
 _NOBODY, _ = tokens.new_token("read", ())
 

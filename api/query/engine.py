@@ -17,6 +17,8 @@ from sori.settings.api import ApiSettings
 
 Row = dict[str, Any]
 DEFAULT_FORMAT = "JSONEachRow"
+#: Past the proxies of the environment: our APIs are near, and a token is for them alone.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Engine(Protocol):
@@ -64,22 +66,25 @@ class DirectEngine:
 class HttpEngine:
     """POST /v1/query of a running API."""
 
-    def __init__(self, url: str, timeout_s: float = 60.0) -> None:
+    def __init__(self, url: str, timeout_s: float = 60.0, token: str | None = None) -> None:
         self._url = url.rstrip("/")
         self._timeout_s = timeout_s
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
     def raw(self, sql: str, fmt: str = DEFAULT_FORMAT) -> bytes:
         """Answer in `fmt`, unless the statement ends with a FORMAT clause of its own."""
         request = urllib.request.Request(  # noqa: S310 - the address of our own API
             f"{self._url}/v1/query",
             data=json.dumps({"query": sql, "format": fmt}).encode(),
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json", **self._headers},
         )
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310 - same
+            with _DIRECT.open(request, timeout=self._timeout_s) as answer:
                 return bytes(answer.read())
         except urllib.error.HTTPError as error:
             problem = _problem(error.read())
+            if error.code in {401, 403} and not self._headers:
+                problem = f"{problem}; give one by --token or SORI_TOKEN (`sori tokens create` makes one)"
             kind = StorageUnavailable if error.code >= 500 else QueryError
             raise kind(problem or f"the API answers {error.code}") from error
         except (urllib.error.URLError, OSError) as error:
@@ -88,7 +93,7 @@ class HttpEngine:
     def answers(self) -> bool:
         """Whether an API lives there."""
         try:
-            with urllib.request.urlopen(f"{self._url}/healthz", timeout=2.0) as answer:  # noqa: S310 - same
+            with _DIRECT.open(f"{self._url}/healthz", timeout=2.0) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False

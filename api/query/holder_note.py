@@ -1,4 +1,6 @@
-"""The note beside an embedded engine: where the API of the process that holds it is, and the token of its maintenance.
+"""The note beside an embedded engine: where the API of the process that holds it is, and a token for it.
+
+The token opens everything, maintenance too, to who can read the data directory: locking the API locks nobody out there.
 
 A chDB path is open in one process at a time, so whoever else wants to ask finds that process by this note.
 """
@@ -43,7 +45,7 @@ def noted_url(dsn: Dsn) -> str | None:
 
 
 def write_note(path: Path, note: dict[str, object]) -> None:
-    """For this user's eyes only: the token opens maintenance."""
+    """For this user's eyes only: the token opens everything."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:

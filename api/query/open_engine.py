@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from api.query.engine import DirectEngine, Engine, HttpEngine
-from api.query.holder_note import noted_url
+from api.query.holder_note import read_note
 from runtime.clickhouse.client import parse_dsn, path_holder
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
 
 
-def open_engine(settings: Settings, *, api_port: int | None = None) -> Engine:
+def open_engine(settings: Settings, *, api_port: int | None = None, token: str | None = None) -> Engine:
     """An engine for the DSN in force.
 
     With `api_port`, the API on that port of this machine. Otherwise a server is asked directly; a chDB path is opened,
-    unless another process holds it: then that process's API. Raises StorageUnavailable or ConfigError.
+    unless another process holds it: then that process's API. An API gets `token`, else the one in the data directory
+    if that is its own. Raises StorageUnavailable or ConfigError.
     """
-    if api_port is not None:
-        return HttpEngine(f"http://127.0.0.1:{api_port}")
     dsn = parse_dsn(settings.clickhouse_dsn)
+    note = read_note(dsn)
+    if api_port is not None:
+        own = note is not None and urlsplit(note.url).port == api_port
+        return HttpEngine(f"http://127.0.0.1:{api_port}", token=token or (note.token if note and own else None))
     if dsn.path is None:
         return DirectEngine(dsn, settings.api)
     holder = path_holder(dsn.path)
@@ -25,7 +30,8 @@ def open_engine(settings: Settings, *, api_port: int | None = None) -> Engine:
         if not dsn.path.exists():
             raise StorageUnavailable(f"there is no data at {dsn.path} yet; name the data directory with --data-dir")
         return DirectEngine(dsn, settings.api)
-    for url in (noted_url(dsn), f"http://127.0.0.1:{settings.api.port}"):
-        if url and HttpEngine(url).answers():
-            return HttpEngine(url)
+    found = [] if note is None else [HttpEngine(note.url, token=token or note.token)]
+    for engine in (*found, HttpEngine(f"http://127.0.0.1:{settings.api.port}", token=token)):
+        if engine.answers():
+            return engine
     raise StorageUnavailable(f"process {holder} has {dsn.path} open, and no API answers; name its port with --api-port")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
-from cli.shared.query_options import asking
+from api.query.engine import Engine
 from cli.shared.terminal import progress_text
 from sori.errors import ConfigError
 from sori.settings import Settings
@@ -55,15 +55,13 @@ class Asked:
 
 
 @contextmanager
-def opened(
-    source: str, settings: Settings, config: Path | None, data_dir: Path | None, api_port: int | None
-) -> Iterator[History]:
-    """What `--from` names."""
+def opened(source: str, settings: Settings, stored: AbstractContextManager[Engine]) -> Iterator[History]:
+    """What `--from` names; `stored` is who is asked where that is ClickHouse."""
     if source == "kafka":
         with closing(KafkaHistory(settings.kafka)) as history:
             yield history
     elif source == "clickhouse":
-        with asking(config, data_dir, api_port) as engine:
+        with stored as engine:
             yield StoredHistory(engine.raw)
     else:
         yield _file(Path(source), settings)

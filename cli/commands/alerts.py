@@ -15,6 +15,7 @@ from cli.shared.query_options import (
     ConfigOption,
     DataDirOption,
     SinceOption,
+    TokenOption,
     asking,
     moment,
 )
@@ -35,6 +36,7 @@ def alerts(
     wide: WideOption = False,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
+    token: TokenOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Show fraud alerts, latest change first; `sori explain ID` tells the story of one."""
@@ -47,7 +49,7 @@ def alerts(
     first = moment(since)
     while True:
         # opened anew each time: with --follow the process that holds the data may come and go
-        with asking(config, data_dir, api_port) as engine:
+        with asking(config, data_dir, api_port, token) as engine:
             found = rows(engine, ctr_sql.alerts(since=first, state=state, account=account, limit=limit))
         changed = [row for row in found if seen.get(row["alert_id"]) != row["updated_at"] + row["state"]]
         seen |= {row["alert_id"]: row["updated_at"] + row["state"] for row in changed}

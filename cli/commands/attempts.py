@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.shared.query_options import ApiPortOption, ConfigOption, DataDirOption, SinceOption, asking, moment
+from cli.shared.query_options import (
+    ApiPortOption,
+    ConfigOption,
+    DataDirOption,
+    SinceOption,
+    TokenOption,
+    asking,
+    moment,
+)
 from sori.errors import QueryError
 
 if TYPE_CHECKING:
@@ -28,6 +36,7 @@ def attempts(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most attempts shown.")] = 20,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
+    token: TokenOption = None,
     config: ConfigOption = None,
 ) -> None:
     """What became of a subscription's webhooks, latest first; also of one that was removed.
@@ -39,7 +48,7 @@ def attempts(
     from cli.shared.terminal import Terminal
 
     outcomes = known_outcomes(outcome or [])
-    with asking(config, data_dir, api_port) as engine:
+    with asking(config, data_dir, api_port, token) as engine:
         found_id = _find(engine, subscription)
         found = rows(engine, attempts_sql(found_id, outcomes=outcomes, since=moment(since), limit=limit))
     Terminal().print(_table(found) if found else "no attempts")

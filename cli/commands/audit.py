@@ -16,6 +16,7 @@ from cli.shared.query_options import (
     ConfigOption,
     DataDirOption,
     SinceOption,
+    TokenOption,
     asking,
     moment,
     settings_of,
@@ -42,6 +43,7 @@ def audit(
     limit: Annotated[int, typer.Option(min=0, help="Most lines shown that do not match.")] = 20,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
+    token: TokenOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Reconcile the logins that SORI reported with your session records, by session, else by device and time.
@@ -55,7 +57,7 @@ def audit(
     from api.query.engine import rows
 
     source = _source(moment(since), tolerance)
-    with asking(config, data_dir, api_port) as engine:
+    with asking(config, data_dir, api_port, token) as engine:
         counts = rows(engine, f"SELECT class, count() AS n FROM {source} GROUP BY class")  # noqa: S608 - ours
         others = f"SELECT * FROM {source} WHERE class != 'matched' ORDER BY class, coalesce(login_at, own_at)"  # noqa: S608 - ours
         found = rows(engine, f"{others} LIMIT {limit}") if limit else []

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from cli.shared.query_options import ApiPortOption, ConfigOption, DataDirOption, moment, settings_of
+from cli.shared.query_options import (
+    ApiPortOption,
+    ConfigOption,
+    DataDirOption,
+    TokenOption,
+    asking,
+    moment,
+    settings_of,
+)
 from sori.errors import ConfigError
 
 _Rules = Annotated[
@@ -53,6 +61,7 @@ def backtest(
     limit: _Limit = 20,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
+    token: TokenOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Try fraud rules on history: which alerts they would raise, keep and drop against the rules in force.
@@ -83,7 +92,7 @@ def backtest(
         raise ConfigError("--since must lie before --until")
     console = Terminal()
     asked = Asked(settings, variants, first, last, as_flushed=as_flushed, processes=processes)
-    with opened(source, settings, config, data_dir, api_port) as history:
+    with opened(source, settings, asking(config, data_dir, api_port, token)) as history:
         alerts = alerts_of(history, asked, console)
     current, new = (opened_within(found.values(), _iso(first), _iso(last)) for found in alerts)
     compared = compare(current, new)

@@ -14,6 +14,7 @@ from cli.shared.query_options import (
     ConfigOption,
     DataDirOption,
     SinceOption,
+    TokenOption,
     asking,
     moment,
 )
@@ -44,6 +45,7 @@ def ctr(
     wide: WideOption = False,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
+    token: TokenOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Show click-through rates with their 95 % interval, most impressions first.
@@ -54,7 +56,7 @@ def ctr(
     from api.query.engine import rows
     from cli.shared.terminal import Terminal
 
-    with asking(config, data_dir, api_port) as engine:
+    with asking(config, data_dir, api_port, token) as engine:
         found = rows(engine, ctr_sql.ctr(by.value, since=moment(since), account=account, limit=limit))
     show(Terminal(), by, found, wide=wide)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.shared.query_options import ApiPortOption, ConfigOption, DataDirOption, asking, settings_of
+from cli.shared.query_options import ApiPortOption, ConfigOption, DataDirOption, TokenOption, asking, settings_of
 from cli.shared.say import say_json
 from sori.errors import QueryError
 
@@ -24,6 +24,7 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
+    token: TokenOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Show why an alert was raised: its states, its panes before and during it, the rule, the thresholds, the events.
@@ -36,7 +37,7 @@ def explain(
     from cli.shared.terminal import Terminal
 
     settings = settings_of(config, data_dir)
-    with asking(config, data_dir, api_port) as engine:
+    with asking(config, data_dir, api_port, token) as engine:
         story = tell(engine, settings, alert_id, events)
     if as_json:
         say_json(story, indent=2)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.shared.query_options import ApiPortOption, ConfigOption, DataDirOption, asking
+from cli.shared.query_options import ApiPortOption, ConfigOption, DataDirOption, TokenOption, asking
 from cli.shared.say import say
 
 _FORMATS = {
@@ -37,13 +37,14 @@ def query(
     ] = "pretty",
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
+    token: TokenOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Ask ClickHouse. Works while `sori up` runs (through its API) and when it does not.
 
     Views: events_current, ctr_by_minute, ctr_by_campaign, ctr_by_place, ctr_by_device, alerts_current.
     """
-    with asking(config, data_dir, api_port) as engine:
+    with asking(config, data_dir, api_port, token) as engine:
         chosen = _FORMATS.get(fmt.lower(), fmt)
         answer = engine.raw(sql, chosen)
     if chosen.startswith(_FOR_PEOPLE) or sys.stdout.isatty():

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from cli.shared.query_options import ApiPortOption, ConfigOption, DataDirOption, SinceOption, asking, moment
+from cli.shared.query_options import (
+    ApiPortOption,
+    ConfigOption,
+    DataDirOption,
+    SinceOption,
+    TokenOption,
+    asking,
+    moment,
+)
 
 
 def verify(
@@ -17,6 +25,7 @@ def verify(
     ] = None,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
+    token: TokenOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Count CTR windows again from the raw events and print every difference; exit 1 if there is one.
@@ -30,7 +39,7 @@ def verify(
     from api.query.verification import verify as find_differences
     from cli.shared.terminal import Terminal
 
-    with asking(config, data_dir, api_port) as engine:
+    with asking(config, data_dir, api_port, token) as engine:
         found = find_differences(lambda sql: rows(engine, sql), moment(since), moment(until))
     console = Terminal()
     if not found:

@@ -27,6 +27,14 @@ ApiPortOption = Annotated[
     int | None,
     typer.Option(min=1, max=65535, help="Ask the API on this port of this machine.", show_default=False),
 ]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        envvar="SORI_TOKEN",
+        help="Token for the API, from `sori tokens create`. Default: the one in the data directory, while it runs.",
+        show_default=False,
+    ),
+]
 SinceOption = Annotated[
     str | None,
     typer.Option(help="Only what is newer: 15m, 2h, 7d, or an ISO 8601 time.", show_default=False),
@@ -41,11 +49,13 @@ def settings_of(config: Path | None, data_dir: Path | None, **groups: Any) -> Se
 
 
 @contextmanager
-def asking(config: Path | None, data_dir: Path | None, api_port: int | None) -> Iterator[Engine]:
+def asking(
+    config: Path | None, data_dir: Path | None, api_port: int | None, token: str | None = None
+) -> Iterator[Engine]:
     """Somebody who answers queries, closed at the end."""
     from api.query.open_engine import open_engine
 
-    engine = open_engine(settings_of(config, data_dir), api_port=api_port)
+    engine = open_engine(settings_of(config, data_dir), api_port=api_port, token=token)
     try:
         yield engine
     finally:
