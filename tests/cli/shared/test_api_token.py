@@ -26,16 +26,16 @@ from sori.topics import API_TOKENS
 from testkit.wait import wait_until
 
 
-def leaves(command: click.Command) -> Iterator[click.Command]:
-    """Every command that can be run."""
-    yield command
-    for one in getattr(command, "commands", {}).values():
-        yield from leaves(one)
+def leaves(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command that can be run, by its words."""
+    yield path, command
+    for name, one in getattr(command, "commands", {}).items():
+        yield from leaves(one, f"{path} {name}".strip())
 
 
 def test_every_command_that_asks_an_api_takes_a_token() -> None:
     """By option and by SORI_TOKEN. Those that serve an API have --api-port as well, and no token."""
-    found = {leaf.name: {name: one for one in leaf.params for name in one.opts} for leaf in leaves(build_command())}
+    found = {path: {name: one for one in leaf.params for name in one.opts} for path, leaf in leaves(build_command())}
     asking = {name for name, options in found.items() if "--api-port" in options} - {"up", "sinks"}
     assert len(asking) >= 8
     assert {name for name in asking if "--token" not in found[name]} == set()
