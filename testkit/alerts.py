@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -46,7 +47,7 @@ def alert(**changes: object) -> dict[str, object]:
     }
 
 
-def subscription(url: str, **changes: object) -> Subscription:
+def subscription(url: str, **changes: Any) -> Subscription:
     """A subscription to everything."""
     return Subscription(**{"id": new_id(), "url": url, "secret": SECRET, "created_ms": 0, **changes})
 
@@ -82,7 +83,7 @@ class Receiver:
     secret: str = SECRET
     answer: Callable[[], web.StreamResponse] = lambda: web.Response(status=204)
     url: str = ""
-    bodies: list[dict] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 

@@ -6,6 +6,7 @@ import heapq
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from notify.queue import Item, Lane
 from notify.retry_policy import Outcome, Policy
@@ -16,10 +17,10 @@ Server = Callable[[float, Item], Outcome]
 OK, DOWN = Outcome(204), Outcome(None, "connect")
 
 
-def policy(**changes: object) -> Policy:
+def policy(**changes: Any) -> Policy:
     """The defaults, seeded."""
     s = NotifySettings()
-    values = {
+    values: dict[str, Any] = {
         "retry_delays_s": s.retry_delays_s,
         "disable_after_s": s.disable_after_s,
         "pause_max_s": s.pause_max_s,

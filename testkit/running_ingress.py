@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import io
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ class SteeredLog:
     def __init__(self) -> None:
         self.up = True
         self.delay_s = 0.0
-        self.rejects = lambda _record: False
+        self.rejects: Callable[[Record], bool] = lambda _record: False
         self.stored: list[Record] = []
         self.writes = 0
         self._connected = False

@@ -45,7 +45,7 @@ def sample(setting: Setting) -> Sample:
         parts = (7.0, 8.5) if kinds[0] is float else ("one", "two")
         return Sample(", ".join(map(str, parts)), json.dumps(parts), parts)
     if get_origin(setting.field.annotation) is Literal:
-        other = next((kind for kind in kinds if kind != default), default)
+        other = str(next((kind for kind in kinds if kind != default), default))
         return Sample(other, f'"{other}"', other)
     if isinstance(default, bool):
         return Sample(str(not default).lower(), str(not default).lower(), not default)

@@ -48,7 +48,7 @@ async def receiving(http: aiohttp.ClientSession, api: str, rule: str) -> AsyncIt
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         wanted = {"rules": [rule], "states": ["opened"]}
-        body = {"url": f"http://127.0.0.1:{runner.addresses[0][1]}/hook", "filter": wanted}
+        body: dict[str, object] = {"url": f"http://127.0.0.1:{runner.addresses[0][1]}/hook", "filter": wanted}
         verifiers.append(Webhook(await _subscribe(http, api, body)))
         yield listener
     finally:

@@ -99,7 +99,7 @@ def summary(samples: Sequence[Sample]) -> list[dict[str, object]]:
         mine = [sample for sample in samples if sample.name == name]
 
         def median(field: str, of: Sequence[Sample] = mine) -> float:
-            return statistics.median(getattr(sample, field) for sample in of)
+            return float(statistics.median(getattr(sample, field) for sample in of))
 
         fields = ("events_per_s", "cpu_us_per_event", "p50_ms", "p99_ms", "server_busy", "client_busy", "rss_mb")
         row: dict[str, object] = {"name": name, **{field: round(median(field), 2) for field in fields}}

@@ -79,7 +79,7 @@ def _event(rng: random.Random, event: str, identity: str, moment: datetime) -> d
 def make_windows(rows: int, rows_per_record: int = 500) -> list[BenchRecord]:
     """Packed CTR rows as the stream processor sends them."""
     rng = random.Random(2)
-    records = []
+    records: list[BenchRecord] = []
     for start in range(0, rows, rows_per_record):
         lines = [_window(rng, number) for number in range(start, min(rows, start + rows_per_record))]
         body, count = b"\n".join(lines), str(len(lines)).encode()

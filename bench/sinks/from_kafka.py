@@ -52,7 +52,7 @@ async def _measure(settings: Settings, count: int) -> dict[str, Any]:
     with open_client(settings.clickhouse_dsn) as client:
 
         def stored() -> int:
-            return int(client.command("SELECT count() FROM events"))
+            return int(str(client.command("SELECT count() FROM events")))
 
         running_time = Meter()
         task = asyncio.create_task(service.run(stop))

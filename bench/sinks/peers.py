@@ -135,8 +135,8 @@ def _warm_up(insert: Callable[[], object], client: Client) -> None:
 
 
 def _checked(figures: dict[str, Any], client: Client, table: str) -> dict[str, Any]:
-    stored = client.command(f"SELECT count() FROM {table}")  # noqa: S608 - ours
-    if not 0 < int(stored) <= figures["events"]:
+    stored = int(str(client.command(f"SELECT count() FROM {table}")))  # noqa: S608 - ours
+    if not 0 < stored <= figures["events"]:
         raise SystemExit(f"{figures['name']}: {stored} rows stored of {figures['events']}")
     return figures
 

@@ -15,6 +15,7 @@ import hashlib
 import pstats
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from aiokafka.partitioner import murmur2
@@ -94,8 +95,8 @@ def measure(events: int, flush_every: int, meter: Meter) -> str:
     for begin in range(0, max(map(len, logs)), at_once):
         for log, operator in zip(logs, operators, strict=True):
             fetch = RawPartition(None, MemoryRecords(b"".join(log[begin : begin + at_once])), 0, check_crcs=True)
-            for records in meter.run("fetch", lambda fetch=fetch: list(fetch)):
-                unflushed += meter.run("apply", lambda operator=operator, records=records: operator.apply(records))
+            for records in meter.run("fetch", partial(list, fetch)):
+                unflushed += meter.run("apply", partial(operator.apply, records))
             if unflushed >= flush_every:
                 unflushed = 0
                 flush()

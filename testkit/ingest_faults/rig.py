@@ -86,11 +86,11 @@ class Rig:
     async def judge(self, scenario: str, account: str, sent: Sent) -> Verdict:
         """Wait until every delivered id is in `events_current`, or give up and count."""
 
-        async def missing() -> set[str]:
-            return sent.delivered - set(await self.stored(account))
+        async def all_stored() -> bool:
+            return not sent.delivered - set(await self.stored(account))
 
         with suppress(AssertionError):  # the row says how many are lost
-            await wait_until(lambda: _is_empty(missing()), 120, interval=0.5)
+            await wait_until(all_stored, 120, interval=0.5)
         found = await self.stored(account)
         return Verdict(
             scenario,
@@ -112,10 +112,6 @@ class Rig:
             return [row["identity"] for row in await asyncio.to_thread(rows, HttpEngine(url, 20.0), sql)]
         except StorageUnavailable:
             return []
-
-
-async def _is_empty(missing: object) -> bool:
-    return not await missing  # type: ignore[misc]
 
 
 async def answers(port: int, process: StageProcess) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from testkit.ingest_faults.rig import Rig, Verdict, answers, small_disk
 from testkit.wait import wait_until
@@ -60,7 +61,7 @@ async def ingress_killed(rig: Rig, outage_s: float) -> Verdict:
             await asyncio.sleep(outage_s / 4)
             ingress.kill()
             ingress.start()
-            await wait_until(lambda seen=before: len(traffic.sent.delivered) > seen, what="spooled deliveries")
+            await wait_until(partial(traffic.delivered_more_than, before), what="spooled deliveries")
         await rig.broker.start()
         await asyncio.sleep(2)
         traffic.stop()

@@ -62,6 +62,10 @@ class Traffic:
         """No new events; those under way still end."""
         self._enough.set()
 
+    def delivered_more_than(self, count: int) -> bool:
+        """Whether more than so many events got their 2xx."""
+        return len(self.sent.delivered) > count
+
     async def run(self) -> Sent:
         """Send until `stop`, then wait for the last retry."""
         limit = aiohttp.TCPConnector(limit=256)
