@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import urllib.error
 import urllib.request
-from typing import Any, Protocol
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import Any, Protocol, cast
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
-from api.query.sql_guard import read_query
+from api.query.catalog import load_catalog, load_tables
+from api.query.limits import explain_limit, query_limits, result_too_large
+from api.query.sql_guard import PARSE_FORMAT, Catalog, check_form, refuse_tables, unknown_tables
+from api.query.sql_lexer import Screened, screen
 from runtime.clickhouse.client import Dsn, open_client, plain_message
 from sori.errors import QueryError, StorageUnavailable
 from sori.settings.api import ApiSettings
@@ -38,29 +45,73 @@ class DirectEngine:
     """A client of our own, read-only. Not for concurrent use."""
 
     def __init__(self, dsn: Dsn, settings: ApiSettings) -> None:
-        limits = {
-            "max_execution_time": settings.query_timeout_s,
-            "max_result_bytes": settings.max_result_mb * 1024 * 1024,
-            "output_format_json_quote_64bit_integers": 0,
-        }
-        # readonly comes last: after it no setting can change
-        self._client: Client = open_client(
-            dsn, settings={**limits, "readonly": 1}, send_receive_timeout=settings.query_timeout_s + 5
-        )
+        self.dsn = dsn
+        self._settings = settings
+        self._catalog: Catalog | None = None
+        self._client: Client | None = self._open()
 
     def raw(self, sql: str, fmt: str = DEFAULT_FORMAT) -> bytes:
         """Answer in `fmt`, unless the statement ends with a FORMAT clause of its own."""
-        query = read_query(sql)
+        screened = screen(sql)
+        check_form(screened)
+        if self._client is None:
+            self._client = self._open()
         try:
-            return bytes(self._client.raw_query(query.sql, fmt=query.format or fmt))
+            self._judge(screened, self._client)
+            return self._run(self._client, screened.sql, screened.format or fmt)
         except OperationalError as error:
+            self.close()
             raise StorageUnavailable(f"ClickHouse does not answer: {plain_message(error)}") from error
         except ClickHouseError as error:
-            raise QueryError(plain_message(error)) from error
+            self._drain(self._client)
+            raise QueryError(explain_limit(plain_message(error))) from error
 
     def close(self) -> None:
-        """Close the client."""
-        self._client.close()
+        """Close the client; the next query opens another."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _open(self) -> Client:
+        # readonly comes last: after it no setting can change
+        limits = {**query_limits(self._settings), "readonly": 1}
+        return open_client(self.dsn, settings=limits, send_receive_timeout=self._settings.query_timeout_s + 5)
+
+    def _run(self, client: Client, sql: str, fmt: str) -> bytes:
+        most = self._settings.max_result_mb * 1024 * 1024
+        if self.dsn.embedded:  # the memory limit bounds what it writes, too
+            answer = bytes(client.raw_query(sql, fmt=fmt))
+        else:
+            with closing(cast("io.IOBase", client.raw_stream(sql, fmt=fmt))) as stream:
+                answer = b"".join(_up_to(stream, most + 1))
+        if len(answer) > most:  # ClickHouse counts a constant column once, however often it is written
+            raise QueryError(result_too_large(len(answer)))
+        return answer
+
+    def _drain(self, client: Client) -> None:
+        """chDB keeps what a failed query had written, and would put it before the next answer of this connection."""
+        try:
+            if not self.dsn.embedded or any(client.raw_query("SELECT 1", fmt="Null") == b"" for _ in range(3)):
+                return
+        except ClickHouseError:
+            pass
+        self.close()
+
+    def _judge(self, screened: Screened, client: Client) -> None:
+        # the text that is parsed here is, to the letter, the text that runs
+        parse = client.raw_query(f"EXPLAIN AST {screened.sql}", fmt=PARSE_FORMAT).decode(errors="replace")
+        if self._catalog is None:
+            self._catalog = load_catalog(client)
+        unknown = unknown_tables(screened, parse, self._catalog)
+        if unknown:  # a table may have been made since the catalog was read
+            self._catalog = replace(self._catalog, tables=load_tables(client))
+            refuse_tables({name for name in unknown if not self._catalog.has_table(name)}, self._catalog)
+
+
+def _up_to(stream: io.IOBase, most: int) -> Iterator[bytes]:
+    while most > 0 and (chunk := stream.read(min(most, 1 << 20))):
+        most -= len(chunk)
+        yield chunk
 
 
 class HttpEngine:

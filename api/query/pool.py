@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 from api.query.engine import DEFAULT_FORMAT, DirectEngine, Row, rows
 from runtime.clickhouse.client import Dsn
-from sori.errors import StorageUnavailable
 from sori.settings.api import ApiSettings
 
 
@@ -40,15 +39,9 @@ class EnginePool:
     def _raw(self, sql: str, fmt: str) -> bytes:
         engine = self._take()
         try:
-            answer = engine.raw(sql, fmt)
-        except StorageUnavailable:
-            engine.close()
-            raise
-        except BaseException:
+            return engine.raw(sql, fmt)
+        finally:
             self._idle.append(engine)
-            raise
-        self._idle.append(engine)
-        return answer
 
     def _rows(self, sql: str) -> list[Row]:
         engine = self._take()

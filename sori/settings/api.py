@@ -14,6 +14,10 @@ class ApiSettings(BaseModel):
     port: int = Field(8081, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     query_timeout_s: float = Field(30.0, gt=0, description="Longest run of one query, seconds.")
     max_result_mb: int = Field(256, gt=0, description="Largest result of one query, megabytes.")
+    max_memory_mb: int = Field(
+        512, gt=0, description="Most memory of one query, megabytes; `concurrency` queries may run at a time."
+    )
+    max_result_rows: int = Field(2_000_000, gt=0, description="Most rows in the result of one query.")
     stages: CommaText = Field(
         "",
         description="Where the live page asks the other stages whether they are ready: `ingest=http://host:port,…`; "

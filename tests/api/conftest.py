@@ -9,6 +9,9 @@ import pytest
 from runtime.clickhouse import migrations
 from runtime.clickhouse.client import open_client
 from sori.settings import Settings, load_settings
+from testkit.trap import engine, trap
+
+__all__ = ["engine", "filled", "settings", "trap"]
 
 
 @pytest.fixture
