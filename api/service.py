@@ -20,6 +20,7 @@ from api.query.pool import EnginePool
 from api.routes import add_alerting
 from runtime.clickhouse.client import parse_dsn
 from runtime.http import Readiness, serve
+from runtime.http_bounds import HttpBounds
 from runtime.telemetry.metrics import announce, counter
 from sori import metrics
 from sori.errors import StorageUnavailable
@@ -45,8 +46,16 @@ async def serving(
     add_live_page(app, LiveData(pool, StageProbes(stage_urls(settings))), lambda: _connected(side))
     if run_task is not None:
         add_maintenance(app, run_task, token)
-    refused = counter(metrics.API_REFUSED).labels("bad_http")
-    async with serve(app, settings.api.host, settings.api.port, option="--api-port", on_bad_http=refused.inc) as port:
+    ours, refused = settings.api, counter(metrics.API_REFUSED)
+    async with serve(
+        app,
+        ours.host,
+        ours.port,
+        option="--api-port",
+        on_bad_http=refused.labels("bad_http").inc,
+        bounds=HttpBounds(ours.max_connections, ours.header_timeout_s, ours.body_timeout_s, ours.keepalive_timeout_s),
+        on_shed=refused.labels("connections").inc,
+    ) as port:
         host = "127.0.0.1" if settings.api.host in ("0.0.0.0", "::") else settings.api.host  # noqa: S104 - comparison
         url = f"http://{host}:{port}"
         note = note_path(dsn)

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
+from runtime.http_bounds import BoundedSite, Connections, HttpBounds
 from sori.errors import PrerequisiteError
 
 #: Says what is not ready, by name; an empty mapping means ready.
@@ -85,21 +86,31 @@ async def serve(
     drain_s: float = 5.0,
     option: str = "its port setting",
     on_bad_http: Callable[[], None] = lambda: None,
+    bounds: HttpBounds | None = None,
+    on_shed: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[int]:
     """Serve any application while the block runs; yields the real port, also for port 0.
 
     At the end it stops accepting and gives open requests `drain_s` seconds. Raises PrerequisiteError, naming
-    `option`, when the port is taken. `on_bad_http` is called for each request that gets 400 since it cannot be parsed.
+    `option`, when the port is taken. `on_bad_http` is called for each request that gets 400 since it cannot be parsed,
+    `on_shed` for each connection that gets 503 since `bounds` allow no more.
     """
     logger = logging.Logger("aiohttp.server")  # noqa: LOG001 - of its own: the filter is for this server alone
     logger.parent = logging.root
     logger.setLevel(logging.DEBUG)  # where aiohttp logs what is not even a method, which counts too
     logger.addFilter(_BadHttp(on_bad_http))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=drain_s, logger=logger)
+    bounds = bounds or HttpBounds()
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=drain_s,
+        logger=logger,
+        keepalive_timeout=bounds.keepalive_timeout_s,
+    )
     await runner.setup()
     try:
         try:
-            await web.TCPSite(runner, host, port).start()
+            await BoundedSite(runner, host, port, Connections(bounds, on_shed)).start()
         except OSError as error:
             raise PrerequisiteError(
                 f"Cannot listen on {host}:{port}: {error.strerror}.", f"Free the port or choose another with {option}."

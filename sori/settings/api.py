@@ -28,6 +28,12 @@ class ApiSettings(BaseModel):
         description="Origins whose pages may use the API, comma-separated, such as https://ops.example; they need a "
         "token all the same. `*`: any origin; empty: none but our own.",
     )
+    max_connections: int = Field(
+        6000, ge=1, description="Open connections; a further one takes the place of the longest idle, or gets 503."
+    )
+    header_timeout_s: float = Field(10.0, gt=0, description="Time for a new connection's first request head, seconds.")
+    body_timeout_s: float = Field(10.0, gt=0, description="Time for a body to arrive once its head is there, seconds.")
+    keepalive_timeout_s: float = Field(75.0, gt=0, description="How long an idle connection is kept, seconds.")
     concurrency: int = Field(4, gt=0, description="Queries at the same time; more wait in line.")
 
     @property
