@@ -7,6 +7,7 @@ strings is built and hashed anew for each event; one tuple per place; a publishe
 from __future__ import annotations
 
 from sori.events import AUTHENTICATION, CLICK, IMPRESSION, UNKNOWN, EventDims, Geolocation
+from sori.remembered import Remembered
 from sori.settings.rules import RulesSettings
 from streams.alerts.record import Subject
 from streams.operators.base import PartitionOperator
@@ -31,8 +32,8 @@ from streams.state.policy import EpisodePolicy, TimePolicy
 
 #: A tuple, since a set would hash each name.
 _OF_CAMPAIGNS = (IMPRESSION, CLICK)
-#: Places remembered.
-_MOST_PLACES = 50_000
+#: Places remembered, of one partition.
+_PLACES_BYTES = 8 * 1024 * 1024
 
 
 class DeviceCounting(PartitionOperator):
@@ -44,7 +45,7 @@ class DeviceCounting(PartitionOperator):
         super().__init__(partition, policy, EpisodePolicy.of(rules), resume)
         self._store = PaneStore(policy.pane_ms, policy.window_ms)
         self._dirty = DirtyRows(partition)
-        self._places: dict[Geolocation | None, Place] = {}
+        self._places: Remembered[Geolocation | None, Place] = Remembered(_PLACES_BYTES)
         self._bench = RuleBench(rules, policy, self.episodes, self.clock, self._pin)
         self._rules = DeviceRules(self._bench, self._store)
 
@@ -177,7 +178,5 @@ class DeviceCounting(PartitionOperator):
 
     def _place(self, event: EventDims) -> Place:
         """The event's place: one tuple for all events that have it, so that hashing and comparing it costs little."""
-        if len(self._places) >= _MOST_PLACES:
-            self._places.clear()
-        place = self._places[event.geolocation] = event.place
-        return place
+        country, region, city = place = event.place
+        return self._places.remember(event.geolocation, place, 4 * (len(country) + len(region) + len(city)))

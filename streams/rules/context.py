@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from sori.remembered import Remembered
 from sori.settings.rules import Rule, RulesSettings
 from streams.alerts.episodes import EpisodeBook
 from streams.alerts.record import Finding, Subject
@@ -16,6 +17,8 @@ from streams.state.policy import Clock, EpisodePolicy, TimePolicy
 SubjectKind = Literal["device", "place", "campaign"]
 TrafficClass = Literal["GIVT", "SIVT"]
 _MAX_SAMPLES = 10
+#: What is remembered per account; where nothing is signed anyone may invent accounts.
+ACCOUNTS_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class RuleBench:
         self._pin_now = pin_now
         self._cooldown_ms = EpisodePolicy.of(rules).cooldown_ms
         self._accused: dict[Subject, Accused] = {}
-        self._by_account: dict[str, RulesSettings] = {}
+        self._by_account: Remembered[str, RulesSettings] = Remembered(ACCOUNTS_BYTES)
         self._allowed = {
             "device": frozenset(rules.allow.devices),
             "place": frozenset(rules.allow.places),
@@ -71,7 +74,7 @@ class RuleBench:
         """The rules with the account's overrides."""
         found = self._by_account.get(account)
         if found is None:
-            found = self._by_account[account] = self.rules.for_account(account)
+            found = self._by_account.remember(account, self.rules.for_account(account), 4 * len(account))
         return found
 
     def exact_from(self, begin_ms: int) -> bool:

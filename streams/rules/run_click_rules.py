@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from sori.remembered import Remembered
 from sori.settings.rules import ClickWithoutImpression, RulesSettings
 from streams.alerts.record import Subject
 from streams.rules import click_without_impression, device_click_burst, duplicate_click, fast_click
-from streams.rules.context import Evidence, RuleBench, TrafficClass
+from streams.rules.context import ACCOUNTS_BYTES, Evidence, RuleBench, TrafficClass
 from streams.rules.judgement import Judgement
 from streams.state.counters import MAX_CLICKS_KEPT, Click, DeviceClicks
 from streams.state.device_panes import DeviceKey, PaneStore
@@ -39,7 +40,7 @@ class ClickRules:
     def __init__(self, bench: RuleBench, store: PaneStore) -> None:
         self._bench = bench
         self._store = store
-        self._gates: dict[str, tuple[int, int]] = {}
+        self._gates: Remembered[str, tuple[int, int]] = Remembered(ACCOUNTS_BYTES)
         self._pane_ms, window_ms = store.pane_ms, store.window_ms
         bench.check(device_click_burst.NAME, lambda rules: device_click_burst.lookback_ms(rules.device_click_burst))
         bench.check(duplicate_click.NAME, lambda rules: duplicate_click.lookback_ms(rules.duplicate_click))
@@ -72,8 +73,8 @@ class ClickRules:
     def _gate(self, account: str) -> tuple[int, int]:
         """How far the widest rule looks, and the least floor."""
         rules = self._bench.of_account(account)
-        found = self._gates[account] = max(_windows_s(rules)) * 1000, min(_floors(rules))
-        return found
+        gate = max(_windows_s(rules)) * 1000, min(_floors(rules))
+        return self._gates.remember(account, gate, 4 * len(account))
 
     def _clicks_in_windows(self, key: DeviceKey, begin_ms: int, end_ms: int) -> int:
         windows, window_ms, found = self._store.windows, self._store.window_ms, 0
