@@ -238,8 +238,10 @@ class Webhooks:
     ) -> web.StreamResponse:
         """Answer a body that is no event; what a proven sender sent is in quarantine before the answer goes out."""
         account, kept = refused.account, ""
-        label = self._labels.of(account, proven=refused.verified or account in endpoint.accounts)
         outcome = refused.outcome
+        # a secret is no proof of an account that it may not speak for
+        proven = refused.verified and outcome is not Outcome.FORBIDDEN
+        label = self._labels.of(account, proven=proven or account in endpoint.accounts)
         self._refusals.note(outcome, endpoint.name, request, account=account, detail=refused.detail)
         unsigned = self._limits.quarantine_unsigned and endpoint is not STRAY and not endpoint.signed
         if ANSWERS[outcome].kept and (refused.verified or unsigned):

@@ -230,6 +230,14 @@ async def test_metrics_name_no_account_that_did_not_prove_itself(tmp_path: Path)
         assert "acc_forged" not in (await it.get("/metrics"))[1]
 
 
+async def test_a_proven_sender_makes_no_label_of_an_account_that_is_not_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "endpoints.toml"
+    file.write_text(f'[[endpoint]]\nname = "acme"\naccounts = ["acc_1"]\nsecrets = ["{SECRET}"]\n')
+    async with running(tmp_path, endpoints_file=file) as it:
+        assert (await it.post(body(account_id="acc_of_others"), path="/webhooks/acme"))[0] == 403
+        assert "acc_of_others" not in (await it.get("/metrics"))[1]
+
+
 async def test_pipelined_requests_are_answered_in_order_on_one_connection(tmp_path: Path) -> None:
     from sori.signature import HmacSha256
 
