@@ -127,10 +127,10 @@ def admit_wire(
     return replace(unreadable, kind=Reason.UNREADABLE, account=decision.account, verified=True, key_id=decision.key_id)
 
 
-def admit_stray(rules: Rules, path: str, body: bytes, signature: str | None) -> Refused:
+def admit_stray(rules: Rules, path: str, body: bytes, signature: str | None, *, wire: bytes | None = None) -> Refused:
     """Decide on a delivery to a path that no endpoint has: kept, if a secret of ours made its signature."""
     check = claim(body).event == CHECK_EVENT
-    key_id = "" if check else prove_otherwise(rules.scheme, rules.table, _NOWHERE, body, signature)
+    key_id = "" if check else prove_otherwise(rules.scheme, rules.table, _NOWHERE, body, signature, wire=wire)
     account = _vouched(rules, body, key_id)
     detail = f"no endpoint has the path {path[:200]!r}"
     return Refused(Outcome.NOT_FOUND, detail, Reason.NOT_FOUND, "", detail, account, bool(key_id), key_id)

@@ -49,14 +49,13 @@ def judge(
 ) -> Judged:
     """Inflate, verify, decode. Never raises. `stray`: the path, where no endpoint has it."""
     body, unreadable = _readable(wire, max_inflated)
+    compressed = wire.body if body is not wire.body else None
     if stray is not None:
-        return Judged(body, admit_stray(rules, stray, body, wire.signature), now_ms)
+        return Judged(body, admit_stray(rules, stray, body, wire.signature, wire=compressed), now_ms)
     if unreadable is not None:
         decision = admit_wire(rules, endpoint, body, wire.signature, now_ms, unreadable=unreadable)
     else:
-        decision = admit(
-            rules, endpoint, body, wire.signature, now_ms, wire=wire.body if body is not wire.body else None
-        )
+        decision = admit(rules, endpoint, body, wire.signature, now_ms, wire=compressed)
     return Judged(body, decision, now_ms)
 
 

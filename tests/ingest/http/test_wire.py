@@ -145,7 +145,12 @@ async def test_a_signature_over_the_compressed_bytes_proves_the_sender_too(tmp_p
     async with running(tmp_path) as it:
         async with it.http.post(it.url + PATH, data=io.BytesIO(wire), headers=headers) as answer:
             assert answer.status == 200
-        assert [record.value for record in it.log.stored] == [body()]
+        async with it.http.post(it.url + "/mistyped", data=io.BytesIO(wire), headers=headers) as answer:
+            assert answer.status == 404
+        assert [(record.topic, record.value) for record in it.log.stored] == [
+            ("sori.events", body()),
+            ("sori.quarantine", body()),
+        ]
 
 
 @pytest.mark.parametrize(
