@@ -47,10 +47,9 @@ def read_variables(environ: Mapping[str, str], settings: list[Setting]) -> Layer
 def secret_files(environ: Mapping[str, str], settings: list[Setting]) -> Iterator[tuple[str, Setting, Path]]:
     """(variable, setting, file) of every value that a file holds.
 
-    A setting whose own name ends in _file (`ingest.endpoints_file`) is that setting, never somebody's file.
+    `SORI_INGEST__ENDPOINTS_FILE` is none of them, but a setting: a test holds that no name means both.
     """
-    names = {setting.variable for setting in settings}
-    by_variable = {setting.file_variable: setting for setting in settings if setting.file_variable not in names}
+    by_variable = {setting.file_variable: setting for setting in settings}
     for name, value in _ours(environ):
         if (setting := by_variable.get(name)) is not None:
             yield name, setting, Path(value)
