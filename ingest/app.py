@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, suppress
 
 import structlog
 
+from ingest.process.admin import admin
 from ingest.storage.spool.async_spool import DiskSpool
 from ingest.storage.spool.limits import SpoolLimits
 from ingest.storage.spool_drain import Drain
@@ -73,6 +74,7 @@ async def run(
         async with AsyncExitStack() as stack:
             if ingress.siblings is not None:
                 await stack.enter_async_context(ingress.siblings.serving())
+            await stack.enter_async_context(admin(ingress.settings.ingest, ingress.siblings, ingress.readiness))
             await _first_attempt(ingress.drain)
             listener = await _listen(ingress)
             host, port = listener.sockets[0].getsockname()[:2]

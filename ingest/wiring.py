@@ -22,7 +22,7 @@ from ingest.http.client_address import parse_networks
 from ingest.http.connection import ConnectionLimits, IngestServer
 from ingest.http.handler import HandlerLimits, Webhooks
 from ingest.http.large_bodies import LargeBodies
-from ingest.http.probes import Probes
+from ingest.http.probes import Probes, Readiness
 from ingest.http.refusal_log import RefusalLog
 from ingest.http.signature_watch import SignatureWatch
 from ingest.http.tracing import carrying, traced
@@ -62,6 +62,7 @@ class Ingress:
     caretaker: Caretaker
     tls: SSLContext | None
     siblings: Siblings | None
+    readiness: Readiness
     budget: BodyBudget
 
 
@@ -107,9 +108,6 @@ def build(
     )
     siblings = None if place is None else Siblings(place.run_dir, place.name, generate_latest)
 
-    async def exposition() -> bytes:
-        return generate_latest() if siblings is None else await siblings.page()
-
     reloaders: list[Reloader] = []
 
     def readiness() -> Mapping[str, str]:
@@ -127,7 +125,7 @@ def build(
         bodies=BodyReader(budget, ours.max_body_bytes, ours.body_timeout_s, proxies),
         budget=budget,
         large=LargeBodies(_LARGE_PATIENCE_S),
-        probes=Probes(readiness, exposition),
+        probes=Probes(readiness),
         meters=meters,
         buckets=TokenBuckets(ours.rate_limit_per_s, ours.rate_burst),
         labels=AccountLabels(ours.max_account_labels),
@@ -152,6 +150,7 @@ def build(
         caretaker=Caretaker(spool, committer, reloaders),
         tls=context,
         siblings=siblings,
+        readiness=readiness,
         budget=budget,
     )
     _bind_gauges(ingress, reloaders)

@@ -23,12 +23,15 @@ async def always_ready() -> Mapping[str, str]:
 
 
 def add_admin_routes(
-    app: web.Application, readiness: Readiness = always_ready, registry: CollectorRegistry = REGISTRY
+    app: web.Application,
+    readiness: Readiness = always_ready,
+    registry: CollectorRegistry = REGISTRY,
+    page: Callable[[], Awaitable[bytes]] | None = None,
 ) -> None:
     """Add the three routes to an application.
 
     GET /healthz: 200 while the process runs its loop. GET /readyz: 200, or 503 with {"not_ready": {name: reason}}.
-    GET /metrics: Prometheus text.
+    GET /metrics: Prometheus text, of `page` where that is given.
     """
 
     async def healthz(_request: web.Request) -> web.Response:
@@ -41,7 +44,8 @@ def add_admin_routes(
         return web.json_response({"status": "ready"})
 
     async def metrics(_request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        body = generate_latest(registry) if page is None else await page()
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
@@ -49,7 +53,14 @@ def add_admin_routes(
 
 
 @asynccontextmanager
-async def admin_server(host: str, port: int, readiness: Readiness = always_ready) -> AsyncIterator[int]:
+async def admin_server(
+    host: str,
+    port: int,
+    readiness: Readiness = always_ready,
+    page: Callable[[], Awaitable[bytes]] | None = None,
+    *,
+    reuse_port: bool = False,
+) -> AsyncIterator[int]:
     """Serve the routes while the block runs; yields the real port. Port 0 serves nothing and yields 0.
 
     Raises PrerequisiteError when the port is taken.
@@ -58,8 +69,8 @@ async def admin_server(host: str, port: int, readiness: Readiness = always_ready
         yield 0
         return
     app = web.Application()
-    add_admin_routes(app, readiness)
-    async with serve(app, host, port) as real_port:
+    add_admin_routes(app, readiness, page=page)
+    async with serve(app, host, port, reuse_port=reuse_port) as real_port:
         yield real_port
 
 
@@ -86,6 +97,7 @@ async def serve(
     drain_s: float = 5.0,
     option: str = "its port setting",
     on_bad_http: Callable[[], None] = lambda: None,
+    reuse_port: bool = False,
     bounds: HttpBounds | None = None,
     on_shed: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[int]:
@@ -110,7 +122,7 @@ async def serve(
     await runner.setup()
     try:
         try:
-            await BoundedSite(runner, host, port, Connections(bounds, on_shed)).start()
+            await BoundedSite(runner, host, port, Connections(bounds, on_shed), reuse_port=reuse_port).start()
         except OSError as error:
             raise PrerequisiteError(
                 f"Cannot listen on {host}:{port}: {error.strerror}.", f"Free the port or choose another with {option}."

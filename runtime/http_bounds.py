@@ -149,8 +149,10 @@ class BoundedSite(web.TCPSite):
 
     __slots__ = ("_connections",)
 
-    def __init__(self, runner: web.AppRunner, host: str, port: int, connections: Connections) -> None:
-        super().__init__(runner, host, port)
+    def __init__(
+        self, runner: web.AppRunner, host: str, port: int, connections: Connections, *, reuse_port: bool = False
+    ) -> None:
+        super().__init__(runner, host, port, reuse_port=reuse_port or None)
         self._connections = connections
 
     async def start(self) -> None:
@@ -163,4 +165,5 @@ class BoundedSite(web.TCPSite):
             self._host,
             self._port,
             backlog=_BACKLOG,
+            reuse_port=self._reuse_port,
         )

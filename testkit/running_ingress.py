@@ -18,7 +18,7 @@ from ingest.app import run
 from ingest.storage.spool.async_spool import DiskSpool
 from ingest.storage.spool.limits import SpoolLimits
 from ingest.wiring import Ingress, Source, build
-from runtime.process.ports import free_port
+from runtime.process.ports import free_ports
 from sori.errors import StorageUnavailable
 from sori.settings import Settings, load_settings, settings_files
 from sori.signature import HmacSha256
@@ -101,7 +101,9 @@ class Running:
             return answer.status, json.loads(await answer.read()), dict(answer.headers)
 
     async def get(self, path: str) -> tuple[int, str]:
-        async with self.http.get(self.url + path) as answer:
+        """GET, of metrics on the admin port."""
+        base = f"http://127.0.0.1:{self.ingress.settings.ingest.admin_port}" if path == "/metrics" else self.url
+        async with self.http.get(base + path) as answer:
             return answer.status, await answer.text()
 
     async def raw(self, request: bytes) -> bytes:
@@ -117,10 +119,11 @@ class Running:
 async def running(tmp_path: Path, log: SteeredLog | None = None, **ingest: object) -> AsyncIterator[Running]:
     """Serve with these ingest settings while the block runs, then drain."""
     log = log or SteeredLog()
-    port = free_port()
+    port, admin_port = free_ports(2)
     own = {"unsigned", "endpoints_file"} & set(ingest)
     options = {
         **({} if own or settings_files(None, "ingest") else {"secret_keys": SECRET}),
+        "admin_port": admin_port,
         **ingest,
         "port": port,
     }

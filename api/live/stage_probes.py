@@ -24,7 +24,7 @@ def stage_urls(settings: Settings) -> dict[str, str]:
             raise ConfigError("api.stages must be name=http://host:port, comma-separated")
         return {name: url.rstrip("/") for name, _, url in pairs}
     ports = {
-        "ingest": settings.ingest.port,
+        "ingest": settings.ingest.admin_port or settings.ingest.port,
         "streams": settings.streams.admin_port,
         "sinks": settings.sinks.admin_port,
         "notify": settings.notify.admin_port,

@@ -25,6 +25,7 @@ def own_pipeline(folder: Path, **settings: Mapping[str, Any]) -> LocalPipeline:
 
     Its logs are in `folder/logs`.
     """
+    settings = {**settings, "ingest": {"admin_port": 0, **settings.get("ingest", {})}}
     overrides = {section: {port: 0, **settings.get(section, {})} for section, port in _PORTS.items()}
     if "secret_keys" not in overrides["ingest"]:
         overrides["ingest"]["unsigned"] = True

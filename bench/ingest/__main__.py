@@ -36,6 +36,7 @@ def ours(name: str, kafka: KafkaSettings, folder: Path, cores: set[int], *, work
         "SORI_KAFKA__BOOTSTRAP": kafka.bootstrap,
         "SORI_DATA_DIR": str(folder / name),
         "SORI_INGEST__SECRET_KEYS": SECRET,
+        "SORI_INGEST__ADMIN_PORT": "0",
         "SORI_LOG__LEVEL": "error",
     }
     command = [sys.executable, "-m", "cli.main", "ingest", "--port", str(port), "--workers", str(workers)]

@@ -81,7 +81,7 @@ async def _run(folder: Path, traffic: Traffic, console: Console) -> Verdict | No
         "data_dir": folder,
         "broker": {"port": 0},
         "api": {"port": 0},
-        "ingest": {"port": 0},
+        "ingest": {"port": 0, "admin_port": 0},
         "streams": {"admin_port": 0},
         "sinks": {"admin_port": 0},
         "notify": {"admin_port": 0},

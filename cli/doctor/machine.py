@@ -68,6 +68,7 @@ def listening(settings: Settings) -> list[tuple[str, int, str, str]]:
         ("ingest", settings.ingest.port, settings.ingest.host, "--port (SORI_INGEST__PORT)"),
         ("api", settings.api.port, settings.api.host, "--api-port (SORI_API__PORT)"),
         ("broker", settings.broker.port, "127.0.0.1", "--broker-port (SORI_BROKER__PORT)"),
+        ("ingest metrics", settings.ingest.admin_port, settings.ingest.admin_host, "SORI_INGEST__ADMIN_PORT"),
         ("streams", settings.streams.admin_port, settings.streams.admin_host, "SORI_STREAMS__ADMIN_PORT"),
         ("sinks", settings.sinks.admin_port, settings.sinks.admin_host, "SORI_SINKS__ADMIN_PORT"),
         ("notify", settings.notify.admin_port, settings.notify.admin_host, "SORI_NOTIFY__ADMIN_PORT"),

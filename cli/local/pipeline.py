@@ -70,10 +70,13 @@ class LocalPipeline:
         for stage, port, host, option in listening(asked):
             if embedded or stage != "broker":
                 require_free(port, option, host)
-        free = iter(free_ports(6))
+        free = iter(free_ports(7))
         settled = {
             "data_dir": asked.data_dir.absolute(),
-            "ingest": {"port": asked.ingest.port or next(free)},
+            "ingest": {
+                "port": asked.ingest.port or next(free),
+                "admin_port": asked.ingest.admin_port or next(free),
+            },
             "api": {"port": asked.api.port or next(free)},
             # off is for a stage of its own; here the live page asks every stage how it is
             "streams": {"admin_port": asked.streams.admin_port or next(free)},
@@ -102,7 +105,7 @@ class LocalPipeline:
         """Where Prometheus finds each stage, by the name of its job in deploy/prometheus."""
         settings = self.settings
         found = {
-            "ingest": (settings.ingest.host, settings.ingest.port),
+            "ingest": (settings.ingest.admin_host, settings.ingest.admin_port),
             "streams": (settings.streams.admin_host, settings.streams.admin_port),
             "sinks": (settings.sinks.admin_host, settings.sinks.admin_port),
             "notify": (settings.notify.admin_host, settings.notify.admin_port),

@@ -1,27 +1,24 @@
-"""GET /healthz, /readyz and /metrics on the webhook port."""
+"""GET /healthz and /readyz on the webhook port, for load balancers; metrics are on the admin port alone."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 import orjson
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from ingest.http import responses
 
 #: Reasons why nothing can be stored now, by name; empty means ready.
 Readiness = Callable[[], Mapping[str, str]]
-Exposition = Callable[[], Awaitable[bytes]]
 
 
 class Probes:
-    """Answers the three paths."""
+    """Answers the two paths."""
 
-    def __init__(self, readiness: Readiness, exposition: Exposition) -> None:
+    def __init__(self, readiness: Readiness) -> None:
         self._readiness = readiness
-        self._routes = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics}
-        self._exposition = exposition
+        self._routes = {"/healthz": self._healthz, "/readyz": self._readyz}
 
     async def answer(self, path: str, *, close: bool) -> web.StreamResponse | None:
         """The answer, or None when the path is no probe."""
@@ -36,6 +33,3 @@ class Probes:
         missing = self._readiness()
         body = {"status": "not ready", "not_ready": missing} if missing else {"status": "ready"}
         return responses.plain(503 if missing else 200, "application/json", orjson.dumps(body), close=close)
-
-    async def _metrics(self, *, close: bool) -> web.StreamResponse:
-        return responses.plain(200, CONTENT_TYPE_LATEST, await self._exposition(), close=close)

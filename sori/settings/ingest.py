@@ -15,6 +15,14 @@ class IngestSettings(BaseModel):
     # where
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    admin_host: str = Field("127.0.0.1", description="Address of /metrics, and of /healthz and /readyz once more.")
+    admin_port: int = Field(
+        8085,
+        ge=0,
+        le=65535,
+        description="Port of /metrics, of all workers together; 0: off, or free in `sori up`. The webhook port has no "
+        "/metrics, since the world can ask it.",
+    )
     workers: int = Field(1, ge=1, le=256, description="Processes sharing the port (SO_REUSEPORT), supervised.")
     tls_cert: NamedPath | None = Field(None, description="PEM certificate chain; set together with tls_key.")
     tls_key: NamedPath | None = Field(None, description="PEM private key; both are read again when a file changes.")

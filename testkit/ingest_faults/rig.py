@@ -56,6 +56,7 @@ class Rig:
         settings = {
             "SORI_DATA_DIR": str(self.folder / name),
             "SORI_INGEST__PORT": str(port),
+            "SORI_INGEST__ADMIN_PORT": "0",
             "SORI_INGEST__SECRET_KEYS": SECRET,
             **(env or {}),
         }

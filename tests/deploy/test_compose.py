@@ -106,6 +106,7 @@ def test_health_checks_ask_the_port_that_the_stage_listens_on(stage: str, port: 
     """The default port of the settings is the one in the health check and in the published ports."""
     group = getattr(Settings(), stage)
     assert (group.port if hasattr(group, "port") else group.admin_port) == port
+    assert "8085" not in str(SERVICES[stage].get("ports", [])), "metrics are not for the world"
     assert f":{port}/healthz" in " ".join(SERVICES[stage]["healthcheck"]["test"])
     assert all(published.endswith(f"{port}:{port}") for published in SERVICES[stage].get("ports", []))
 
@@ -216,4 +217,6 @@ def test_what_need_not_write_cannot(service: str) -> None:
 def test_the_live_page_asks_every_stage() -> None:
     """The api knows where each other stage is ready or not."""
     asked = dict(pair.split("=") for pair in SERVICES["api"]["environment"]["SORI_API__STAGES"].split(","))
-    assert asked == {name: f"http://{name}:{port}" for name, port in STAGES.items() if name != "api"}
+    assert asked == {
+        name: f"http://{name}:{port}" for name, port in {**STAGES, "ingest": 8085}.items() if name != "api"
+    }

@@ -41,6 +41,7 @@ async def ingress(
     settings = {
         "SORI_DATA_DIR": str(tmp_path / "data"),
         "SORI_INGEST__PORT": str(port),
+        "SORI_INGEST__ADMIN_PORT": "0",
         **({} if "SORI_INGEST__UNSIGNED" in env else {"SORI_INGEST__SECRET_KEYS": SECRET}),
         **env,
     }
@@ -101,12 +102,16 @@ async def test_the_contracts_samples_byte_for_byte_are_in_kafka_as_signed(
 async def test_workers_share_a_port_and_one_metrics_page_and_are_restarted(
     topics: KafkaSettings, tmp_path: Path
 ) -> None:
-    async with ingress(topics, tmp_path, SORI_INGEST__WORKERS="2") as (process, port):
+    admin = free_port()
+    async with ingress(topics, tmp_path, SORI_INGEST__WORKERS="2", SORI_INGEST__ADMIN_PORT=str(admin)) as (
+        process,
+        port,
+    ):
         url = f"http://127.0.0.1:{port}"
 
         async def spread() -> Mapping[str, float]:
             await post(f"{url}/webhooks/sori", body())
-            async with aiohttp.ClientSession() as http, http.get(f"{url}/metrics") as answer:
+            async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{admin}/metrics") as answer:
                 families = text_string_to_metric_families(await answer.text())
             samples = next(family.samples for family in families if family.name == "sori_ingest_events")
             return {s.labels["worker"]: s.value for s in samples if s.name.endswith("_total")}
@@ -115,6 +120,9 @@ async def test_workers_share_a_port_and_one_metrics_page_and_are_restarted(
             return set(await spread()) == {"worker-0", "worker-1"}
 
         await wait_until(both_have_events)
+        for path, status in (("/metrics", 404), ("/healthz", 200), ("/readyz", 200)):
+            async with aiohttp.ClientSession() as http, http.get(url + path) as answer:
+                assert answer.status == status
         process.signal(signal.SIGHUP)
         await wait_until(lambda: process.log_text().count('"reloaded"') == 2, what="both workers reload")
         assert await post(f"{url}/webhooks/sori", body()) == 200

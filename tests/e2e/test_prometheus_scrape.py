@@ -122,7 +122,7 @@ async def pipeline(kafka: KafkaSettings, folder: Path) -> AsyncIterator[LocalPip
     overrides = {
         "data_dir": folder / "data",
         "kafka": {"bootstrap": kafka.bootstrap, "topic_prefix": kafka.topic_prefix},
-        "ingest": {"port": 0, "secret_keys": SECRET},
+        "ingest": {"port": 0, "admin_port": 0, "secret_keys": SECRET},
         "api": free,
         **{stage: {"admin_port": 0} for stage in ("streams", "sinks", "notify")},
     }

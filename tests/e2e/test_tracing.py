@@ -47,7 +47,7 @@ async def test_a_trace_from_webhook_to_insert(kafka_settings, tmp_path: Path) ->
             "data_dir": tmp_path / "data",
             "kafka": {"bootstrap": kafka_settings.bootstrap, "topic_prefix": kafka_settings.topic_prefix},
             "traces": {"endpoint": collector.url, "sample_ratio": 0.0},
-            "ingest": {"port": 0, "unsigned": True},
+            "ingest": {"port": 0, "admin_port": 0, "unsigned": True},
             "api": {"port": 0},
             **{stage: {"admin_port": 0} for stage in ("streams", "sinks", "notify")},
         }

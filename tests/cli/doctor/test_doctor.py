@@ -13,7 +13,7 @@ from runtime.process.ports import free_port
 from sori.settings import load_settings
 from testkit.listener import listening
 
-ADMIN_PORTS = ("STREAMS__ADMIN_PORT", "SINKS__ADMIN_PORT", "NOTIFY__ADMIN_PORT")
+ADMIN_PORTS = ("INGEST__ADMIN_PORT", "STREAMS__ADMIN_PORT", "SINKS__ADMIN_PORT", "NOTIFY__ADMIN_PORT")
 PORTS = ("INGEST__PORT", "API__PORT", "BROKER__PORT", *ADMIN_PORTS)
 
 

@@ -27,7 +27,7 @@ def test_overrides_become_settings_of_the_child(tmp_path: Path, monkeypatch: pyt
 def test_free_ports_are_settled_once(tmp_path: Path) -> None:
     """Port 0 becomes a real one before any child starts, and the broker's port is in the bootstrap address."""
     free = {"port": 0}
-    overrides = {"data_dir": tmp_path, "ingest": free, "api": free, "broker": free, **off()}
+    overrides = {"data_dir": tmp_path, "ingest": {"port": 0, "admin_port": 0}, "api": free, "broker": free, **off()}
     pipeline = LocalPipeline.resolve(None, overrides)
     settings = pipeline.settings
     assert settings.kafka.bootstrap == f"127.0.0.1:{settings.broker.port}"
@@ -38,7 +38,7 @@ def test_free_ports_are_settled_once(tmp_path: Path) -> None:
 def test_a_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
     """The message names the option."""
     with listening() as port:
-        overrides = {"ingest": {"port": 0}, "broker": {"port": 0}, "api": {"port": port}, **off()}
+        overrides = {"ingest": {"port": 0, "admin_port": 0}, "broker": {"port": 0}, "api": {"port": port}, **off()}
         with pytest.raises(PrerequisiteError, match=r"(?s)in use.*--api-port"):
             LocalPipeline.resolve(None, overrides)
 
@@ -47,7 +47,7 @@ def test_another_kafka_needs_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """With SORI_KAFKA__BOOTSTRAP set, no embedded broker starts, and a taken broker port does not matter."""
     monkeypatch.setenv("SORI_KAFKA__BOOTSTRAP", "kafka.example:9092")
     with listening() as port:
-        overrides = {"ingest": {"port": 0}, "broker": {"port": port}, "api": {"port": 0}, **off()}
+        overrides = {"ingest": {"port": 0, "admin_port": 0}, "broker": {"port": port}, "api": {"port": 0}, **off()}
         pipeline = LocalPipeline.resolve(None, overrides)
     assert not pipeline.embedded_kafka
     assert pipeline.settings.kafka.bootstrap == "kafka.example:9092"

@@ -87,13 +87,14 @@ def test_every_workload_runs_a_command_of_ours_in_the_pinned_image() -> None:
 def test_every_stage_is_probed_where_it_listens(stage: str, port: int) -> None:
     """Port, service and probes agree with the settings; liveness never asks for readiness."""
     group = getattr(Settings(), stage)
-    assert getattr(group, "admin_port", None) or group.port == port
+    assert port in {getattr(group, "port", None), getattr(group, "admin_port", None)}
     container = pod(stage)["containers"][0]
-    assert container["ports"] == [{"name": "http", "containerPort": port}]
+    admin = [{"name": "admin", "containerPort": group.admin_port}] if stage == "ingest" else []
+    assert container["ports"] == [{"name": "http", "containerPort": port}, *admin]
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
     assert named("Service")[stage]["spec"]["ports"][0]["port"] == port
-    assert f"{stage}:{port}" in (FOLDER / "stages.env").read_text() or stage == "api"
+    assert f"{stage}:{getattr(group, 'admin_port', port)}" in (FOLDER / "stages.env").read_text() or stage == "api"
 
 
 @pytest.mark.parametrize("name", WORKLOADS)

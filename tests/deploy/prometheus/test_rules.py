@@ -73,7 +73,7 @@ def test_every_stage_is_scraped_where_it_listens() -> None:
     """The targets are the services of the compose file on the ports of the settings."""
     settings = Settings()
     ports = {
-        "ingest": settings.ingest.port,
+        "ingest": settings.ingest.admin_port,
         "streams": settings.streams.admin_port,
         "sinks": settings.sinks.admin_port,
         "notify": settings.notify.admin_port,
