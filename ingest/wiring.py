@@ -12,7 +12,8 @@ import structlog
 from prometheus_client import generate_latest
 
 from ingest.admission.admit import Rules
-from ingest.admission.endpoints import EndpointTable, describe, load_endpoints, refuse_lost_default
+from ingest.admission.endpoint_table import EndpointTable
+from ingest.admission.endpoints import describe, load_endpoints, refuse_lost_default
 from ingest.admission.limits import AccountLabels
 from ingest.admission.prepared_hmac import PREPARED_SCHEMES
 from ingest.http import tls

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from ingest.admission.endpoints import Endpoint, EndpointTable, claim
+from ingest.admission.endpoint_table import Endpoint, EndpointTable, claim
 from ingest.admission.outcomes import Outcome
 from ingest.admission.proof import UNPROVEN, prove_otherwise
 from ingest.admission.record import Record

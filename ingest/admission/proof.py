@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ingest.admission.endpoints import Endpoint, EndpointTable
+from ingest.admission.endpoint_table import Endpoint, EndpointTable
 from sori.errors import MalformedSignature, MissingSignature, SignatureError, WrongSignature
 from sori.signature import Scheme
 

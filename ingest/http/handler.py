@@ -12,7 +12,7 @@ import structlog
 from aiohttp import HttpVersion11, hdrs, web
 
 from ingest.admission.admit import Admitted, Refused, Rules, rate_limited
-from ingest.admission.endpoints import Endpoint
+from ingest.admission.endpoint_table import Endpoint
 from ingest.admission.limits import AccountLabels
 from ingest.admission.outcomes import ANSWERS, Outcome, Protocol
 from ingest.admission.quarantine_record import quarantine_record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ingest.admission.admit import Admitted, Refused, Rules, admit, admit_stray, admit_wire
-from ingest.admission.endpoints import Endpoint
+from ingest.admission.endpoint_table import Endpoint
 from ingest.admission.outcomes import Outcome
 from ingest.http.content_coding import NotReadable, TooLarge, inflate
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from ingest.admission.endpoints import Endpoint
+from ingest.admission.endpoint_table import Endpoint
 from ingest.admission.outcomes import Outcome
 from ingest.admission.record import Record
 from ingest.http.handler import Webhooks

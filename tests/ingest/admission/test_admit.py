@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.admission.admit import Admitted, Refused, Rules, admit
-from ingest.admission.endpoints import Endpoint, make_secret, make_table
+from ingest.admission.endpoint_table import Endpoint, make_table
+from ingest.admission.endpoints import make_secret
 from ingest.admission.outcomes import Outcome
 from sori.records import parse_headers
 from sori.signature import HmacSha256

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from ingest.admission.admit import Admitted, Refused, Rules, admit
-from ingest.admission.endpoints import Endpoint, make_secret, make_table
+from ingest.admission.endpoint_table import Endpoint, make_table
+from ingest.admission.endpoints import make_secret
 from ingest.admission.quarantine_record import quarantine_record
 from ingest.admission.record import Record
 from ingest.quarantine.held import Held, Stored, fold, marker, readmit
