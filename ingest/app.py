@@ -24,7 +24,7 @@ from sori.settings import Settings
 
 #: How long the start waits to learn whether Kafka is there; then events are spooled until it is.
 _FIRST_ATTEMPT_S = 2.0
-_BACKLOG = 1024
+_BACKLOG = 4096
 _GC_THRESHOLDS = (25_000, 20, 50)
 #: Closing a kept connection at once would cut off a request that is on its way.
 _FAREWELL_S = 1.0

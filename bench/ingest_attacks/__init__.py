@@ -1,0 +1,1 @@
+"""Honest traffic while somebody attacks the ingress."""
