@@ -27,6 +27,7 @@ from ingest.http.probes import Probes, Readiness
 from ingest.http.refusal_log import RefusalLog
 from ingest.http.signature_watch import SignatureWatch
 from ingest.http.tracing import carrying, traced
+from ingest.process.file_limit import FileWatch, affordable_connections, burst_of
 from ingest.process.housekeeping import Caretaker
 from ingest.process.metrics import Meters, bind_gauges
 from ingest.process.reload import Reloader
@@ -148,7 +149,7 @@ def build(
         drain=Drain(log, spool, committer, timeout_s=ours.ack_timeout_s),
         webhooks=webhooks,
         server=server,
-        caretaker=Caretaker(spool, committer, reloaders),
+        caretaker=Caretaker(spool, committer, reloaders, FileWatch(server.make_room)),
         tls=context,
         siblings=siblings,
         readiness=readiness,
@@ -204,8 +205,14 @@ def _handler_limits(ours: IngestSettings) -> HandlerLimits:
 
 
 def _connection_limits(ours: IngestSettings) -> ConnectionLimits:
+    most = affordable_connections(ours.max_connections)
     return ConnectionLimits(
-        ours.max_connections, ours.header_timeout_s, ours.keepalive_timeout_s, ours.max_header_bytes, ours.max_headers
+        most,
+        burst_of(most),
+        ours.header_timeout_s,
+        ours.keepalive_timeout_s,
+        ours.max_header_bytes,
+        ours.max_headers,
     )
 
 

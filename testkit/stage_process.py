@@ -33,6 +33,12 @@ class StageProcess:
             self._process = subprocess.Popen(self._command, env=self._env, stdout=log, stderr=log)
 
     @property
+    def pid(self) -> int:
+        """Its process id; it was started."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None

@@ -37,6 +37,9 @@ from testkit.ingest_attacks.target import Target
 console = Console(width=None if sys.stdout.isatty() else 120)
 NOBODY = "nobody"
 _AIM_S = 0.5
+#: Attacks that want every connection there is; the others take `--connections`.
+_ALL = frozenset({"idle_connections", "slow_heads"})
+_MORE_THAN_ALL = 4_300
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ async def _sample(name: str, options: argparse.Namespace, kafka: KafkaSettings, 
     try:
         await until_open(server.port, process, log)
         cpu.pin(process.pid, server_cores)
-        target = Target(server.port, SECRET, connections=options.connections)
+        count = _MORE_THAN_ALL if name in _ALL else options.connections
+        target = Target(server.port, SECRET, connections=count)
         async with _attacked(name, target, other_cores):
             before = cpu.used_s(process.pid)
             seen = await honest(target, int(options.rate * options.seconds), options.rate, kept=16)
@@ -130,7 +134,7 @@ def main() -> None:
     parser.add_argument("attacks", nargs="*", help=f"of {', '.join(ATTACKS)}; default all")
     parser.add_argument("--seconds", type=float, default=10.0, help="of honest traffic during each attack")
     parser.add_argument("--rate", type=float, default=200.0, help="honest events per second")
-    parser.add_argument("--connections", type=int, default=5_000, help="sockets of an attack that holds many")
+    parser.add_argument("--connections", type=int, default=256, help="sockets of an attack on bodies")
     options = parser.parse_args()
     if unknown := set(options.attacks) - set(ATTACKS):
         parser.error(f"no such attack: {', '.join(sorted(unknown))}")

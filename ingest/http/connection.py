@@ -24,8 +24,6 @@ from ingest.http.waiting_connections import WaitingConnections
 _LINGER_S = 1.0
 #: Nobody is evicted who has waited for less: a round trip between being accepted and sending.
 _GRACE_S = 0.1
-#: Connections beyond the bound that a burst may have meanwhile; as many as the kernel queues for us.
-_BURST = 1024
 #: How long a client may leave its answers unread; a request more is not looked at before.
 _UNREAD_S = 5.0
 #: What RFC 9110 wants at least for a URL; less than the bound of a header, so that an error says which of them it is.
@@ -39,9 +37,10 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Bounds of every connection; sizes in bytes, times in seconds."""
+    """Bounds of every connection; sizes in bytes, times in seconds. `burst`: how many too many there may be shortly."""
 
     max_connections: int
+    burst: int
     header_timeout_s: float
     keepalive_timeout_s: float
     max_header_bytes: int
@@ -292,13 +291,18 @@ class IngestServer(web.Server):
 
     def make_place(self) -> bool:
         """There is a connection too many: see that a waiting one goes; False when none waits."""
-        if self.open_connections > self.limits.max_connections + _BURST:
+        if self.open_connections > self.limits.max_connections + self.limits.burst:
             return self.waiting.evict_oldest(self._loop.time())
         if not self.waiting:
             return False
         if self._trimming is None:
             self._trimming = self._loop.call_later(_GRACE_S, self._trim)
         return True
+
+    def make_room(self, count: int) -> int:
+        """Evict that many waiting connections at once; how many there were."""
+        now_s = self._loop.time()
+        return sum(self.waiting.evict_oldest(now_s) for _ in range(count))
 
     def _trim(self) -> None:
         """Evict what has waited beyond the grace, once what has come for it meanwhile is read: we may have stalled."""

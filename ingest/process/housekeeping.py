@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from time import monotonic
 
+from ingest.process.file_limit import FileWatch
 from ingest.process.reload import Reloader
 from ingest.storage.group_commit import Committer
 from ingest.storage.spool.async_spool import DiskSpool
@@ -16,10 +18,11 @@ _ADOPT_EVERY = 10
 class Caretaker:
     """One loop for everything that is looked at every second."""
 
-    def __init__(self, spool: DiskSpool, committer: Committer, reloaders: Sequence[Reloader]) -> None:
+    def __init__(self, spool: DiskSpool, committer: Committer, reloaders: Sequence[Reloader], files: FileWatch) -> None:
         self._spool = spool
         self._committer = committer
         self._reloaders = reloaders
+        self._files = files
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -27,6 +30,8 @@ class Caretaker:
         while True:
             await asyncio.sleep(_EVERY_S)
             turn += 1
+            if not self._files.check(monotonic()):
+                continue  # what follows opens files
             for reloader in self._reloaders:
                 reloader.check()
             await self._spool.refresh()

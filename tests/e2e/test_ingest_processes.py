@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import resource
 import signal
 import ssl
 import subprocess
@@ -214,3 +216,22 @@ def test_a_port_that_is_taken_is_named_with_its_remedy(tmp_path: Path) -> None:
             assert result.returncode == 2, result.stderr
             assert str(port) in result.stderr
             assert "--port" in result.stderr
+
+
+async def test_a_process_with_no_open_file_left_says_so_and_serves_again(topics: KafkaSettings, tmp_path: Path) -> None:
+    async with ingress(topics, tmp_path) as (process, port):
+        opened = len(os.listdir(f"/proc/{process.pid}/fd"))  # noqa: PTH208 - names are enough
+        _, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (opened + 20, hard))
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(100)]
+        await wait_until(lambda: "no_file_can_be_opened" in process.log_text())
+
+        async def served() -> bool:
+            try:
+                return await post(f"http://127.0.0.1:{port}/webhooks/sori", body()) == 200
+            except aiohttp.ClientError:
+                return False
+
+        await wait_until(served)
+        for _, writer in held:
+            writer.transport.abort()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sori.records import parse_headers
 from testkit.records import body
 from testkit.running_ingress import PATH, SECRET, SteeredLog, running
 from testkit.wait import wait_until
+from tests.ingest.process.test_files import certificate
 
 
 async def test_a_good_delivery_gets_200_only_after_it_is_stored(tmp_path: Path) -> None:
@@ -498,3 +500,15 @@ async def test_a_url_too_long_is_counted_and_leaves_no_traceback(
         assert await counted() == before + 3
         await wait_until(lambda: it.ingress.server.open_connections <= 1)  # the one that asks for metrics
     assert "Traceback" not in "".join(capfd.readouterr()) + caplog.text
+
+
+async def test_a_tls_handshake_that_never_ends_is_cut_off_while_others_are_served(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path, "localhost")
+    async with running(tmp_path, tls_cert=cert, tls_key=key, header_timeout_s=0.5) as it:
+        silent = [await asyncio.open_connection("127.0.0.1", it.port) for _ in range(20)]
+        url, trusted = f"https://localhost:{it.port}/healthz", ssl.create_default_context(cafile=str(cert))
+        async with it.http.get(url, ssl=trusted) as answer:
+            assert answer.status == 200
+        for reader, writer in silent:
+            assert await reader.read() == b""
+            writer.close()
