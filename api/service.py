@@ -38,7 +38,9 @@ async def serving(
     `run_task` adds maintenance, for whoever can read the note.
     """
     announce("api")
-    dsn = parse_dsn(settings.clickhouse_dsn)
+    dsn = parse_dsn(settings.reading_dsn)
+    if not dsn.embedded and not settings.api.clickhouse_dsn:
+        _log.warning("queries are asked as the writer", remedy="set api.clickhouse_dsn, then `sori schema apply`")
     pool = EnginePool(dsn, settings.api)
     app = build_app(pool, readiness)
     token = secrets.token_urlsafe(24)

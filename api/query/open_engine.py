@@ -18,7 +18,7 @@ def open_engine(settings: Settings, *, api_port: int | None = None, token: str |
     unless another process holds it: then that process's API. An API gets `token`, else the one in the data directory
     if that is its own. Raises StorageUnavailable or ConfigError.
     """
-    dsn = parse_dsn(settings.clickhouse_dsn)
+    dsn = parse_dsn(settings.reading_dsn)
     note = read_note(dsn)
     if api_port is not None:
         own = note is not None and urlsplit(note.url).port == api_port

@@ -18,16 +18,24 @@ app = typer.Typer(help="Create and inspect the ClickHouse tables and views.", no
 
 @app.command()
 def apply(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> None:
-    """Apply the migrations that are pending, in order, and the retention settings. Again, it changes nothing."""
+    """Apply the pending migrations in order, the retention settings, and make the user of `api.clickhouse_dsn`."""
     from runtime.clickhouse import migrations, retention
+    from runtime.clickhouse.client import parse_dsn
+    from runtime.clickhouse.reader import ensure_reader
 
+    settings = settings_of(config, data_dir)
+    made = False
     with _open(config, data_dir, create_database=True) as client:
         done = migrations.apply(client)
-        changes = retention.apply(client, settings_of(config, data_dir).clickhouse)
+        changes = retention.apply(client, settings.clickhouse)
+        if settings.api.clickhouse_dsn:
+            made = ensure_reader(client, parse_dsn(settings.api.clickhouse_dsn))
     for migration in done:
         say(f"applied {migration.number:04d}_{migration.title}")
     for change in changes:
         say(f"{change.table}: kept {f'{change.after} days' if change.after else 'for ever'}")
+    if made:
+        say(f"made the reader of {parse_dsn(settings.api.clickhouse_dsn)}")
     say("the schema is current" if not done else f"{len(done)} migrations applied")
 
 

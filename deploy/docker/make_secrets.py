@@ -25,6 +25,8 @@ def make(folder: Path, env: Path) -> list[Path]:
     if file := _write(folder / "clickhouse-dsn", f"clickhouse://sori:{password}@clickhouse:8123/sori"):
         made.append(file)
     reader = (folder / "reader-password").read_text(encoding="utf-8").strip()
+    if file := _write(folder / "reader-dsn", f"clickhouse://sori_api:{reader}@clickhouse:8123/sori"):
+        made.append(file)
     _set(env, {READER_PASSWORD: reader, "SORI_SECRETS": str(folder.resolve())})
     return made
 

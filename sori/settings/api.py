@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sori.settings.types import CommaText
+from sori.settings.types import CommaText, SecretText
 
 
 class ApiSettings(BaseModel):
@@ -12,6 +12,12 @@ class ApiSettings(BaseModel):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8081, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    clickhouse_dsn: SecretText = Field(
+        "",
+        repr=False,
+        description="How queries reach a ClickHouse server: a user that only reads, which `sori schema apply` makes; "
+        "empty = as `clickhouse.dsn`, which may write.",
+    )
     query_timeout_s: float = Field(30.0, gt=0, description="Longest run of one query, seconds.")
     max_result_mb: int = Field(256, gt=0, description="Largest result of one query, megabytes.")
     max_memory_mb: int = Field(

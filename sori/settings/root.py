@@ -43,6 +43,11 @@ class Settings(BaseModel):
     traces: TracesSettings = TracesSettings()
 
     @property
+    def reading_dsn(self) -> str:
+        """The DSN that queries are asked with."""
+        return self.api.clickhouse_dsn or self.clickhouse_dsn
+
+    @property
     def clickhouse_dsn(self) -> str:
         """The DSN in force: the one set, else the embedded engine under the data directory."""
         return self.clickhouse.dsn or f"chdb://{(self.data_dir / 'clickhouse').absolute()}"

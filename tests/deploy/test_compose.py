@@ -56,7 +56,11 @@ def test_what_each_container_is_given_loads(service: str, secret_folder: Path) -
     mounted = {f"/run/secrets/{name}": secret_folder / name for name in spec.get("secrets", [])}
     settings = container_settings(spec["environment"], mounted)
     assert settings.kafka.bootstrap == "kafka:9092"
-    assert settings.clickhouse.dsn == (secret_folder / "clickhouse-dsn").read_text().strip()
+    written = (secret_folder / "clickhouse-dsn").read_text().strip()
+    read = (secret_folder / "reader-dsn").read_text().strip()
+    # the API cannot write: it does not even know how
+    expected = ("", read) if service == "api" else (written, "")
+    assert (settings.clickhouse.dsn, settings.api.clickhouse_dsn) == expected
     if service == "ingest":
         assert all(endpoint.signed for endpoint in load_endpoints(settings.ingest).by_path.values())
 
@@ -167,6 +171,8 @@ def test_secrets_are_files_and_no_password_is_a_variable(secret_folder: Path) ->
         assert all(name.endswith("_FILE") for name in plain), service
     password = (secret_folder / "clickhouse-password").read_text().strip()
     assert f"sori:{password}@clickhouse" in (secret_folder / "clickhouse-dsn").read_text()
+    reader = (secret_folder / "reader-password").read_text().strip()
+    assert f"sori_api:{reader}@clickhouse" in (secret_folder / "reader-dsn").read_text()
     variables = (secret_folder.parent / ".env").read_text()
     assert f"CLICKHOUSE_READER_PASSWORD={(secret_folder / 'reader-password').read_text()}" in variables
     assert SERVICES["clickhouse"]["environment"]["CLICKHOUSE_READER_PASSWORD"].startswith(

@@ -138,8 +138,8 @@ def test_a_door_is_closed(engine: DirectEngine, trap: Trap, text: str) -> None:
         ),
         (
             "SELECT CASE 1 WHEN 1 THEN 2 ELSE 3 END, CASE WHEN 1 THEN 2 END, 1 IS NULL, INTERVAL 1 DAY, 1::String,"
-            " [1][1], (1, 2).1, 'a' || 'b', 1 BETWEEN 0 AND 2, NOT 1, EXTRACT(YEAR FROM now()), trim(BOTH 'a' FROM 'aba'),"
-            " 'a' LIKE 'b', EXISTS(SELECT 1), -1, map('a', 1)['a']"
+            " [1][1], (1, 2).1, 'a' || 'b', 1 BETWEEN 0 AND 2, NOT 1, EXTRACT(YEAR FROM now()),"
+            " trim(BOTH 'a' FROM 'aba'), 'a' LIKE 'b', EXISTS(SELECT 1), -1, map('a', 1)['a']"
         ),
         (
             "SELECT count() OVER (PARTITION BY x ORDER BY y ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)"

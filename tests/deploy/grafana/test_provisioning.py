@@ -46,5 +46,9 @@ def test_the_reader_may_only_read() -> None:
     assert "password: $__file{/run/secrets/reader-password}" in source
     assert "reader-password" in SERVICES["grafana"]["secrets"]
     assert asked.startswith("${CLICKHOUSE_READER_PASSWORD:?")  # made with the file, never a default
+    assert "reader-dsn" in SERVICES["api"]["secrets"]
+    api = config.find("users/sori_api")
+    assert api is not None
+    assert [ET.tostring(each).strip() for each in api] == [ET.tostring(each).strip() for each in user]
     # Grafana's client sets a time limit with every query: a reader that may not change it can read nothing
     assert config.find("profiles/reader/constraints/max_execution_time/changeable_in_readonly") is not None
