@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import typer
 
+from cli.shared.checked import checked
 from cli.shared.say import say
 from sori.errors import PrerequisiteError, SoriError
 
@@ -71,7 +72,8 @@ def build() -> typer.Typer:
         if command.group:
             app.add_typer(target, name=command.name, rich_help_panel=command.panel)
         else:
-            app.command(command.name, rich_help_panel=command.panel)(target)
+            run = checked(target) if command.panel in {RUN, STAGES} else target
+            app.command(command.name, rich_help_panel=command.panel)(run)
     return app
 
 

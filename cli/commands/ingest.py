@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cli.shared.checked import checked
 from cli.shared.query_options import ConfigOption
 from cli.shared.signing import signing_secret
 from sori.settings import Settings, load_settings, settings_files
@@ -16,6 +17,7 @@ app = typer.Typer(invoke_without_command=True)
 
 
 @app.callback()
+@checked
 def ingest(
     context: typer.Context,
     *,

@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 
 from cli.doctor.check import Check, good, guarded
+from runtime.private_parts import require_private_parts
+from sori.errors import PrerequisiteError
 from sori.settings import Settings
 
 DISTRIBUTION = "sori-event-pipeline"
@@ -35,6 +37,10 @@ def packages() -> Check:
     missing = [name for name in wanted if not _installed(name)]
     if missing:
         return Check("Packages", ok=False, detail=f"missing: {', '.join(missing)}", remedy=remedy)
+    try:
+        require_private_parts()
+    except PrerequisiteError as error:
+        return Check("Packages", ok=False, detail=error.message, remedy=error.remedy)
     return good("Packages", f"{len(wanted)} of {len(wanted)} installed")
 
 

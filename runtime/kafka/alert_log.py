@@ -27,7 +27,7 @@ _WAIT_MS = 100
 _RETRY_S = 1.0
 _READ_WAIT_MS = 1000
 _MOST_KNOWN = 50_000
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,9 @@ class AlertLog:
         return {tp.partition: at.offset if at is not None else ends[tp] for tp, at in found.items()}
 
     async def _begin(self) -> None:
-        partitions = await clients.bounded(_partitions(self._tail, self._topic), self._kafka.request_timeout_s, "topic")
+        partitions = await clients.bounded(
+            clients.known_partitions(self._tail, self._topic), self._kafka.request_timeout_s, "topic"
+        )
         tps = [TopicPartition(self._topic, p) for p in sorted(partitions)]
         if not tps:
             raise StorageUnavailable(f"there is no topic {self._topic}; run `sori topics apply`")
@@ -132,7 +134,7 @@ class AlertLog:
             try:
                 await self._step()
             except KafkaError as error:
-                _log.warning("cannot read, trying again", topic=self._topic, error=str(error))
+                _log.warning("kafka_read_failed", topic=self._topic, error=str(error))
                 await asyncio.sleep(_RETRY_S)
 
     async def _step(self) -> None:
@@ -167,18 +169,8 @@ class AlertLog:
         fetched = await clients.bounded(call, self._kafka.request_timeout_s, "alerts")
         entries = [to_entry(record, lambda _alert: False) for record in fetched.get(tp, [])]
         if entries and entries[0].offset > offset:
-            _log.warning("alerts expired unread", partition=partition, asked=offset, found=entries[0].offset)
+            _log.warning("alerts_expired_unread", partition=partition, asked=offset, found=entries[0].offset)
         return entries, entries[-1].offset + 1 if entries else offset
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    found = consumer.partitions_for_topic(topic)
-    if found is None:
-        await consumer._client.force_metadata_update()  # noqa: SLF001 - a consumer without topics has no metadata yet
-        consumer._client.add_topic(topic)  # noqa: SLF001 - same
-        await consumer._client.force_metadata_update()  # noqa: SLF001 - same
-        found = consumer.partitions_for_topic(topic)
-    return set(found or ())
 
 
 def to_entry(record: ConsumerRecord[bytes, bytes], seen_before: Callable[[Alert], bool]) -> Entry:
@@ -187,6 +179,6 @@ def to_entry(record: ConsumerRecord[bytes, bytes], seen_before: Callable[[Alert]
     try:
         alert = parse_alert(value)
     except EventError as error:
-        _log.warning("not an alert", partition=record.partition, offset=record.offset, error=str(error))
+        _log.warning("alert_unreadable", partition=record.partition, offset=record.offset, error=str(error))
         return Entry(record.partition, record.offset, record.timestamp, value, None)
     return Entry(record.partition, record.offset, record.timestamp, value, alert, seen_before(alert))

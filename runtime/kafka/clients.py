@@ -21,7 +21,7 @@ ClientT = TypeVar("ClientT", bound="Client")
 #: Longest wait for a client to say goodbye; after that its sockets are closed under it.
 STOP_TIMEOUT_S = 3.0
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class Client(Protocol):
@@ -125,6 +125,12 @@ async def abandon(producer: AIOKafkaProducer, timeout_s: float = STOP_TIMEOUT_S)
             if future.done() and not future.cancelled():
                 future.exception()  # else asyncio reports that nobody looked
     await stop(producer, timeout_s)
+
+
+async def known_partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+    """Partitions of a topic that the consumer need not read; none where there is no such topic. Bound this call."""
+    known = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - a consumer without topics has no metadata
+    return set(known.partitions_for_topic(topic) or ())
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Encodes columns as one block of ClickHouse's Native format, by the driver's own compiled writer.
+"""Encodes columns as one block of ClickHouse's Native format, by the driver's own compiled writer where it is there.
 
 Going round the driver's `insert` saves its cutting of the block into chunks and its per-value checks: half of the cost.
 Format: number of columns, number of rows, then per column its name, its type and its values back to back; numbers are
@@ -12,7 +12,11 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-from clickhouse_connect.driver.ctypes import data_conv
+try:
+    # private: see runtime/private_parts.py
+    from clickhouse_connect.driver.ctypes import data_conv
+except ImportError:  # pragma: no cover - another version of the driver
+    data_conv = None  # type: ignore[assignment]
 
 #: ClickHouse type -> array typecode.
 _TYPECODES = {"UInt8": "B", "Int32": "i", "UInt32": "I", "Int64": "q", "UInt64": "Q", "DateTime('UTC')": "I"}
@@ -36,8 +40,19 @@ def encode_block(names: Sequence[str], types: Sequence[str], columns: Sequence[S
 
 def _append_strings(block: bytearray, column: Sequence[Any]) -> None:
     values = [value.encode() if isinstance(value, str) else value for value in column] if _has_text(column) else column
-    if data_conv.write_str_col(values, False, None, block) != 0:  # noqa: FBT003 - not nullable
+    if data_conv is None:
+        append_strings_plainly(block, values)
+    elif data_conv.write_str_col(values, False, None, block) != 0:  # noqa: FBT003 - not nullable
         raise TypeError("a String column takes bytes or str")
+
+
+def append_strings_plainly(block: bytearray, values: Sequence[bytes]) -> None:
+    """The same bytes without the driver's compiled writer, slower. Raises TypeError for what is no bytes."""
+    for value in values:
+        if not isinstance(value, bytes | bytearray | memoryview):
+            raise TypeError("a String column takes bytes or str")
+        block += _varint(len(value))
+        block += value
 
 
 def _has_text(column: Sequence[Any]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from runtime.kafka.clients import bounded, make_consumer, start, stop
+from runtime.kafka.clients import bounded, known_partitions, make_consumer, start, stop
 from sori.errors import ConfigError
 from sori.settings.kafka import KafkaSettings
 from sori.topics import EVENTS, GEO_ROLLUPS
@@ -111,8 +111,7 @@ class KafkaHistory:
 
     async def _partitions(self, topic: str) -> list[int]:
         consumer = await self._client()
-        known = await self._ask(consumer._client.fetch_all_metadata(), "metadata")  # noqa: SLF001 - no public way
-        found = known.partitions_for_topic(topic)
+        found = await self._ask(known_partitions(consumer, topic), "metadata")
         if not found:
             raise ConfigError(f"Kafka has no topic {topic}")
         return sorted(found)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.ctypes import data_conv
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runtime.clickhouse.client import open_client
 from sinks.builders import events, packed
 from sinks.builders.inserts import ColumnarInsert
-from sinks.insert.native import encode_block
+from sinks.insert import native
+from sinks.insert.native import append_strings_plainly, encode_block
 from sinks.insert.writer import Writer
 from testkit.records import FakeRecord, event_record
 
@@ -74,3 +77,22 @@ def test_columns_of_unequal_length_are_refused() -> None:
 def test_the_driver_s_writer_is_the_compiled_one() -> None:
     """The pure one works as well, at a tenth of the speed: an installation without it is worth knowing of."""
     assert data_conv.__name__.startswith("clickhouse_connect.driverc")
+
+
+@given(st.lists(st.binary(max_size=300), max_size=50))
+def test_without_the_compiled_writer_the_bytes_are_the_same(values: list[bytes]) -> None:
+    """The plain way, which is taken where the driver's own is gone."""
+    compiled, plain = bytearray(b"before"), bytearray(b"before")
+    native._append_strings(compiled, values)
+    append_strings_plainly(plain, values)
+    assert plain == compiled
+
+
+def test_a_block_is_the_same_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is no text is refused alike."""
+    types, columns = zip(*COLUMNS.values(), strict=True)
+    block = native.encode_block(list(COLUMNS), types, columns)
+    monkeypatch.setattr(native, "data_conv", None)
+    assert native.encode_block(list(COLUMNS), types, columns) == block
+    with pytest.raises(TypeError, match="String"):
+        native.encode_block(["s"], ["String"], [[1]])
