@@ -21,7 +21,7 @@ POM = Path(__file__).parent.parent / "deploy" / "kafka" / "pom.xml"
 _MAVEN_TIMEOUT_S = 600
 _REMEDY_MAVEN = "Install Maven 3.6 or newer (Debian/Ubuntu: `apt-get install maven`, macOS: `brew install maven`)."
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 def kafka_version(pom: Path = POM) -> str:
@@ -77,7 +77,7 @@ def _fetch(pom: Path, target: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise PrerequisiteError("Maven is not installed (no `mvn` on PATH); it fetches the Kafka jars.", _REMEDY_MAVEN)
-    log.info("fetching the Kafka jars with Maven, once", version=kafka_version(pom), into=str(target))
+    _log.info("kafka_jars_fetching", version=kafka_version(pom), into=str(target))
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     goal = "dependency:copy-dependencies"
     command = [maven, "-q", "-B", "-ntp", "-f", str(pom), goal, f"-DoutputDirectory={staging / 'jars'}"]

@@ -24,7 +24,7 @@ from sori.errors import StorageUnavailable
 
 STOP_GRACE_S = 30.0
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 class EmbeddedBroker:
@@ -76,7 +76,7 @@ class EmbeddedBroker:
         except BaseException:
             await self.kill()
             raise
-        log.info("broker ready", bootstrap=self.bootstrap, pid=self.pid, seconds=round(time.monotonic() - began, 1))
+        _log.info("broker_ready", bootstrap=self.bootstrap, pid=self.pid, seconds=round(time.monotonic() - began, 1))
 
     async def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         """Stop cleanly: SIGTERM, then SIGKILL after `grace_s` seconds. Nothing happens when it does not run."""
@@ -86,7 +86,7 @@ class EmbeddedBroker:
         self._process = None
         if self._archive is not None:
             self._archive.publish(code)
-        log.info("broker stopped", bootstrap=self.bootstrap, exit_code=code)
+        _log.info("broker_stopped", bootstrap=self.bootstrap, exit_code=code)
 
     async def kill(self) -> None:
         """SIGKILL at once, as a crash would; `start()` brings it back with its data."""

@@ -19,7 +19,7 @@ from sori.topics import EVENTS, TOPICS, Topic
 
 _POLL_S = 0.02
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ async def _apply_one(
     if have[name] >= wanted:
         return TopicChange(name, "unchanged", have[name])
     await admin.create_partitions({name: NewPartitions(wanted)})
-    log.info("topic widened", topic=name, partitions=wanted, before=have[name])
+    _log.info("topic_widened", topic=name, partitions=wanted, before=have[name])
     return TopicChange(name, "widened", wanted)
 
 

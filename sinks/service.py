@@ -28,7 +28,7 @@ from sori.settings import Settings
 from sori.settings.clickhouse import ClickHouseSettings
 from sori.topics import LATE
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class SinkService:
@@ -60,7 +60,7 @@ class SinkService:
                 if self._dsn.embedded:
                     raise
                 self._starting = str(error)
-                _log.error("cannot start yet, trying again", error=str(error))
+                _log.error("sinks_cannot_start", error=str(error))
                 await pause(stop, self._settings.sinks.backoff_max_s / 3)
             else:
                 self._starting = ""
@@ -75,7 +75,7 @@ class SinkService:
         async with AsyncExitStack() as stack:
             tasks = [asyncio.create_task(self._open(spec, stack).run(stop), name=spec.name) for spec in self._specs]
             tasks += self._care(stack, stop)
-            _log.info("sinks running", clickhouse=str(self._dsn), topics=[spec.name for spec in self._specs])
+            _log.info("sinks_running", clickhouse=str(self._dsn), topics=[spec.name for spec in self._specs])
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
                 for task in done:

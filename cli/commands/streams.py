@@ -40,7 +40,7 @@ def streams(
             with stop_event() as stop:
                 code = await run(settings, stop)
         except Exception:  # noqa: BLE001 - logged, and the process must end whatever it was
-            structlog.get_logger(__name__).exception("streams failed")
+            structlog.get_logger(__name__).exception("streams_failed")
         # Faust leaves threads and tasks behind that would keep a dead worker in its group, and may swallow the
         # cancellation that the end of the loop sends them. Nothing is lost: all is committed, or will be replayed.
         sys.stderr.flush()

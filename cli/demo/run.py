@@ -28,7 +28,7 @@ _DRAIN_TIMEOUT_S = 60.0
 _SIMULATOR_EXTRA_S = 40.0
 _SIMULATOR_CODES = {0, 1}  # 1: something was dropped, which the verdict does not hold against the pipeline
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ async def _drained(source: Source) -> None:
     lags: dict[str, int] = {}
     while quiet < 2:
         if time.monotonic() > deadline:
-            log.warning("not caught up in time; comparing all the same", lags=lags)
+            _log.warning("demo_not_caught_up", lags=lags)
             return
         with suppress(StorageUnavailable):
             lags = await source.lags()

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import structlog
 
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
@@ -39,8 +38,6 @@ STOP_ORDER = ("ingest", "streams", "notify", "sinks", "broker")
 _STOP_GRACE_S = 20.0
 _SCHEMA_TIMEOUT_S = 120.0
 _READY_TIMEOUT_S = 90.0
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations
 (number UInt32, title String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC'))
 ENGINE = ReplacingMergeTree ORDER BY number
 """
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def apply(client: Client, migrations: list[Migration] | None = None) -> list[Mig
             [[migration.number, migration.title, migration.checksum]],
             column_names=["number", "title", "checksum"],
         )
-        _log.info("migration applied", number=migration.number, title=migration.title)
+        _log.info("migration_applied", number=migration.number, title=migration.title)
         done.append(migration)
     return done
 

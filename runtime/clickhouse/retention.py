@@ -24,7 +24,7 @@ _GOVERNED = {
     "late": ("late_days", "stored_at"),
     "quarantine": ("quarantine_days", "toDateTime(received_at)"),
 }
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def apply(client: Client, settings: ClickHouseSettings) -> list[Change]:
             )
         else:
             client.command(f"ALTER TABLE {table} REMOVE TTL")
-        _log.info("retention changed", table=table, days_before=current, days=wanted)
+        _log.info("retention_changed", table=table, days_before=current, days=wanted)
         changes.append(Change(table, current, wanted))
     return changes
 

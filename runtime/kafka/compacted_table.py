@@ -17,7 +17,7 @@ from sori.topics import Topic
 
 _WAIT_MS = 100
 _RETRY_S = 1.0
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class CompactedTable:
@@ -99,7 +99,7 @@ class CompactedTable:
             try:
                 await self._step()
             except KafkaError as error:
-                _log.warning("cannot read, trying again", topic=self._partition.topic, error=str(error))
+                _log.warning("kafka_read_failed", topic=self._partition.topic, error=str(error))
                 await asyncio.sleep(_RETRY_S)
 
     async def _step(self) -> bool:

@@ -12,7 +12,7 @@ import structlog
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 @contextmanager
@@ -27,9 +27,9 @@ def stop_event() -> Iterator[asyncio.Event]:
 
     def handle(number: signal.Signals) -> None:
         if event.is_set():
-            log.warning("second signal: ending at once", signal=number.name)
+            _log.warning("process_stopping_at_once", signal=number.name)
             os._exit(128 + number)
-        log.info("stopping", signal=number.name)
+        _log.info("process_stopping", signal=number.name)
         event.set()
 
     before = {number: signal.getsignal(number) for number in _SIGNALS}

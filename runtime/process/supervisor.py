@@ -21,7 +21,7 @@ from sori.errors import SoriError
 #: A child that ran this long was healthy: its next failure starts the backoff anew.
 HEALTHY_AFTER_S = 30.0
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 class Runnable(Protocol):
@@ -112,7 +112,7 @@ class Supervisor:
         """Start a child and keep it running. The first start may raise SoriError: then it is not supervised."""
         await runnable.start()
         child = Child(name, runnable, backoff or Backoff(), ChildState.RUNNING)
-        log.info("started", child=name, pid=runnable.pid)
+        _log.info("child_started", child=name, pid=runnable.pid)
         child.task = asyncio.create_task(self._keep_running(child), name=f"supervise-{name}")
         self._children[name] = child
 
@@ -125,7 +125,7 @@ class Supervisor:
         await child.runnable.stop(grace_s)
         await child.task
         child.state = ChildState.STOPPED
-        log.info("stopped", child=name)
+        _log.info("child_stopped", child=name)
 
     async def stop_all(self, order: Sequence[str], grace_s: float = 15.0) -> None:
         """Stop the named children one after the other, then any other in reverse starting order."""
@@ -150,7 +150,7 @@ class Supervisor:
         while True:
             child.state = ChildState.BACKING_OFF
             delay_s = child.backoff.next_s()
-            log.warning("ended by itself, restarting", child=child.name, reason=reason, delay_s=round(delay_s, 2))
+            _log.warning("child_ended", child=child.name, reason=reason, delay_s=round(delay_s, 2))
             if await _is_set_within(child.stopping, delay_s):
                 return
             child.restarts += 1
@@ -162,7 +162,7 @@ class Supervisor:
             if child.stopping.is_set():  # asked to stop while it was starting
                 await child.runnable.stop(0)
             child.state = ChildState.RUNNING
-            log.info("restarted", child=child.name, pid=child.runnable.pid, restarts=child.restarts)
+            _log.info("child_restarted", child=child.name, pid=child.runnable.pid, restarts=child.restarts)
             return
 
 

@@ -19,7 +19,7 @@ from sinks.batch import Batch, Ranges, Record, make_batch
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def _decode(topic: str, notes: Iterable[str]) -> Iterable[Ranges]:
         try:
             yield Ranges.decode(topic, note)
         except ValueError:
-            _log.warning("commit metadata is not ours, ignored", topic=topic, metadata=note[:100])
+            _log.warning("commit_metadata_unknown", topic=topic, metadata=note[:100])
 
 
 def open_partitions(intent: Ranges, standing: Standing) -> list[int]:

@@ -32,7 +32,7 @@ _BUSY_POLL_S = 0.02
 _KEEP_ALIVE_S = 30.0
 _RETRY_S = 0.5
 _DRAIN_S = 6.0
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class TopicSink:
@@ -143,7 +143,7 @@ class TopicSink:
         try:
             await task
         except Superseded:
-            _log.info("batch given up, its partitions moved", sink=self._spec.name)
+            _log.info("batch_given_up", sink=self._spec.name)
             self._members.stale = True
 
     def _launch(self, epoch: int) -> None:
@@ -175,7 +175,7 @@ class TopicSink:
                 await kafka_clients.bounded(self._consumer.commit(entries), self._kafka.request_timeout_s, "commit")
                 return
             except StorageUnavailable as error:
-                _log.warning("commit failed, trying again", sink=self._spec.name, error=str(error))
+                _log.warning("commit_failed", sink=self._spec.name, error=str(error))
                 await self._wait(self._settings.backoff_min_s, epoch)
 
     async def _take_position(self) -> None:
@@ -195,7 +195,7 @@ class TopicSink:
         except Superseded:
             self._members.stale = True
         except (StorageUnavailable, IllegalStateError) as error:
-            _log.warning("cannot take position, trying again", sink=self._spec.name, error=str(error))
+            _log.warning("position_unavailable", sink=self._spec.name, error=str(error))
             self._members.stale = True
             await asyncio.sleep(_RETRY_S)
 
@@ -215,7 +215,7 @@ class TopicSink:
                     self._consumer.seek(assigned[p], after)
 
     async def _repeat(self, intent: Ranges, epoch: int) -> None:
-        _log.info("repeating an insert that may not have happened", sink=self._spec.name, ranges=intent.encode())
+        _log.info("insert_repeated", sink=self._spec.name, ranges=intent.encode())
         batch = await read_ranges(self._kafka, intent)
         await self._store.store(batch, lambda pause_s: self._wait(pause_s, epoch), repeated=True)
 
@@ -235,7 +235,7 @@ class TopicSink:
                     self._launch(epoch)
                     await self._settle()
         except TimeoutError:
-            _log.warning("left rows for the next start", sink=self._spec.name, rows=self._collector.rows)
+            _log.warning("rows_left", sink=self._spec.name, rows=self._collector.rows)
         self._stopping = True
         await self._settle()
 

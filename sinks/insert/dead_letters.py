@@ -15,7 +15,7 @@ from sori.quarantine import Quarantined, Reason, stable_id
 from sori.records import parse_headers
 from sori.settings.kafka import KafkaSettings
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class DeadLetters:
@@ -35,7 +35,7 @@ class DeadLetters:
             self._producer = producer
         for atom, error in culprits:
             _log.warning(
-                "row quarantined", topic=source, partition=atom.partition, offset=atom.offset, error=str(error)
+                "row_quarantined", topic=source, partition=atom.partition, offset=atom.offset, error=str(error)
             )
             entry = quarantined(source.removeprefix(self._prefix), atom, error)
             send = self._producer.send_and_wait(

@@ -25,7 +25,7 @@ from sori.settings.sinks import SinksSettings
 #: Waits so many seconds while keeping the consumer in its group, or raises to give the batch up.
 Wait = Callable[[float], Awaitable[None]]
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class Store:
@@ -85,7 +85,7 @@ class Store:
                 writer.insert(insert, token)
                 if writer.count(presence) >= len(records):
                     return
-                _log.warning("the token is known and rows are missing: stored without it", sink=self._spec.name)
+                _log.warning("insert_token_known_rows_missing", sink=self._spec.name)
             writer.insert(insert, None)
 
         await self._until_taken(again if repeated else first_time, again, wait)
@@ -93,7 +93,7 @@ class Store:
     async def _store_apart(self, share: Share, error: Rejected, wait: Wait) -> int:
         pieces = atoms(share.records, packed=self._spec.packed)
         name, rows = self._spec.name, len(pieces)
-        _log.warning("insert rejected, looking for the culprits", sink=name, rows=rows, error=str(error))
+        _log.warning("insert_rejected", sink=name, rows=rows, error=str(error))
 
         async def store_slice(first: int, after: int) -> None:
             piece = Share(share.topic, share.number, pieces[first:after], f"{share.token}#{first}-{after}")
@@ -130,7 +130,7 @@ class Store:
                 await wait(backoff.next_s())
             else:
                 if self.trouble:
-                    _log.info("clickhouse takes inserts again", sink=self._spec.name)
+                    _log.info("clickhouse_available", sink=self._spec.name)
                 self.trouble = ""
                 return
 
@@ -142,4 +142,4 @@ class Store:
         counter(metrics.SINKS_RETRIES).labels(self._spec.name, kind).inc()
         self.trouble = f"{kind}: {error}"
         hint = "run `sori schema apply`" if kind == "schema" else "paused, will retry"
-        _log.error("insert failed", sink=self._spec.name, kind=kind, error=str(error), hint=hint)
+        _log.error("insert_failed", sink=self._spec.name, kind=kind, error=str(error), hint=hint)

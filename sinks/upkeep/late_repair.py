@@ -24,7 +24,7 @@ from sori.topics import EVENTS
 
 _CHUNK = 500
 _LEDGER = {"window_start": "DateTime('UTC')", "account_id": "String", "source_partition": "Int32", "version": "UInt64"}
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class Repairer:
             await self._call(lambda chunk=chunk: self._recount(chunk))  # type: ignore[misc]
         if targets:
             counter(metrics.SINKS_REPAIRED).inc(len(targets))
-            _log.info("windows recounted for late events", windows=len(targets))
+            _log.info("windows_recounted", windows=len(targets))
         return len(targets)
 
     async def _stored(self, targets: Iterable[Target]) -> list[Target]:

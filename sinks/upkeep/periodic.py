@@ -10,7 +10,7 @@ import structlog
 from sinks.insert.failures import InsertFailure
 from sori.errors import StorageUnavailable
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 async def periodically(
@@ -26,7 +26,7 @@ async def periodically(
             if is_ours():
                 await work()
         except (InsertFailure, StorageUnavailable) as error:
-            _log.warning("put off", work=name, error=str(error))
+            _log.warning("upkeep_put_off", work=name, error=str(error))
         await pause(stop, interval_s)
 
 

@@ -20,7 +20,7 @@ FAMILIES = {
 _FIVE_MINUTES, _HOUR, _DAY = 300, 3600, 86_400
 _SUMS = "sum(s.impressions) AS impressions, sum(s.clicks) AS clicks, sum(s.suspect_clicks) AS suspect_clicks"
 _CHUNK = 2000
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class Roller:
@@ -53,7 +53,7 @@ class Roller:
         if buckets:
             self._writer.execute(f"INSERT INTO rollup_watermark SELECT {moment}")
             counter(metrics.SINKS_ROLLED).inc(len(buckets))
-            _log.info("rolled up", buckets=len(buckets))
+            _log.info("windows_rolled_up", buckets=len(buckets))
         return len(buckets)
 
 

@@ -39,12 +39,12 @@ class Up:
 
     def pids(self) -> dict[str, int]:
         """The latest pid of every child by name."""
-        events = ("started", "restarted")
+        events = ("child_started", "child_restarted")
         return {line["child"]: line["pid"] for line in self.lines() if line["event"] in events and "child" in line}
 
     def restarts(self, child: str) -> int:
         """How often the child was started again."""
-        return sum(line["event"] == "restarted" and line.get("child") == child for line in self.lines())
+        return sum(line["event"] == "child_restarted" and line.get("child") == child for line in self.lines())
 
     async def is_up(self) -> str:
         """What it printed once everything answered."""
