@@ -34,7 +34,7 @@ def read_toml(path: Path, what: str) -> tuple[dict[str, Any], str]:
 
 def line_of(text: str, keys: Sequence[str | int]) -> int:
     """The line where the value at `keys` is complete: the first after which it can be found. 0: not there."""
-    lines = text.splitlines()
+    lines = text.split("\n")
     for count in range(1, len(lines) + 1):
         try:
             found = _has(tomllib.loads("\n".join(lines[:count])), keys)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sori.errors import ConfigError
 from sori.settings import load_settings
 from sori.settings.toml_file import line_of
 from sori.settings.variables import OTHERS, read_variables
+from testkit.paths import ROOT
 from testkit.setting_samples import SETTINGS
 
 
@@ -46,6 +48,7 @@ def test_a_variable(variable: str, meant: str, monkeypatch: pytest.MonkeyPatch) 
     assert "hush-hush" not in str(caught.value)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.sampled_from(SETTINGS), st.data())
 def test_a_variable_with_one_character_changed_is_never_ignored(setting, data) -> None:
     """It is another setting, or it is refused by its name."""
@@ -149,3 +152,18 @@ def test_secrets_do_not_show_in_what_is_printed() -> None:
     """Neither a log line nor a traceback holds them."""
     settings = load_settings(ingest={"secret_keys": "hush-hush"}, clickhouse={"dsn": "clickhouse://u:hush-hush@h/d"})
     assert "hush-hush" not in repr(settings)
+
+
+def test_every_variable_that_we_name_anywhere_is_one() -> None:
+    """In the manual, the help, the benches and the files of deployment: who copies it is not refused."""
+    places = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "Makefile", "docker-compose.yml", ".ci", "docs", "deploy"]
+    code = ["api", "bench", "broker", "cli", "ingest", "notify", "runtime", "simulator", "sinks", "sori", "streams"]
+    roots = [ROOT / name for name in (*places, *code)]
+    files = [file for root in roots for file in ([root] if root.is_file() else root.rglob("*")) if file.is_file()]
+    texts = {file: file.read_text(errors="replace") for file in files if file.suffix not in {".pyc", ".png", ".jar"}}
+    named = {
+        (name, file.name) for file, text in texts.items() for name in re.findall(r"\bSORI_[A-Z0-9_]*[A-Z0-9]\b", text)
+    }
+    known = {one.variable for one in SETTINGS} | {one.file_variable for one in SETTINGS} | set(OTHERS)
+    assert len(named) > 100
+    assert {(name, where) for name, where in named if name not in known} == set()
