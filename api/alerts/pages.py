@@ -8,6 +8,7 @@ from datetime import datetime
 from aiohttp import web
 
 from api.alerts.filters import filter_of
+from api.alerts.shape import FIELDS, as_record
 from api.auth.access import require
 from api.query.ctr_sql import quote, time_literal
 from api.query.paging import DEFAULT, among, cursor_of, limit_of, moment_of, page, time_text
@@ -21,7 +22,7 @@ def add_alert_pages(app: web.Application, pool: EnginePool) -> None:
     """Add the route.
 
     ?account= &rule= &severity= &place= &campaign= &state= (each repeatable) &since= &until= &limit= &cursor=
-    The answer is {"rows": [...], "next": cursor or null}; rows are those of the view alerts_current.
+    The answer is {"rows": [...], "next": cursor or null}; rows have the shape of the topic's records.
     """
 
     async def handle(request: web.Request) -> web.Response:
@@ -32,7 +33,8 @@ def add_alert_pages(app: web.Application, pool: EnginePool) -> None:
         if wanted is None:
             return web.json_response({"rows": [], "next": None})
         sql = alerts_sql(wanted, since=since, until=until, after=after, limit=limit + 1)
-        return web.json_response(page(await pool.rows(sql), limit, _KEYS))
+        found = page(await pool.rows(sql), limit, _KEYS)
+        return web.json_response({**found, "rows": [as_record(row) for row in found["rows"]]})
 
     app.router.add_get("/v1/alerts", handle)
 
@@ -61,7 +63,7 @@ def alerts_sql(
         conditions.append(f"(updated_at < {at} OR (updated_at = {at} AND toString(alert_id) > {quote(after[1])}))")
     where = " AND ".join(part for part in conditions if part) or "1"
     return (
-        f"SELECT * FROM alerts_current WHERE {where} "  # noqa: S608 - every value is quoted above
+        f"SELECT {', '.join(FIELDS)} FROM alerts FINAL WHERE {where} "  # noqa: S608 - every value is quoted above
         f"ORDER BY updated_at DESC, toString(alert_id) LIMIT {int(limit)}"
     )
 

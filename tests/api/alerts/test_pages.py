@@ -9,13 +9,16 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
+from api.alerts.shape import FIELDS
 from api.query.pool import EnginePool
+from notify.formats import body_of
 from runtime.clickhouse import migrations
 from runtime.clickhouse.client import open_client, parse_dsn
 from sori.alerting.alert import parse_alert
 from sori.alerting.filter import AlertFilter
 from sori.settings import Settings
 from testkit.alerts import alert
+from testkit.paths import ROOT
 from tests.api.alerting import api_running, settings_for
 
 NAMES = {"account": "accounts", "rule": "rules", "severity": "severities", "place": "places", "campaign": "campaigns"}
@@ -137,6 +140,17 @@ async def test_the_filters_of_pages_are_those_of_webhooks(topics, pool):
             api.http, "/v1/alerts", {"since": ["2026-11-24T14:50:03Z"], "until": ["2026-11-24T14:50:05Z"]}
         )
         assert {row["updated_at"][17:19] for row in rows} == {"03", "04"}
+
+
+async def test_the_api_answers_alerts_in_the_shape_of_the_topic(topics, pool):
+    """The very record: the same fields, times with Z, the evidence an object; as webhooks and streams carry it."""
+    async with api_running(settings_for(topics), pool) as api:
+        rows, _ = await pages(api.http, "/v1/alerts", {}, limit=200)
+    written = {one["alert_id"]: one for one in some_alerts()}
+    assert {row["alert_id"]: row for row in rows} == written
+    schema = orjson.loads((ROOT / "docs/schemas/fraud-alert.json").read_bytes())
+    assert set(FIELDS) == set(schema["properties"])
+    assert orjson.loads(body_of("standard", orjson.dumps(written["a000"]), "t"))["data"] == written["a000"]
 
 
 async def test_a_token_sees_its_accounts_in_pages_and_attempts_and_nothing_else(topics, pool):

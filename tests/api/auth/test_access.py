@@ -93,7 +93,7 @@ async def test_every_route_by_every_kind_of_token(topics):
                     assert answer.status < 400 or answer.content_type == "application/problem+json"
                     assert "whsec" not in text or answer.status in {200, 201}
         assert {key: got for key, (got, wanted) in seen.items() if got != wanted} == {}
-        own_sql = [sql for sql in api.pool.asked if "alerts_current" in sql]
+        own_sql = [sql for sql in api.pool.asked if "FROM alerts " in sql]
         assert [("'acc_1'" in sql) for sql in own_sql][:2] == [True, True]
         assert "acc_2" not in own_sql[0] + own_sql[1]
 
