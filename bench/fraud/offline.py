@@ -39,10 +39,11 @@ class OfflineRecord(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """One alert: what it says last, and when (simulated ms) its first record was emitted."""
+    """One alert: what it says last, and when (simulated ms) its first record was emitted; members likewise."""
 
     body: dict[str, Any]
     first_ms: int
+    members_ms: dict[str, int]
 
 
 @dataclass
@@ -132,7 +133,8 @@ class Offline:
         if output.topic is FRAUD_ALERTS:
             body = orjson.loads(output.value)
             known = self.outcome.alerts.get(body["alert_id"])
-            self.outcome.alerts[body["alert_id"]] = Seen(body, known.first_ms if known else now)
+            named = dict.fromkeys(body["evidence"].get("members", ()), now) | (known.members_ms if known else {})
+            self.outcome.alerts[body["alert_id"]] = Seen(body, known.first_ms if known else now, named)
         elif output.topic is GEO_ROLLUPS:
             for number in output.partitions(PLACE_PARTITIONS):
                 self._places[number].apply([OfflineRecord(self._place_offsets[number], now, output.value, [])])

@@ -1,10 +1,11 @@
 """What counts as found, as false, and how long it took. Pure.
 
-An alert is *true* when its subject took part in an attack: a device, place or campaign of an event of the attack, and
-the alert's window touches the time of it. An attack (of one subject) is *found* when a rule apt for its kind alerts
-that subject. *Time to detect* runs from the moment the evidence suffices: the event time of the attack's own event
-that meets the floor of the rule it was planted for, until the first record of the alert is emitted on the simulated
-clock. It includes the network, the batch and the flush.
+Each member of a group's alert counts as an alert. An alert is *true* when its subject took part in an attack: a device,
+place or campaign of an event of the attack, and the alert's window touches the time of it. An attack (of one subject)
+is *found* when a rule apt for its kind alerts that subject. *Time to detect* runs from the moment the evidence
+suffices: the event time of the attack's own event that meets the floor of the rule it was planted for, until the first
+record of the alert that names the subject is emitted on the simulated clock. It includes the network,
+the batch and the flush.
 """
 
 from __future__ import annotations
@@ -78,7 +79,11 @@ def score(plan: Plan, outcome: Outcome, rules: RulesSettings) -> Score:
     """Compare one outcome with its plan."""
     result = Score(plan.scenario.name, plan.seed, outcome.events, outcome.legitimate)
     guilty = _guilty(outcome.labelled)
-    result.alerts = [_alert(seen, guilty) for seen in outcome.alerts.values()]
+    result.alerts = [
+        _alert(seen, name, first_ms, guilty)
+        for seen in outcome.alerts.values()
+        for name, first_ms in (seen.members_ms or {seen.body["subject"]: seen.first_ms}).items()
+    ]
     for attack in plan.attacks:
         mine = [event for event in outcome.labelled if event.label == attack.id and _is_about(event, attack)]
         if not mine:
@@ -102,13 +107,13 @@ def _guilty(events: Iterable[Labelled]) -> dict[tuple[str, str, str], tuple[int,
     return spans
 
 
-def _alert(seen: Seen, guilty: dict[tuple[str, str, str], tuple[int, int]]) -> Alert:
+def _alert(seen: Seen, name: str, first_ms: int, guilty: dict[tuple[str, str, str], tuple[int, int]]) -> Alert:
     body = seen.body
-    subject = (body["account_id"], body["subject_kind"], body["subject"])
+    subject = (body["account_id"], body["subject_kind"], name)
     start, end = parse_time_ms(body["window_start"]), parse_time_ms(body["window_end"])
     span = guilty.get(subject)
     true = span is not None and start <= span[1] + _SLACK_MS and end >= span[0]
-    return Alert(body["rule"], subject, start, end, seen.first_ms, true)
+    return Alert(body["rule"], subject, start, end, first_ms, true)
 
 
 def _meets(alert: Alert, attack: Attack) -> bool:

@@ -20,7 +20,9 @@ _IS_DEVICE = f"device_id = {_DEVICE}"
 _ROWS = {
     "late": f"(account_id, event, identity) IN (SELECT account_id, event, identity FROM events WHERE {_IS_DEVICE})",  # noqa: S608
     "quarantine": f"positionUTF8(raw, concat('\"', {_DEVICE}, '\"')) > 0",
-    "alerts": f"(subject_kind = 'device' AND subject = {_DEVICE})",
+    # a group's alert names its members, so it goes whole
+    "alerts": f"(subject_kind = 'device' AND (subject = {_DEVICE}"
+    f" OR has(JSONExtract(toString(evidence), 'members', 'Array(String)'), {_DEVICE})))",
     "session_records": _IS_DEVICE,
     "device_windows": _IS_DEVICE,
     "events": _IS_DEVICE,

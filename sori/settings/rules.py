@@ -16,6 +16,14 @@ class EpisodeSettings(BaseModel):
     cooldown_s: int = Field(120, gt=0, description="Quiet time after which an episode closes, seconds of event time.")
     update_every_s: int = Field(5, gt=0, description="Least time between two updates of an alert, seconds.")
     max_length_s: int = Field(3600, gt=0, description="An episode is cut at multiples of this, seconds of event time.")
+    group_from: int = Field(
+        5,
+        ge=0,
+        description="From so many subjects accused at once by one rule, of one account, they share an alert; 0: never.",
+    )
+    group_window_s: int = Field(
+        60, gt=0, description="At once: within this, seconds of event time; less where lateness leaves a rule less."
+    )
 
 
 class AllowList(BaseModel):

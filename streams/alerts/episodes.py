@@ -3,135 +3,137 @@
 Everything here is event time and a pure function of the findings, so that replaying them rebuilds it. An episode
 that a commit finds open pins the log where it opened (see checkpoint.Pin); to bound that, an episode is cut at the
 first multiple of `max_length` after it lasted that long, and a burst that goes on continues in a new one from there.
+
+What an event may cause here does not grow with what is open: updates and closings fall due from heaps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from heapq import heappop, heappush
 
-from sori.alerting.alert import State
-from streams.alerts.record import Finding, Subject, alert_output
+from streams.alerts.episode import Case, Episode
+from streams.alerts.grouping import Slots, Tally
+from streams.alerts.record import Finding, Subject
 from streams.state.checkpoint import Pin
 from streams.state.output import Output
 from streams.state.policy import EpisodePolicy
 
-_MAX_SAMPLES = 10
-_MAX_CAMPAIGNS = 20
-
 #: No update waits.
 NEVER_MS = 2**62
+#: From so many on, those of past slots are dropped.
+_MANY_TALLIES = 4_096
 
 Key = tuple[str, Subject]
-
-
-@dataclass(slots=True)
-class Episode:
-    """One alert in the making. Times are event-time milliseconds."""
-
-    start_ms: int
-    cut_ms: int
-    pin: Pin  # what a commit holds on to while this is open
-    opening: Pin  # what the state stood on when it opened: the pin of its continuation
-    peak: Finding
-    last_ms: int
-    shown_ms: int
-    state: State = "opened"
-    dirty: bool = True
-    announced: bool = False  # whether its opening was emitted
-    pending: bool = False  # whether it changed since it was last shown
-    findings: int = 0
-    samples: list[str] = field(default_factory=list)
-    campaigns: dict[str, int] = field(default_factory=dict)
-
-    def absorb(self, finding: Finding, at_ms: int) -> None:
-        """Add a finding's evidence; the strongest one is the alert's face."""
-        self.findings += 1
-        self.last_ms = max(self.last_ms, at_ms)
-        if finding.observed > self.peak.observed:
-            self.peak = finding
-        for sample in finding.samples:
-            if len(self.samples) < _MAX_SAMPLES and sample not in self.samples:
-                self.samples.append(sample)
-        for campaign, clicks in finding.campaigns.items():
-            if campaign in self.campaigns or len(self.campaigns) < _MAX_CAMPAIGNS:
-                self.campaigns[campaign] = max(clicks, self.campaigns.get(campaign, 0))
-
-    def output(self, state: State, offset: int, closed_ms: int | None = None) -> Output:
-        """The alert's record as of `offset`."""
-        return alert_output(
-            self.peak,
-            start_ms=self.start_ms,
-            updated_ms=self.last_ms,
-            closed_ms=closed_ms,
-            state=state,
-            offset=offset,
-            evidence={
-                "sample_event_ids": list(self.samples),
-                "campaigns": dict(self.campaigns),
-                "findings": self.findings,
-                **self.peak.details,
-            },
-        )
 
 
 class EpisodeBook:
     """All open episodes of one partition, and the alert records they owe."""
 
-    def __init__(self, policy: EpisodePolicy) -> None:
+    def __init__(self, policy: EpisodePolicy, step_ms: int) -> None:
         self._policy = policy
+        self._step_ms = step_ms
         self.next_due_ms = NEVER_MS
-        self._open: dict[Key, Episode] = {}
+        self._cases: dict[Key, Case] = {}
+        self._open: dict[int, Episode] = {}
+        self._slots: dict[str, Slots] = {}
+        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._due: list[tuple[int, int, Episode]] = []
+        self._quiet: list[tuple[int, int, Episode]] = []
+        self._dirty: list[Episode] = []
         self._closed: list[tuple[Episode, int]] = []
+        self._numbers = self._unannounced = 0
 
     @property
-    def open_episodes(self) -> Mapping[Key, Episode]:
-        """Open episodes by (rule, subject)."""
-        return self._open
+    def open_episodes(self) -> Collection[Episode]:
+        """Open episodes, by opening."""
+        return self._open.values()
 
-    def add(self, finding: Finding, at_ms: int, watermark_ms: int, pin_now: Callable[[], Pin]) -> None:
+    @property
+    def cases(self) -> Mapping[Key, Case]:
+        """What each rule has against each subject; some may be over."""
+        return self._cases
+
+    def group(self, rule: str, slots: Slots) -> None:
+        """Make alerts of a rule shared ones where many subjects are accused in one slot."""
+        self._slots[rule] = slots
+
+    def add(self, finding: Finding, at_ms: int, watermark_ms: int, pin_now: Callable[[], Pin]) -> Case:
         """Take a finding made for event time `at_ms`. `pin_now` tells what the present state can be rebuilt from."""
         key = (finding.rule, finding.subject)
-        episode = self._open.get(key)
-        if episode is not None and watermark_ms > self._quiet_at(episode):
-            self._close(key, self._quiet_at(episode))
-            episode = None
-        if episode is None:
-            pin = pin_now()
-            episode = self._start(key, Episode(at_ms, self._cut_after(at_ms), pin, pin, finding, at_ms, at_ms))
-        elif at_ms >= episode.cut_ms:
-            self._close(key, episode.cut_ms)
-            # Held by the opening of the episode it continues: only a replay that opens that one cuts it here again.
-            start = at_ms - at_ms % self._policy.max_length_ms
-            fresh = Episode(start, self._cut_after(start), episode.opening, pin_now(), finding, at_ms, at_ms)
-            episode = self._start(key, fresh)
+        case = self._cases.get(key)
+        if case is not None and watermark_ms > case.last_ms + self._policy.cooldown_ms:
+            self._close_if_quiet(case.alert, watermark_ms)
+            case = None
+        if case is None:
+            alert = self._alert_for(finding, at_ms, watermark_ms, pin_now)
+            case = self._cases[key] = Case(alert, at_ms)
+        elif at_ms >= case.alert.cut_ms:
+            self._continue(case.alert, finding, at_ms, watermark_ms, pin_now)
         else:
-            episode.pending = True
-            self.next_due_ms = min(self.next_due_ms, episode.shown_ms + self._policy.update_every_ms)
-        episode.absorb(finding, at_ms)
+            self._pend(case.alert)
+        case.alert.absorb(finding, at_ms)
+        self._note(case, finding.observed, at_ms)
         if watermark_ms >= self.next_due_ms:
             self.tick(watermark_ms)
+        return case
+
+    def take_unjudged(self, case: Case, at_ms: int, *, counts: bool) -> bool:
+        """See the case; what it changes of an alert is shown in time."""
+        if case.alert.group_from:
+            return case.take_unjudged(at_ms, counts=False)
+        self._pend(case.alert)
+        return case.take_unjudged(at_ms, counts=counts)
+
+    def again(self, case: Case, observed: float, at_ms: int, watermark_ms: int) -> bool:
+        """Take a finding about a member of a group that is not its strongest; return whether it is such a one."""
+        alert = case.alert
+        known = alert.group_from and observed <= alert.peak.observed and at_ms < alert.cut_ms
+        if not known or watermark_ms > case.last_ms + self._policy.cooldown_ms:
+            return False
+        alert.findings += 1
+        self._pend(alert)
+        self._note(case, observed, at_ms)
+        if watermark_ms >= self.next_due_ms:
+            self.tick(watermark_ms)
+        return True
+
+    def _note(self, case: Case, observed: float, at_ms: int) -> None:
+        """The subject was found guilty: that will do for this step."""
+        case.last_ms = max(case.last_ms, at_ms)
+        case.alert.last_ms = max(case.alert.last_ms, at_ms)
+        case.step_begin_ms, case.step_end_ms = self._step(case.last_ms)
+        case.observed, case.unjudged = observed, 0
 
     def tick(self, watermark_ms: int) -> None:
         """Show what changed and has waited long enough. Call it whenever the watermark reaches `next_due_ms`.
 
         By event time and record by record, not by flush: when an update falls due must not depend on when we flush.
         """
+        due = self._due
+        while due and due[0][0] <= watermark_ms:
+            self._show(heappop(due)[2], watermark_ms)
+        self.next_due_ms = due[0][0] if due else NEVER_MS
+
+    def show_pending(self) -> None:
+        """Show what changed, due or not: there will be nothing more."""
+        while self._due:
+            episode = heappop(self._due)[2]
+            self._show(episode, episode.shown_ms)
         self.next_due_ms = NEVER_MS
-        for episode in self._open.values():
-            if not episode.pending:
-                continue
-            due = episode.shown_ms + self._policy.update_every_ms
-            if watermark_ms >= due:
-                episode.state, episode.shown_ms = "updated", watermark_ms
-                episode.pending, episode.dirty = False, True
-            else:
-                self.next_due_ms = min(self.next_due_ms, due)
 
     def sweep(self, watermark_ms: int) -> None:
         """Close what has been quiet for the cooldown."""
-        for key in [key for key, episode in self._open.items() if watermark_ms > self._quiet_at(episode)]:
-            self._close(key, self._quiet_at(self._open[key]))
+        quiet = self._quiet
+        while quiet and quiet[0][0] < watermark_ms:
+            at_ms, number, episode = heappop(quiet)
+            if episode.closed:
+                continue
+            # in the order of their true times, whenever they were looked at before
+            if (true_ms := self._quiet_at(episode)) > at_ms:
+                heappush(quiet, (true_ms, number, episode))
+            else:
+                self._close(episode, at_ms)
 
     def flush(self, offset: int) -> list[Output]:
         """Records owed as of `offset`, the next offset to read. An episode is emitted once, with its newest state."""
@@ -140,7 +142,7 @@ class EpisodeBook:
             if not episode.announced:
                 owed.append(episode.output("opened", offset))
             owed.append(episode.output("closed", offset, closed_ms))
-        dirty = (episode for episode in self._open.values() if episode.dirty)
+        dirty = (episode for episode in self._dirty if not episode.closed)
         owed.extend(episode.output(episode.state if episode.announced else "opened", offset) for episode in dirty)
         self.forget_owed()
         return owed
@@ -148,12 +150,14 @@ class EpisodeBook:
     def forget_owed(self) -> None:
         """Drop what is owed: it was emitted, or it was emitted before a crash and this is the replay."""
         self._closed.clear()
-        for episode in self._open.values():
+        for episode in self._dirty:
             episode.dirty, episode.announced = False, True
+        self._dirty.clear()
+        self._unannounced = 0
 
     def owes(self) -> bool:
         """Whether a new alert waits to be emitted."""
-        return any(not episode.announced for episode in self._open.values())
+        return self._unannounced > 0
 
     def ends(self) -> Iterable[int]:
         """Watermarks at which open episodes close when nothing more is found."""
@@ -163,12 +167,115 @@ class EpisodeBook:
         """What open episodes must be rebuilt from."""
         return (episode.pin for episode in self._open.values())
 
-    def _start(self, key: Key, episode: Episode) -> Episode:
-        self._open[key] = episode
+    def _alert_for(self, finding: Finding, at_ms: int, watermark_ms: int, pin_now: Callable[[], Pin]) -> Episode:
+        """A subject newly accused: an alert of its own, or the group's where many are."""
+        slots, subject = self._slots.get(finding.rule), finding.subject
+        slot = None if slots is None or not self._policy.group_from else slots.of(watermark_ms, at_ms)
+        if slot is None:
+            return self._start(finding, at_ms, pin_now())
+        where = (finding.rule, subject.account_id)
+        tally = self._tallies.get(where)
+        if tally is None or tally.slot != slot:
+            if len(self._tallies) >= _MANY_TALLIES:  # where nothing is signed anyone may invent accounts
+                self._tallies = {
+                    key: old for key, old in self._tallies.items() if self._is_now(key[0], old, watermark_ms)
+                }
+            tally = self._tallies[where] = Tally(slot)
+        tally.accused += 1
+        if tally.accused < self._policy.group_from:
+            return self._start(finding, at_ms, pin_now())
+        group = tally.group
+        if group is not None:
+            self._close_if_quiet(group, watermark_ms)
+        if group is None or group.closed or group.full or at_ms >= group.cut_ms:
+            group = tally.group = self._start(finding, at_ms, pin_now())
+            group.group_from = self._policy.group_from
+        else:
+            self._pend(group)
+        group.join(subject)
+        return group
+
+    def _is_now(self, rule: str, tally: Tally, watermark_ms: int) -> bool:
+        return tally.slot == watermark_ms // self._slots[rule].length_ms
+
+    def _start(self, finding: Finding, at_ms: int, pin: Pin) -> Episode:
+        number, cut_ms = self._next_number(), self._cut_after(at_ms)
+        return self._opened(Episode(number, finding.subject, at_ms, cut_ms, pin, pin, finding, at_ms, at_ms))
+
+    def _continue(
+        self, before: Episode, finding: Finding, at_ms: int, watermark_ms: int, pin_now: Callable[[], Pin]
+    ) -> None:
+        """Close an episode that has lasted too long, and move those who are not quiet to a new one."""
+        members = [finding.subject.value] if not before.group_from else list(before.members)
+        moved = {}
+        for value in members:
+            key = (finding.rule, finding.subject._replace(value=value))
+            case = self._cases.get(key)
+            quiet = case is None or watermark_ms > case.last_ms + self._policy.cooldown_ms
+            if case is not None and case.alert is before and not quiet:
+                moved[key] = case
+        self._close(before, before.cut_ms)
+        self._cases.update(moved)
+        # Held by the opening of the episode it continues: only a replay that opens that one cuts it here again.
+        start = at_ms - at_ms % self._policy.max_length_ms
+        fresh = Episode(
+            self._next_number(),
+            before.subject,
+            start,
+            self._cut_after(start),
+            before.opening,
+            pin_now(),
+            finding,
+            at_ms,
+            at_ms,
+            group_from=before.group_from,
+        )
+        self._opened(fresh)
+        for (_, subject), case in moved.items():
+            case.alert = fresh
+            if fresh.group_from:
+                fresh.join(subject)
+
+    def _opened(self, episode: Episode) -> Episode:
+        self._open[episode.number] = episode
+        self._unannounced += 1
+        episode.dirty = True
+        self._dirty.append(episode)
+        heappush(self._quiet, (self._quiet_at(episode), episode.number, episode))
         return episode
 
-    def _close(self, key: Key, at_ms: int) -> None:
-        self._closed.append((self._open.pop(key), at_ms))
+    def _pend(self, episode: Episode) -> None:
+        if not episode.pending:
+            episode.pending = True
+            heappush(self._due, (episode.shown_ms + self._policy.update_every_ms, episode.number, episode))
+            self.next_due_ms = self._due[0][0]
+
+    def _show(self, episode: Episode, shown_ms: int) -> None:
+        if episode.closed:
+            return
+        episode.state, episode.shown_ms, episode.pending = "updated", shown_ms, False
+        if not episode.dirty:
+            episode.dirty = True
+            self._dirty.append(episode)
+
+    def _close_if_quiet(self, episode: Episode, watermark_ms: int) -> None:
+        if not episode.closed and watermark_ms > self._quiet_at(episode):
+            self._close(episode, self._quiet_at(episode))
+
+    def _close(self, episode: Episode, at_ms: int) -> None:
+        episode.closed = True
+        del self._open[episode.number]
+        self._closed.append((episode, at_ms))
+        rule, subject = episode.peak.rule, episode.subject
+        for value in episode.members or (subject.value,):
+            key = (rule, subject._replace(value=value))
+            case = self._cases.get(key)
+            if case is not None and case.alert is episode:
+                del self._cases[key]
+
+    def _next_number(self) -> int:
+        self._numbers += 1
+        return self._numbers
 
     def _quiet_at(self, episode: Episode) -> int:
         return episode.last_ms + self._policy.cooldown_ms
@@ -177,3 +284,10 @@ class EpisodeBook:
         """First multiple of the greatest length that is at least one length after the start."""
         length = self._policy.max_length_ms
         return -(-(start_ms + length) // length) * length
+
+    def _step(self, time_ms: int) -> tuple[int, int]:
+        """Begin and end of the step that this time lies in: a pane, and no step goes beyond a cut."""
+        step_ms, length_ms = self._step_ms, self._policy.max_length_ms
+        cut_ms = time_ms - time_ms % length_ms
+        begin = time_ms - time_ms % step_ms
+        return max(begin, cut_ms), min(begin + step_ms, cut_ms + length_ms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID, uuid5
 
 import orjson
@@ -18,9 +18,8 @@ _NAMESPACE = UUID("6d2f4a0e-8c55-4d0e-9d2b-3a1f5f0e7c41")
 _RANK = {"opened": 0, "updated": 1, "closed": 2}
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """Whom an alert is about. A place's value is `country/region/city`."""
+class Subject(NamedTuple):
+    """Whom an alert is about. A place's value is `country/region/city`. A tuple: it is hashed at each click."""
 
     account_id: str
     kind: Literal["device", "place", "campaign"]
@@ -64,14 +63,19 @@ def alert_output(
     state: State,
     offset: int,
     evidence: dict[str, Any],
+    subject: Subject | None = None,
+    severity: Severity | None = None,
 ) -> Output:
-    """One record of the alerts topic; key is account and subject, so a subject's alerts stay in order."""
-    subject = finding.subject
+    """One record of the alerts topic; key is account and subject, so a subject's alerts stay in order.
+
+    `subject` and `severity` are the finding's, unless it is the strongest member's of a group.
+    """
+    subject = subject or finding.subject
     body = {
         "alert_id": alert_id(finding.rule, subject, start_ms),
         "rule": finding.rule,
         "account_id": subject.account_id,
-        "severity": finding.severity,
+        "severity": severity or finding.severity,
         "invalid_traffic_class": finding.traffic_class,
         "subject_kind": subject.kind,
         "subject": subject.value,

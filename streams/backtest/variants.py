@@ -76,9 +76,7 @@ def let_pass(operator: DeviceVariants | PlaceVariants, silent_ms: int) -> None:
     """As workers do with a silent partition: its event time goes on as the clock does. And show every open episode."""
     operator.clock.watermark += max(0, silent_ms)
     for book in operator.books:
-        for episode in book.open_episodes.values():
-            if episode.pending:
-                episode.state, episode.dirty, episode.pending = "updated", True, False
+        book.show_pending()
 
 
 def _others(
@@ -87,7 +85,7 @@ def _others(
     """What all sets but the first judge with: they share the operator's state, and have books of their own."""
     made = []
     for rules in variants[1:]:
-        book = EpisodeBook(EpisodePolicy.of(rules))
+        book = EpisodeBook(EpisodePolicy.of(rules), operator.policy.pane_ms)
         bench = RuleBench(rules, operator.policy, book, operator.clock, operator._pin)  # noqa: SLF001 - as the operator's own
         made.append((book, bench, rules_of(bench)))
     return made

@@ -51,7 +51,7 @@ class PartitionOperator(ABC):
         self.next_offset = 0 if resume is None else resume.pin.low
         self.clock = Clock(complete_from=BEGINNING_MS if resume is None else resume.pin.horizon_ms)
         self.counters = Counters()
-        self.episodes = EpisodeBook(episodes)
+        self.episodes = EpisodeBook(episodes, policy.pane_ms)
         # Records before this offset were emitted by whoever committed it: they are applied silently.
         self._settled_at = 0 if resume is None else resume.offset
         self._ticks: list[Tick] = []

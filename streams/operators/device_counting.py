@@ -44,6 +44,7 @@ class DeviceCounting(PartitionOperator):
     ) -> None:
         super().__init__(partition, policy, EpisodePolicy.of(rules), resume)
         self._store = PaneStore(policy.pane_ms, policy.window_ms)
+        self._awaited = self._store.awaited
         self._dirty = DirtyRows(partition)
         self._places: Remembered[Geolocation | None, Place] = Remembered(_PLACES_BYTES)
         self._bench = RuleBench(rules, policy, self.episodes, self.clock, self._pin)
@@ -69,7 +70,7 @@ class DeviceCounting(PartitionOperator):
         if cell is not None and cell.events >= self._rules.event_gate:
             self._rules.on_event((event.account_id, device or ""), cell, time_ms, identity)
 
-    def _count_campaign_event(  # noqa: PLR0917 - hot
+    def _count_campaign_event(  # noqa: C901, PLR0917 - hot
         self, event: EventDims, click: bool, time_ms: int, identity: str, scope: AccountPane, device: DeviceCell | None
     ) -> None:
         # Written out where a property or a method would do: each costs a twentieth of the event.
@@ -97,6 +98,8 @@ class DeviceCounting(PartitionOperator):
             self._count_click(event, (row, at_place, of_campaign), device, time_ms, identity, scope)
             return
         row.impressions += 1
+        if identity in self._awaited:
+            self._store.show(event.account_id, identity, time_ms)
         at_place.impressions += 1
         if of_campaign is not None:
             of_campaign.impressions += 1

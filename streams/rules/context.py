@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sori.remembered import Remembered
 from sori.settings.rules import Rule, RulesSettings
+from streams.alerts.episode import Case
 from streams.alerts.episodes import EpisodeBook
+from streams.alerts.grouping import Slots
 from streams.alerts.record import Finding, Subject
 from streams.rules.judgement import Judgement
-from streams.state.checkpoint import Pin
+from streams.state.checkpoint import BEGINNING_MS, Pin
 from streams.state.policy import Clock, EpisodePolicy, TimePolicy
 
 SubjectKind = Literal["device", "place", "campaign"]
@@ -19,6 +21,7 @@ TrafficClass = Literal["GIVT", "SIVT"]
 _MAX_SAMPLES = 10
 #: What is remembered per account; where nothing is signed anyone may invent accounts.
 ACCOUNTS_BYTES = 4 * 1024 * 1024
+_LOOKS_PER_COOLDOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,13 @@ class Evidence:
     campaigns: Mapping[str, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Accused:
-    """A subject in an open episode: until which watermark, and from where all of that can be rebuilt."""
+    """A subject in an open episode: until which watermark, from where all of that can be rebuilt, and cases by rule."""
 
     until_ms: int
     pin: Pin
+    cases: dict[str, Case] = field(default_factory=dict)
 
 
 class RuleBench:
@@ -52,6 +56,7 @@ class RuleBench:
         self._pin_now = pin_now
         self._cooldown_ms = EpisodePolicy.of(rules).cooldown_ms
         self._accused: dict[Subject, Accused] = {}
+        self._look_again_ms = BEGINNING_MS
         self._by_account: Remembered[str, RulesSettings] = Remembered(ACCOUNTS_BYTES)
         self._allowed = {
             "device": frozenset(rules.allow.devices),
@@ -62,9 +67,17 @@ class RuleBench:
 
     def check(self, rule: str, lookback_ms: Callable[[RulesSettings], int]) -> None:
         """Raise ConfigError where the rule, with any account's parameters, could not be replayed exactly."""
-        episodes = EpisodePolicy.of(self.rules)
-        for variant in self.rules.variants():
-            episodes.check(rule, lookback_ms(variant), self.policy.lateness_ms)
+        episodes, lateness_ms = EpisodePolicy.of(self.rules), self.policy.lateness_ms
+        lookbacks = [lookback_ms(variant) for variant in self.rules.variants()]
+        for one in lookbacks:
+            episodes.check(rule, one, lateness_ms)
+        slots = Slots.fitting(
+            episodes.group_window_ms,
+            lateness_ms=lateness_ms,
+            lookback_ms=max(lookbacks),
+            cooldown_ms=episodes.cooldown_ms,
+        )
+        self._book.group(rule, slots)
 
     def allowed(self, account: str, kind: SubjectKind, value: str) -> bool:
         """Whether no rule judges this subject."""
@@ -115,12 +128,38 @@ class RuleBench:
             campaigns=dict(evidence.campaigns or {}),
             details=dict(found.details),
         )
-        self._book.add(finding, at_ms, self._clock.watermark, self._pin_now)
-        until_ms, pin = at_ms + self._cooldown_ms, self._book.open_episodes[rule, subject].pin
-        before = self._accused.get(subject)
-        if before is not None and self._clock.watermark <= before.until_ms:
-            until_ms, pin = max(until_ms, before.until_ms), pin.joined(before.pin)
-        self._accused[subject] = Accused(until_ms, pin)
+        case = self._book.add(finding, at_ms, self._clock.watermark, self._pin_now)
+        until_ms, pin = at_ms + self._cooldown_ms, case.alert.pin
+        accused = self._accused.get(subject)
+        if accused is not None and self._clock.watermark <= accused.until_ms:
+            accused.until_ms, accused.pin = max(until_ms, accused.until_ms), pin.joined(accused.pin)
+        else:
+            accused = self._accused[subject] = Accused(until_ms, pin)
+        accused.cases[rule] = case
+
+    def again(self, rule: str, subject: Subject, found: Judgement, at_ms: int) -> bool:
+        """Enter a judgement that adds nothing to a group's alert but its time; return whether it was one."""
+        accused = self.accused(subject)
+        case = None if accused is None else accused.cases.get(rule)
+        if accused is None or case is None or not self._book.again(case, found.observed, at_ms, self._clock.watermark):
+            return False
+        accused.until_ms = max(accused.until_ms, at_ms + self._cooldown_ms)
+        return True
+
+    def settled(self, accused: Accused | None, rule: str, at_ms: int, *, counts: bool = False) -> bool:
+        """Whether the rule found the subject guilty in this step of event time already, so need not judge again.
+
+        An event of such a step keeps the episode open as a finding would. Else whoever replays from later on, and has
+        not found it guilty yet where this one had, might: its episode would last longer than ours, and take in one
+        that we opened anew. `counts`: the rule's count grows by exactly one with each event of a step.
+        """
+        case = None if accused is None else accused.cases.get(rule)
+        if accused is None or case is None or at_ms >= case.step_end_ms:
+            return False
+        if self._clock.watermark > case.last_ms + self._cooldown_ms:
+            return False
+        accused.until_ms = max(accused.until_ms, at_ms + self._cooldown_ms)
+        return self._book.take_unjudged(case, at_ms, counts=counts)
 
     def accused(self, subject: Subject) -> Accused | None:
         """Whether the subject is in an open episode now, and what that stands on.
@@ -136,7 +175,10 @@ class RuleBench:
         return bool(self._accused)
 
     def forget_acquitted(self) -> None:
-        """Drop whose episodes are over."""
+        """Drop whose episodes are over; now and then, since it looks at everybody."""
         watermark = self._clock.watermark
+        if watermark < self._look_again_ms:
+            return
+        self._look_again_ms = watermark + self._cooldown_ms // _LOOKS_PER_COOLDOWN
         for subject in [subject for subject, found in self._accused.items() if watermark > found.until_ms]:
             del self._accused[subject]

@@ -9,18 +9,39 @@ The judgement has no memory of earlier judgements: that is what makes it replay 
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Literal
 
 from sori.settings.rules import DeviceClickBurst
+from streams.rules.click_view import ClickView, Grid, Guilty, Verdict
 from streams.rules.judgement import Judgement, judge_burst
 
 NAME = "device_click_burst"
 TRAFFIC_CLASS: Literal["GIVT"] = "GIVT"
+COUNTS_ALL = True
 
 
-def lookback_ms(rule: DeviceClickBurst) -> int:
+def lookback_ms(rule: DeviceClickBurst, grid: Grid) -> int:  # noqa: ARG001 - as of every rule
     """How far before the end of its window the rule reads."""
     return (rule.window_s + rule.baseline_s) * 1000
+
+
+def reads_from_ms(end_ms: int, rule: DeviceClickBurst, grid: Grid) -> int:
+    """Start of the first pane it reads."""
+    return end_ms - lookback_ms(rule, grid)
+
+
+def evaluate(view: ClickView, rule: DeviceClickBurst) -> Verdict:
+    """Judge a device after a click."""
+    begin = view.end_ms - rule.window_s * 1000
+    clicks = sum(cell.clicks for cell in view.since(begin))
+    if clicks < rule.floor:
+        return rule.floor - clicks
+    past = view.clicks_between(begin - rule.baseline_s * 1000, begin)
+    if found := judge(clicks, past, rule):
+        return Guilty(found, begin, view.kept(begin))
+    enough = min(rule.factor * past * rule.window_s / rule.baseline_s, rule.ceiling)
+    return max(1, ceil(enough) - clicks)
 
 
 def judge(clicks: int, baseline_clicks: int, rule: DeviceClickBurst) -> Judgement | None:

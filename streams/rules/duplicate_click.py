@@ -12,16 +12,35 @@ from collections.abc import Iterable
 from typing import Literal
 
 from sori.settings.rules import DuplicateClick
+from streams.rules.click_view import ClickView, Grid, Guilty, Verdict
 from streams.rules.judgement import Judgement, guilty
 from streams.state.counters import Click
 
 NAME = "duplicate_click"
 TRAFFIC_CLASS: Literal["GIVT"] = "GIVT"
+COUNTS_ALL = False
 
 
-def lookback_ms(rule: DuplicateClick) -> int:
+def lookback_ms(rule: DuplicateClick, grid: Grid) -> int:  # noqa: ARG001 - as of every rule
     """How far before the end of its window the rule reads."""
     return rule.window_s * 1000
+
+
+def reads_from_ms(end_ms: int, rule: DuplicateClick, grid: Grid) -> int:
+    """Start of the first pane it reads."""
+    return end_ms - lookback_ms(rule, grid)
+
+
+def evaluate(view: ClickView, rule: DuplicateClick) -> Verdict:
+    """Judge a device after a click."""
+    begin = view.end_ms - rule.window_s * 1000
+    kept = view.kept(begin)
+    if len(kept) <= rule.floor:
+        return rule.floor + 1 - len(kept)
+    found = repeats(kept, rule.gap_ms)
+    if found >= rule.floor:
+        return Guilty(guilty(found, 0.0, rule.floor), begin, kept)
+    return -(-(rule.floor - found) // 2)  # one click between two others repeats the one and is repeated by the other
 
 
 def repeats(clicks: Iterable[Click], gap_ms: int) -> int:

@@ -12,10 +12,13 @@ from collections.abc import Iterable
 from typing import Literal
 
 from sori.settings.rules import FastClick
+from streams.rules.click_view import ClickView, Grid, Guilty, Verdict
 from streams.rules.judgement import Judgement, guilty
+from streams.state.counters import Click
 
 NAME = "fast_click"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
+COUNTS_ALL = False
 
 #: What rounding down to a whole second may take off a click's time.
 ROUNDING_MS = 1000
@@ -28,9 +31,33 @@ def reach_ms(rule: FastClick) -> int:
     return rule.too_soon_ms * _NEAR
 
 
-def lookback_ms(rule: FastClick, pane_ms: int) -> int:
+def lookback_ms(rule: FastClick, grid: Grid) -> int:
     """How far before the end of its window the rule reads, panes being read whole."""
-    return rule.window_s * 1000 + reach_ms(rule) + pane_ms
+    return rule.window_s * 1000 + reach_ms(rule) + grid.pane_ms
+
+
+def reads_from_ms(end_ms: int, rule: FastClick, grid: Grid) -> int:
+    """Start of the first pane it reads."""
+    return end_ms - lookback_ms(rule, grid)
+
+
+def evaluate(view: ClickView, rule: FastClick) -> Verdict:
+    """Judge a device after a click."""
+    begin = view.end_ms - rule.window_s * 1000
+    kept = view.kept(begin)
+    if len(kept) < rule.floor:
+        return rule.floor - len(kept)
+    delays: list[int | None] = []
+    fast: list[Click] = []
+    for click, match in view.matched(begin):
+        delay = None if match.near_ms is None else click.time_ms - match.near_ms
+        delays.append(delay)
+        if delay is not None and delay < rule.too_soon_ms:
+            fast.append(click)
+    if len(fast) < rule.floor:
+        return rule.floor - len(fast)
+    found = judge(delays, rule)
+    return 1 if found is None else Guilty(found, begin, fast)
 
 
 def judge(delays_ms: Iterable[int | None], rule: FastClick) -> Judgement | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sori.alerting.alert import Severity
-from streams.rules.statistics import severity_of
+from streams.alerts.severity import severity_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ from streams.rules.run_click_rules import ClickRules
 from streams.state.counters import DeviceCell, Place
 from streams.state.device_panes import DeviceKey, PaneStore
 
+#: Regions of one device in one window that are told apart: whoever invents more is guilty by then.
+_MAX_REGIONS = 64
+
 
 class DeviceRules:
     """Judges devices. `event_gate` and `auth_gate`: counts in one window below which nothing needs to be judged."""
@@ -37,12 +40,16 @@ class DeviceRules:
 
     def on_event(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
         """Judge how many events a device sends."""
+        if self._settled(device_counts.EVENTS_NAME, key, time_ms):
+            return
         rule = self._bench.of_account(key[0]).device_event_burst
         counts = [other.events for other in (cell, *self._before(key, time_ms, rule))]
         self._count(device_counts.EVENTS_NAME, rule, key, counts, time_ms=time_ms, identity=identity)
 
     def on_authentication(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
         """Judge how often a device authenticates."""
+        if self._settled(device_counts.AUTHS_NAME, key, time_ms):
+            return
         rule = self._bench.of_account(key[0]).device_auth_burst
         counts = [other.authentications for other in (cell, *self._before(key, time_ms, rule))]
         self._count(device_counts.AUTHS_NAME, rule, key, counts, time_ms=time_ms, identity=identity)
@@ -55,9 +62,11 @@ class DeviceRules:
         region = place[:2]
         if cell.regions is None:
             cell.regions = {cell.place[:2]: ""}
-        if region in cell.regions:
+        if region in cell.regions or len(cell.regions) >= _MAX_REGIONS:
             return
         cell.regions[region] = identity
+        if self._settled(geo_hop.NAME, key, time_ms):
+            return
         rule = self._bench.of_account(key[0]).geo_hop
         start = time_ms - time_ms % self._window_ms
         begin = start + self._window_ms - geo_hop.lookback_ms(rule, self._window_ms)
@@ -80,6 +89,12 @@ class DeviceRules:
                 evidence=evidence,
                 at_ms=time_ms,
             )
+
+    def _settled(self, name: str, key: DeviceKey, time_ms: int) -> bool:
+        if not self._bench.any_accused:
+            return False
+        accused = self._bench.accused(Subject(key[0], "device", key[1]))
+        return self._bench.settled(accused, name, time_ms)
 
     def _may_judge(self, key: DeviceKey, enabled: bool, allow: tuple[str, ...], begin_ms: int) -> bool:
         account, device = key

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from math import exp, lgamma, log, sqrt
 
-from sori.alerting.alert import Severity
-
 #: Two-sided 95 %.
 Z95 = 1.959963984540054
-
-_SEVERITIES: tuple[tuple[float, Severity], ...] = ((10.0, "critical"), (4.0, "high"), (2.0, "medium"))
 
 
 def wilson(successes: float, trials: float, z: float = Z95) -> tuple[float, float]:
@@ -48,12 +44,3 @@ def poisson_tail(count: int, mean: float) -> float:
 
 def _terms_below(count: int, mean: float) -> float:
     return sum(exp(k * log(mean) - mean - lgamma(k + 1)) for k in range(count))
-
-
-def severity_of(observed: float, threshold: float) -> Severity:
-    """How far above its threshold a count is: critical from 10 times, high from 4, medium from 2, else low."""
-    ratio = observed / threshold if threshold > 0 else 0.0
-    for least, name in _SEVERITIES:
-        if ratio >= least:
-            return name
-    return "low"

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from sori.events import IMPRESSION
 from streams.state.checkpoint import Pin
 from streams.state.counters import CtrRow, DeviceCell, DeviceClicks, Place, SubjectCell
+
+if TYPE_CHECKING:
+    from streams.state.matches import Margin, Match, Matches
 
 #: campaign, material, platform, place
 CtrKey = tuple[str, str, str, Place]
@@ -77,16 +83,18 @@ class AccountPane:
 class Pane:
     """Ten seconds (by default) of event time: what dedupe and rules read. It lives as long as its window."""
 
-    __slots__ = ("accounts", "start_ms", "window")
+    __slots__ = ("_shown", "accounts", "start_ms", "window")
 
-    def __init__(self, start_ms: int, window: Window) -> None:
+    def __init__(self, start_ms: int, window: Window, shown: dict[str, dict[int, dict[str, int]]]) -> None:
         self.start_ms = start_ms
         self.window = window
         self.accounts: dict[str, AccountPane] = {}
+        self._shown = shown
 
     def open(self, account: str) -> AccountPane:
         """Begin to hold an account."""
         opened = self.accounts[account] = AccountPane(self.start_ms, self.window.of(account))
+        self._shown.setdefault(account, {})[self.start_ms] = opened.impressions
         return opened
 
 
@@ -127,6 +135,11 @@ class PaneStore:
         self.window_ms = window_ms
         self.panes: dict[int, Pane] = {}
         self.windows: dict[int, Window] = {}
+        #: Account -> pane -> identities of its impressions: what is looked through for one of them.
+        self._shown: dict[str, dict[int, dict[str, int]]] = {}
+        #: By identity: clicks whose impression was looked for, and what stands on the answer; see matches.
+        self.awaited: dict[str, list[tuple[DeviceKey, Match, dict[DeviceKey, Margin]]]] = {}
+        self.watchers: list[Matches] = []
 
     def at(self, time_ms: int, offset: int) -> Pane:
         """The pane of this time; it and its window begin here if `offset` is the first to touch them."""
@@ -137,25 +150,49 @@ class PaneStore:
             window = self.windows.get(window_start)
             if window is None:
                 window = self.windows[window_start] = Window(window_start, offset)
-            pane = self.panes[start_ms] = Pane(start_ms, window)
+            pane = self.panes[start_ms] = Pane(start_ms, window, self._shown)
         return pane
+
+    def showings(self, account: str, identity: str, first_ms: int, last_ms: int) -> Iterator[tuple[int, int]]:
+        """Panes touching [first, last] with an impression of this identity, latest first, and when it happened."""
+        pane_ms, shown = self.pane_ms, self._shown.get(account)
+        if shown is None:
+            return
+        get = shown.get
+        for start in range(last_ms - last_ms % pane_ms, first_ms - first_ms % pane_ms - 1, -pane_ms):
+            identities = get(start)
+            if identities and identity in identities:
+                yield start, start + identities[identity] * TICK_MS
 
     def shown_at(self, account: str, identity: str, first_ms: int, last_ms: int) -> int | None:
         """When the impression with this identity happened: the latest in panes touching [first, last]."""
-        pane_ms = self.pane_ms
-        for start in range(last_ms - last_ms % pane_ms, first_ms - first_ms % pane_ms - 1, -pane_ms):
-            pane = self.panes.get(start)
-            held = None if pane is None else pane.accounts.get(account)
-            if held is not None and (tick := held.impressions.get(identity)) is not None:
-                return start + tick * TICK_MS
-        return None
+        return next((shown_ms for _, shown_ms in self.showings(account, identity, first_ms, last_ms)), None)
+
+    def show(self, account: str, identity: str, time_ms: int) -> None:
+        """An impression that an `awaited` click may belong to was counted."""
+        start = time_ms - time_ms % self.pane_ms
+        shown_ms = start + (time_ms - start) // TICK_MS * TICK_MS
+        for device, match, margins in self.awaited[identity]:
+            if device[0] == account:
+                match.see(start, shown_ms)
+                margins.pop(device, None)
 
     def evict(self, horizon_ms: int) -> None:
         """Forget windows that end at or before the horizon, and their panes."""
         for start in [start for start in self.windows if start + self.window_ms <= horizon_ms]:
             del self.windows[start]
             for pane_start in range(start, start + self.window_ms, self.pane_ms):
-                self.panes.pop(pane_start, None)
+                pane = self.panes.pop(pane_start, None)
+                for account in () if pane is None else pane.accounts:
+                    self._forget_shown(account, pane_start)
+                for watcher in self.watchers:
+                    watcher.forget(pane_start)
+
+    def _forget_shown(self, account: str, pane_start: int) -> None:
+        shown = self._shown[account]
+        del shown[pane_start]
+        if not shown:
+            del self._shown[account]
 
     def low(self, horizon_ms: int, otherwise: int) -> int:
         """Smallest first offset of the windows that live past the horizon; `otherwise` when there are none."""

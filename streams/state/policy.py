@@ -59,7 +59,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class EpisodePolicy:
-    """How findings become alerts. All in milliseconds.
+    """How findings become alerts. Milliseconds; `group_from` subjects accused within `group_window_ms` share an alert.
 
     Replay is exact when, before the horizon of a pin, no decision can matter after it: a rule may look back
     `lookback_ms`, so lateness >= lookback + cooldown, and a cut must be further apart than lateness.
@@ -68,12 +68,20 @@ class EpisodePolicy:
     cooldown_ms: int
     update_every_ms: int
     max_length_ms: int
+    group_from: int = 0
+    group_window_ms: int = 0
 
     @classmethod
     def of(cls, rules: RulesSettings) -> EpisodePolicy:
         """Policy in the settings."""
         episodes = rules.episodes
-        return cls(episodes.cooldown_s * 1000, episodes.update_every_s * 1000, episodes.max_length_s * 1000)
+        return cls(
+            cooldown_ms=episodes.cooldown_s * 1000,
+            update_every_ms=episodes.update_every_s * 1000,
+            max_length_ms=episodes.max_length_s * 1000,
+            group_from=episodes.group_from,
+            group_window_ms=episodes.group_window_s * 1000,
+        )
 
     def check(self, rule: str, lookback_ms: int, lateness_ms: int) -> None:
         """Raise ConfigError where replay could not be exact with these numbers."""

@@ -37,7 +37,7 @@ def judge(tables: UpsertTables, traffic: Traffic) -> Verdict:
     windows = tables.totals(CTR_WINDOWS, "window_start", "campaign_id", "city", counts=_COUNTS)
     devices = tables.totals(DEVICE_WINDOWS, "window_start", "device_id", counts=_COUNTS)
     bursts = [row for row in tables.table(FRAUD_ALERTS) if row["rule"] == "device_click_burst"]
-    found = Counter(row["subject"] for row in bursts)
+    found = Counter(name for row in bursts for name in row["evidence"].get("members") or (row["subject"],))
     return Verdict(
         windows=len(traffic.windows),
         wrong_windows=_differences(windows, traffic.windows),

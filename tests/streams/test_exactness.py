@@ -37,9 +37,10 @@ CTR_RULE = {
     "usual_ctr": 0.1,
     "min_ctr": 0.1,
 }
+EPISODES = {"cooldown_s": 10, "update_every_s": 5, "max_length_s": 120, "group_from": 2, "group_window_s": 10}
 RULES = RulesSettings.model_validate(
     {
-        "episodes": {"cooldown_s": 10, "update_every_s": 5, "max_length_s": 120},
+        "episodes": EPISODES,
         "device_click_burst": {"window_s": 20, "baseline_s": 40, "floor": 3, "factor": 2, "ceiling": 8},
         "device_event_burst": {"baseline_windows": 1, "floor": 8, "factor": 2, "ceiling": 20},
         "device_auth_burst": {"baseline_windows": 1, "floor": 2, "factor": 2, "ceiling": 5},
@@ -205,8 +206,9 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
         "watermark": operator.clock.watermark,
         "next": operator.next_offset,
         "episodes": {
-            key: (
-                e.start_ms,
+            (e.peak.rule, e.subject, e.start_ms): (
+                list(e.members),
+                (e.latest, e.grown),
                 e.cut_ms,
                 e.last_ms,
                 e.shown_ms,
@@ -217,7 +219,12 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
                 e.samples,
                 e.campaigns,
             )
-            for key, e in operator.episodes.open_episodes.items()
+            for e in operator.episodes.open_episodes
+        },
+        "cases": {
+            key: (case.last_ms, case.step_begin_ms, case.step_end_ms, case.observed, case.unjudged)
+            for key, case in operator.episodes.cases.items()
+            if operator.clock.watermark <= case.last_ms + EPISODES["cooldown_s"] * 1000
         },
     }
     if isinstance(operator, DeviceOperator):

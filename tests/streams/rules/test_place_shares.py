@@ -57,9 +57,9 @@ class Pipeline:
     def _listen(self, place: PlaceOperator) -> None:
         add = place.episodes.add
 
-        def note(finding: Any, *rest: Any) -> None:
+        def note(finding: Any, *rest: Any) -> Any:
             self.findings.append((finding, list(self.told)))
-            add(finding, *rest)
+            return add(finding, *rest)
 
         place.episodes.add = note  # type: ignore[method-assign] # what is judged, before it becomes an episode
 

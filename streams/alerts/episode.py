@@ -1,0 +1,139 @@
+"""One alert in the making, and what a rule's finding about one subject belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sori.alerting.alert import State
+from streams.alerts.record import Finding, Subject, alert_output
+from streams.alerts.severity import graver, severity_of
+from streams.state.checkpoint import Pin
+from streams.state.output import Output
+
+_MAX_SAMPLES = 10
+_MAX_CAMPAIGNS = 20
+#: A group takes no more members than this: its record carries the names of all of them.
+MAX_MEMBERS, MAX_MEMBER_BYTES = 1_000, 48_000
+
+
+@dataclass(slots=True)
+class Episode:
+    """One alert: about `subject`, or about a group that began with it. Times are event-time milliseconds."""
+
+    number: int
+    subject: Subject
+    start_ms: int
+    cut_ms: int
+    pin: Pin  # what a commit holds on to while this is open
+    opening: Pin  # what the state stood on when it opened: the pin of its continuation
+    peak: Finding
+    last_ms: int
+    shown_ms: int
+    state: State = "opened"
+    dirty: bool = False
+    announced: bool = False  # whether its opening was emitted
+    pending: bool = False  # whether it changed since it was last shown
+    closed: bool = False
+    findings: int = 0
+    samples: list[str] = field(default_factory=list)
+    campaigns: dict[str, int] = field(default_factory=dict)
+    members: dict[str, None] = field(default_factory=dict)  # of a group, the first one included
+    group_from: int = 0  # so many subjects at once made it a group; 0: it is none
+    member_bytes: int = 0
+    latest: Finding | None = None
+    grown: int = 0  # events since the latest finding, each of which it would have counted
+
+    @property
+    def full(self) -> bool:
+        """Whether a group takes nobody any more."""
+        return len(self.members) >= MAX_MEMBERS or self.member_bytes >= MAX_MEMBER_BYTES
+
+    def join(self, subject: Subject) -> None:
+        """Make a subject a member."""
+        if subject.value not in self.members:
+            self.members[subject.value] = None
+            self.member_bytes += len(subject.value.encode("utf-8", "surrogatepass")) + 3
+
+    @property
+    def face(self) -> Finding:
+        """The strongest finding, the events counted since the latest one included."""
+        latest = self.latest
+        if latest is None or not self.grown or latest.observed + self.grown <= self.peak.observed:
+            return self.peak
+        observed = latest.observed + self.grown
+        return replace(latest, observed=observed, severity=severity_of(observed, latest.floor))
+
+    def absorb(self, finding: Finding, at_ms: int) -> None:
+        """Add a finding's evidence; the strongest one is the alert's face."""
+        self.peak = self.face
+        self.latest, self.grown = finding, 0
+        self.findings += 1
+        self.last_ms = max(self.last_ms, at_ms)
+        if finding.observed > self.peak.observed:
+            self.peak = finding
+        for sample in finding.samples:
+            if len(self.samples) < _MAX_SAMPLES and sample not in self.samples:
+                self.samples.append(sample)
+        for campaign, clicks in finding.campaigns.items():
+            if campaign in self.campaigns or len(self.campaigns) < _MAX_CAMPAIGNS:
+                self.campaigns[campaign] = max(clicks, self.campaigns.get(campaign, 0))
+
+    def output(self, state: State, offset: int, closed_ms: int | None = None) -> Output:
+        """The alert's record as of `offset`."""
+        face = self.face
+        evidence: dict[str, Any] = {
+            "sample_event_ids": list(self.samples),
+            "campaigns": dict(self.campaigns),
+            "findings": self.findings,
+            **face.details,
+        }
+        severity = face.severity
+        if self.group_from:
+            severity = graver(severity, severity_of(len(self.members), self.group_from))
+            evidence |= {
+                "member_count": len(self.members),
+                "members": list(self.members),
+                "strongest_member": face.subject.value,
+            }
+        return alert_output(
+            face,
+            subject=self.subject,
+            severity=severity,
+            start_ms=self.start_ms,
+            updated_ms=self.last_ms,
+            closed_ms=closed_ms,
+            state=state,
+            offset=offset,
+            evidence=evidence,
+        )
+
+
+@dataclass(slots=True)
+class Case:
+    """One rule against one subject: its alert, its last time, and until when it need not be judged again."""
+
+    alert: Episode
+    last_ms: int
+    step_begin_ms: int = 0
+    step_end_ms: int = 0
+    observed: float = 0.0
+    unjudged: int = 0
+
+    def take_unjudged(self, at_ms: int, *, counts: bool) -> bool:
+        """Take an event of a step in which the subject was found guilty; return whether that will do.
+
+        Else judge it for its evidence only: so many came unjudged that the count may have grown by half. `counts`: the
+        rule's count grows by exactly one with each event of the step.
+        """
+        if at_ms < self.step_begin_ms:
+            return True  # late: what the subject did since is known
+        self.alert.grown += counts
+        if at_ms > self.last_ms:
+            self.last_ms = at_ms
+            self.alert.last_ms = max(self.alert.last_ms, at_ms)
+        self.unjudged += 1
+        if 2 * self.unjudged < self.observed:
+            return True
+        self.unjudged = 0
+        return False

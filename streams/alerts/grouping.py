@@ -1,0 +1,42 @@
+"""When many subjects of one rule and account are one alert.
+
+In each slot of event time the first few subjects of an account that a rule accuses get alerts of their own; from then
+on they share one. Slots are absolute, and short enough that whoever replays from the pin of anything in a slot sees
+all of the slot's accusations exactly: so who is whose member is a matter of the log alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streams.alerts.episode import Episode
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """Of one rule: length of a slot, and how old what it judged may be to be sure in any replay; milliseconds."""
+
+    length_ms: int
+    sure_ms: int
+
+    @classmethod
+    def fitting(cls, wanted_ms: int, *, lateness_ms: int, lookback_ms: int, cooldown_ms: int) -> Slots:
+        """Slots no longer than what lateness leaves beyond what the rule and its episodes need."""
+        sure_ms = lateness_ms - lookback_ms
+        return cls(min(wanted_ms, sure_ms - cooldown_ms), sure_ms)
+
+    def of(self, watermark_ms: int, at_ms: int) -> int | None:
+        """The slot in which a subject accused for `at_ms` counts; None where a replay might not accuse it."""
+        if self.length_ms <= 0:
+            return None
+        slot = watermark_ms // self.length_ms
+        return slot if at_ms >= (slot + 1) * self.length_ms - self.sure_ms else None
+
+
+@dataclass(slots=True)
+class Tally:
+    """Subjects of one rule and account accused in one slot, and the group that takes further ones."""
+
+    slot: int
+    accused: int = 0
+    group: Episode | None = None

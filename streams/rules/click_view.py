@@ -1,0 +1,123 @@
+"""What a rule about a device's clicks sees: the device as of one click, and how long a verdict of not guilty holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from sori.settings.rules import Rule
+from streams.rules.context import TrafficClass
+from streams.rules.judgement import Judgement
+from streams.state.counters import Click, DeviceClicks
+from streams.state.device_panes import DeviceKey, PaneStore
+from streams.state.matches import Match, Matches, Reach
+
+
+class Grid(NamedTuple):
+    """Lengths of panes and windows, milliseconds."""
+
+    pane_ms: int
+    window_ms: int
+
+
+class Guilty(NamedTuple):
+    """A judgement, where its window begins, and the clicks it rests on."""
+
+    judgement: Judgement
+    begin_ms: int
+    clicks: Sequence[Click]
+
+
+#: Or: the fewest further clicks of the device, in the same pane, with which it could be guilty; at least 1.
+Verdict = Guilty | int
+
+
+@dataclass(slots=True)
+class ClickView:
+    """One device as of one click; `cells` are its clicks per pane, oldest first, of the widest window of all rules."""
+
+    key: DeviceKey
+    time_ms: int
+    end_ms: int
+    cells: Sequence[tuple[int, DeviceClicks]]
+    store: PaneStore
+    matches: Matches
+    reach: Reach
+
+    def since(self, begin_ms: int) -> list[DeviceClicks]:
+        """Its clicks in panes from `begin_ms` on."""
+        return [cell for start, cell in self.cells if start >= begin_ms]
+
+    def kept(self, begin_ms: int) -> list[Click]:
+        """Its single clicks in panes from `begin_ms` on; of each pane the first few."""
+        return [click for start, cell in self.cells if start >= begin_ms for click in cell.kept]
+
+    def clicks_between(self, begin_ms: int, end_ms: int) -> int:
+        """How often it clicked in panes that start in [begin, end)."""
+        return sum(cell.clicks for _, cell in clicks_between(self.store, self.key, begin_ms, end_ms))
+
+    def matched(self, begin_ms: int) -> list[tuple[Click, Match]]:
+        """The `kept` clicks with the impressions that they belong to."""
+        of, key, reach = self.matches.of, self.key, self.reach
+        found: list[tuple[Click, Match]] = []
+        for start, cell in self.cells:
+            if start >= begin_ms:
+                found += zip(cell.kept, of(key, start, cell, reach), strict=True)
+        return found
+
+    def impressions(self, campaign: str, begin_ms: int) -> int:
+        """How often it was shown a campaign in the windows from `begin_ms` on, up to the click's."""
+        found = 0
+        for start in range(begin_ms, self.time_ms + 1, self.store.window_ms):
+            window = self.store.windows.get(start)
+            if window is not None and (cell := window.device(self.key)) is not None:
+                found += cell.impressions_of(campaign)
+        return found
+
+
+def clicks_between(store: PaneStore, key: DeviceKey, begin_ms: int, end_ms: int) -> list[tuple[int, DeviceClicks]]:
+    """A device's clicks in panes that start in [begin, end), oldest first."""
+    (account, device), panes = key, store.panes
+    found = []
+    for start in range(begin_ms, end_ms, store.pane_ms):
+        pane = panes.get(start)
+        held = None if pane is None else pane.accounts.get(account)
+        if held is not None and (clicks := held.clicks.get(device)) is not None:
+            found.append((start, clicks))
+    return found
+
+
+class ClickRule(Protocol):
+    """A rule about a device's clicks: a module of this package. Its settings are the field of its name."""
+
+    NAME: str
+    TRAFFIC_CLASS: Literal["GIVT", "SIVT"]
+    #: Whether it counts clicks beyond those that are kept one by one.
+    COUNTS_ALL: bool
+
+    @staticmethod
+    def lookback_ms(rule: Rule, grid: Grid) -> int:
+        """How far before the end of its window the rule reads at most."""
+        ...
+
+    @staticmethod
+    def reads_from_ms(end_ms: int, rule: Rule, grid: Grid) -> int:
+        """Start of the first pane it reads, its window ending at `end_ms`."""
+        ...
+
+    @staticmethod
+    def evaluate(view: ClickView, rule: Rule) -> Verdict:
+        """Judge a device after a click; all it reads is live and complete."""
+        ...
+
+
+class Entry(NamedTuple):
+    """A rule as it is in force for an account."""
+
+    number: int
+    name: str
+    traffic_class: TrafficClass
+    rule: Rule
+    module: ClickRule
+    counts: bool

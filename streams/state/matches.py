@@ -1,0 +1,110 @@
+"""Which impression a click belongs to, looked for once: an answer is kept, and mended when such an impression comes.
+
+A cache and nothing else: `Match.near_ms` and `Match.explained_ms` are always what looking again would find.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from streams.state.counters import Click, DeviceClicks
+from streams.state.device_panes import DeviceKey, PaneStore
+
+
+class Reach(NamedTuple):
+    """How far from a click its impression is looked for, milliseconds: near it, and to explain it.
+
+    What explains it may come before, or after, by more than what is near.
+    """
+
+    near_before: int
+    near_after: int
+    explained_before: int
+    explained_after: int
+
+
+class Match(msgspec.Struct, gc=False):
+    """The latest impression of a click near it, and the latest that explains it, with the panes each may lie in."""
+
+    identity: str
+    near_ms: int | None
+    explained_ms: int | None
+    near_from: int
+    near_to: int
+    explained_to: int
+
+    def see(self, pane_start: int, shown_ms: int) -> None:
+        """Another impression with the click's identity has come."""
+        if pane_start <= self.explained_to and (self.explained_ms is None or shown_ms > self.explained_ms):
+            self.explained_ms = shown_ms
+        if self.near_from <= pane_start <= self.near_to and (self.near_ms is None or shown_ms > self.near_ms):
+            self.near_ms = shown_ms
+
+
+class Margin:
+    """What a device's next clicks cannot change: `due` tells, per rule, after how many clicks to judge again.
+
+    Counted in clicks of the pane it was judged for, from the first such judgement on.
+    """
+
+    __slots__ = ("clicks", "due", "pane_start")
+
+    def __init__(self, pane_start: int, rules: int) -> None:
+        self.pane_start = pane_start
+        self.clicks = 0
+        self.due = [0] * rules
+
+
+class Matches:
+    """Matches of one set of rules, by pane and device.
+
+    `margins` rest on matches: that of a device goes when one of its matches changes.
+    """
+
+    def __init__(self, store: PaneStore) -> None:
+        self._store = store
+        self.margins: dict[DeviceKey, Margin] = {}
+        self._by_pane: dict[int, dict[DeviceKey, list[Match]]] = {}
+        store.watchers.append(self)
+
+    def of(self, device: DeviceKey, pane_start: int, clicks: DeviceClicks, reach: Reach) -> list[Match]:
+        """The matches of a device's kept clicks in a pane; `reach` is the same whenever these are asked for."""
+        held = self._by_pane.get(pane_start)
+        if held is None:
+            held = self._by_pane[pane_start] = {}
+        found = held.get(device)
+        if found is None:
+            found = held[device] = []
+        if len(found) < len(clicks.kept):
+            for click in clicks.kept[len(found) :]:
+                match = self._look(device[0], click, reach)
+                found.append(match)
+                self._store.awaited.setdefault(click.identity, []).append((device, match, self.margins))
+        return found
+
+    def forget(self, pane_start: int) -> None:
+        """The clicks of this pane are gone."""
+        awaited = self._store.awaited
+        for matches in self._by_pane.pop(pane_start, {}).values():
+            for match in matches:
+                left = [entry for entry in awaited[match.identity] if entry[1] is not match]
+                if left:
+                    awaited[match.identity] = left
+                else:
+                    del awaited[match.identity]
+
+    def _look(self, account: str, click: Click, reach: Reach) -> Match:
+        """From the latest pane that counts back to the first, once."""
+        pane_ms, time_ms, identity = self._store.pane_ms, click.time_ms, click.identity
+        first, last = time_ms - reach.explained_before, time_ms + max(reach.explained_after, reach.near_after)
+        near_from, near_to = time_ms - reach.near_before, time_ms + reach.near_after
+        explained_to = time_ms + reach.explained_after
+        near_from, near_to, explained_to = (at - at % pane_ms for at in (near_from, near_to, explained_to))
+        made = Match(identity, None, None, near_from, near_to, explained_to)
+        for start, shown_ms in self._store.showings(account, identity, first, last):
+            made.see(start, shown_ms)
+            if made.explained_ms is not None and (start < near_from or made.near_ms is not None):
+                break
+        return made

@@ -1,0 +1,99 @@
+"""What an event costs is bounded, whoever sends it: counted in operations, since timings do not gate."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from sori.settings.rules import RulesSettings
+from streams.alerts.record import iso
+from streams.operators.device import DeviceOperator
+from streams.rules import click_without_impression, device_click_burst, duplicate_click, fast_click
+from streams.state.device_panes import PaneStore
+from streams.state.policy import TimePolicy
+from testkit.records import FakeRecord, body
+
+T0 = 1_760_419_200_000
+POLICY = TimePolicy(pane_ms=10_000, window_ms=60_000, lateness_ms=600_000, max_skew_ms=300_000)
+RULES = (click_without_impression, device_click_burst, duplicate_click, fast_click)
+
+
+def flood(devices: int, seconds: int) -> list[FakeRecord]:
+    """Every device clicks once a second what it was never shown."""
+    return [
+        FakeRecord(
+            body(
+                created_at=iso(T0 + second * 1000),
+                activity_id=f"a{second}-{device}",
+                event="campaign.click",
+                device_id=f"bot_{device}",
+                campaign={"id": f"cmp_{(second + device) % 7}"},
+            ),
+            second * devices + device,
+            timestamp=T0 + second * 1000,
+        )
+        for second in range(seconds)
+        for device in range(devices)
+    ]
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often a rule judged, by module, and how often an impression was looked for."""
+    calls: Counter[str] = Counter()
+
+    def count(owner: object, name: str, label: str) -> None:
+        inner = getattr(owner, name)
+
+        def wrapper(*args: object, **kwargs: object) -> object:
+            calls[label] += 1
+            return inner(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, wrapper)
+
+    for module in RULES:
+        count(module, "judge", module.NAME)
+    count(PaneStore, "showings", "looked for an impression")
+    return calls
+
+
+@pytest.mark.parametrize("devices", [3, 30])
+def test_an_accused_device_is_judged_once_per_step_and_its_impressions_are_looked_for_once(counted, devices):
+    """However long it goes on and however many do so: two minutes of clicks each second."""
+    operator, seconds = DeviceOperator(0, POLICY, RulesSettings()), 240
+    records = flood(devices, seconds)
+    operator.apply(records[: devices * 120])  # by now all stand accused
+    operator.flush()
+    counted.clear()
+    operator.apply(records[devices * 120 :])
+    events, steps = devices * 120, 120_000 // POLICY.pane_ms
+    # once for the rules, once for the device's pace
+    assert counted["looked for an impression"] <= 2 * events
+    for module in (click_without_impression, device_click_burst):  # those that keep finding them guilty
+        assert 0 < counted[module.NAME] <= devices * (steps + 1)
+
+
+def test_many_accused_devices_leave_nothing_that_each_event_walks_through():
+    """Updates fall due one by one, and asking whether an alert is new looks at none of them."""
+    operator = DeviceOperator(0, POLICY, RulesSettings())
+    operator.apply(flood(60, 60))
+    looked = 0
+
+    class Watched(dict[object, object]):
+        def values(self):
+            nonlocal looked
+            looked += len(self)
+            return super().values()
+
+        def items(self):
+            nonlocal looked
+            looked += len(self)
+            return super().items()
+
+    book = operator.episodes
+    book._open, book._cases = Watched(book._open), Watched(book._cases)
+    for record in flood(60, 90)[60 * 60 :]:
+        operator.apply([record])
+        book.owes()
+    assert looked == 0
