@@ -31,7 +31,7 @@ from streams.worker.worker import StreamWorker
 
 log = structlog.get_logger(__name__)
 
-#: Batches an agent may have waiting per partition; each is up to `fetch_bytes`.
+#: Batches an agent may have waiting; each has up to `fetched.MAX_RECORDS` records.
 _BUFFERED_BATCHES = 4
 _MAX_POLL_RECORDS = 10_000
 
@@ -90,14 +90,15 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
         hops(settings), send, committed, fetch_wait_ms=streams.fetch_wait_ms, idle_after_s=streams.idle_after_s
     )
     tracing = open_tracing(settings.traces, "streams")
-    apply = worker.on_batch if tracing is None else traced(worker.on_batch, tracing)
+    slices = worker.slices if tracing is None else traced(worker.slices, tracing)
     for hop in hops(settings):
         topic = app.topic(hop.topic, schema=BatchSchema())
 
         async def agent(stream: AsyncIterable[Batch]) -> None:
             async for batch in stream:
                 try:
-                    apply(batch)
+                    for _ in slices(batch):
+                        await asyncio.sleep(0)
                 except Exception as error:
                     # Faust would restart the agent and go on with the next batch: a hole in the state.
                     await app.crash(error)

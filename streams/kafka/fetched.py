@@ -16,6 +16,10 @@ from aiokafka.errors import CorruptRecordException
 
 from streams.state.output import Record
 
+#: Of so many records at most, and one of Kafka's batches at least, are what is handed on at once: compressed bytes say
+#: nothing of how long they take.
+MAX_RECORDS = 5_000
+
 
 class FetchedRecords:
     """Records of whole batches, from `first_offset` to `last_offset`. They can be read once."""
@@ -36,7 +40,7 @@ class FetchedRecords:
 
 
 class RawPartition:
-    """Stands in for aiokafka's PartitionRecords: yields all of a fetch as one FetchedRecords, checksums verified."""
+    """Stands in for aiokafka's PartitionRecords: yields a fetch as a few FetchedRecords, checksums verified."""
 
     def __init__(self, tp: Any, records: Any, fetch_offset: int, *, check_crcs: bool) -> None:
         self._tp = tp
@@ -45,11 +49,14 @@ class RawPartition:
         self._fetch_offset = self.next_fetch_offset = fetch_offset
 
     def __iter__(self) -> Iterator[FetchedRecords]:
-        batches = []
+        batches: list[Any] = []
         while self._records.has_next():
             batch = self._records.next_batch()
             if self._check_crcs and not batch.validate_crc():
                 raise CorruptRecordException(f"Invalid CRC - {self._tp}")
+            if batches and batch.next_offset - batches[0].base_offset > MAX_RECORDS:
+                yield FetchedRecords(batches, self._fetch_offset)
+                batches = []
             if not batch.is_control_batch:
                 batches.append(batch)
             self.next_fetch_offset = batch.next_offset

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from runtime.telemetry.tracing import Tracing
 from streams.kafka.batches import Batch, RecordList
 
 
-def traced(apply: Callable[[Batch], None], tracing: Tracing) -> Callable[[Batch], None]:
-    """`apply` within a span; a batch that is read again after a rewind has spans again."""
+def traced(slices: Callable[[Batch], Iterator[None]], tracing: Tracing) -> Callable[[Batch], Iterator[None]]:
+    """`slices` within a span; a batch that is read again after a rewind has spans again."""
 
-    def apply_traced(batch: Batch) -> None:
+    def slices_traced(batch: Batch) -> Iterator[None]:
         records = RecordList(batch.records)  # looked at twice
         batch = replace(batch, records=records)
         with tracing.batch("apply windows", records, **{"messaging.destination.name": batch.tp.topic}):
-            apply(batch)
+            yield from slices(batch)
 
-    return apply_traced
+    return slices_traced

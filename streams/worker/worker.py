@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from itertools import chain, islice
 
 import structlog
 from faust.types import TP
@@ -20,6 +21,12 @@ from streams.worker import metrics
 from streams.worker.partition import Hop, Slot
 
 log = structlog.get_logger(__name__)
+
+
+#: How long records are applied before the event loop runs again, seconds.
+SLICE_S = 0.02
+#: Between two looks at the clock.
+_CHUNK_RECORDS = 100
 
 
 class LostBatch(Exception):
@@ -107,7 +114,14 @@ class StreamWorker:
         self._committed.update(points)
 
     def on_batch(self, batch: Batch) -> None:
-        """Apply a batch. Raises LostBatch where one is missing before it."""
+        """Apply a batch at once. Raises LostBatch where one is missing before it."""
+        for _ in self.slices(batch):
+            pass
+
+    def slices(self, batch: Batch) -> Iterator[None]:
+        """Apply a batch and yield now and then, so that whoever asks can let the event loop run: flushes, heartbeats,
+        probes. What is left after a rebalance in between is dropped: it will be read again. Raises LostBatch.
+        """
         slot = self._slots.get(batch.tp)
         if slot is None or batch.epoch != self._epoch:
             return  # fetched before a rebalance; it will be read again
@@ -122,13 +136,22 @@ class StreamWorker:
         slot.last_offset = batch.records.last_offset
         slot.silence = None
         replaying = operator.replaying
-        metrics.batch_rows.labels(slot.hop.name).observe(operator.apply(batch.records))
+        applied, began, records = 0, time.monotonic(), iter(batch.records)
+        for first in records:
+            # the same number each time and none of it held back: a flush may come after any record
+            applied += operator.apply(chain((first,), islice(records, _CHUNK_RECORDS - 1)))
+            if self.oldest_unflushed is None and operator.next_offset > slot.flushed:
+                self.oldest_unflushed = time.monotonic()
+            if operator.episodes.owes():
+                self.owes_alert.set()
+            if time.monotonic() - began > SLICE_S:
+                yield
+                if self._slots.get(batch.tp) is not slot or batch.epoch != self._epoch:
+                    return
+                began = time.monotonic()
+        metrics.batch_rows.labels(slot.hop.name).observe(applied)
         if replaying and not operator.replaying:
             self._log_replayed(batch.tp, slot)
-        if self.oldest_unflushed is None and operator.next_offset > slot.flushed:
-            self.oldest_unflushed = time.monotonic()
-        if operator.episodes.owes():
-            self.owes_alert.set()
 
     def _log_replayed(self, tp: TP, slot: Slot) -> None:
         log.info(

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.topics import CTR_WINDOWS
+from streams.kafka import fetched
 from streams.kafka.fetched import FetchedRecords, RawPartition, RawResults
 from streams.state import output
 from streams.state.output import pack, pack_lines
@@ -65,6 +66,15 @@ def test_a_broken_checksum_is_found_before_any_record_is_handed_on():
     broken[-1] ^= 1
     with pytest.raises(CorruptRecordException):
         list(raw(batch(0, [b"a", b"b", b"c"]) + bytes(broken), 0))
+
+
+def test_a_fetch_is_handed_on_in_pieces_of_so_many_records(monkeypatch):
+    """However well they compress: all of them, in order, each piece from where the one before ended."""
+    monkeypatch.setattr(fetched, "MAX_RECORDS", 5)
+    log = b"".join(batch(first, [b"a", b"b", b"c"]) for first in range(0, 12, 3))
+    pieces = list(raw(log, 1))
+    assert [(piece.first_offset, piece.last_offset) for piece in pieces] == [(1, 2), (3, 5), (6, 8), (9, 11)]
+    assert [record.offset for piece in pieces for record in piece] == list(range(1, 12))
 
 
 def test_control_batches_move_the_position_and_hold_no_records():

@@ -156,3 +156,31 @@ async def test_between_losing_partitions_and_getting_some_nothing_is_flushed_or_
     worker.on_batch(batch(0, 7, epoch=2))
     assert await worker.flush()
     assert worker.flush_points()[TOPIC].offset == 7
+
+
+async def test_a_large_batch_is_applied_in_slices_between_which_flushes_run(worker, kafka, monkeypatch):
+    """Whatever comes, the event loop gets its turn; what was applied by then is committable, and nothing twice."""
+    monkeypatch.setattr("streams.worker.worker.SLICE_S", 0.0)
+    turns, committable = 0, []
+    for _ in worker.slices(batch(0, 1_000)):
+        turns += 1
+        await worker.flush()
+        committable.append(worker.flush_points()[TOPIC].offset)
+    await worker.flush()
+    assert turns >= 9
+    assert committable == sorted(set(committable))
+    assert worker.flush_points()[TOPIC].offset == 1_000
+    rows = [orjson.loads(line) for sent in kafka.sent if sent.topic is CTR_WINDOWS for line in sent.value.split(b"\n")]
+    newest = {(row["window_start"], row["city"], row["campaign_id"]): row for row in rows}
+    assert sum(row["impressions"] for row in newest.values()) == 1_000
+
+
+async def test_what_is_left_of_a_batch_after_a_rebalance_is_not_applied(worker, monkeypatch):
+    """It will be read again; the operator it was meant for is another one by then."""
+    monkeypatch.setattr("streams.worker.worker.SLICE_S", 0.0)
+    slices = worker.slices(batch(0, 1_000))
+    next(slices)
+    worker.suspend()
+    worker.restore({TOPIC: None}, 2)
+    assert list(slices) == []
+    assert worker.positions()[TOPIC] == 0
