@@ -40,7 +40,9 @@ async def bench(options: argparse.Namespace, folder: Path) -> list[Outcome]:
             console.print(f"[yellow]{peer.name} is left out: {error}[/]")
             outcomes.append(Outcome(peer, None, f"not run: {error}"))
     with console.status(f"producing {options.events:,} events"):
-        stage = arena(folder / "kafka", options.events, options.per_second, options.slow_share, options.seed)
+        hostile = [PEERS[name].corpus for name in commands if PEERS[name].corpus]
+        share, seed = options.slow_share, options.seed
+        stage = arena(folder / "kafka", options.events, options.per_second, share, seed, hostile=hostile)
         loaded = await stage.__aenter__()
     try:
         for number in range(options.rounds):
@@ -59,11 +61,11 @@ async def bench(options: argparse.Namespace, folder: Path) -> list[Outcome]:
 async def one_run(peer: Peer, command: list[str], loaded: Arena, warmup: float, log: Path) -> Outcome:
     """One peer once, on new topics and in a new group, named after `log`; its windows checked."""
     await loaded.reset()
-    truth = loaded.first_part if peer.slow else loaded.whole
+    truth = loaded.truth(peer)
     group = log.stem
     env = {
         "SORI_KAFKA__BOOTSTRAP": loaded.kafka.bootstrap,
-        "SORI_KAFKA__TOPIC_PREFIX": loaded.kafka.topic_prefix,
+        "SORI_KAFKA__TOPIC_PREFIX": peer.prefix,
         "SORI_STREAMS__GROUP": group,
         "SORI_STREAMS__ADMIN_PORT": "0",
         "SORI_LOG__LEVEL": "warning",

@@ -27,6 +27,23 @@ _CONTENT = {
 }
 
 
+class Hostile(NamedTuple):
+    """An attack in the corpus: `bots` devices, in turn, make `share` of all events; each a click it was never shown."""
+
+    bots: int
+    share: float
+
+
+#: Corpora under attack, by name. A quarter of the traffic is bots', however many they are; or half.
+HOSTILE = {
+    "accused-0": Hostile(0, 0.0),
+    "accused-100": Hostile(100, 0.25),
+    "accused-1000": Hostile(1_000, 0.25),
+    "accused-10000": Hostile(10_000, 0.25),
+    "hostile-50": Hostile(1_000, 0.5),
+}
+
+
 class Fact(NamedTuple):
     """What one distinct event says."""
 
@@ -51,7 +68,9 @@ class Delivery(NamedTuple):
     repeated: bool
 
 
-def deliveries(count: int, per_second: int, seed: int = 11, devices: int = DEVICES) -> Iterator[Delivery]:
+def deliveries(
+    count: int, per_second: int, seed: int = 11, devices: int = DEVICES, hostile: Hostile | None = None
+) -> Iterator[Delivery]:
     """Events with some disorder and duplicates, `per_second` of them per second of event time."""
     rng = Random(seed)
     last: Delivery | None = None
@@ -60,7 +79,11 @@ def deliveries(count: int, per_second: int, seed: int = 11, devices: int = DEVIC
         if last is not None and rng.random() < DUPLICATES:
             yield last._replace(time_ms=now, repeated=True)
             continue
-        last = delivery(draw(rng, rng.randrange(devices), now), number, now)
+        fact = draw(rng, rng.randrange(devices), now)
+        if hostile is not None and rng.random() < hostile.share:
+            bot = number % hostile.bots
+            fact = draw(rng, bot, now)._replace(event="campaign.click", device=f"bot_{bot}")
+        last = delivery(fact, number, now)
         yield last
 
 

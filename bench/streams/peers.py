@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.streams.corpus import HOSTILE
 from bench.streams.environment import java_command, kafka_streams_version, pinned, python_for
 from bench.streams.truth import Published
 
+PREFIX = "bench."
 #: Topics of the peers' windows: this and the kind.
 OUTPUT = "bench.out-"
 ALL_WINDOWS = "dedupe, campaign, device and place windows"
@@ -33,6 +35,12 @@ class Peer:
     command: Callable[[Path], Sequence[str]]
     published: Sequence[Published] = _OUT
     warms_up: bool = True
+    corpus: str = ""  # of corpus.HOSTILE; none: the common one
+
+    @property
+    def prefix(self) -> str:
+        """Of the topics that it reads and writes."""
+        return f"{PREFIX}{self.corpus}." if self.corpus else PREFIX
 
 
 def _module(name: str, package: str = "") -> Callable[[Path], Sequence[str]]:
@@ -44,6 +52,22 @@ _OURS = (
     Published("device", "bench.device-windows"),
     Published("place", "bench.geo-rollups", "pane_start"),
 )
+
+
+def _under_attack(corpus: str) -> Peer:
+    bots, share = HOSTILE[corpus]
+    return Peer(
+        f"ours-{corpus}",
+        f"as ours; {bots:,} devices that rules accuse make {share:.0%} of the events",
+        "",
+        slow=False,
+        release=lambda: f"faust-streaming {version('faust-streaming')}",
+        command=_module("ours"),
+        published=[replace(one, topic=one.topic.replace(PREFIX, f"{PREFIX}{corpus}.")) for one in _OURS],
+        corpus=corpus,
+    )
+
+
 _PEERS = (
     Peer(
         "ours",
@@ -98,4 +122,4 @@ _PEERS = (
         published=(),
     ),
 )
-PEERS: Mapping[str, Peer] = {peer.name: peer for peer in _PEERS}
+PEERS: Mapping[str, Peer] = {peer.name: peer for peer in (*_PEERS, *map(_under_attack, HOSTILE))}
