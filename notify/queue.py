@@ -100,7 +100,7 @@ class Lane:
                     yield item
 
     def settle(self, item: Item) -> None:
-        """It is delivered or given up."""
+        """Called when an item is delivered or given up: it is never offered again."""
         self._items.pop(item.place, None)
 
     def state(self) -> LaneState:

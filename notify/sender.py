@@ -35,7 +35,11 @@ _WORDS: tuple[tuple[str, tuple[type[BaseException], ...]], ...] = (
 
 
 class Sender:
-    """POSTs signed bodies. Never raises for anything a subscriber does: that is an outcome."""
+    """POSTs signed bodies for the workers of all subscriptions, any number at once.
+
+    Never raises for anything a subscriber does: that is an outcome. A delivery may arrive more than once, with the same
+    webhook-id; an address that is not public is an outcome too, and nothing is sent there.
+    """
 
     def __init__(
         self, session: aiohttp.ClientSession, *, allow_http: bool = False, allowed: tuple[Network, ...] = ()

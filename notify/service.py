@@ -141,14 +141,14 @@ class NotifyService:
     def _endpoint(self, saved: EndpointState) -> Endpoint:
         lanes = [Lane(dict(s.next), self._settings.notify.window, s.ends, s.request) for s in saved.lanes]
         return Endpoint(
-            self._policy,
-            lanes,
-            saved.disabled,
-            saved.failing_since_s,
-            saved.failures,
-            saved.not_before_s,
-            saved.requests_done,
-            saved.last_success_s,
+            policy=self._policy,
+            lanes=lanes,
+            disabled=saved.disabled,
+            failing_since_s=saved.failing_since_s,
+            failures=saved.failures,
+            not_before_s=saved.not_before_s,
+            requests_done=saved.requests_done,
+            last_success_s=saved.last_success_s,
         )
 
     async def _remove(self, key: str) -> None:

@@ -131,13 +131,13 @@ class Endpoint:
     def state(self) -> EndpointState:
         """What to save."""
         return EndpointState(
-            tuple(lane.state() for lane in self.lanes),
-            self.disabled,
-            self.failing_since_s,
-            self.failures,
-            self.not_before_s,
-            self.requests_done,
-            self.last_success_s,
+            lanes=tuple(lane.state() for lane in self.lanes),
+            disabled=self.disabled,
+            failing_since_s=self.failing_since_s,
+            failures=self.failures,
+            not_before_s=self.not_before_s,
+            requests_done=self.requests_done,
+            last_success_s=self.last_success_s,
         )
 
     @property

@@ -87,7 +87,16 @@ def _listener(rng: Random, device: Device, account: Account, campaign: Campaign,
     for times in range(2 if rng.random() < _AGAIN_SHARE else 1):
         at_ms = heard + times * humans.next_spot_ms(rng)
         activity_id = new_id(rng, "act")
-        impression = Draft(at_ms, IMPRESSION, account.id, device, campaign, material, activity_id, session)
+        impression = Draft(
+            at_ms=at_ms,
+            event=IMPRESSION,
+            account_id=account.id,
+            device=device,
+            campaign=campaign,
+            material=material,
+            activity_id=activity_id,
+            session=session,
+        )
         yield impression
         if rng.random() < campaign.ctr:
             yield impression._replace(at_ms=at_ms + humans.click_delay_ms(rng), event=CLICK)

@@ -98,7 +98,16 @@ def _view(rng: Random, account: Account, device: Device, campaign: Campaign, at_
     """One spot, and a click as often as the campaign's rate says."""
     material = rng.choice(campaign.materials) if campaign.materials else None
     activity, session = new_id(rng, "act"), new_session(rng)
-    shown = Draft(at_ms, IMPRESSION, account.id, device, campaign, material, activity, session)
+    shown = Draft(
+        at_ms=at_ms,
+        event=IMPRESSION,
+        account_id=account.id,
+        device=device,
+        campaign=campaign,
+        material=material,
+        activity_id=activity,
+        session=session,
+    )
     yield shown
     if rng.random() < campaign.ctr:
         yield shown._replace(at_ms=at_ms + humans.click_delay_ms(rng), event=CLICK)

@@ -120,7 +120,16 @@ class _Audience:
             campaign = account.campaign(rng)
             material = rng.choice(campaign.materials) if campaign.materials else None
             activity_id = new_id(rng, "act")
-            shown = Draft(at_ms, IMPRESSION, account.id, device, campaign, material, activity_id, session)
+            shown = Draft(
+                at_ms=at_ms,
+                event=IMPRESSION,
+                account_id=account.id,
+                device=device,
+                campaign=campaign,
+                material=material,
+                activity_id=activity_id,
+                session=session,
+            )
             self.agenda.add(shown)
             if rng.random() < campaign.ctr:
                 self.agenda.add(shown._replace(at_ms=at_ms + humans.click_delay_ms(rng), event=CLICK))

@@ -111,14 +111,14 @@ class Offline:
             else:
                 place = "/".join(event.place)
                 labelled = Labelled(
-                    planned.label,
-                    planned.event_time_ms,
-                    event.name,
-                    event.account_id,
-                    event.device_id or "",
-                    place,
-                    event.campaign_id,
-                    name,
+                    label=planned.label,
+                    at_ms=planned.event_time_ms,
+                    event=event.name,
+                    account=event.account_id,
+                    device=event.device_id or "",
+                    place=place,
+                    campaign=event.campaign_id,
+                    identity=name,
                 )
                 self.outcome.labelled.append(labelled)
         return parts

@@ -195,14 +195,14 @@ async def run(load: Load) -> Result:
     await asyncio.sleep(0.3)  # answers under way, so that the counts on both sides can be compared
     ordered = sorted(generator.latencies[warm:]) or [0.0]
     return Result(
-        events,
-        seconds,
-        ordered[len(ordered) // 2] * 1e3,
-        ordered[int(len(ordered) * 0.99)] * 1e3,
-        ordered[-1] * 1e3,
-        cpu_s,
-        generator.statuses["200"],
-        dict(generator.statuses),
+        events=events,
+        seconds=seconds,
+        p50_ms=ordered[len(ordered) // 2] * 1e3,
+        p99_ms=ordered[int(len(ordered) * 0.99)] * 1e3,
+        max_ms=ordered[-1] * 1e3,
+        cpu_s=cpu_s,
+        all_events=generator.statuses["200"],
+        statuses=dict(generator.statuses),
     )
 
 

@@ -78,16 +78,16 @@ async def _sample(server: Server, pid: int, load: Load, client_cores: set[int]) 
     await client.wait()
     other = sum(result.statuses.values()) - result.all_events
     return Sample(
-        server.name,
-        result.events / result.seconds,
-        used / max(1, result.events) * 1e6,
-        result.p50_ms,
-        result.p99_ms,
-        used / result.seconds,
-        result.cpu_s / result.seconds,
-        result.all_events,
-        other,
-        rss,
+        name=server.name,
+        events_per_s=result.events / result.seconds,
+        cpu_us_per_event=used / max(1, result.events) * 1e6,
+        p50_ms=result.p50_ms,
+        p99_ms=result.p99_ms,
+        server_busy=used / result.seconds,
+        client_busy=result.cpu_s / result.seconds,
+        ok=result.all_events,
+        other=other,
+        rss_mb=rss,
     )
 
 

@@ -74,19 +74,19 @@ async def soak(options: argparse.Namespace, folder: Path) -> Soak:
             process.terminate()
             process.wait(30)
         return Soak(
-            "ours-soak",
-            round(result.events / result.seconds, 1),
-            round(used / max(1, result.events) * 1e6, 2),
-            round(result.seconds, 1),
-            result.all_events,
-            await in_kafka(kafka) - before,
-            sum(result.statuses.values()) - result.all_events,
-            round(result.p50_ms, 2),
-            round(result.p99_ms, 2),
-            round(result.max_ms, 2),
-            round(memory[0], 1),
-            round(memory[-1], 1),
-            round(max(memory), 1),
+            name="ours-soak",
+            events_per_s=round(result.events / result.seconds, 1),
+            cpu_us_per_event=round(used / max(1, result.events) * 1e6, 2),
+            seconds=round(result.seconds, 1),
+            acknowledged=result.all_events,
+            in_kafka=await in_kafka(kafka) - before,
+            not_200=sum(result.statuses.values()) - result.all_events,
+            p50_ms=round(result.p50_ms, 2),
+            p99_ms=round(result.p99_ms, 2),
+            max_ms=round(result.max_ms, 2),
+            rss_first_mb=round(memory[0], 1),
+            rss_last_mb=round(memory[-1], 1),
+            rss_max_mb=round(max(memory), 1),
         )
 
 

@@ -92,14 +92,14 @@ async def _sample(name: str, options: argparse.Namespace, kafka: KafkaSettings, 
         process.wait(30)
     figures = latency_figures(seen.latencies)
     return Sample(
-        name,
-        seen.statuses["200"],
-        seen.refused,
-        figures["p50_s"],
-        figures["p99_s"],
-        figures["max_s"],
-        round(used / options.seconds, 2),
-        round(memory, 1),
+        name=name,
+        delivered=seen.statuses["200"],
+        refused=seen.refused,
+        p50_s=figures["p50_s"],
+        p99_s=figures["p99_s"],
+        max_s=figures["max_s"],
+        server_busy=round(used / options.seconds, 2),
+        rss_mb=round(memory, 1),
     )
 
 

@@ -66,7 +66,16 @@ def add(
     wanted = AlertFilter(**{field: tuple(values or ()) for field, values in given.items()})  # type: ignore[arg-type]
     if style not in {"standard", "slack", "alertmanager"}:
         raise ConfigError(f"--format: {style!r} is none of standard, slack, alertmanager")
-    one = Subscription(new_id(), url, new_secret(), now_ms(), name, "cli", style, wanted)  # type: ignore[arg-type]
+    one = Subscription(
+        id=new_id(),
+        url=url,
+        secret=new_secret(),
+        created_ms=now_ms(),
+        name=name,
+        owner="cli",
+        format=style,  # type: ignore[arg-type]  # checked above
+        filter=wanted,
+    )
     _check(one, settings)
     with_table(settings, SUBSCRIPTIONS, lambda table: table.put(one.id, encode(one)))
     say(one.id)

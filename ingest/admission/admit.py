@@ -101,7 +101,16 @@ def admit(
     if created_ms > now_ms + rules.max_skew_ms:
         reason = f"{(created_ms - now_ms) / 1000:.0f} s ahead of our clock"
         detail = f"created_at: {reason}"
-        return Refused(Outcome.INVALID, detail, Reason.CLOCK_SKEW, "created_at", reason, account, verified, key_id)
+        return Refused(
+            outcome=Outcome.INVALID,
+            detail=detail,
+            kind=Reason.CLOCK_SKEW,
+            field="created_at",
+            reason=reason,
+            account=account,
+            verified=verified,
+            key_id=key_id,
+        )
     record = event_record(
         rules.events_topic, event, body, endpoint=endpoint.name, key_id=key_id, now_ms=now_ms, verified=verified
     )
@@ -133,7 +142,16 @@ def admit_stray(rules: Rules, path: str, body: bytes, signature: str | None, *, 
     key_id = "" if check else prove_otherwise(rules.scheme, rules.table, _NOWHERE, body, signature, wire=wire)
     account = _vouched(rules, body, key_id)
     detail = f"no endpoint has the path {path[:200]!r}"
-    return Refused(Outcome.NOT_FOUND, detail, Reason.NOT_FOUND, "", detail, account, bool(key_id), key_id)
+    return Refused(
+        outcome=Outcome.NOT_FOUND,
+        detail=detail,
+        kind=Reason.NOT_FOUND,
+        field="",
+        reason=detail,
+        account=account,
+        verified=bool(key_id),
+        key_id=key_id,
+    )
 
 
 def _vouched(rules: Rules, body: bytes, key_id: str) -> str:
@@ -149,7 +167,16 @@ _NOWHERE = Endpoint("", "")
 def _forbidden(endpoint: Endpoint, account: str, key_id: str, *, verified: bool) -> Refused:
     detail = f"account {account[:100]!r} may not post to endpoint {endpoint.name!r}"
     reason = "not allowed here"
-    return Refused(Outcome.FORBIDDEN, detail, Reason.FORBIDDEN, "account_id", reason, account, verified, key_id)
+    return Refused(
+        outcome=Outcome.FORBIDDEN,
+        detail=detail,
+        kind=Reason.FORBIDDEN,
+        field="account_id",
+        reason=reason,
+        account=account,
+        verified=verified,
+        key_id=key_id,
+    )
 
 
 def _checked(rules: Rules, endpoint: Endpoint, body: bytes, key_id: str, *, verified: bool) -> Refused:
@@ -166,14 +193,30 @@ def rate_limited(admitted: Admitted) -> Refused:
     known = records.parse_headers(admitted.record.headers)
     detail = "beyond ingest.rate_limit_per_s"
     return Refused(
-        Outcome.RATE_LIMITED, detail, Reason.RATE_LIMITED, "", detail, known.account, known.verified, known.key_id
+        outcome=Outcome.RATE_LIMITED,
+        detail=detail,
+        kind=Reason.RATE_LIMITED,
+        field="",
+        reason=detail,
+        account=known.account,
+        verified=known.verified,
+        key_id=known.key_id,
     )
 
 
 def refuse_event(error: EventError, account: str, *, verified: bool, key_id: str) -> Refused:
     """The refusal of a body that is no event."""
     outcome, kind = _CLASSES[type(error)]
-    return Refused(outcome, str(error), kind, error.field, error.reason, account, verified, key_id)
+    return Refused(
+        outcome=outcome,
+        detail=str(error),
+        kind=kind,
+        field=error.field,
+        reason=error.reason,
+        account=account,
+        verified=verified,
+        key_id=key_id,
+    )
 
 
 def event_record(

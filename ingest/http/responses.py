@@ -34,7 +34,7 @@ class Reply(web.StreamResponse):
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """All is written."""
+        """Called by aiohttp after `prepare`, which wrote everything."""
 
 
 def success(outcome: Outcome, *, close: bool) -> Reply:

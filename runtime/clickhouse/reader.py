@@ -17,7 +17,7 @@ DEFINITION = Path(__file__).resolve().parents[2] / "deploy" / "clickhouse" / "us
 #: Name of the profile and of the quota that are made; not that of the file, which may be mounted as well.
 _NAME = "sori_reader"
 _NOT_ALLOWED, _NO_STORAGE, _NOT_IMPLEMENTED = 497, 514, 48
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 def ensure_reader(writer: Client, reader: Dsn) -> bool:
@@ -28,7 +28,7 @@ def ensure_reader(writer: Client, reader: Dsn) -> bool:
     if not reader.embedded and not _connects(reader):
         for statement in statements(reader):
             _run(writer, statement, reader)
-        _log.info("reader made", user=reader.user, database=reader.database)
+        _log.info("reader_made", user=reader.user, database=reader.database)
         return True
     return False
 

@@ -56,7 +56,16 @@ class CityFlood:
             campaigns=tuple(account.campaign(rng) for _ in range(rng.randint(1, 4))),
             with_impression=rng.uniform(*self.with_impression),
         )
-        truth = Attack(name, KIND, RULE, account.id, "place", place.subject, window.start_ms, window.end_ms)
+        truth = Attack(
+            id=name,
+            kind=KIND,
+            rule=RULE,
+            account_id=account.id,
+            subject_kind="place",
+            subject=place.subject,
+            start_ms=window.start_ms,
+            end_ms=window.end_ms,
+        )
 
         chance = rng.random()
 

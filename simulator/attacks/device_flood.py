@@ -40,7 +40,16 @@ class DeviceFlood:
             with_impression=rng.uniform(*self.with_impression),
         )
         assert device.id is not None  # noqa: S101 - devices of the population always have one
-        truth = Attack(name, KIND, RULE, account.id, "device", device.id, window.start_ms, window.end_ms)
+        truth = Attack(
+            id=name,
+            kind=KIND,
+            rule=RULE,
+            account_id=account.id,
+            subject_kind="device",
+            subject=device.id,
+            start_ms=window.start_ms,
+            end_ms=window.end_ms,
+        )
 
         chance = rng.random()
 

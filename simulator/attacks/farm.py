@@ -39,13 +39,30 @@ class Farm:
         campaign = account.campaign(rng)
         material = rng.choice(campaign.materials) if campaign.materials else None
         pause, jitter = int(rng.uniform(*self.click_after_ms)), rng.uniform(*self.jitter_ms)
-        truth = Attack(name, KIND, "device_farm", account.id, "place", place.subject, window.start_ms, window.end_ms)
+        truth = Attack(
+            id=name,
+            kind=KIND,
+            rule="device_farm",
+            account_id=account.id,
+            subject_kind="place",
+            subject=place.subject,
+            start_ms=window.start_ms,
+            end_ms=window.end_ms,
+        )
 
         def drafts(source: Random) -> Iterator[Draft]:
             for at, bot in zip(moments(source, window, count), bots, strict=True):
                 shown_at, activity = at + 700 + int(source.uniform(0, jitter)), new_id(source, "act")
                 shown = Draft(
-                    shown_at, IMPRESSION, account.id, bot, campaign, material, activity, new_session(source), name
+                    at_ms=shown_at,
+                    event=IMPRESSION,
+                    account_id=account.id,
+                    device=bot,
+                    campaign=campaign,
+                    material=material,
+                    activity_id=activity,
+                    session=new_session(source),
+                    label=name,
                 )
                 yield Draft(at, AUTHENTICATION, account.id, bot, session=shown.session, label=name)
                 yield shown

@@ -44,7 +44,17 @@ class GeoHopper:
                 for at in moments(source, window, count):
                     here = bot._replace(place=source.choice(exits))
                     activity, session = new_id(source, "act"), new_session(source)
-                    shown = Draft(at, IMPRESSION, account.id, here, campaign, None, activity, session, name)
+                    shown = Draft(
+                        at_ms=at,
+                        event=IMPRESSION,
+                        account_id=account.id,
+                        device=here,
+                        campaign=campaign,
+                        material=None,
+                        activity_id=activity,
+                        session=session,
+                        label=name,
+                    )
                     yield shown
                     if source.random() < campaign.ctr:
                         yield shown._replace(at_ms=at + humans.click_delay_ms(source), event=CLICK)
@@ -102,7 +112,17 @@ class ImpressionFlood:
             for bot in bots:
                 for at in moments(source, window, count):
                     activity, session = new_id(source, "act"), new_session(source)
-                    yield Draft(at, IMPRESSION, account.id, bot, campaign, None, activity, session, name)
+                    yield Draft(
+                        at_ms=at,
+                        event=IMPRESSION,
+                        account_id=account.id,
+                        device=bot,
+                        campaign=campaign,
+                        material=None,
+                        activity_id=activity,
+                        session=session,
+                        label=name,
+                    )
 
         truth = by_device(name, "impression_flood", "device_event_burst", window, bots)
         return staged(truth, len(bots) * count, rng, drafts)

@@ -42,7 +42,16 @@ class QuietFlood:
         bots = viewers(ground, rng, account, count)
         clicks = max(count, int(count * pace * window.seconds))
         style = Taps(name, account, (campaign,), rng.uniform(*self.with_impression), _SHOWN_BEFORE_MS)
-        truth = Attack(name, KIND, RULE, account.id, "campaign", campaign.id, window.start_ms, window.end_ms)
+        truth = Attack(
+            id=name,
+            kind=KIND,
+            rule=RULE,
+            account_id=account.id,
+            subject_kind="campaign",
+            subject=campaign.id,
+            start_ms=window.start_ms,
+            end_ms=window.end_ms,
+        )
 
         def drafts(source: Random) -> Iterator[Draft]:
             # In turn, from a random order: each device keeps its low rate.

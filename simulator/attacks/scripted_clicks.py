@@ -96,4 +96,14 @@ def _banner(label: str, account: Account, rng: Random) -> Draft:
     campaign = account.campaign(rng)
     material = rng.choice(campaign.materials) if campaign.materials else None
     activity_id, session = new_id(rng, "act"), new_session(rng)
-    return Draft(0, IMPRESSION, account.id, None, campaign, material, activity_id, session, label)
+    return Draft(
+        at_ms=0,
+        event=IMPRESSION,
+        account_id=account.id,
+        device=None,
+        campaign=campaign,
+        material=material,
+        activity_id=activity_id,
+        session=session,
+        label=label,
+    )

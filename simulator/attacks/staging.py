@@ -30,7 +30,16 @@ def viewers(ground: Ground, rng: Random, account: Account, count: int) -> list[D
 def by_device(label: str, kind: str, rule: str, window: Span, devices: Iterable[Device]) -> tuple[Attack, ...]:
     """One truth per device: each must be found."""
     return tuple(
-        Attack(label, kind, rule, device.account_id, "device", str(device.id), window.start_ms, window.end_ms)
+        Attack(
+            id=label,
+            kind=kind,
+            rule=rule,
+            account_id=device.account_id,
+            subject_kind="device",
+            subject=str(device.id),
+            start_ms=window.start_ms,
+            end_ms=window.end_ms,
+        )
         for device in devices
     )
 

@@ -35,7 +35,15 @@ def taps(style: Taps, rng: Random, clicks: Iterable[tuple[int, Device]]) -> Iter
         material = rng.choice(campaign.materials) if campaign.materials else None
         session = new_session(rng)
         click = Draft(
-            moment, CLICK, style.account.id, device, campaign, material, new_id(rng, "act"), session, style.label
+            at_ms=moment,
+            event=CLICK,
+            account_id=style.account.id,
+            device=device,
+            campaign=campaign,
+            material=material,
+            activity_id=new_id(rng, "act"),
+            session=session,
+            label=style.label,
         )
         if rng.random() < style.with_impression:
             yield click._replace(at_ms=moment - rng.randint(*style.shown_before_ms), event=IMPRESSION)

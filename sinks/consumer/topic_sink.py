@@ -80,7 +80,11 @@ class TopicSink:
         return ""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop`, then store what is held and leave the group. Raises StorageUnavailable without Kafka."""
+        """Read, store and commit until `stop`, then store what is held and leave the group.
+
+        The service calls it once. Offsets are committed only after their rows are in ClickHouse or in quarantine.
+        Raises StorageUnavailable when Kafka does not answer at the start; later it waits and tries again.
+        """
         self._consumer = kafka_clients.make_consumer(
             self._kafka,
             group_id=self.group,

@@ -19,7 +19,10 @@ _log = structlog.get_logger(__name__)
 
 
 class DeadLetters:
-    """Writes to the quarantine topic. Connects when the first culprit shows up."""
+    """Writes refused rows to the quarantine topic, for the store. Connects when the first one shows up.
+
+    At least once: after an error the same rows are sent again, and readers keep one of each topic and offset.
+    """
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
@@ -28,7 +31,7 @@ class DeadLetters:
         self._producer: AIOKafkaProducer | None = None
 
     async def send(self, source: str, culprits: Sequence[tuple[Atom, Rejected]]) -> None:
-        """Return when Kafka has acknowledged every culprit. Raises StorageUnavailable; then send all of them again."""
+        """Return when Kafka has acknowledged every refused row. Raises StorageUnavailable: send all again."""
         if self._producer is None:
             producer = kafka_clients.make_producer(self._settings)
             await kafka_clients.start(producer, self._settings.request_timeout_s, "quarantine")

@@ -29,7 +29,11 @@ _log = structlog.get_logger(__name__)
 
 
 class Store:
-    """One sink's way to ClickHouse. Not for concurrent use."""
+    """One sink's way to ClickHouse: its topic sink stores one batch at a time, after committing the intent.
+
+    At least once by itself; exactly once as seen by readers, since every try of a batch has the same rows and tokens,
+    and whoever repeats one looks whether its rows are there. `trouble` says why a try fails, or is empty.
+    """
 
     def __init__(
         self,

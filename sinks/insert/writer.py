@@ -55,11 +55,11 @@ class Writer:
         self._guarded(lambda client: store(client, insert, {**SETTINGS, **known}))
 
     def count(self, sql: str) -> int:
-        """Answer of a counting query. Raises InsertFailure of any kind."""
+        """The number that a counting query returns. Raises InsertFailure of any kind."""
         return int(self._guarded(lambda client: client.command(sql)))
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """Answer of any query. Raises InsertFailure of any kind."""
+        """The rows that a query returns. Raises InsertFailure of any kind."""
         return list(self._guarded(lambda client: client.query(sql).result_rows))
 
     def execute(self, sql: str) -> None:
@@ -84,7 +84,7 @@ class Writer:
             return False
 
     def close(self) -> None:
-        """Close the client."""
+        """Close the client; the next call opens another."""
         client, self._client = self._client, None
         if client is not None:
             client.close()

@@ -56,7 +56,15 @@ def new_token(
     if len(name) > _MOST_NAME or not name.isprintable():
         raise ConfigError(f"name: at most {_MOST_NAME} printable characters")
     token_id, secret = secrets.token_hex(8), secrets.token_hex(32)
-    token = Token(token_id, _digest(secret), right, accounts, name, now_ms, expires_ms)
+    token = Token(
+        id=token_id,
+        digest=_digest(secret),
+        right=right,
+        accounts=accounts,
+        name=name,
+        created_ms=now_ms,
+        expires_ms=expires_ms,
+    )
     return token, f"sori_{token_id}_{secret}"
 
 

@@ -68,7 +68,7 @@ class DeviceHop:
         return max((source.received_ms for source in self._sources.values()), default=0)
 
     def apply(self, batch: Batch) -> None:
-        """Go on with one partition."""
+        """Apply a batch of one partition, flushing where the live worker did, or by schedule."""
         records = batch.records
         source = self._sources.get(batch.partition) or self._begin(batch)
         begin = 0

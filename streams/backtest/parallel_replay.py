@@ -35,7 +35,7 @@ class Task:
 
 
 class _Went(NamedTuple):
-    """So many events more."""
+    """A worker has applied so many events since it last said so."""
 
     events: int
 

@@ -27,7 +27,7 @@ class Replay:
         return self._devices.events
 
     def take(self, step: Batch | Mark) -> None:
-        """Go on."""
+        """Apply a batch, or let time pass up to a mark: all that was received before it has been given."""
         if isinstance(step, Mark):
             self._devices.pass_to(step.until_ms)
             self._places.take(self._devices.take_emitted())

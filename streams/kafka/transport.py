@@ -26,7 +26,11 @@ log = structlog.get_logger(__name__)
 
 
 class Checkpointer(Protocol):
-    """What the transport needs of the application: `app.checkpointer`."""
+    """What the transport needs of the application: `app.checkpointer`. Called in the worker's loop, or its thread.
+
+    An assignment goes `suspend`, `committed`, `restore`; then batches flow and `flush_points` is asked at each commit;
+    a revocation goes `before_revoke`, a commit, `suspend`.
+    """
 
     @property
     def fetch_wait_ms(self) -> int:
@@ -34,11 +38,14 @@ class Checkpointer(Protocol):
         ...
 
     async def committed(self, tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
-        """Committed checkpoints, metadata included; partitions without one are left out."""
+        """Read committed checkpoints from Kafka; partitions without one are absent. Raises StorageUnavailable."""
         ...
 
     def restore(self, assigned: Mapping[TP, Checkpoint | None], epoch: int) -> Mapping[TP, int]:
-        """Make operators for the assigned partitions; return where to read from."""
+        """Have an operator for each assigned partition, and for no other; return the offsets to seek.
+
+        Batches of another epoch than this one were fetched before and must be ignored.
+        """
         ...
 
     def flush_points(self) -> Mapping[TP, Checkpoint]:
@@ -46,7 +53,7 @@ class Checkpointer(Protocol):
         ...
 
     def on_committed(self, points: Mapping[TP, Checkpoint]) -> None:
-        """These are in Kafka now."""
+        """Called after these checkpoints were committed, so that `flush_points` does not give them again."""
         ...
 
     async def before_revoke(self) -> None:
@@ -65,7 +72,7 @@ class _NoReadOffsets(dict[TP, int | None]):
         return None
 
     def __setitem__(self, _tp: TP, _offset: int | None) -> None:
-        """Remember nothing."""
+        """Called by Faust after each message; nothing is kept, so no message counts as read."""
 
 
 class _Fetched(dict[Any, list[Any]]):

@@ -43,7 +43,16 @@ class Due(NamedTuple):
 
 
 class PartitionOperator(ABC):
-    """State of one partition. `resume` is the committed checkpoint to rebuild; feed records from `resume.pin.low`."""
+    """State of one partition, and what it owes to the output topics. The worker calls it, from one task, in this order:
+
+    1. made at an assignment, with the committed checkpoint as `resume` (None: nothing is committed);
+    2. `apply` for each batch, beginning with the record at `resume.pin.low`;
+    3. `flush` from time to time; when its outputs are in Kafka, the checkpoint it returned may be committed;
+    4. `promise` right after a flush, where the partition is silent; its checkpoint is committed before the next flush.
+
+    Guarantee: made from any committed checkpoint and fed from its `low`, it owes from there on what the operator that
+    made the checkpoint owed. Nothing is raised for what records hold: late, odd and undecodable ones are outputs.
+    """
 
     def __init__(self, partition: int, policy: TimePolicy, episodes: EpisodePolicy, resume: Checkpoint | None) -> None:
         self.partition = partition
@@ -86,7 +95,7 @@ class PartitionOperator(ABC):
         return replayed + applied
 
     def flush(self) -> tuple[list[Output], Checkpoint]:
-        """Everything owed as of now, and the checkpoint to commit once it is in Kafka."""
+        """Everything owed as of now, and the checkpoint to commit once all of it is in Kafka. Owed once only."""
         self.episodes.sweep(self.clock.watermark)
         outputs = self._take_rows(self.next_offset)
         outputs += self.episodes.flush(self.next_offset)
@@ -126,19 +135,19 @@ class PartitionOperator(ABC):
 
     @abstractmethod
     def _take_rows(self, version: int) -> list[Output]:
-        """Rows owed, now owed no more."""
+        """Called by `flush`: the rows that changed since the last call, as upserts of this version."""
 
     @abstractmethod
     def _forget_rows(self) -> None:
-        """Owe no rows."""
+        """Called at the end of a replay: drop the rows that changed, which were emitted before the commit."""
 
     @abstractmethod
     def _evict(self, horizon_ms: int) -> None:
-        """Drop panes that end at or before the horizon."""
+        """Called after rows were taken or dropped: let go of panes that end by the horizon (ms, event time)."""
 
     @abstractmethod
     def _ends(self) -> Iterable[int]:
-        """Ends, in event time, of the panes or windows held."""
+        """Called for `due`: ends, in event time (ms), of the panes or windows held; in any order."""
 
     @abstractmethod
     def _low(self, horizon_ms: int) -> int:
@@ -214,7 +223,7 @@ class PartitionOperator(ABC):
         self._evict(self.policy.horizon(self.clock.watermark))
 
     def _pin(self) -> Pin:
-        """What the live panes can be rebuilt from."""
+        """The offset to re-read from, and the horizon behind which that is not complete, for the live panes."""
         horizon = self.policy.horizon(self.clock.watermark)
         return Pin(self._low(horizon), max(horizon, self.clock.complete_from))
 

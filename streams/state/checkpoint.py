@@ -24,7 +24,7 @@ class Pin:
     horizon_ms: int
 
     def joined(self, other: Pin) -> Pin:
-        """What both stand on."""
+        """The pin that rebuilds both: the lower offset, and the earlier horizon."""
         return Pin(min(self.low, other.low), min(self.horizon_ms, other.horizon_ms))
 
 

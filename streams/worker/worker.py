@@ -110,7 +110,7 @@ class StreamWorker:
         return {tp: point for tp, point in self._points.items() if self._committed.get(tp) != point}
 
     def on_committed(self, points: Mapping[TP, Checkpoint]) -> None:
-        """Kafka has these checkpoints."""
+        """Called by the transport after a commit: these checkpoints need no other."""
         self._committed.update(points)
 
     def on_batch(self, batch: Batch) -> None:
@@ -166,7 +166,10 @@ class StreamWorker:
     async def flush(self) -> bool:
         """Emit what every partition owes, wait for Kafka's acknowledgement, and advance the flush points.
 
-        Returns whether there was anything to commit. Raises StorageUnavailable: then nothing became committable.
+        Called by the flush timer, as soon as an alert is owed, and before partitions go; calls wait for each other.
+        Returns whether there is something to commit; what a rebalance took meanwhile is not. Raises StorageUnavailable
+        when Kafka does not acknowledge in time: then nothing became committable, the operators have let go of what they
+        owed, and the process must end, so that it is computed again from the last commit.
         """
         async with self._flushing:
             if self._suspended:

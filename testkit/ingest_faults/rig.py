@@ -94,14 +94,14 @@ class Rig:
             await wait_until(all_stored, 120, interval=0.5)
         found = await self.stored(account)
         return Verdict(
-            scenario,
-            len(sent.ids),
-            len(sent.delivered),
-            len(sent.dropped),
-            len(set(found)),
-            len(sent.delivered - set(found)),
-            len(found) - len(set(found)),
-            round(sent.worst_s, 2),
+            scenario=scenario,
+            sent=len(sent.ids),
+            delivered=len(sent.delivered),
+            dropped=len(sent.dropped),
+            stored=len(set(found)),
+            lost=len(sent.delivered - set(found)),
+            duplicates=len(found) - len(set(found)),
+            worst_s=round(sent.worst_s, 2),
         )
 
     async def stored(self, account: str) -> list[str]:
