@@ -11,7 +11,7 @@ from ingest.http.content_coding import NotReadable, TooLarge, inflate
 
 CODINGS = "Content-Encoding is none of gzip, deflate, identity"
 #: Up to here a body is judged on the loop: hashing, inflating and decoding it costs a fraction of a millisecond.
-_SMALL = 65_536
+SMALL = 65_536
 
 
 class Wire(NamedTuple):
@@ -32,11 +32,11 @@ class Judged(NamedTuple):
 
 def small_enough(wire: Wire) -> bool:
     """Whether it may be judged on the loop: finds out by inflating that much of it."""
-    if len(wire.body) > _SMALL:
+    if len(wire.body) > SMALL:
         return False
     if wire.encoding:
         try:
-            inflate(wire.encoding, wire.body, _SMALL)
+            inflate(wire.encoding, wire.body, SMALL)
         except TooLarge:
             return False
         except NotReadable:

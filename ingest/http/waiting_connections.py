@@ -38,9 +38,8 @@ class WaitingConnections:
 
     def discard(self, connection: Evictable) -> None:
         """It waits no longer."""
-        strangers, proven = self._waiting
-        strangers.pop(connection, None)
-        proven.pop(connection, None)
+        if self._waiting[connection.proven].pop(connection, None) is None:
+            self._waiting[not connection.proven].pop(connection, None)
 
     def evict_oldest(self, since_s: float) -> bool:
         """Close the one that has waited for longest, at least since `since_s`; whether there was one."""
