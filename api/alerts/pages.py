@@ -14,6 +14,7 @@ from api.query.ctr_sql import quote, time_literal
 from api.query.paging import DEFAULT, among, cursor_of, limit_of, moment_of, page, time_text
 from api.query.pool import EnginePool
 from sori.alerting.filter import AlertFilter
+from sori.places import head_of, paths_of
 
 _KEYS = ("updated_at", "alert_id")
 
@@ -69,8 +70,14 @@ def alerts_sql(
 
 
 def _places(places: Sequence[str]) -> str:
-    parts = [f"subject = {quote(place)} OR startsWith(subject, {quote(place + '/')})" for place in places]
-    return f"subject_kind = 'place' AND ({' OR '.join(parts)})" if parts else ""
+    conditions = [_in_place(place) for place in places]
+    return f"subject_kind = 'place' AND ({' OR '.join(conditions)})" if conditions else ""
+
+
+def _in_place(place: str) -> str:
+    """The SQL twin of sori.places.within: a whole path names itself alone, a shorter one what begins with its parts."""
+    head = head_of(place)
+    return f"startsWith(subject, {quote(head)})" if head else among("subject", paths_of(place))
 
 
 def _campaigns(campaigns: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from api.query.ctr_sql import quote, time_literal
+from sori.places import parts
 
 #: Longest stretch that is counted in panes.
 _LONGEST = timedelta(hours=2)
@@ -60,13 +61,11 @@ def events_sql(alert: Mapping[str, Any], samples: Sequence[str], events: Sequenc
 
 def subject_sql(alert: Mapping[str, Any]) -> str:
     """The condition that picks the subject's events. A place's subject is `country/region/city`."""
-    value = quote(alert["subject"])
-    of_kind = {
-        "device": f"device_id = {value}",
-        "campaign": f"campaign_id = {value}",
-        "place": f"concat(country, '/', region, '/', city) = {value}",
-    }
-    return f"account_id = {quote(alert['account_id'])} AND {of_kind[alert['subject_kind']]}"
+    columns = {"device": ("device_id",), "campaign": ("campaign_id",), "place": ("country", "region", "city")}
+    names, subject = columns[alert["subject_kind"]], alert["subject"]
+    values = parts(subject) if len(names) > 1 else (subject,)
+    of_subject = " AND ".join(f"{name} = {quote(value)}" for name, value in zip(names, values, strict=True))
+    return f"account_id = {quote(alert['account_id'])} AND {of_subject}"
 
 
 def moment(text: str) -> datetime:

@@ -9,6 +9,7 @@ import msgspec
 
 from sori.alerting.alert import Alert, Severity, State
 from sori.errors import ConfigError
+from sori.places import within
 
 _MOST_VALUES, _MOST_LENGTH = 100, 256
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=_MOST_LENGTH)]
@@ -19,7 +20,8 @@ FIELDS = ("accounts", "rules", "severities", "places", "campaigns", "states")
 class AlertFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An alert passes when every field that is not empty has a value for it. All empty: every alert passes.
 
-    A place is `country`, `country/region` or `country/region/city` and takes in everything below it.
+    A place is `country`, `country/region` or `country/region/city` and takes in everything below it. A country or
+    region that holds a `/` has it written `%2F`; a city may hold it as it is.
     """
 
     accounts: _Texts = ()
@@ -69,4 +71,4 @@ def _has(wanted: tuple[str, ...], value: str) -> bool:
 
 
 def _within(subject: str, places: Iterable[str]) -> bool:
-    return any(subject == place or subject.startswith(place + "/") for place in places)
+    return any(within(subject, place) for place in places)

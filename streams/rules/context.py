@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sori.places import paths_of
 from sori.remembered import Remembered
 from sori.settings.rules import Rule, RulesSettings
 from streams.alerts.episode import Case
@@ -60,7 +61,7 @@ class RuleBench:
         self._by_account: Remembered[str, RulesSettings] = Remembered(ACCOUNTS_BYTES)
         self._allowed = {
             "device": frozenset(rules.allow.devices),
-            "place": frozenset(rules.allow.places),
+            "place": frozenset(spelled for place in rules.allow.places for spelled in paths_of(place)),
             "campaign": frozenset(rules.allow.campaigns),
         }
         self._accounts = frozenset(rules.allow.accounts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sori.places import path
 from sori.settings.rules import CtrRule, RulesSettings
 from streams.alerts.record import Subject
 from streams.rules import ctr_anomaly, device_farm, geo_click_burst
@@ -33,7 +34,7 @@ class PlaceRules:
     def on_clicks(self, key: SubjectKey, pane_start: int) -> None:
         """Judge the subject as of the pane that got clicks; only while all panes read are live and complete."""
         kind: SubjectKind = "campaign" if len(key) == 2 else "place"
-        subject = Subject(key[0], kind, "/".join(key[1:]))
+        subject = Subject(key[0], kind, key[1] if kind == "campaign" else path(key[1:]))
         if self._bench.allowed(key[0], kind, subject.value):
             return
         rules = self._bench.of_account(key[0])

@@ -1,0 +1,75 @@
+"""A place is one place: how its parts are spelled, and how they are joined to one path. Pure.
+
+CloudFront percent-encodes what is not ASCII, and some systems decompose accents. The parts of a path are joined by `/`;
+a country or a region that holds one has it escaped, while a city, the last part, keeps it:
+`Switzerland/Bern/Biel/Bienne` is the city `Biel/Bienne`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from unicodedata import is_normalized, normalize
+from urllib.parse import unquote_to_bytes
+
+_PARTS = 3
+_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
+_SPACES = re.compile(r"\s+")
+
+
+def respelled(part: str) -> str:
+    """One spelling: percent-decoded once, composed (Unicode NFC), runs of white space one blank, trimmed."""
+    if _ENCODED.search(part):
+        with suppress(UnicodeDecodeError):  # else it was no encoding, but a percent sign
+            part = unquote_to_bytes(part.encode("utf-8", "replace")).decode("utf-8")
+    return _SPACES.sub(" ", normalize("NFC", part)).strip()
+
+
+def is_plain(part: str) -> bool:
+    """Whether a part is spelled so already."""
+    if part.isascii():
+        return "%" not in part and part == " ".join(part.split())
+    return is_normalized("NFC", part) and part == respelled(part)
+
+
+def path(place: Sequence[str]) -> str:
+    """`country/region/city`, from which `parts` gets the same place again."""
+    country, region, city = place
+    return f"{_escaped(country)}/{_escaped(region)}/{city}"
+
+
+def parts(text: str) -> tuple[str, ...]:
+    """The one, two or three parts of a path. A `%2F` in the first two is a slash of theirs."""
+    *above, last = text.split("/", _PARTS - 1)
+    if len(above) < _PARTS - 1:
+        return (*map(_unescaped, above), _unescaped(last))
+    return (*map(_unescaped, above), last)
+
+
+def head_of(place: str) -> str:
+    """With what the paths of a country or of a region begin; empty for a whole path, which names one place."""
+    given = parts(place)
+    return "".join(f"{_escaped(part)}/" for part in given) if len(given) < _PARTS else ""
+
+
+def paths_of(place: str) -> tuple[str, ...]:
+    """The paths that a whole path may mean: its city may have its `/` escaped too. A shorter one is itself."""
+    if head_of(place):
+        return (place,)
+    *above, city = parts(place)
+    return tuple(dict.fromkeys((path((*above, city)), path((*above, _unescaped(city))))))
+
+
+def within(subject: str, place: str) -> bool:
+    """Whether the place of a path lies in another, or is the same."""
+    head = head_of(place)
+    return subject.startswith(head) if head else subject in paths_of(place)
+
+
+def _escaped(part: str) -> str:
+    return part.replace("%", "%25").replace("/", "%2F") if "/" in part or "%" in part else part
+
+
+def _unescaped(part: str) -> str:
+    return part.replace("%2F", "/").replace("%2f", "/").replace("%25", "%") if "%" in part else part
