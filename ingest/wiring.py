@@ -16,6 +16,7 @@ from ingest.admission.endpoint_table import EndpointTable
 from ingest.admission.endpoints import describe, load_endpoints, refuse_lost_default
 from ingest.admission.limits import AccountLabels
 from ingest.admission.prepared_hmac import PREPARED_SCHEMES
+from ingest.admission.reading_policy import reading_policy
 from ingest.http import tls
 from ingest.http.body import BodyReader
 from ingest.http.body_budget import BodyBudget
@@ -107,6 +108,7 @@ def build(
         int(ours.max_clock_skew_s * 1000),
         ours.max_inflated_bytes,
         observe=ours.signature_mode == "observe",
+        reading=reading_policy(ours),
     )
     siblings = None if place is None else Siblings(place.run_dir, place.name, generate_latest)
 

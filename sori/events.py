@@ -24,10 +24,12 @@ UNKNOWN = "Unknown"
 
 #: JSON path at the end of a msgspec message: "... - at `$.campaign.id`".
 _PATH = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
+#: Epoch milliseconds that every column and window holds: ClickHouse's DateTime is seconds in 32 bits.
+LAST_MS = 2**32 * 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Geolocation(msgspec.Struct, frozen=True, gc=False):
+class Geolocation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Where CloudFront's GeoIP believes the viewer is; an estimate."""
 
     viewer_country: str | None = None
@@ -35,7 +37,7 @@ class Geolocation(msgspec.Struct, frozen=True, gc=False):
     viewer_city: str | None = None
 
 
-class Ref(msgspec.Struct, frozen=True, gc=False):
+class Ref(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The id of a campaign or a material."""
 
     id: str | None = None
@@ -49,7 +51,7 @@ class Entity(Ref, frozen=True, gc=False):
     image: str | None = None
 
 
-class EventDims(msgspec.Struct, frozen=True, gc=False):
+class EventDims(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What windows and rules count by: a third cheaper to decode than the whole event.
 
     Attributes are as sent; properties resolve defaults and legacy duplicates.
@@ -136,6 +138,13 @@ def decode(body: bytes) -> Event:
 
     Raises MalformedEvent (not JSON, or not an object), InvalidEvent (schema) or UnknownEvent (name); nothing else.
     """
+    event = decode_untimed(body)
+    parse_time_ms(event.created_at, "created_at")
+    return event
+
+
+def decode_untimed(body: bytes) -> Event:
+    """The same, but whoever calls it parses created_at."""
     try:
         event = _decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -149,7 +158,6 @@ def decode(body: bytes) -> Event:
         raise InvalidEvent("empty", "account_id")
     if not is_known(name):
         raise UnknownEvent(f"no event of the contract: {name[:100]!r}", "event")
-    parse_time_ms(event.created_at, "created_at")
     return event
 
 
@@ -166,7 +174,8 @@ def _explain(message: str) -> EventError:
 def parse_time_ms(text: str, field: str = "") -> int:
     """Epoch milliseconds of an ISO 8601 date-time, rounded down; no offset means UTC.
 
-    Takes `T` or a space, Z or an offset, 0 to 9 fractional digits. Raises InvalidEvent naming `field`.
+    Takes `T` or a space, Z or an offset, 0 to 9 fractional digits, leap seconds. From 1970 to 7 February 2106,
+    since no window holds another time. Raises InvalidEvent naming `field`.
     """
     second, millis = _seconds.get(text[:19]), _MILLIS.get(text[19:])
     if second is not None and millis is not None:
@@ -189,9 +198,13 @@ def _parse_time_ms(text: str, field: str) -> int:
     # fromisoformat also takes dates alone, week dates and offsets with seconds; the contract and ClickHouse do not
     if len(text) < 19 or text[10] not in "Tt " or text[7] != "-" or text.count(":") > 3:
         raise InvalidEvent(f"not an ISO 8601 time: {text[:64]!r}", field)
+    leap = text[17:19] == "60"  # a leap second is the second after it, as POSIX and ClickHouse count
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(f"{text[:17]}59{text[19:]}" if leap else text)
         delta = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
     except (ValueError, OverflowError) as error:
         raise InvalidEvent(f"not an ISO 8601 time: {text[:64]!r}", field) from error
-    return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
+    millis = (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000 + 1000 * leap
+    if not 0 <= millis < LAST_MS:
+        raise InvalidEvent(f"not a time from 1970 to 2106: {text[:64]!r}", field)
+    return millis

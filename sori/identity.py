@@ -1,7 +1,21 @@
 """What makes two deliveries the same event, and where an event goes in Kafka.
 
-Identity is (account_id, event, activity_id): an impression and its click may share an activity_id, and do in the
-contract's own samples. `timestamp` is a delivery time, renewed by every retry, so it is never part of identity.
+**One event** is one (account_id, event, identity). The identity is the activity_id, where it names something (see
+sori.absent); else a digest of what the event says. Nothing else belongs to it. So:
+
+- An impression and its click may share an activity_id, as they do in the contract's own samples: they are two events.
+- `timestamp` is a delivery time, renewed by every retry: it never counts.
+- A repetition is one event also when its created_at, its device or an optional field differ. **The first received
+  wins**: its created_at says in which window it counts, and its fields say for whom.
+- Without an activity_id nothing tells a repetition but its content, so all that is told of the event counts: account,
+  device, created_at as it is written, campaign, material, metadata. Two such events that say the same are one.
+
+The identity is found once, where the event is admitted, from its plain form (sori.reading), and travels in a header:
+windows and ClickHouse take it from there.
+
+The key keeps a device's events in one partition, in order: device rules need its whole past, and a repetition by
+SORI's retries, which send the same body, meets the first delivery there. A repetition that changes its device, or whose
+window is gone, is not met there; ClickHouse knows it by its identity.
 """
 
 from __future__ import annotations

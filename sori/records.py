@@ -15,6 +15,9 @@ ACCOUNT, EVENT, ENDPOINT, VERIFIED, KEY_ID, IDENTITY = NAMES = (
     "identity",
 )
 
+#: Only on events that are not plain (see sori.reading): the repaired form, and what was repaired, comma-separated.
+CANONICAL, DEFECTS = "canonical", "defects"
+
 #: Header of a packed record: how many NDJSON rows its value holds.
 ROWS = "rows"
 

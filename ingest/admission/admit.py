@@ -12,9 +12,9 @@ from ingest.admission.proof import UNPROVEN, prove_otherwise
 from ingest.admission.record import Record
 from sori import records
 from sori.errors import EventError, InvalidEvent, MalformedEvent, SignatureError, UnknownEvent
-from sori.events import Event, decode
 from sori.identity import identity, partition_key
 from sori.quarantine import Reason
+from sori.reading import DEFAULT, Reading, ReadingPolicy, read
 from sori.records import event_headers
 from sori.signature import Scheme
 from sori.topics import EVENTS
@@ -39,6 +39,7 @@ class Rules:
     max_skew_ms: int
     max_inflated_bytes: int = 4_194_304
     observe: bool = False
+    reading: ReadingPolicy = DEFAULT
 
     def topic(self, suffix: str) -> str:
         """The name of another topic of ours."""
@@ -88,14 +89,13 @@ def admit(
             if not key_id:
                 key_id, verified, foreign = UNPROVEN[type(error)], False, False
     try:
-        event = decode(body)
-        created_ms = event.created_ms
+        reading = read(body, rules.reading)
     except EventError as error:
         if isinstance(error, UnknownEvent) and claim(body).event == CHECK_EVENT:
             return _checked(rules, endpoint, body, key_id, verified=verified)
         account = _vouched(rules, body, key_id) if foreign else rules.table.claimant(endpoint, body)
         return refuse_event(error, account, verified=verified, key_id=key_id)
-    account = event.account_id
+    account, created_ms = reading.event.account_id, reading.created_ms
     if not (rules.table.vouches(key_id, account) if foreign else rules.table.allows(endpoint, account)):
         return _forbidden(endpoint, account, key_id, verified=verified)
     if created_ms > now_ms + rules.max_skew_ms:
@@ -112,7 +112,7 @@ def admit(
             key_id=key_id,
         )
     record = event_record(
-        rules.events_topic, event, body, endpoint=endpoint.name, key_id=key_id, now_ms=now_ms, verified=verified
+        rules.events_topic, reading, body, endpoint=endpoint.name, key_id=key_id, now_ms=now_ms, verified=verified
     )
     return Admitted(record, account)
 
@@ -220,12 +220,16 @@ def refuse_event(error: EventError, account: str, *, verified: bool, key_id: str
 
 
 def event_record(
-    topic: str, event: Event, body: bytes, *, endpoint: str, key_id: str, now_ms: int, verified: bool
+    topic: str, reading: Reading, body: bytes, *, endpoint: str, key_id: str, now_ms: int, verified: bool
 ) -> Record:
-    """The record of an admitted event."""
+    """The record of an admitted event. What is not plain carries its repaired form in two more headers."""
+    event = reading.event
     common = _common_headers(event.account_id, event.name, endpoint, verified, key_id)
     last = (records.IDENTITY, identity(event).encode("utf-8", "surrogatepass"))
-    return Record(topic, partition_key(event), body, now_ms, [*common, last])
+    headers = [*common, last]
+    if reading.canonical:
+        headers += [(records.CANONICAL, reading.canonical), (records.DEFECTS, ",".join(reading.defects).encode())]
+    return Record(topic, partition_key(event), body, now_ms, headers)
 
 
 @lru_cache(maxsize=4096)

@@ -12,8 +12,8 @@ from ingest.admission.outcomes import Outcome
 from ingest.admission.record import Record
 from ingest.http.content_coding import NotReadable, TooLarge, encoding_of, inflate
 from sori.errors import EventError
-from sori.events import decode
 from sori.quarantine import Quarantined, Reason, parse
+from sori.reading import read
 from sori.records import ROWS
 from sori.topics import CTR_WINDOWS, DELIVERY_ATTEMPTS, DEVICE_WINDOWS, EVENTS, LATE, SESSION_RECORDS
 
@@ -103,12 +103,12 @@ def readmit(rules: Rules, held: Held, now_ms: int) -> Record | Refused:
         return _row_again(rules, held, now_ms)
     try:
         body = _readable(rules, held)
-        event = decode(body)
-        created_ms = event.created_ms
+        reading = read(body, rules.reading)
     except (NotReadable, TooLarge) as error:
         return Refused(Outcome.MALFORMED, str(error), Reason.UNREADABLE)
     except EventError as error:
         return refuse_event(error, held.account, verified=held.verified, key_id=held.key_id)
+    event, created_ms = reading.event, reading.created_ms
     if not rules.table.may_return(held.endpoint, held.key_id, event.account_id):
         detail = f"account {event.account_id[:100]!r} may not post to {held.endpoint or 'any endpoint'!r}"
         return Refused(Outcome.FORBIDDEN, detail, Reason.FORBIDDEN)
@@ -116,7 +116,7 @@ def readmit(rules: Rules, held: Held, now_ms: int) -> Record | Refused:
         return Refused(Outcome.INVALID, "created_at is still ahead of our clock", Reason.CLOCK_SKEW, "created_at")
     return event_record(
         rules.events_topic,
-        event,
+        reading,
         body,
         endpoint=held.endpoint,
         key_id=held.key_id,

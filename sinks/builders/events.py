@@ -1,7 +1,8 @@
 """Raw events: one column per part of the record, no parsing of the body in Python.
 
-The ingress writes all six headers in a fixed order, so they are read by position. A record of another producer takes
-the slow path, where absent headers are empty and a missing identity is computed from the body.
+The ingress writes six headers in a fixed order, and eight for an event that is not plain (see sori.reading), so they
+are read by position. A record of another producer takes the slow path, where absent headers are empty and a body
+without an identity is read as the ingress would.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from sinks.builders.inserts import ColumnarInsert
 from sori.errors import EventError
 from sori.events import decode
 from sori.identity import identity
-from sori.records import NAMES, event_headers, parse_headers
+from sori.reading import foreign
+from sori.records import CANONICAL, DEFECTS, NAMES, event_headers, parse_headers
 
 TABLE = "events_in"
 COLUMNS = {
@@ -29,6 +31,8 @@ COLUMNS = {
     "header_verified": "UInt8",
     "header_key_id": "String",
     "header_identity": "String",
+    "canonical": "String",
+    "defects": "String",
 }
 _FIRST, _LAST = NAMES[0], NAMES[-1]
 
@@ -41,12 +45,18 @@ def build(records: Sequence[Record]) -> ColumnarInsert:
 def _as_written_by_ingest(records: Sequence[Record]) -> list[Sequence[object]] | None:
     """The columns, if every record has its six headers in order; one pass, since each record is a walk in memory."""
     columns: list[list[Any]] = [[] for _ in COLUMNS]
-    raw, received, partition, offset, account, event, endpoint, verified, key_id, identities = (
+    raw, received, partition, offset, account, event, endpoint, verified, key_id, identities, canonical, defects = (
         column.append for column in columns
     )
     try:
         for record in records:
-            (first, a), (_, e), (_, p), (_, v), (_, k), (last, i) = record.headers
+            (first, a), (_, e), (_, p), (_, v), (_, k), (last, i), *more = record.headers
+            if more:  # no plain event
+                (seventh, form), (eighth, flaws) = more
+                if seventh != CANONICAL or eighth != DEFECTS:
+                    return None
+            else:
+                form = flaws = b""
             if last != _LAST or first != _FIRST or not i:
                 return None
             raw(record.value or b"")
@@ -59,6 +69,8 @@ def _as_written_by_ingest(records: Sequence[Record]) -> list[Sequence[object]] |
             verified(v == b"1")
             key_id(k)
             identities(i)
+            canonical(form)
+            defects(flaws)
     except ValueError:  # another number of headers
         return None
     return [*columns]
@@ -78,6 +90,8 @@ def _any(records: Sequence[Record]) -> list[Sequence[object]]:
         [h[3][1] == b"1" for h in heads],
         [h[4][1] for h in heads],
         [h[5][1] for h in heads],
+        [h[6][1] for h in heads],
+        [h[7][1] for h in heads],
     ]
 
 
@@ -92,11 +106,15 @@ def presence(records: Sequence[Record]) -> str:
 
 
 def complete(head: Headers, body: bytes) -> Headers:
-    """All six headers, whatever the producer wrote; an identity that is missing comes from the body."""
+    """All eight headers, whatever the producer wrote; without an identity the body is read as the ingress would."""
     found = parse_headers(head or ())
+    given = dict(head or ())
+    canonical, defects = given.get(CANONICAL) or b"", given.get(DEFECTS) or b""
     if not found.identity:
-        found = found._replace(identity=identity_of(body))
-    return event_headers(**found._asdict())
+        if not canonical:
+            canonical, defects = foreign(body)
+        found = found._replace(identity=identity_of(canonical or body))
+    return [*event_headers(**found._asdict()), (CANONICAL, canonical), (DEFECTS, defects)]
 
 
 def identity_of(body: bytes) -> str:

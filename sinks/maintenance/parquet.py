@@ -24,7 +24,8 @@ _HOUR_S = 3600
 _SELECTED = """
     raw, toUnixTimestamp64Milli(received_at) AS received_ms, kafka_partition, kafka_offset,
     toString(account_id) AS header_account, toString(event) AS header_event, toString(endpoint) AS header_endpoint,
-    toUInt8(verified) AS header_verified, toString(key_id) AS header_key_id, identity AS header_identity
+    toUInt8(verified) AS header_verified, toString(key_id) AS header_key_id, identity AS header_identity,
+    canonical, arrayStringConcat(defects, ',') AS defects
 """
 _WITHIN = "received_at >= toDateTime64({start:Int64}, 3, 'UTC') AND received_at < toDateTime64({end:Int64}, 3, 'UTC')"
 

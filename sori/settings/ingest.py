@@ -50,6 +50,21 @@ class IngestSettings(BaseModel):
         "out how SORI signs, while the URL is the only secret.",
     )
     max_clock_skew_s: float = Field(300.0, gt=0, description="How far created_at may lie ahead of our clock, seconds.")
+    created_at_from: str = Field(
+        "2000-01-01T00:00:00Z", description="Events created before this are invalid; 1970 at the earliest."
+    )
+    created_at_to: str = Field(
+        "2100-01-01T00:00:00Z", description="Events created at this time or later are invalid; 7 February 2106 at most."
+    )
+    max_id_bytes: int = Field(
+        512,
+        ge=16,
+        le=4096,
+        description="Longest account, device, activity, campaign or material id; longer is invalid.",
+    )
+    absent_ids: CommaText = Field(
+        "", description="More device and activity ids that mean there is none, comma-separated; case does not matter."
+    )
     quarantine_unsigned: bool = Field(
         default=False,
         description="Quarantine what unsigned endpoints refuse too; whoever knows the URL can fill it.",

@@ -13,6 +13,7 @@ import msgspec
 from sori.errors import InvalidEvent
 from sori.events import IMPRESSION, decode_dims, decode_unchecked, parse_time_ms
 from sori.identity import identity as identity_of
+from sori.reading import body_of
 from sori.records import IDENTITY
 from sori.settings.rules import RulesSettings
 from streams.operators.device_counting import DeviceCounting
@@ -22,7 +23,8 @@ from streams.state.device_panes import TICK_MS
 from streams.state.output import Output, Record
 from streams.state.policy import TimePolicy
 
-#: Where the ingress puts the identity among the headers.
+#: How many headers the ingress gives a plain event, and where it puts the identity among them.
+_HEADERS = 6
 _IDENTITY_AT = 5
 
 
@@ -74,7 +76,9 @@ class DeviceOperator(DeviceCounting):
         pane = None
         for applied, record in enumerate(records, 1):  # noqa: B007 - how many there were
             try:
-                event = decode_dims(record.value or b"")
+                headers = record.headers
+                plain = len(headers) == _HEADERS
+                event = decode_dims((record.value or b"") if plain else body_of(headers, record.value))
                 time_ms = parse_time_ms(event.created_at)
                 identity = event.activity_id or _identity(record)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidEvent) as error:
@@ -121,4 +125,4 @@ def _identity(record: Record) -> str:
     headers = record.headers
     if len(headers) > _IDENTITY_AT and headers[_IDENTITY_AT][0] == IDENTITY:
         return headers[_IDENTITY_AT][1].decode("utf-8", "replace")
-    return identity_of(decode_unchecked(record.value or b""))
+    return identity_of(decode_unchecked(body_of(headers, record.value)))

@@ -157,7 +157,7 @@ async def test_quarantine_is_listed_shown_and_replayed_once_the_cause_is_mended(
     topics: KafkaSettings, tmp_path: Path
 ) -> None:
     soon = (datetime.now(UTC) + timedelta(minutes=10)).isoformat(timespec="milliseconds")
-    early, broken = body(created_at=soon), body(campaign={"id": 7})
+    early, broken = body(created_at=soon), body(created_at=7)
     async with ingress(topics, tmp_path) as (_, port):
         for raw in (early, broken, broken):
             assert await post(f"http://127.0.0.1:{port}/webhooks/sori", raw) == 422
@@ -194,7 +194,7 @@ async def test_the_log_holds_no_secret_and_no_body(topics: KafkaSettings, tmp_pa
         url = f"http://127.0.0.1:{port}/webhooks/sori"
         assert await post(url, body(metadata={"who": "private-person"}), secret="hush-hush") == 200
         assert await post(url, body(metadata={"who": "private-person"}), secret="wrong") == 401
-        assert await post(url, body(campaign={"id": 7}, metadata={"who": "private-person"}), secret="hush-hush") == 422
+        assert await post(url, body(created_at=7, metadata={"who": "private-person"}), secret="hush-hush") == 422
     assert "hush-hush" not in process.log_text()
     assert "private-person" not in process.log_text()
 

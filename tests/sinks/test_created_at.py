@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from runtime.clickhouse import migrations
 from runtime.clickhouse.client import open_client
 from sinks.builders.events import COLUMNS
+from sori.errors import InvalidEvent
 from sori.events import parse_time_ms
 
 
@@ -44,6 +45,27 @@ def _from(year: int):
     return datetime(year, 1, 1)  # noqa: DTZ001 - the strategy wants naive bounds
 
 
+#: Times that no window holds.
+OUTSIDE = [
+    "0001-01-01T00:00:00Z",
+    "1899-12-31T23:59:59Z",
+    "1969-12-31T23:59:59.9999Z",
+    "1970-01-01T00:59:59+01:00",
+    "2106-02-07T06:28:16Z",
+    "2106-02-07T06:28:15-00:01",
+    "2300-01-01T00:00:00Z",
+    "9999-12-31T23:59:59.999999999Z",
+]
+
+
+@pytest.mark.parametrize("text", OUTSIDE)
+def test_python_refuses_what_no_window_holds(text: str) -> None:
+    """It is the admission that says so: invalid, with the field."""
+    with pytest.raises(InvalidEvent) as refused:
+        parse_time_ms(text, "created_at")
+    assert refused.value.field == "created_at"
+
+
 @settings(max_examples=60, deadline=None)
 @given(texts=st.lists(created_at(), min_size=1, max_size=50))
 def test_both_read_the_same_millisecond(engine: Client, texts: list[str]) -> None:
@@ -55,11 +77,15 @@ def test_both_read_the_same_millisecond(engine: Client, texts: list[str]) -> Non
     "text",
     [
         "2025-10-14T05:25:12.999999999Z",
-        "1969-12-31T23:59:59.9999Z",
         "1970-01-01T00:00:00Z",
+        "1970-01-01T00:00:00.0009Z",
         "2025-10-14T05:25:12,421Z",
         "2024-02-29T23:59:59.1+14:00",
         "2105-12-31T23:59:59.999-12:00",
+        "2106-02-07T06:28:15.999999999Z",
+        "2016-12-31T23:59:60Z",
+        "2016-12-31T23:59:60.5+00:00",
+        "2017-01-01T00:59:60.123456789+01:00",
     ],
 )
 def test_edges_agree_too(engine: Client, text: str) -> None:
@@ -67,7 +93,7 @@ def test_edges_agree_too(engine: Client, text: str) -> None:
     assert stored_ms(engine, [text]) == [parse_time_ms(text)]
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2025-13-40T00:00:00Z", "2025-10-14", "\\u0000"])
+@pytest.mark.parametrize("text", [*OUTSIDE, "", "yesterday", "2025-13-40T00:00:00Z", "2025-10-14", "\\u0000"])
 def test_an_unreadable_time_is_named_and_replaced_by_the_arrival(engine: Client, text: str) -> None:
     """Such an event keeps its place in time, and says that it has a defect."""
     engine.command("TRUNCATE TABLE events")
@@ -88,5 +114,7 @@ def stored_ms(engine: Client, texts: list[str]) -> list[int]:
 def insert(engine: Client, texts: list[str], *, received_ms: int) -> None:
     """Rows as the sink writes them."""
     bodies = [json.dumps({"event": "authentication", "account_id": "a", "created_at": text}) for text in texts]
-    data = [[body, received_ms, 0, number, "", "", "", 0, "", f"id{number}"] for number, body in enumerate(bodies)]
+    data = [
+        [body, received_ms, 0, number, "", "", "", 0, "", f"id{number}", "", ""] for number, body in enumerate(bodies)
+    ]
     engine.insert("events_in", data, column_names=list(COLUMNS), settings={"max_partitions_per_insert_block": 0})

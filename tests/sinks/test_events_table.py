@@ -11,6 +11,7 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.admission.admit import event_record as admitted_record
 from runtime.clickhouse import migrations
 from runtime.clickhouse.client import open_client
 from sinks.builders import events
@@ -18,7 +19,7 @@ from sinks.insert.writer import Writer
 from sori.errors import EventError
 from sori.events import decode
 from sori.identity import identity
-from sori.records import event_headers
+from sori.reading import read
 from testkit.records import FakeRecord, body, event_record
 
 
@@ -132,19 +133,27 @@ def test_an_impression_and_its_click_may_share_an_activity_id(engine: Client) ->
     assert len(store(engine, event_record(0, identity="act_7890"), click)) == 2
 
 
-def test_of_a_field_named_twice_the_columns_hold_the_first_and_the_headers_decide(engine: Client) -> None:
-    """Python reads the last; event, account and identity come from the headers of the ingress, so both agree there."""
+def test_of_a_field_named_twice_the_last_one_counts_everywhere(engine: Client) -> None:
+    """The ingress sends the repaired form along, and the columns are read from that; the raw body stays."""
     raw = b'{"event":"campaign.click","event":"campaign.impression","account_id":"other",' + body()[1:].replace(
         b'"activity_id": "act_1"', b'"activity_id": "act_0", "activity_id": "act_1"'
     )
-    event = decode(raw)
-    headers = event_headers(
-        account=event.account_id, event=event.name, endpoint="/w", verified=True, key_id="k", identity=identity(event)
-    )
-    [row] = store(engine, FakeRecord(raw, headers=headers))
+    reading = read(raw)
+    written = admitted_record("t", reading, raw, endpoint="/w", key_id="k", now_ms=0, verified=True)
+    plain = event_record(1)
+    [row, other] = store(engine, FakeRecord(raw, headers=written.headers), plain)
     assert (row["event"], row["account_id"], row["identity"]) == ("campaign.impression", "acc_1", "act_1")
-    assert row["activity_id"] == "act_0"
+    assert row["activity_id"] == "act_1"
     assert row["raw"] == raw.decode()
+    assert sorted(row["defects"]) == ["account_id:repeated", "activity_id:repeated", "event:repeated"]
+    assert (other["canonical"], other["defects"]) == ("", [])
+
+
+def test_a_record_of_before_the_repaired_form_is_read_from_its_body(engine: Client) -> None:
+    """Six headers: what was admitted before the upgrade means what it meant, in windows and here."""
+    old = event_record(0, device_id="null", geolocation={"viewer_city": "S%C3%A3o"})
+    [row] = store(engine, old)
+    assert (row["device_id"], row["city"], row["defects"]) == ("null", "S%C3%A3o", [])
 
 
 def test_odd_clocks_do_not_break_a_block(engine: Client) -> None:

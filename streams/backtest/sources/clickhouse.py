@@ -95,7 +95,8 @@ class StoredHistory:
     def _batches(self, partition: int, begin: int, stop: int, span: Span) -> Iterator[Batch]:
         while begin < stop:
             query = (
-                "SELECT kafka_offset, toUnixTimestamp64Milli(received_at) AS ms, raw, identity FROM events"  # noqa: S608 - same
+                "SELECT kafka_offset, toUnixTimestamp64Milli(received_at) AS ms,"  # noqa: S608 - same  # noqa: S608 - same
+                " if(canonical = '', raw, canonical) AS raw, identity FROM events"
                 f" WHERE kafka_partition = {partition} AND kafka_offset >= {begin} AND kafka_offset < {stop}"
                 f" AND {_within(span)} ORDER BY kafka_offset LIMIT 1 BY kafka_offset LIMIT {_AT_ONCE}"
             )

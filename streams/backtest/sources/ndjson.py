@@ -26,6 +26,7 @@ _USUAL_LINE = 600
 class _Row(msgspec.Struct):
     raw: str
     header_identity: str = ""
+    canonical: str = ""
 
 
 _row = msgspec.json.Decoder(_Row).decode
@@ -104,7 +105,9 @@ class NdjsonHistory:
             row = _row(line)
         except (msgspec.DecodeError, UnicodeError) as error:
             raise refused(self._path, begin, error) from error
-        return row.raw.encode(), headers_of(row.header_identity.encode()) if row.header_identity else ()
+        return (row.canonical or row.raw).encode(), headers_of(
+            row.header_identity.encode()
+        ) if row.header_identity else ()
 
 
 def _within(lines: Lines, span: Span) -> Lines:

@@ -25,6 +25,8 @@ DISORDER_MS = 60_000
 _MINUTE_MS = 60_000
 _PLACE = ["kafka_partition", "kafka_offset", "received_ms"]
 _COLUMNS = [*_PLACE, "raw", "header_identity"]
+#: In exports of today: the repaired form of events that are not plain, which is read instead of the raw body.
+_CANONICAL = "canonical"
 _BY_OFFSET = [("kafka_partition", "ascending"), ("kafka_offset", "ascending")]
 
 
@@ -128,14 +130,15 @@ class ParquetHistory:
         """A file's rows, piece by piece, those of other partitions left out."""
         opened = _opened(file.path, _COLUMNS)
         try:
+            columns = [*_COLUMNS, *({_CANONICAL} & set(opened.schema_arrow.names))]
             if not file.in_order:
-                table = opened.read(_COLUMNS, use_threads=False).sort_by(_BY_OFFSET)
+                table = opened.read(columns, use_threads=False).sort_by(_BY_OFFSET)
                 tables = iter([table])
             else:
-                batches = opened.iter_batches(BATCH, columns=_COLUMNS, use_threads=False)
+                batches = opened.iter_batches(BATCH, columns=columns, use_threads=False)
                 tables = (pa.Table.from_batches([batch]) for batch in batches)
             for table in tables:
-                within = _within(table.select(_COLUMNS).cast(_schema(_COLUMNS)), span)
+                within = _within(_meant(table.select(columns).cast(_schema(columns))), span)
                 for partition, rows in _by_partition(within):
                     if self._partitions is None or partition in self._partitions:
                         yield partition, rows
@@ -185,8 +188,17 @@ def _read(path: Path, columns: list[str]) -> Any:
     return table.select(columns).cast(_schema(columns))
 
 
+def _meant(table: Any) -> Any:
+    """The columns as every export has them, `raw` being what is to be read."""
+    if _CANONICAL not in table.column_names:
+        return table
+    canonical = table[_CANONICAL]
+    body = pc.if_else(pc.greater(pc.binary_length(canonical), 0), canonical, table["raw"])
+    return table.set_column(table.column_names.index("raw"), "raw", body).drop_columns([_CANONICAL])
+
+
 def _schema(columns: list[str]) -> Any:
-    bytes_in = ("raw", "header_identity")
+    bytes_in = ("raw", "header_identity", _CANONICAL)
     return pa.schema([(name, pa.binary() if name in bytes_in else pa.int64()) for name in columns])
 
 

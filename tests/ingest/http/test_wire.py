@@ -205,13 +205,13 @@ async def test_an_unsigned_endpoint_answers_400_to_bad_json_and_keeps_nothing(tm
 
 async def test_what_a_proven_sender_sent_wrongly_is_quarantined_before_the_answer(tmp_path: Path) -> None:
     async with running(tmp_path) as it:
-        raw = body(campaign={"id": 7})
+        raw = body(created_at=7)
         status, problem, _ = await it.post(raw)
-        assert (status, problem["field"]) == (422, "campaign.id")
+        assert (status, problem["field"]) == (422, "created_at")
         (record,) = it.log.stored
         headers = dict(record.headers)
         assert (record.topic, record.value) == ("sori.quarantine", raw)
-        assert (headers["reason"], headers["field"], headers["account"]) == (b"schema", b"campaign.id", b"acc_1")
+        assert (headers["reason"], headers["field"], headers["account"]) == (b"schema", b"created_at", b"acc_1")
         assert (headers["verified"], headers["endpoint"]) == (b"1", b"default")
 
 

@@ -92,7 +92,7 @@ def test_a_replay_lands_exactly_what_a_delivery_would_have() -> None:
 
 
 def test_what_is_still_wrong_stays_refused() -> None:
-    for raw in (b"nope", body(campaign={"id": 7}), body(event="campaign.unknown")):
+    for raw in (b"nope", body(created_at=7), body(event="campaign.unknown")):
         (one,) = held(refuse(raw))
         assert isinstance(readmit(RULES, one, int(time.time() * 1000)), Refused)
 

@@ -18,7 +18,7 @@ from ingest.admission.record import Record
 from ingest.http import content_coding
 from ingest.quarantine import held as held_module
 from ingest.quarantine.held import Held, Stored, fold, marker, readmit
-from sori import events
+from sori import events, reading
 from sori.quarantine import Reason
 from sori.records import parse_headers
 from sori.settings.ingest import IngestSettings
@@ -32,7 +32,7 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 
 def newer_release(known: Callable[[bytes], bytes]) -> Patch:
     """A release that understands what this one does not, by way of `known`."""
-    return lambda patch: patch.setattr(held_module, "decode", lambda raw: events.decode(known(raw)))
+    return lambda patch: patch.setattr(held_module, "read", lambda raw, policy: reading.read(known(raw), policy))
 
 
 @dataclass(frozen=True)
