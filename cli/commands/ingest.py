@@ -10,6 +10,7 @@ import typer
 
 from cli.shared.checked import checked
 from cli.shared.query_options import ConfigOption
+from cli.shared.say import say
 from cli.shared.signing import signing_secret
 from sori.settings import Settings, load_settings, settings_files
 
@@ -95,13 +96,12 @@ def check(
     import asyncio
     from datetime import UTC, datetime
 
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from cli.ingest_check.explain import explain
     from cli.ingest_check.send import send
     from cli.ingest_check.variants import check_body, variants
+    from cli.shared.terminal import Terminal, styled
 
     key = signing_secret(load_settings(config)) if secret is None else secret
     body = check_body(account, datetime.now(UTC).isoformat(timespec="milliseconds"))
@@ -113,11 +113,11 @@ def check(
             verdict = explain(variant, status, problem)
             bad += not verdict.good
             colour = "green" if verdict.good else "red"
-            table.add_row(escape(variant.name), str(status or "-"), f"[{colour}]{escape(verdict.meaning)}[/]")
+            table.add_row(variant.name, str(status or "-"), styled(colour, verdict.meaning))
 
     asyncio.run(run())
-    Console().print(table)
+    Terminal().print(table)
     if not key:
-        typer.echo("no secret is known here, so only an unsigned check was sent: give --secret")
+        say("no secret is known here, so only an unsigned check was sent: give --secret")
     if bad:
         raise typer.Exit(1)

@@ -71,6 +71,7 @@ OURS = {
     "simulate": "its own counts",
     "sign": "a signature",
     "ingest": "logs; see tests/runtime/telemetry/test_logging.py",
+    "ingest check": "our words for an answer, and its detail; tests/cli/ingest_check",
     "streams": "logs",
     "sinks": "logs",
     "notify": "logs",
@@ -224,7 +225,11 @@ def held(topics: KafkaSettings) -> dict[str, str]:
 
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         runner.run(fill())
-    return {"SORI_KAFKA__BOOTSTRAP": topics.bootstrap, "SORI_KAFKA__TOPIC_PREFIX": topics.topic_prefix}
+    return {
+        "SORI_KAFKA__BOOTSTRAP": topics.bootstrap,
+        "SORI_KAFKA__TOPIC_PREFIX": topics.topic_prefix,
+        "SORI_INGEST__UNSIGNED": "true",
+    }
 
 
 def test_what_kafka_holds_is_shown_and_inert(held: dict[str, str]) -> None:
