@@ -36,9 +36,9 @@ def prove_otherwise(
     for message, secrets in ((body, others), (wire, [*endpoint.secrets, *others])):
         if message is None:
             continue
-        affordable = min(_MOST_SECRETS, max(1, _MOST_SIGNED_BYTES // (len(message) + 1)))
+        most = max(1, len(endpoint.secrets), _MOST_SIGNED_BYTES // (len(message) + 1))
         try:
-            return scheme.verify(secrets[:affordable], message, signature)
+            return scheme.verify(secrets[: min(_MOST_SECRETS, most)], message, signature)
         except WrongSignature:
             continue
         except SignatureError:

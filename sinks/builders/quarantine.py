@@ -20,6 +20,11 @@ _COLUMNS = {
     "account_id": ("String", "account"),
     "key_id": ("String", "key_id"),
     "content_type": ("String", "content_type"),
+    "id": ("String", "id"),
+    "content_encoding": ("String", "content_encoding"),
+    "source_topic": ("String", "source_topic"),
+    "source_partition": ("Int32", "source_partition"),
+    "source_offset": ("Int64", "source_offset"),
 }
 
 
