@@ -68,7 +68,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory, chdb_with_schema: Path) -> 
     """A read-only engine as the API has it, with small limits."""
     folder = tmp_path_factory.mktemp("engine")
     shutil.copytree(chdb_with_schema, folder / "clickhouse", symlinks=True)
-    limits = {"max_memory_mb": 200, "max_result_rows": 100_000, "max_result_mb": 5, "query_timeout_s": 3.0}
+    limits = {"max_memory_mb": 200, "max_result_rows": 1_000_000, "max_result_mb": 20, "query_timeout_s": 3.0}
     found = open_engine(load_settings(data_dir=folder, api=limits))
     assert isinstance(found, DirectEngine)
     yield found

@@ -199,7 +199,7 @@ def test_the_trap_springs_without_the_guard(unguarded: Client, trap: Trap, text:
 def test_a_failed_query_leaves_nothing_for_the_next_one(engine: DirectEngine) -> None:
     """chDB keeps what a failed query had written; the next asker must not get it."""
     with pytest.raises(QueryError, match="throwIf"):
-        engine.raw("SELECT number, throwIf(number = 90000) FROM numbers(100000)", "TSV")
+        engine.raw("SELECT number, throwIf(number = 900000) FROM numbers(1000000)", "TSV")
     assert rows(engine, "SELECT 1 AS x") == [{"x": 1}]
 
 
@@ -207,7 +207,7 @@ def test_a_query_that_eats_memory_or_answers_too_much_says_which_setting_governs
     """In plain words; the process goes on."""
     for text, setting in [
         ("SELECT groupArray(number) FROM numbers(1000000000)", "api.max_memory_mb"),
-        ("SELECT number FROM numbers(200000)", "api.max_result_rows"),
+        ("SELECT number FROM numbers(2000000)", "api.max_result_rows"),
         ("SELECT repeat('x', 1000) FROM numbers(50000)", "api.max_result_mb"),
         ("SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1", "api.query_timeout_s"),
     ]:
