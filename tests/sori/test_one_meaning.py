@@ -199,10 +199,8 @@ def counted_in(rows: Sequence[dict[str, Any]]) -> Counter[tuple[str, ...]]:
     return Counter((kinds[row["event"]], *(row[name] for name in DIMENSIONS)) for row in wanted)
 
 
-@settings(max_examples=40, deadline=None)
-@given(raws=st.lists(bodies(), min_size=1, max_size=12))
-def test_admission_windows_and_clickhouse_agree_field_by_field(engine: Client, raws: list[bytes]) -> None:
-    """A flaw in an optional field costs no event and means the same everywhere; the row names it."""
+def check(engine: Client, raws: Sequence[bytes]) -> None:
+    """Compare the three."""
     made = [record(raw, number) for number, raw in enumerate(raws)]
     rows = store(engine, [one for one, _ in made])
     for (one, reading), row in zip(made, rows, strict=True):
@@ -214,6 +212,23 @@ def test_admission_windows_and_clickhouse_agree_field_by_field(engine: Client, r
     raw_query = "SELECT hex(raw) FROM events ORDER BY kafka_offset LIMIT 1 BY kafka_offset"
     assert [bytes.fromhex(row[0]) for row in engine.query(raw_query).result_rows] == raws
     assert counted([one for one, _ in made]) == counted_in(rows)
+
+
+def test_each_oddity_alone_in_an_ordinary_body_means_one_thing(engine: Client) -> None:
+    """Before the field of the same name and after it."""
+    ordinary = {"activity_id": "a1", "device_id": "d1", "platform": "iOS", "metadata": {"session": "s"}}
+    ordinary |= {"geolocation": {"viewer_city": "Busan"}, "campaign": {"id": "c1", "name": "Fall", "tags": ["a"]}}
+    required = {"event": "campaign.click", "account_id": "acc_1", "created_at": "2025-10-14T05:25:12.421Z"}
+    plain = [json.dumps(required | ordinary, separators=how).encode() for how in (None, (",", ":"))]
+    before = [b"{" + piece + b"," + raw[1:] for raw in plain for piece in RAW]
+    check(engine, [*plain, *before, *(raw[:-1] + b"," + piece + b"}" for raw in plain for piece in RAW)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(raws=st.lists(bodies(), min_size=1, max_size=12))
+def test_admission_windows_and_clickhouse_agree_field_by_field(engine: Client, raws: list[bytes]) -> None:
+    """A flaw in an optional field costs no event and means the same everywhere; the row names it."""
+    check(engine, raws)
 
 
 @settings(max_examples=15, deadline=None)
