@@ -50,13 +50,14 @@ class ConnectionLimits:
 class IngestProtocol(RequestHandler):
     """One connection. `proven`: a verified event came on it, so it is among the last to be evicted."""
 
-    __slots__ = ("_arriving", "_first_head", "_server", "_writer", "proven")
+    __slots__ = ("_arriving", "_evicted", "_first_head", "_server", "_writer", "proven")
 
     def __init__(self, server: IngestServer, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(server, loop=loop, **options)
         self._server = server
         self._first_head: asyncio.TimerHandle | None = None
         self._arriving: StreamReader | None = None
+        self._evicted = False
         self.proven = False
         self._writer = StreamWriter(self, loop)
 
@@ -80,6 +81,8 @@ class IngestProtocol(RequestHandler):
         if self._first_head is not None:
             self._first_head.cancel()
         self._server.waiting.discard(self)
+        self._server.leaving -= self._evicted
+        self._evicted = False
         super().connection_lost(exc)
         self._server.note_departure()
 
@@ -103,6 +106,8 @@ class IngestProtocol(RequestHandler):
         if self._messages and self._arriving is None and not self._paused:
             return False
         self._server.on_evicted()
+        self._server.leaving += not self._evicted
+        self._evicted = True
         if self._arriving is not None:
             self._arriving.set_exception(BodyEvicted("its connection was needed for others"))
         elif self.transport is not None:
@@ -168,6 +173,9 @@ class IngestProtocol(RequestHandler):
 
     async def _wait_for_client(self, payload: StreamReader, *, bad_http: bool) -> None:
         """The answer is out: let it be read. Whoever takes long may be evicted."""
+        if self._evicted:
+            self.close()
+            return
         self._server.waiting.add(self, self._loop.time())
         try:
             if self._paused:
@@ -276,6 +284,8 @@ class IngestServer(web.Server):
         self.on_protocol_error = on_protocol_error
         self.on_evicted = on_evicted
         self.waiting = WaitingConnections()
+        #: Connections that are evicted and not yet gone.
+        self.leaving = 0
         self._trimming: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
 
@@ -291,7 +301,7 @@ class IngestServer(web.Server):
 
     def make_place(self) -> bool:
         """There is a connection too many: see that a waiting one goes; False when none waits."""
-        if self.open_connections > self.limits.max_connections + self.limits.burst:
+        if self.open_connections - self.leaving > self.limits.max_connections + self.limits.burst:
             return self.waiting.evict_oldest(self._loop.time())
         if not self.waiting:
             return False
@@ -310,7 +320,7 @@ class IngestServer(web.Server):
 
     def _evict_waiting(self, since_s: float) -> None:
         self._trimming = None
-        for _ in range(self.open_connections - self.limits.max_connections):
+        for _ in range(self.open_connections - self.leaving - self.limits.max_connections):
             if not self.waiting.evict_oldest(since_s):
                 self._trimming = self._loop.call_later(_GRACE_S, self._trim)  # the rest is too young
                 return
