@@ -39,6 +39,9 @@ SHOWN = visible(HOSTILE)
 SUB = "sub_0" + HOSTILE
 ALERT = "6f2c91d0-0000-5000-8000-000000000001"
 
+COLUMNS = ["raw", "received_ms", "kafka_partition", "kafka_offset"]
+COLUMNS += [f"header_{name}" for name in ("account", "event", "endpoint", "verified", "key_id", "identity")]
+
 #: Command -> its arguments on hostile data in ClickHouse, and whether what it prints names it.
 STORED = {
     "query": ["SELECT device_id FROM events_current"],
@@ -149,7 +152,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         migrations.apply(client)
         for number, event in enumerate(["campaign.impression", "campaign.click", "authentication"]):
             row = [body(event, number), 1_760_419_500_000 + number, 0, number]
-            client.insert("events_in", [[*row, HOSTILE, event, HOSTILE, 1, HOSTILE, f"{HOSTILE}{number}"]])
+            row += [HOSTILE, event, HOSTILE, 1, HOSTILE, f"{HOSTILE}{number}"]
+            client.insert("events_in", [row], column_names=COLUMNS)
         names = ["window_start", "account_id", "campaign_id", "platform", "country", "region", "city", "impressions"]
         client.insert("ctr_windows", [[1_760_419_560, *[HOSTILE] * 6, 3]], column_names=names)
         alert = {
