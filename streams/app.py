@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 
 import faust
 import structlog
@@ -17,6 +17,7 @@ from sori.settings import Settings
 from sori.topics import EVENTS, GEO_ROLLUPS
 from streams.kafka.batches import Batch, BatchSchema
 from streams.kafka.calls import read_committed, send_outputs, wait_for_topics
+from streams.kafka.patience import Patience
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
 from streams.state.checkpoint import Checkpoint
@@ -40,6 +41,8 @@ class StreamApp(faust.App):
     """A Faust application that knows its checkpointer (see transport)."""
 
     checkpointer: StreamWorker
+    #: Whether there is no point in waiting for Kafka any more.
+    giving_up: Callable[[], bool]
 
 
 def hops(settings: Settings) -> list[Hop]:
@@ -81,14 +84,16 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
     )
 
     async def send(outputs: list[Output]) -> None:
-        await send_outputs(app, kafka.topic_prefix, outputs, kafka.request_timeout_s * 3)
+        await send_outputs(app, kafka.topic_prefix, outputs, patience)
 
     async def committed(tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
         return await read_committed(settings, tps)
 
+    app.giving_up = lambda: bool(app.crashed)
     worker = app.checkpointer = StreamWorker(
         hops(settings), send, committed, fetch_wait_ms=streams.fetch_wait_ms, idle_after_s=streams.idle_after_s
     )
+    patience = Patience(kafka.request_timeout_s * 3, streams.outage_s, worker.note_outage, lambda: app.giving_up())  # noqa: PLW0108 - set anew later
     tracing = open_tracing(settings.traces, "streams")
     slices = worker.slices if tracing is None else traced(worker.slices, tracing)
     for hop in hops(settings):
@@ -97,8 +102,10 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
         async def agent(stream: AsyncIterable[Batch]) -> None:
             async for batch in stream:
                 try:
+                    await worker.flowing.wait()
                     for _ in slices(batch):
                         await asyncio.sleep(0)
+                        await worker.flowing.wait()
                 except Exception as error:
                     # Faust would restart the agent and go on with the next batch: a hole in the state.
                     await app.crash(error)
@@ -123,6 +130,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> int:
 
 async def _run_app(app: StreamApp, settings: Settings, stop: asyncio.Event) -> int:
     worker = app.checkpointer
+    app.giving_up = lambda: stop.is_set() or bool(app.crashed)
     watchdog = Watchdog(lambda: worker.oldest_unflushed, settings.streams.stall_timeout_s)
 
     async def readiness() -> dict[str, str]:

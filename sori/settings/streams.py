@@ -29,6 +29,9 @@ class StreamsSettings(BaseModel):
         100_000, gt=0, description="Likewise of one account, so that it leaves room for the others."
     )
     stall_timeout_s: float = Field(60.0, gt=0, description="Work uncommitted for this long ends the process, seconds.")
+    outage_s: float = Field(
+        900.0, gt=0, description="Outputs wait this long in memory for a Kafka that does not answer, seconds."
+    )
     admin_port: int = Field(
         8082, ge=0, le=65535, description="Port of /healthz and /metrics; 0: off, or free in `sori up`."
     )

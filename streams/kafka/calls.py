@@ -10,6 +10,8 @@ from typing import Any
 import faust
 import structlog
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaTimeoutError
+from faust.exceptions import ProducerSendError
 from faust.types import TP
 
 from runtime.kafka.clients import bounded, running_admin
@@ -17,6 +19,7 @@ from runtime.kafka.offsets import read_committed_offsets
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, EVENTS, FRAUD_ALERTS, GEO_ROLLUPS, LATE, QUARANTINE
+from streams.kafka.patience import Patience, patiently
 from streams.state.checkpoint import Checkpoint
 from streams.state.output import Output
 
@@ -25,12 +28,15 @@ log = structlog.get_logger(__name__)
 _OUTPUT_TOPICS = (CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS, FRAUD_ALERTS, LATE, QUARANTINE)
 
 
-async def send_outputs(app: faust.App, prefix: str, outputs: list[Output], timeout_s: float) -> None:
-    """Produce all outputs and wait for every acknowledgement. Raises StorageUnavailable."""
-    # bounded as a whole: a task for every send cost several times the send
-    pending = await bounded(_hand_over(app, prefix, outputs), timeout_s, "send of outputs")
+async def send_outputs(app: faust.App, prefix: str, outputs: list[Output], patience: Patience) -> None:
+    """Produce all outputs once and wait for every acknowledgement, patiently. Raises StorageUnavailable.
+
+    The producer is idempotent: it repeats what Kafka has not acknowledged for as long as it is asked to.
+    """
+    # waited for as a whole: a task for every send cost several times the send
+    pending = await patiently(_hand_over(app, prefix, outputs), "send of outputs", patience)
     if pending:
-        await bounded(asyncio.gather(*pending), timeout_s, "acknowledgement of outputs")
+        await patiently(asyncio.gather(*pending), "acknowledgement of outputs", patience)
 
 
 async def _hand_over(app: faust.App, prefix: str, outputs: list[Output]) -> list[Any]:
@@ -46,10 +52,20 @@ async def _hand_over(app: faust.App, prefix: str, outputs: list[Output]) -> list
             count = partitions[topic] = len(await inner.partitions_for(topic))
         headers = [("rows", str(output.rows).encode()), *output.headers]
         pending += [
-            await producer.send(topic, output.key, output.value, partition, None, headers)
+            await _into_buffer(producer, topic, output, partition, headers)
             for partition in output.partitions(count) or (None,)
         ]
     return pending
+
+
+async def _into_buffer(producer: Any, topic: str, output: Output, partition: int | None, headers: Any) -> Any:
+    """Put a record into the producer's buffer, as soon as there is room: Kafka may be away for long."""
+    while True:
+        try:
+            return await producer.send(topic, output.key, output.value, partition, None, headers)
+        except (KafkaTimeoutError, ProducerSendError) as error:
+            if not isinstance(error if isinstance(error, KafkaTimeoutError) else error.__cause__, KafkaTimeoutError):
+                raise
 
 
 async def read_committed(settings: Settings, tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:

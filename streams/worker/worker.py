@@ -54,6 +54,9 @@ class StreamWorker:
         self.fetch_wait_ms = fetch_wait_ms
         self._idle_after_s = idle_after_s
         self.owes_alert = asyncio.Event()
+        #: Cleared while outputs wait for Kafka: nothing is applied then, so that no more of them pile up.
+        self.flowing = asyncio.Event()
+        self.flowing.set()
         self.oldest_unflushed: float | None = None
         self._hops = {hop.topic: hop for hop in hops}
         self._send = send
@@ -189,7 +192,10 @@ class StreamWorker:
                 return False
             if self.oldest_unflushed == began:
                 self.oldest_unflushed = None  # what comes in while we wait for Kafka sets it again
-            await self._send(outputs)
+            try:
+                await self._send(outputs)
+            finally:
+                self.flowing.set()
             metrics.observe_outputs(outputs)
             metrics.flush_seconds.labels("all").observe(time.monotonic() - clock)
             for tp, slot, checkpoint in taken:
@@ -197,6 +203,13 @@ class StreamWorker:
                     slot.flushed_to(checkpoint)
                     self._points[tp] = checkpoint
             return True
+
+    def note_outage(self, seconds: float) -> None:
+        """Kafka has not answered for so long. That is waited for: it is no stall of ours, which a restart would end."""
+        if self.flowing.is_set():
+            log.warning("outputs_wait", seconds=round(seconds, 1))
+        self.flowing.clear()
+        self.oldest_unflushed = time.monotonic()
 
     async def tick(self, end_offset: Callable[[TP], int | None]) -> bool:
         """Move time on where a partition is silent and holds what waits for time; return whether to commit.

@@ -184,3 +184,19 @@ async def test_what_is_left_of_a_batch_after_a_rebalance_is_not_applied(worker, 
     worker.restore({TOPIC: None}, 2)
     assert list(slices) == []
     assert worker.positions()[TOPIC] == 0
+
+
+async def test_nothing_is_applied_while_outputs_wait_for_kafka(worker, kafka):
+    """The gate is shut from when Kafka was silent for too long, and opens when it has all of them."""
+    taken: list[bool] = []
+
+    async def send_late(_outputs: list[Output]) -> None:
+        worker.note_outage(30.0)
+        taken.append(worker.flowing.is_set())
+
+    worker._send = send_late
+    worker.on_batch(batch(0, 5))
+    await worker.flush()
+    assert taken == [False]
+    assert worker.flowing.is_set()
+    assert worker.flush_points()[TOPIC].offset == 5
