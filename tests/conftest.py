@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics, delete_topics
@@ -16,6 +17,10 @@ from testkit.clickhouse_fixtures import chdb_dsn, chdb_with_schema, clickhouse_s
 
 #: The contract suite: what runs on `dsn` or `client` runs embedded and against a server.
 __all__ = ["chdb_dsn", "chdb_with_schema", "clickhouse_server", "client", "dsn"]
+
+#: A busy machine is not a finding: no example is failed for the time it took.
+settings.register_profile("pipeline", deadline=None)
+settings.load_profile("pipeline")
 
 
 def _run(coroutine: Coroutine[Any, Any, None]) -> None:
