@@ -1,7 +1,7 @@
 """Batches of Kafka records: which offsets they hold, when they are due, and the token that names them.
 
-A batch is a set of offset ranges, one per partition. The same ranges always give the same rows in the same order, hence
-the same block and the same token: that is what lets ClickHouse recognise a retry.
+A batch is a set of offset ranges of one log, one range per partition. The same ranges always give the same rows in the
+same order, hence the same block and the same token: that is what lets ClickHouse recognise a retry.
 """
 
 from __future__ import annotations
@@ -32,29 +32,56 @@ class Record(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LogEra:
+    """Which log offsets belong to (runtime/kafka/log_identity.py), and how often its end was cut off under our commits.
+
+    Key 0: written before logs had names.
+    """
+
+    key: int = 0
+    era: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.key:08x}.{self.era}"
+
+    @classmethod
+    def parse(cls, text: str) -> LogEra:
+        """Inverse of str. Raises ValueError on anything else."""
+        key, _, era = text.partition(".")
+        return cls(int(key, 16), int(era))
+
+
+UNNAMED = LogEra()
+
+
+@dataclass(frozen=True, slots=True)
 class Ranges:
-    """Offsets per partition: first, and one past the last."""
+    """Offsets per partition: first, and one past the last. None at all: the log, and nothing about to be inserted."""
 
     topic: str
     by_partition: Mapping[int, tuple[int, int]]
+    log: LogEra = UNNAMED
 
     def encode(self) -> str:
-        """`0:10-20,1:5-6`, partitions ascending."""
-        return ",".join(f"{p}:{first}-{after}" for p, (first, after) in sorted(self.by_partition.items()))
+        """`1a2b3c4d.0;0:10-20,1:5-6`, partitions ascending; without the log where it has no name."""
+        spans = ",".join(f"{p}:{first}-{after}" for p, (first, after) in sorted(self.by_partition.items()))
+        return f"{self.log};{spans}" if self.log.key else spans
 
     @classmethod
     def decode(cls, topic: str, text: str) -> Ranges:
         """Inverse of encode. Raises ValueError on anything else."""
+        named, semicolon, spans = text.rpartition(";")
+        log = LogEra.parse(named) if semicolon else UNNAMED
         found: dict[int, tuple[int, int]] = {}
-        for part in text.split(","):
+        for part in spans.split(",") if spans or not semicolon else ():
             partition, _, span = part.partition(":")
             first, _, after = span.partition("-")
             found[int(partition)] = (int(first), int(after))
-        return cls(topic, found)
+        return cls(topic, found, log)
 
     @property
     def token(self) -> str:
-        """ClickHouse's insert_deduplication_token of this batch."""
+        """ClickHouse's insert_deduplication_token of this batch: offsets of another log never repeat it."""
         return f"{self.topic}/{self.encode()}"
 
 
@@ -110,11 +137,11 @@ class Collector:
             return None
         return 0.0 if self.full else max(0.0, self._since + self._max_age_s - now)
 
-    def take(self) -> Batch:
-        """Hand over everything held, as one batch."""
+    def take(self, log: LogEra = UNNAMED) -> Batch:
+        """Hand over everything held, as one batch of that log."""
         held, self._held = self._held, {}
         self._rows = self._bytes = 0
-        return make_batch(self._topic, held)
+        return make_batch(self._topic, held, log)
 
     def clear(self) -> None:
         """Forget everything held: somebody else will read it again."""
@@ -122,8 +149,8 @@ class Collector:
         self._rows = self._bytes = 0
 
 
-def make_batch(topic: str, held: Mapping[int, Sequence[Record]]) -> Batch:
+def make_batch(topic: str, held: Mapping[int, Sequence[Record]], log: LogEra = UNNAMED) -> Batch:
     """One batch from records per partition, each in offset order."""
     spans = {partition: (rows[0].offset, rows[-1].offset + 1) for partition, rows in held.items() if rows}
     ordered = [record for partition in sorted(spans) for record in held[partition]]
-    return Batch(Ranges(topic, spans), ordered)
+    return Batch(Ranges(topic, spans, log), ordered)

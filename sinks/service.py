@@ -14,6 +14,7 @@ from runtime.clickhouse import migrations, retention
 from runtime.clickhouse.client import Dsn, open_client, parse_dsn
 from runtime.telemetry.metrics import announce
 from runtime.telemetry.tracing import open_tracing
+from sinks.consumer.log_book import LogBook
 from sinks.consumer.topic_sink import TopicSink
 from sinks.insert.dead_letters import DeadLetters
 from sinks.insert.store import Store
@@ -73,7 +74,9 @@ class SinkService:
         if stop.is_set():
             return
         async with AsyncExitStack() as stack:
-            tasks = [asyncio.create_task(self._open(spec, stack).run(stop), name=spec.name) for spec in self._specs]
+            book = self._open_book(stack)
+            sinks = [self._open(spec, stack, book) for spec in self._specs]
+            tasks = [asyncio.create_task(sink.run(stop), name=sink.name) for sink in sinks]
             tasks += self._care(stack, stop)
             _log.info("sinks_running", clickhouse=str(self._dsn), topics=[spec.name for spec in self._specs])
             try:
@@ -85,7 +88,13 @@ class SinkService:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _open(self, spec: SinkSpec, stack: AsyncExitStack) -> TopicSink:
+    def _open_book(self, stack: AsyncExitStack) -> LogBook:
+        writer = Writer(self._opener())
+        stack.callback(writer.close)
+        executor = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="logs"))
+        return LogBook(self._settings.kafka, writer, executor)
+
+    def _open(self, spec: SinkSpec, stack: AsyncExitStack, book: LogBook) -> TopicSink:
         writers = [Writer(self._opener()) for _ in range(spec.writers)]
         for writer in writers:
             stack.callback(writer.close)
@@ -96,7 +105,7 @@ class SinkService:
         store = Store(*parts) if self._tracing is None else TracedStore(*parts, tracing=self._tracing)
         # an embedded engine can have one process only: static membership spares it the wait for its dead predecessor
         instance = self._settings.sinks.instance_id or ("embedded" if self._dsn.embedded else None)
-        sink = TopicSink(spec, store, self._settings.kafka, self._settings.sinks, instance)
+        sink = TopicSink(spec, store, book, self._settings, instance)
         self._sinks.append(sink)
         return sink
 

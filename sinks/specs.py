@@ -16,17 +16,18 @@ from sori.topics import Topic
 @dataclass(frozen=True, slots=True)
 class SinkSpec:
     """One topic's way into ClickHouse. `build` and `count_rows` are pure; `packed` values hold one row per line.
+    Both `build` and `presence` are given the name under which rows of the topic's log are stored.
 
     `presence` is SQL that counts the rows of some records in ClickHouse. Without it the rows are upserts: a repeated
     insert may simply store them again. A large batch is inserted by so many `writers` at once, each its share.
     """
 
     topic: Topic
-    build: Callable[[Sequence[Record]], Insert]
+    build: Callable[[Sequence[Record], int], Insert]
     count_rows: Callable[[Sequence[Record]], int]
     max_age_s: float
     packed: bool
-    presence: Callable[[Sequence[Record]], str] | None = None
+    presence: Callable[[Sequence[Record], int], str] | None = None
     writers: int = 1
 
     @property

@@ -110,7 +110,16 @@ SINKS_INSERT_SECONDS = MetricSpec(
     "sori_sinks_insert_seconds", "histogram", "Time of one insert.", ("sink",), _LATENCY_S
 )
 SINKS_BATCH_ROWS = MetricSpec("sori_sinks_batch_rows", "histogram", "Rows per insert.", ("sink",), _ROWS)
+SINKS_LOG_RESTARTS = MetricSpec(
+    "sori_sinks_log_restarts_total", "counter", "Logs whose offsets started again under our commits.", ("topic",)
+)
 SINKS_REPAIRED = MetricSpec("sori_sinks_recounted_windows_total", "counter", "Windows recounted for late events.")
+SINKS_RECOUNTS_REFUSED = MetricSpec(
+    "sori_sinks_recounts_refused_total",
+    "counter",
+    "Windows and 5-minute buckets left as they are, since what they would be counted from has aged out.",
+    ("of",),
+)
 SINKS_ROLLED = MetricSpec("sori_sinks_rolled_buckets_total", "counter", "5-minute buckets rolled up.")
 SINKS_LAG = MetricSpec("sori_sinks_lag_records", "gauge", "Records not yet stored.", ("sink",))
 SINKS_AGE = MetricSpec("sori_sinks_uncommitted_seconds", "gauge", "Age of the oldest fetched, unstored row.", ("sink",))

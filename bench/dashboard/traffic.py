@@ -100,5 +100,5 @@ def fill(client: Client, traffic: Plan) -> int:
     events = pipeline.run(traffic).events
     for spec in sink_specs(SinksSettings()):
         if records := pipeline.kept[spec.topic.suffix]:
-            writer.insert(spec.build(records), None)
+            writer.insert(spec.build(records, 0), None)
     return events

@@ -30,11 +30,17 @@ async def read_committed_offsets(
         return await committed_by(admin, group, partitions, kafka.request_timeout_s)
 
 
+async def read_all_committed(kafka: KafkaSettings, group: str) -> dict[TopicPartition, Committed]:
+    """What a group has committed of any partition. Raises StorageUnavailable."""
+    async with running_admin(kafka) as admin:
+        return await committed_by(admin, group, None, kafka.request_timeout_s)
+
+
 async def committed_by(
-    admin: AIOKafkaAdminClient, group: str, partitions: Collection[TopicPartition], timeout_s: float
+    admin: AIOKafkaAdminClient, group: str, partitions: Collection[TopicPartition] | None, timeout_s: float
 ) -> dict[TopicPartition, Committed]:
-    """The same over a running admin client."""
-    call = admin.list_consumer_group_offsets(group, partitions=list(partitions))
+    """The same over a running admin client; None: of any partition."""
+    call = admin.list_consumer_group_offsets(group, partitions=None if partitions is None else list(partitions))
     found = await bounded(call, timeout_s, f"committed offsets of {group}")
     # an offset of -1 stands for "nothing committed"
     return {part: Committed(read.offset, read.metadata or "") for part, read in found.items() if read.offset >= 0}

@@ -33,18 +33,20 @@ COLUMNS = {
     "header_identity": "String",
     "canonical": "String",
     "defects": "String",
+    "log": "UInt32",
 }
 _FIRST, _LAST = NAMES[0], NAMES[-1]
 
 
-def build(records: Sequence[Record]) -> ColumnarInsert:
+def build(records: Sequence[Record], log: int = 0) -> ColumnarInsert:
     """Columns for events_in; any record gives a row."""
-    return ColumnarInsert(TABLE, list(COLUMNS), list(COLUMNS.values()), _as_written_by_ingest(records) or _any(records))
+    columns = [*(_as_written_by_ingest(records) or _any(records)), [log] * len(records)]
+    return ColumnarInsert(TABLE, list(COLUMNS), list(COLUMNS.values()), columns)
 
 
 def _as_written_by_ingest(records: Sequence[Record]) -> list[Sequence[object]] | None:
     """The columns, if every record has its six headers in order; one pass, since each record is a walk in memory."""
-    columns: list[list[Any]] = [[] for _ in COLUMNS]
+    columns: list[list[Any]] = [[] for _ in range(len(COLUMNS) - 1)]
     raw, received, partition, offset, account, event, endpoint, verified, key_id, identities, canonical, defects = (
         column.append for column in columns
     )
@@ -95,14 +97,15 @@ def _any(records: Sequence[Record]) -> list[Sequence[object]]:
     ]
 
 
-def presence(records: Sequence[Record]) -> str:
+def presence(records: Sequence[Record], log: int = 0) -> str:
     """Counts the stored rows that came from these records; merges may have left fewer, where deliveries repeat."""
     spans: dict[int, tuple[int, int]] = {}
     for record in records:
         first, last = spans.get(record.partition, (record.offset, record.offset))
         spans[record.partition] = (min(first, record.offset), max(last, record.offset))
     ranges = [f"kafka_partition = {p} AND kafka_offset BETWEEN {a} AND {b}" for p, (a, b) in sorted(spans.items())]
-    return "SELECT uniqExact(kafka_partition, kafka_offset) FROM events WHERE (" + ") OR (".join(ranges or ["0"]) + ")"  # noqa: S608 - numbers
+    within = "(" + ") OR (".join(ranges or ["0"]) + ")"
+    return f"SELECT uniqExact(kafka_partition, kafka_offset) FROM events WHERE log = {log} AND ({within})"  # noqa: S608 - numbers
 
 
 def complete(head: Headers, body: bytes) -> Headers:

@@ -9,10 +9,10 @@ from sinks.builders.inserts import NdjsonInsert
 from sori.records import ROWS
 
 
-def builder(table: str) -> Callable[[Sequence[Record]], NdjsonInsert]:
-    """A builder for `table`."""
+def builder(table: str) -> Callable[..., NdjsonInsert]:
+    """A builder for `table`; its rows say themselves which log they were counted in."""
 
-    def build(records: Sequence[Record]) -> NdjsonInsert:
+    def build(records: Sequence[Record], log: int = 0) -> NdjsonInsert:  # noqa: ARG001 - as every builder
         return NdjsonInsert(table, b"\n".join([record.value for record in records if record.value]))
 
     return build

@@ -28,15 +28,16 @@ _COLUMNS = {
 }
 
 
-def build(records: Sequence[Record]) -> ColumnarInsert:
+def build(records: Sequence[Record], log: int = 0) -> ColumnarInsert:
     """Columns for quarantine_in; any record gives a row."""
     read = [parse(record.headers, record.value or b"", record.timestamp) for record in records]
-    names = ["raw", "kafka_partition", "kafka_offset", *_COLUMNS]
+    names = ["raw", "kafka_partition", "kafka_offset", "log", *_COLUMNS]
     columns: list[list[object]] = [
         [record.value or b"" for record in records],
         [record.partition for record in records],
         [record.offset for record in records],
+        [log] * len(records),
     ]
     columns += [[getattr(entry, field) for entry in read] for _, field in _COLUMNS.values()]
-    types = ["String", "Int32", "Int64", *(kind for kind, _ in _COLUMNS.values())]
+    types = ["String", "Int32", "Int64", "UInt32", *(kind for kind, _ in _COLUMNS.values())]
     return ColumnarInsert(TABLE, names, types, columns)

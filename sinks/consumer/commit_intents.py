@@ -3,6 +3,8 @@
 Before an insert the sink commits its unchanged offsets with the batch's ranges as metadata (the intent), after it the
 new offsets without. Whoever takes a partition over finds the intent, reads exactly those ranges again and inserts them
 under the same token: ClickHouse then drops the block if it was stored, and takes it if it was not.
+
+Both name the log that their offsets belong to. What another log's offsets say means nothing here.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from runtime.kafka import clients as kafka_clients
 from runtime.kafka.offsets import read_committed_offsets
-from sinks.batch import Batch, Ranges, Record, make_batch
+from sinks.batch import Batch, LogEra, Ranges, Record, make_batch
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
 
@@ -24,10 +26,37 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Committed offset per partition (absent where none is), and the intents found beside them."""
+    """Committed offset per partition (absent where none is), its log, and the intents found beside them."""
 
     offsets: Mapping[int, int]
+    logs: Mapping[int, LogEra]
     intents: tuple[Ranges, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Where to go on in one log: offsets (absent: at its beginning), intents to repeat, and what did not fit.
+
+    `log` has an era of its own as soon as its end lies before what was committed: its offsets mean other records then.
+    """
+
+    log: LogEra
+    offsets: Mapping[int, int]
+    intents: tuple[Ranges, ...]
+    restarted: tuple[int, ...]
+
+
+def resume(standing: Standing, key: int, ends: Mapping[int, int]) -> Resumption:
+    """What of `standing` is about the log `key`, whose partitions end where `ends` says."""
+    ours = {p for p in standing.offsets if standing.logs[p].key in (0, key)}
+    kept = {p for p in ours if standing.offsets[p] <= ends.get(p, 0)}
+    intents = [i for i in standing.intents if i.log.key in (0, key)]
+    whole = [i for i in intents if all(after <= ends.get(p, 0) for p, (_, after) in i.by_partition.items())]
+    cut_off = len(kept) < len(ours) or len(whole) < len(intents)
+    eras = [standing.logs[p].era for p in ours if standing.logs[p].key == key]
+    era = LogEra(key, max(eras, default=0) + cut_off)
+    offsets = {p: standing.offsets[p] for p in kept}
+    return Resumption(era, offsets, tuple(whole), tuple(sorted(standing.offsets.keys() - kept)))
 
 
 async def read_standing(kafka: KafkaSettings, group: str, topic: str, partitions: Iterable[int]) -> Standing:
@@ -35,21 +64,24 @@ async def read_standing(kafka: KafkaSettings, group: str, topic: str, partitions
     wanted = [TopicPartition(topic, partition) for partition in partitions]
     found = await read_committed_offsets(kafka, group, wanted)
     offsets = {tp.partition: entry.offset for tp, entry in found.items()}
-    notes = {entry.metadata for entry in found.values() if entry.metadata}
-    return Standing(offsets, tuple(_decode(topic, sorted(notes))))
+    notes = {tp.partition: _decode(topic, entry.metadata) for tp, entry in found.items()}
+    intents = {note.encode(): note for note in notes.values() if note.by_partition}
+    logs = {partition: note.log for partition, note in notes.items()}
+    return Standing(offsets, logs, tuple(intent for _, intent in sorted(intents.items())))
 
 
-def _decode(topic: str, notes: Iterable[str]) -> Iterable[Ranges]:
-    for note in notes:
+def _decode(topic: str, note: str) -> Ranges:
+    if note:
         try:
-            yield Ranges.decode(topic, note)
+            return Ranges.decode(topic, note)
         except ValueError:
             _log.warning("commit_metadata_unknown", topic=topic, metadata=note[:100])
+    return Ranges(topic, {})
 
 
-def open_partitions(intent: Ranges, standing: Standing) -> list[int]:
+def open_partitions(intent: Ranges, offsets: Mapping[int, int]) -> list[int]:
     """Those partitions of the intended block that still stand before it."""
-    return [p for p, (first, _) in intent.by_partition.items() if standing.offsets.get(p) == first]
+    return [p for p, (first, _) in intent.by_partition.items() if offsets.get(p) == first]
 
 
 async def read_ranges(kafka: KafkaSettings, ranges: Ranges) -> Batch:
@@ -61,7 +93,7 @@ async def read_ranges(kafka: KafkaSettings, ranges: Ranges) -> Batch:
         for tp, (first, _) in spans.items():
             consumer.seek(tp, first)
         held = await _fetch(consumer, spans, kafka.request_timeout_s)
-    return Batch(ranges, make_batch(ranges.topic, held).records)
+    return Batch(ranges, make_batch(ranges.topic, held, ranges.log).records)
 
 
 async def _fetch(

@@ -16,22 +16,26 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError
 
 from runtime.kafka import clients as kafka_clients
-from runtime.telemetry.metrics import gauge, histogram
-from sinks.batch import Batch, Collector, Ranges
-from sinks.consumer.commit_intents import open_partitions, read_ranges, read_standing
+from runtime.kafka.log_identity import read_log_identity
+from runtime.telemetry.metrics import counter, gauge, histogram
+from sinks.batch import UNNAMED, Batch, Collector, LogEra, Ranges
+from sinks.consumer.commit_intents import open_partitions, read_ranges, read_standing, resume
+from sinks.consumer.log_book import LogBook
 from sinks.consumer.rebalance import Membership, Superseded
+from sinks.insert.failures import InsertFailure
 from sinks.insert.store import Store
 from sinks.specs import SinkSpec
 from sori import metrics
 from sori.errors import StorageUnavailable
-from sori.settings.kafka import KafkaSettings
-from sori.settings.sinks import SinksSettings
+from sori.settings import Settings
 
 _POLL_S = 0.1
 _BUSY_POLL_S = 0.02
 _KEEP_ALIVE_S = 30.0
 _RETRY_S = 0.5
 _DRAIN_S = 6.0
+#: How often to look whether the topic is still the same log.
+_LOG_CHECK_S = 5.0
 _log = structlog.get_logger(__name__)
 
 
@@ -39,23 +43,28 @@ class TopicSink:
     """One consumer of one topic, in a group of its own."""
 
     def __init__(
-        self, spec: SinkSpec, store: Store, kafka: KafkaSettings, settings: SinksSettings, instance_id: str | None
+        self, spec: SinkSpec, store: Store, book: LogBook, settings: Settings, instance_id: str | None
     ) -> None:
+        kafka = settings.kafka
         self._spec = spec
         self._store = store
         self._kafka = kafka
-        self._settings = settings
+        self._settings = settings.sinks
         self._instance_id = instance_id
         self._topic = spec.topic.name(kafka.topic_prefix)
-        self.group = f"{settings.group}.{spec.name}"
+        self.group = f"{settings.sinks.group}.{spec.name}"
+        self._book = book
+        self._log: LogEra = UNNAMED
+        self._log_check: asyncio.Task[bool] | None = None
+        counter(metrics.SINKS_LOG_RESTARTS).labels(self._topic)  # there from the start: its first increase is an alert
         self._members = Membership()
         self._stopping = False
-        self._committed_at = self._polled_at = time.monotonic()
+        self._committed_at = self._polled_at = self._checked_at = time.monotonic()
         self._read: dict[TopicPartition, int] = {}
         self._collector = Collector(
             self._topic,
-            max_rows=settings.max_batch_rows,
-            max_bytes=settings.max_batch_bytes,
+            max_rows=settings.sinks.max_batch_rows,
+            max_bytes=settings.sinks.max_batch_bytes,
             max_age_s=spec.max_age_s,
         )
         self._consumer: AIOKafkaConsumer = None
@@ -97,9 +106,13 @@ class TopicSink:
         )
         self._consumer.subscribe([self._topic], listener=self._members)
         async with kafka_clients.running(self._consumer, self._kafka.request_timeout_s, f"sink {self._spec.name}"):
-            while not stop.is_set():
-                await self._step()
-            await self._drain()
+            try:
+                while not stop.is_set():
+                    await self._step()
+                await self._drain()
+            finally:
+                if self._log_check is not None:
+                    self._log_check.cancel()
 
     async def _step(self) -> None:
         if self._members.stale:
@@ -111,7 +124,24 @@ class TopicSink:
         await self._reap()
         if self._members.in_flight is None and self._collector.due_in(time.monotonic()) == 0:
             self._launch(epoch)
+        self._watch_log()
         self._observe()
+
+    def _watch_log(self) -> None:
+        """Now and then, beside the work: position anew where the topic has become another log."""
+        check = self._log_check
+        if check is None:
+            if time.monotonic() - self._checked_at > _LOG_CHECK_S:
+                self._log_check = asyncio.create_task(self._is_another_log())
+        elif check.done():
+            self._log_check, self._checked_at = None, time.monotonic()
+            self._members.stale |= check.result()
+
+    async def _is_another_log(self) -> bool:
+        try:
+            return (await read_log_identity(self._kafka, self._topic)).key != self._log.key
+        except StorageUnavailable:
+            return False  # not there now; who comes back is looked at then
 
     async def _fetch(self, epoch: int, wait_s: float) -> None:
         task = self._members.in_flight
@@ -151,7 +181,7 @@ class TopicSink:
             self._members.stale = True
 
     def _launch(self, epoch: int) -> None:
-        batch = self._collector.take()
+        batch = self._collector.take(self._log)
         histogram(metrics.SINKS_BATCH_ROWS).labels(self._spec.name).observe(self._spec.count_rows(batch.records))
         self._members.in_flight = asyncio.create_task(self._carry(batch, epoch))
 
@@ -160,8 +190,13 @@ class TopicSink:
         note = batch.ranges.encode()
         await self._commit({p: (first, note) for p, (first, _) in batch.ranges.by_partition.items()}, epoch)
         await self._store.store(batch, lambda pause_s: self._wait(pause_s, epoch))
-        await self._commit({p: (after, "") for p, (_, after) in batch.ranges.by_partition.items()}, epoch)
+        await self._commit({p: (after, self._done) for p, (_, after) in batch.ranges.by_partition.items()}, epoch)
         self._committed_at = time.monotonic()
+
+    @property
+    def _done(self) -> str:
+        """The note of a commit after an insert: which log its offset is of."""
+        return Ranges(self._topic, {}, self._log).encode()
 
     async def _wait(self, pause_s: float, epoch: int) -> None:
         until = time.monotonic() + pause_s
@@ -198,25 +233,39 @@ class TopicSink:
             await self._position(assigned, epoch)
         except Superseded:
             self._members.stale = True
-        except (StorageUnavailable, IllegalStateError) as error:
+        except (StorageUnavailable, InsertFailure, IllegalStateError) as error:
             _log.warning("position_unavailable", sink=self._spec.name, error=str(error))
             self._members.stale = True
             await asyncio.sleep(_RETRY_S)
 
     async def _position(self, assigned: Mapping[int, TopicPartition], epoch: int) -> None:
+        timeout_s = self._kafka.request_timeout_s
+        log = await self._book.look_up(self._topic, self.group)
         standing = await read_standing(self._kafka, self.group, self._topic, assigned)
+        named = {TopicPartition(self._topic, p) for intent in standing.intents for p in intent.by_partition}
+        ends = await kafka_clients.bounded(
+            self._consumer.end_offsets([*named.union(assigned.values())]), timeout_s, "end offsets"
+        )
+        found = resume(standing, log.key, {tp.partition: end for tp, end in ends.items()})
+        self._say_restarted(found.restarted)
+        self._log, self._store.log = found.log, log.stored_as
         for p, tp in assigned.items():
-            if p in standing.offsets:
-                self._consumer.seek(tp, standing.offsets[p])
+            if p in found.offsets:
+                self._consumer.seek(tp, found.offsets[p])
             else:
-                await kafka_clients.bounded(self._consumer.seek_to_beginning(tp), self._kafka.request_timeout_s, "seek")
-        for intent in standing.intents:
-            open_ones = {p: intent.by_partition[p] for p in open_partitions(intent, standing) if p in assigned}
+                await kafka_clients.bounded(self._consumer.seek_to_beginning(tp), timeout_s, "seek")
+        for intent in found.intents:
+            open_ones = {p: intent.by_partition[p] for p in open_partitions(intent, found.offsets) if p in assigned}
             if open_ones:
                 await self._repeat(intent, epoch)
-                await self._commit({p: (after, "") for p, (_, after) in open_ones.items()}, epoch)
+                await self._commit({p: (after, self._done) for p, (_, after) in open_ones.items()}, epoch)
                 for p, (_, after) in open_ones.items():
                     self._consumer.seek(assigned[p], after)
+
+    def _say_restarted(self, partitions: tuple[int, ...]) -> None:
+        if partitions:
+            counter(metrics.SINKS_LOG_RESTARTS).labels(self._topic).inc()
+            _log.error("log_restarted", sink=self._spec.name, topic=self._topic, partitions=partitions)
 
     async def _repeat(self, intent: Ranges, epoch: int) -> None:
         _log.info("insert_repeated", sink=self._spec.name, ranges=intent.encode())

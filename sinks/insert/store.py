@@ -49,6 +49,7 @@ class Store:
         self._settings = settings
         self._executor = executor
         self.trouble: str = ""
+        self.log = 0  # under which name rows of the topic's log are stored
         counter(metrics.SINKS_REJECTED).labels(spec.name)  # there from the start: its first increase is an alert
 
     async def store(self, batch: Batch, wait: Wait, *, repeated: bool = False) -> None:
@@ -78,8 +79,8 @@ class Store:
 
     async def _insert(self, share: Share, wait: Wait, *, repeated: bool) -> None:
         writer, records, token = self._writers[share.number], share.records, share.token
-        insert = self._spec.build(records)
-        presence = self._spec.presence and self._spec.presence(records)
+        insert = self._spec.build(records, self.log)
+        presence = self._spec.presence and self._spec.presence(records, self.log)
 
         def first_time() -> None:
             writer.insert(insert, token)

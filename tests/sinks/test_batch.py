@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.batch import MAX_PARTITIONS, Collector, Ranges, make_batch
+from sinks.batch import MAX_PARTITIONS, UNNAMED, Collector, LogEra, Ranges, make_batch
 from testkit.records import FakeRecord
 
 spans = st.dictionaries(
@@ -17,10 +17,12 @@ spans = st.dictionaries(
 )
 
 
-@given(spans)
-def test_ranges_survive_their_encoding(by_partition: dict[int, tuple[int, int]]) -> None:
+@given(spans, st.just(UNNAMED) | st.builds(LogEra, st.integers(1, 2**32 - 1), st.integers(0, 99)))
+def test_ranges_survive_their_encoding(by_partition: dict[int, tuple[int, int]], log: LogEra) -> None:
     """What is committed as metadata is read back unchanged, and fits into Kafka's 4096 bytes."""
-    ranges = Ranges("sori.events", by_partition)
+    done = Ranges("sori.events", {}, log)
+    assert log == UNNAMED or Ranges.decode("sori.events", done.encode()) == done
+    ranges = Ranges("sori.events", by_partition, log)
     assert Ranges.decode("sori.events", ranges.encode()) == ranges
     assert len(ranges.encode()) <= 4096
 
