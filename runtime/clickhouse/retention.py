@@ -43,6 +43,8 @@ def apply(client: Client, settings: ClickHouseSettings) -> list[Change]:
         wanted, current = int(getattr(settings, setting)), days_of(client, table)
         if wanted == current:
             continue
+        if current and (not wanted or wanted > current):
+            client.command(f"INSERT INTO kept_since SELECT '{table}', now() - toIntervalDay({current})")
         if wanted:
             client.command(f"ALTER TABLE {table} MODIFY SETTING ttl_only_drop_parts = {int(table != 'alerts')}")
             client.command(

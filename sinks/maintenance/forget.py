@@ -9,6 +9,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from sinks.maintenance import Progress
+from sinks.maintenance.backfill import countable_from
 from sinks.upkeep.recount import CTR, DEVICES, Counted, Target, repair_sql
 from sori.errors import ConfigError
 from sori.settings import Settings
@@ -34,19 +35,23 @@ _CHUNK = 500
 def forget(client: Client, settings: Settings, params: Mapping[str, Any]) -> Iterator[Progress]:
     """Parameters: device. Windows and roll-ups are recounted without its events; aggregates name no device.
 
+    Windows whose other raw events have aged out keep their counts (`windows_kept` in the result).
+
     Other devices' alerts whose evidence mentions the device's events keep the event ids, which lead nowhere any more.
     """
     device = str(params.get("device", ""))
     if not device:
         raise ConfigError("forget: name a device")
-    touched = _windows(client, device, settings.streams.window_s)
+    found = _windows(client, device, settings.streams.window_s)
+    touched = [t for t in found if t.window_start >= countable_from(client, settings.streams.window_s)]
     removed: dict[str, int] = {}
     for number, (table, condition) in enumerate(_ROWS.items()):
         yield {"done": number, "total": len(_ROWS) + 1, "note": f"removing from {table}"}
         removed[table] = _remove(client, table, condition, device)
     for counted in (CTR, DEVICES):
         _recount(client, counted, touched, settings.streams.window_s)
-    yield {"result": {"removed": removed, "windows_recounted": len(touched), "in_kafka": _in_kafka(settings)}}
+    windows = {"windows_recounted": len(touched), "windows_kept": len(found) - len(touched)}
+    yield {"result": {"removed": removed, **windows, "in_kafka": _in_kafka(settings)}}
 
 
 def _remove(client: Client, table: str, condition: str, device: str) -> int:

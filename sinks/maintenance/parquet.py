@@ -16,7 +16,8 @@ from clickhouse_connect.driver.client import Client
 from sinks.builders.events import COLUMNS
 from sinks.insert.writer import SETTINGS
 from sinks.maintenance import Progress
-from sinks.maintenance.backfill import backfill
+from sinks.maintenance.backfill import backfill, countable_from
+from sinks.upkeep.kept import iso
 from sori.errors import ConfigError
 from sori.settings import Settings
 
@@ -25,7 +26,7 @@ _SELECTED = """
     raw, toUnixTimestamp64Milli(received_at) AS received_ms, kafka_partition, kafka_offset,
     toString(account_id) AS header_account, toString(event) AS header_event, toString(endpoint) AS header_endpoint,
     toUInt8(verified) AS header_verified, toString(key_id) AS header_key_id, identity AS header_identity,
-    canonical, arrayStringConcat(defects, ',') AS defects
+    canonical, arrayStringConcat(defects, ',') AS defects, log
 """
 _WITHIN = "received_at >= toDateTime64({start:Int64}, 3, 'UTC') AND received_at < toDateTime64({end:Int64}, 3, 'UTC')"
 
@@ -51,7 +52,10 @@ def export_events(client: Client, _settings: Settings, params: Mapping[str, Any]
 
 
 def import_events(client: Client, settings: Settings, params: Mapping[str, Any]) -> Iterator[Progress]:
-    """Parameters: folder. Reads every file of an export, then recounts the windows of what it brought."""
+    """Parameters: folder. Reads every file of an export, then recounts the windows of what it brought.
+
+    Windows whose raw events are no longer complete stay as they are; `windows_kept_before` in the result says which.
+    """
     files = sorted(Path(params["folder"]).glob("events-*.parquet"))
     if not files:
         raise ConfigError(f"import: no events-*.parquet in {params['folder']}")
@@ -68,7 +72,10 @@ def import_events(client: Client, settings: Settings, params: Mapping[str, Any])
     bounds = _created_bounds(client, files)
     result: dict[str, Any] = {"files": len(files)}
     if bounds is not None:
-        for progress in backfill(client, settings, {"start": bounds[0], "end": bounds[1]}):
+        start = max(bounds[0], countable_from(client, settings.streams.window_s))
+        if start > bounds[0]:
+            result["windows_kept_before"] = iso(start)
+        for progress in backfill(client, settings, {"start": start, "end": bounds[1]}) if start < bounds[1] else ():
             if "result" not in progress:
                 yield progress
             else:

@@ -1,7 +1,8 @@
 """Recounts the windows that late events touched, so that they agree with the raw events again.
 
 Stateless: what is to be done is read from ClickHouse each time (late events without a recount, or with a stream row on
-top of it), so a crash at any point only means doing it again, to the same effect.
+top of it), so a crash at any point only means doing it again, to the same effect. A window whose raw events have aged
+out is left as it is, and that is noted down: counted again it would lose what is no longer there.
 """
 
 from __future__ import annotations
@@ -17,13 +18,20 @@ from runtime.telemetry.metrics import counter
 from sinks.builders.inserts import ColumnarInsert
 from sinks.consumer.commit_intents import read_standing
 from sinks.insert.writer import Writer
+from sinks.upkeep.kept import iso, read_kept
 from sinks.upkeep.recount import TABLES, Target, pending_sql, repair_sql
 from sori import metrics
 from sori.settings import Settings
 from sori.topics import EVENTS
 
 _CHUNK = 500
-_LEDGER = {"window_start": "DateTime('UTC')", "account_id": "String", "source_partition": "Int32", "version": "UInt64"}
+_LEDGER = {
+    "window_start": "DateTime('UTC')",
+    "account_id": "String",
+    "source_partition": "Int32",
+    "version": "UInt64",
+    "refused": "UInt8",
+}
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
@@ -36,12 +44,16 @@ class Repairer:
         self._settings = settings
         self._writer = writer
         self._executor = executor
+        counter(metrics.SINKS_RECOUNTS_REFUSED).labels("window")  # there from the start: its first increase is an alert
 
     async def once(self) -> int:
         """Recount what is pending and can be recounted now; returns how many windows. Raises InsertFailure."""
         lookback_s = int(self._settings.sinks.repair_lookback_s)
         found = await self._call(lambda: self._writer.rows(pending_sql(lookback_s)))
-        targets = await self._stored(Target(*row) for row in found)
+        kept = await self._call(lambda: read_kept(self._writer.rows))
+        wanted = await self._stored(Target(*row) for row in found)
+        targets = [t for t in wanted if t.window_start >= kept.countable]
+        await self._refuse([t for t in wanted if t.window_start < kept.countable], kept.countable)
         for start in range(0, len(targets), _CHUNK):
             chunk = targets[start : start + _CHUNK]
             await self._call(lambda chunk=chunk: self._recount(chunk))  # type: ignore[misc]
@@ -65,11 +77,22 @@ class Repairer:
         window_s = self._settings.streams.window_s
         for counted in TABLES:
             self._writer.execute(repair_sql(counted, targets, window_s))
+        self._note(targets, refused=False)
+
+    async def _refuse(self, targets: Sequence[Target], countable_from: int) -> None:
+        if targets:
+            await self._call(lambda: self._note(targets, refused=True))
+            counter(metrics.SINKS_RECOUNTS_REFUSED).labels("window").inc(len(targets))
+            first = iso(min(t.window_start for t in targets))
+            _log.warning("windows_not_recounted", windows=len(targets), first=first, countable_from=iso(countable_from))
+
+    def _note(self, targets: Sequence[Target], *, refused: bool) -> None:
         columns: list[Sequence[object]] = [
             [t.window_start for t in targets],
             [t.account_id for t in targets],
             [t.source_partition for t in targets],
             [t.version for t in targets],
+            [refused] * len(targets),
         ]
         self._writer.insert(ColumnarInsert("window_repairs", list(_LEDGER), list(_LEDGER.values()), columns), None)
 

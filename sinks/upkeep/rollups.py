@@ -10,6 +10,7 @@ import structlog
 
 from runtime.telemetry.metrics import counter
 from sinks.insert.writer import Writer
+from sinks.upkeep.kept import Kept, iso, read_kept
 from sori import metrics
 
 #: Families of roll-ups: table prefix and the dimensions that stay beside time and account.
@@ -33,6 +34,7 @@ class Roller:
         self._writer = writer
         self._executor = executor
         self._quiet_s = quiet_s
+        counter(metrics.SINKS_RECOUNTS_REFUSED).labels("bucket")
 
     async def once(self) -> int:
         """Roll what is quiet and dirty; returns how many buckets. Raises InsertFailure."""
@@ -46,26 +48,35 @@ class Roller:
         )
         changed = f"changed_at > (SELECT max(good_to) FROM rollup_watermark) AND changed_at <= {moment}"  # noqa: S608 - numbers
         found = f"SELECT DISTINCT toUnixTimestamp(bucket) AS b FROM rollup_changes WHERE {changed} ORDER BY b"  # noqa: S608 - numbers
-        buckets = [row[0] for row in self._writer.rows(found)]
+        kept = read_kept(self._writer.rows)
+        changed_ones = [row[0] for row in self._writer.rows(found)]
+        buckets = [bucket for bucket in changed_ones if bucket >= kept.rollable]
         for first in range(0, len(buckets), _CHUNK):
-            for sql in rollup_sql(buckets[first : first + _CHUNK]):
+            for sql in rollup_sql(buckets[first : first + _CHUNK], kept):
                 self._writer.execute(sql)
-        if buckets:
+        if refused := len(changed_ones) - len(buckets):
+            counter(metrics.SINKS_RECOUNTS_REFUSED).labels("bucket").inc(refused)
+            _log.warning("buckets_not_rolled_up", buckets=refused, complete_from=iso(kept.rollable))
+        if changed_ones:
             self._writer.execute(f"INSERT INTO rollup_watermark SELECT {moment}")
             counter(metrics.SINKS_ROLLED).inc(len(buckets))
             _log.info("windows_rolled_up", buckets=len(buckets))
         return len(buckets)
 
 
-def rollup_sql(buckets: Sequence[int]) -> list[str]:
-    """Statements that recount 5-minute buckets (epoch seconds), then their hours, then their days."""
+def rollup_sql(buckets: Sequence[int], kept: Kept | None = None) -> list[str]:
+    """Statements that recount 5-minute buckets (epoch seconds), then their hours and days, where kept whole."""
     minutes = _times(buckets, _FIVE_MINUTES, 60)
     statements = []
     for family, dimensions in FAMILIES.items():
         windows = f"ctr_windows AS s FINAL WHERE window_start IN ({minutes})"
         statements.append(_roll(family, dimensions, _FIVE_MINUTES, "window_start", windows))
         for seconds, below in ((_HOUR, _FIVE_MINUTES), (_DAY, _HOUR)):
-            times = _times(sorted({bucket - bucket % seconds for bucket in buckets}), seconds, below)
+            starts = sorted({bucket - bucket % seconds for bucket in buckets})
+            whole = [start for start in starts if kept is None or start >= kept.rollups]
+            if not whole:
+                continue
+            times = _times(whole, seconds, below)
             rolled = f"{family}_rollups AS s FINAL WHERE seconds = {below} AND time IN ({times})"
             statements.append(_roll(family, dimensions, seconds, "s.time", rolled))
     return statements

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sori.settings.access import AccessSettings
 from sori.settings.api import ApiSettings
@@ -41,6 +42,20 @@ class Settings(BaseModel):
     notify: NotifySettings = NotifySettings()
     log: LogSettings = LogSettings()
     traces: TracesSettings = TracesSettings()
+
+    @model_validator(mode="after")
+    def _raw_events_outlive_recounts(self) -> Self:
+        # a late event's window is counted again from its raw events
+        streams, kept = self.streams, self.clickhouse
+        needed_s = self.sinks.repair_lookback_s + streams.lateness_s + streams.window_s
+        for name in ("events_days", "late_days"):
+            days = getattr(kept, name)
+            if days and days * 86_400 < needed_s:
+                raise ValueError(
+                    f"clickhouse.{name} = {days} is shorter than sinks.repair_lookback_s + streams.lateness_s + "
+                    f"streams.window_s ({needed_s:g} s): late events could not be counted; keep longer, or 0 = for ever"
+                )
+        return self
 
     @property
     def reading_dsn(self) -> str:
