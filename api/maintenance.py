@@ -21,7 +21,7 @@ from sori.errors import SoriError
 RunTask = Callable[[str, Mapping[str, Any]], Iterator[dict[str, Any]]]
 
 _DONE = object()
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 def add_maintenance(app: web.Application, run_task: RunTask, token: str) -> None:
@@ -39,7 +39,7 @@ def add_maintenance(app: web.Application, run_task: RunTask, token: str) -> None
             raise web.HTTPNotFound(text=f"no such task: {task}") from None
         except ValueError:
             raise web.HTTPBadRequest(text="the body must be a JSON object") from None
-        _log.info("maintenance", task=task, params=params)
+        _log.info("maintenance_started", task=task, params=params)
         return await _stream(request, progress)
 
     app.router.add_post("/v1/maintenance/{task}", handle)
@@ -54,7 +54,7 @@ async def _stream(request: web.Request, progress: Iterator[dict[str, Any]]) -> w
     except SoriError as error:
         await response.write(json.dumps({"error": str(error)}).encode() + b"\n")
     except Exception as error:  # noqa: BLE001 - the answer has begun: the reason can only go into it
-        _log.exception("maintenance failed")
+        _log.exception("maintenance_failed")
         await response.write(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode() + b"\n")
     await response.write_eof()
     return response

@@ -26,7 +26,7 @@ from sori import metrics
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -40,7 +40,7 @@ async def serving(
     announce("api")
     dsn = parse_dsn(settings.reading_dsn)
     if not dsn.embedded and not settings.api.clickhouse_dsn:
-        _log.warning("queries are asked as the writer", remedy="set api.clickhouse_dsn, then `sori schema apply`")
+        _log.warning("queries_asked_as_writer", remedy="set api.clickhouse_dsn, then `sori schema apply`")
     pool = EnginePool(dsn, settings.api)
     app = build_app(pool, readiness)
     token = secrets.token_urlsafe(24)
@@ -63,7 +63,7 @@ async def serving(
         note = note_path(dsn)
         if note is not None:
             write_note(note, {"url": url, "pid": os.getpid(), "token": token})
-        _log.info("api serving", url=url, clickhouse=str(dsn))
+        _log.info("api_serving", url=url, clickhouse=str(dsn))
         try:
             yield url
         finally:

@@ -16,7 +16,7 @@ import orjson
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from notify.subscriber import EndpointState
+from notify.subscriber import SubscriberState
 from runtime.kafka import clients
 from runtime.kafka.compacted_table import CompactedTable
 from sori.errors import StorageUnavailable
@@ -24,8 +24,8 @@ from sori.records import ROWS
 from sori.settings.kafka import KafkaSettings
 from sori.topics import DELIVERY_ATTEMPTS, DELIVERY_STATE
 
-_decoder = msgspec.json.Decoder(EndpointState)
-_log = structlog.get_logger()
+_decoder = msgspec.json.Decoder(SubscriberState)
+_log = structlog.get_logger(__name__)
 
 
 class Ledger:
@@ -37,12 +37,12 @@ class Ledger:
         self._producer = producer
         self._interval_s = interval_s
         self._attempts_topic = DELIVERY_ATTEMPTS.name(kafka.topic_prefix)
-        self._dirty: dict[str, Callable[[], EndpointState] | None] = {}
+        self._dirty: dict[str, Callable[[], SubscriberState] | None] = {}
         self._rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         self._changed = asyncio.Event()
         self.trouble = ""
 
-    def load(self, subscription_id: str) -> EndpointState | None:
+    def load(self, subscription_id: str) -> SubscriberState | None:
         """The saved state, or None. One that cannot be read counts as none, and is logged."""
         value = self.table.values.get(subscription_id)
         if value is None:
@@ -50,10 +50,10 @@ class Ledger:
         try:
             return _decoder.decode(value)
         except msgspec.DecodeError as error:
-            _log.error("saved state unreadable, starting over", subscription=subscription_id, error=str(error))
+            _log.error("saved_state_unreadable", subscription=subscription_id, error=str(error))
             return None
 
-    def mark(self, subscription_id: str, state: Callable[[], EndpointState] | None) -> None:
+    def mark(self, subscription_id: str, state: Callable[[], SubscriberState] | None) -> None:
         """Save this state soon, as it is then; None deletes it."""
         self._dirty[subscription_id] = state
         self._changed.set()
@@ -84,7 +84,7 @@ class Ledger:
             self.trouble = ""
         except StorageUnavailable as error:
             self.trouble = str(error)
-            _log.warning("cannot save where deliveries stand, trying again", error=str(error))
+            _log.warning("state_save_failed", error=str(error))
             for key, newer in self._rows.items():
                 rows[key].extend(newer)
             self._rows = rows

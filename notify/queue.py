@@ -1,7 +1,7 @@
 """One subscription's way through the alerts topic: what it has been fed, and what of that still waits. Pure.
 
 Everything below `next` of its partition that is not waiting is settled: delivered, given up, or not wanted. That makes
-a lane's whole state small enough for one record, and any saved state true, also an old one: resuming from it repeats
+a queue's whole state small enough for one record, and any saved state true, also an old one: resuming from it repeats
 deliveries (with the same webhook-id) and never skips one.
 """
 
@@ -25,8 +25,8 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True):
     due_s: float
 
 
-class LaneState(msgspec.Struct, frozen=True):
-    """A lane, as saved. `ends` bounds a redelivery; `request` is the one that asked for it, 0 for the live lane."""
+class QueueState(msgspec.Struct, frozen=True):
+    """A queue, as saved. `ends` bounds a redelivery; `request` is the one that asked for it, 0 for the live queue."""
 
     next: dict[int, int]
     waiting: tuple[Waiting, ...] = ()
@@ -49,7 +49,7 @@ class Item:
 
 
 @dataclass(slots=True)
-class Lane:
+class DeliveryQueue:
     """Feed it in offset order per partition; take what is due; settle or postpone what was tried."""
 
     next: dict[int, int]
@@ -74,7 +74,7 @@ class Lane:
 
     @property
     def finished(self) -> bool:
-        """Whether a bounded lane has settled all of it."""
+        """Whether a bounded queue has settled all of it."""
         return self.ends is not None and not self._items and not any(self.remaining(p) for p in self.next)
 
     def feed(self, item: Item | None, place: Place) -> None:
@@ -103,7 +103,7 @@ class Lane:
         """Called when an item is delivered or given up: it is never offered again."""
         self._items.pop(item.place, None)
 
-    def state(self) -> LaneState:
+    def state(self) -> QueueState:
         """What to save."""
         waiting = tuple(Waiting(*item.place, item.attempts, item.due_s) for item in self._items.values())
-        return LaneState(dict(self.next), waiting, dict(self.ends) if self.ends is not None else None, self.request)
+        return QueueState(dict(self.next), waiting, dict(self.ends) if self.ends is not None else None, self.request)

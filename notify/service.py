@@ -12,10 +12,10 @@ import structlog
 
 from notify.delivery_state import Ledger
 from notify.guarded_connector import open_session
-from notify.queue import Lane
+from notify.queue import DeliveryQueue
 from notify.retry_policy import Policy
 from notify.sender import Sender
-from notify.subscriber import Endpoint, EndpointState
+from notify.subscriber import Subscriber, SubscriberState
 from notify.worker import Worker
 from runtime.kafka import clients
 from runtime.kafka.alert_log import AlertLog
@@ -31,7 +31,7 @@ _OBSERVE_S = 5.0
 _RESTART_S = 10.0
 #: Threads for DNS: so many names may hang at a time before one more waits.
 _RESOLVERS = 64
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class NotifyService:
@@ -80,7 +80,7 @@ class NotifyService:
                 await self._apply(key, value)
             self._forget_removed(subscriptions)
             self._trouble = ""
-            _log.info("notify running", subscriptions=len(self._workers))
+            _log.info("notify_running", subscriptions=len(self._workers))
             try:
                 await self._work(stop)
             finally:
@@ -114,7 +114,7 @@ class NotifyService:
         try:
             subscription = None if value is None else decode(value)
         except ConfigError as error:
-            _log.error("subscription unreadable, left as it was", subscription=key, error=str(error))
+            _log.error("subscription_unreadable", subscription=key, error=str(error))
             return
         if subscription is None:
             await self._remove(key)
@@ -126,8 +126,8 @@ class NotifyService:
     async def _add(self, subscription: Subscription) -> None:
         saved = self._ledger.load(subscription.id)
         if saved is None:
-            live = Lane(await self._alerts.positions_at(subscription.created_ms), self._settings.notify.window)
-            endpoint = Endpoint(self._policy, [live])
+            live = DeliveryQueue(await self._alerts.positions_at(subscription.created_ms), self._settings.notify.window)
+            endpoint = Subscriber(self._policy, [live])
         else:
             endpoint = self._endpoint(saved)
         worker = Worker(subscription, endpoint, self._alerts, self._sender, self._ledger)
@@ -138,11 +138,11 @@ class NotifyService:
         if saved is None:
             self._ledger.mark(subscription.id, endpoint.state)
 
-    def _endpoint(self, saved: EndpointState) -> Endpoint:
-        lanes = [Lane(dict(s.next), self._settings.notify.window, s.ends, s.request) for s in saved.lanes]
-        return Endpoint(
+    def _endpoint(self, saved: SubscriberState) -> Subscriber:
+        queues = [DeliveryQueue(dict(s.next), self._settings.notify.window, s.ends, s.request) for s in saved.queues]
+        return Subscriber(
             policy=self._policy,
-            lanes=lanes,
+            queues=queues,
             disabled=saved.disabled,
             failing_since_s=saved.failing_since_s,
             failures=saved.failures,
@@ -172,7 +172,7 @@ class NotifyService:
         if task.cancelled() or (error := task.exception()) is None:
             return
         key = task.get_name()
-        _log.error("worker failed, starting it again", subscription=key, exc_info=error)
+        _log.error("worker_restarted", subscription=key, exc_info=error)
         self._tasks.pop(key, None)
         self._workers.pop(key, None)
         value = self._subscriptions.values.get(key)
@@ -188,10 +188,10 @@ class NotifyService:
             now_s = time.time()
             for key, worker in self._workers.items():
                 conditions[_condition(worker)] += 1
-                oldest_s = worker.endpoint.oldest_s
+                oldest_s = worker.subscriber.oldest_s
                 age_s = 0.0 if oldest_s is None else max(0.0, now_s - oldest_s)
                 gauge(metrics.NOTIFY_QUEUE_SECONDS).labels(key).set(age_s)
-                gauge(metrics.NOTIFY_QUEUE_ALERTS).labels(key).set(worker.endpoint.waiting)
+                gauge(metrics.NOTIFY_QUEUE_ALERTS).labels(key).set(worker.subscriber.waiting)
             for condition, count in conditions.items():
                 gauge(metrics.NOTIFY_SUBSCRIPTIONS).labels(condition).set(count)
             await asyncio.sleep(_OBSERVE_S)
@@ -206,6 +206,6 @@ class NotifyService:
 def _condition(worker: Worker) -> str:
     if worker.subscription.paused:
         return "paused"
-    if worker.endpoint.disabled:
+    if worker.subscriber.disabled:
         return "disabled"
-    return "failing" if worker.endpoint.failing_since_s is not None else "delivering"
+    return "failing" if worker.subscriber.failing_since_s is not None else "delivering"

@@ -1,4 +1,4 @@
-"""One subscriber: its lanes, its health, and what follows from each attempt. Pure; time is an argument, epoch seconds.
+"""One subscriber: its queues, its health, and what follows from each attempt. Pure; time is an argument, epoch seconds.
 
 Order: alerts about one subject go out one after the other. A failing subscriber gets one attempt at a time, with pauses
 that double up to `pause_max_s`, and each alert has its own schedule on top. The first success after an outage makes
@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from notify.queue import Item, Lane, LaneState
+from notify.queue import DeliveryQueue, Item, QueueState
 from notify.retry_policy import Outcome, Policy
 
 Disabled = Literal["", "gone", "failing"]
@@ -25,10 +25,10 @@ _PROBE_S = 300.0
 _OUTAGE = 3
 
 
-class EndpointState(msgspec.Struct, frozen=True):
-    """An endpoint, as saved."""
+class SubscriberState(msgspec.Struct, frozen=True):
+    """A subscriber, as saved."""
 
-    lanes: tuple[LaneState, ...]
+    queues: tuple[QueueState, ...] = msgspec.field(name="lanes")  # its name in what earlier releases saved
     disabled: Disabled = ""
     failing_since_s: float | None = None
     failures: int = 0
@@ -38,11 +38,11 @@ class EndpointState(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Endpoint:
+class Subscriber:
     """The deliveries of one subscription."""
 
     policy: Policy
-    lanes: list[Lane]
+    queues: list[DeliveryQueue]
     disabled: Disabled = ""
     failing_since_s: float | None = None
     failures: int = 0
@@ -52,15 +52,15 @@ class Endpoint:
     in_flight: int = 0
     _tried_s: float = field(default=0.0)
 
-    def take(self, now_s: float) -> list[tuple[Lane, Item]]:
+    def take(self, now_s: float) -> list[tuple[DeliveryQueue, Item]]:
         """What to try now; each must come back through `finish`."""
         if self.disabled or now_s < self.not_before_s:
             return []
         slots = (1 if self.failing_since_s is not None else self.policy.concurrency) - self.in_flight
         if slots <= 0:
             return []
-        candidates = [(lane, item) for lane in self.lanes for item in lane.startable()]
-        ready = [(lane, item) for lane, item in candidates if item.due_s <= now_s][:slots]
+        candidates = [(queue, item) for queue in self.queues for item in queue.startable()]
+        ready = [(queue, item) for queue, item in candidates if item.due_s <= now_s][:slots]
         if not ready and candidates and self._may_probe(now_s):
             ready = [min(candidates, key=lambda pair: pair[1].due_s)]
         for _, item in ready:
@@ -71,12 +71,12 @@ class Endpoint:
             self._tried_s = now_s
         return ready
 
-    def finish(self, lane: Lane, item: Item, outcome: Outcome, now_s: float) -> Fate:
+    def finish(self, queue: DeliveryQueue, item: Item, outcome: Outcome, now_s: float) -> Fate:
         """Take note of an attempt's outcome."""
         item.in_flight = False
         self.in_flight -= 1
         if outcome.kind == "delivered":
-            lane.settle(item)
+            queue.settle(item)
             self._healthy(now_s)
             return "delivered"
         self.failures += 1
@@ -87,7 +87,7 @@ class Endpoint:
             self.disabled = "gone"
         elif now_s - self.failing_since_s >= self.policy.disable_after_s:
             self.disabled = "failing"
-        return self._after_failure(lane, item, outcome, now_s)
+        return self._after_failure(queue, item, outcome, now_s)
 
     def abandon(self, item: Item) -> None:
         """An attempt was cut short by us: as if it had not been."""
@@ -110,7 +110,7 @@ class Endpoint:
             return None
         if self.failing_since_s is not None and self.in_flight:
             return None
-        dues = [item.due_s for lane in self.lanes for item in lane.startable()]
+        dues = [item.due_s for queue in self.queues for item in queue.startable()]
         if not dues:
             return None
         first = min(dues)
@@ -126,12 +126,12 @@ class Endpoint:
     @property
     def waiting(self) -> int:
         """Alerts in the window."""
-        return sum(lane.limit - lane.room for lane in self.lanes)
+        return sum(queue.limit - queue.room for queue in self.queues)
 
-    def state(self) -> EndpointState:
+    def state(self) -> SubscriberState:
         """What to save."""
-        return EndpointState(
-            lanes=tuple(lane.state() for lane in self.lanes),
+        return SubscriberState(
+            queues=tuple(queue.state() for queue in self.queues),
             disabled=self.disabled,
             failing_since_s=self.failing_since_s,
             failures=self.failures,
@@ -142,7 +142,7 @@ class Endpoint:
 
     @property
     def _full(self) -> bool:
-        return any(lane.room <= 0 for lane in self.lanes)
+        return any(queue.room <= 0 for queue in self.queues)
 
     def _may_probe(self, now_s: float) -> bool:
         """With a full window no fresh alert can find out that the subscriber is back: an old one must."""
@@ -159,9 +159,9 @@ class Endpoint:
         self.last_success_s = now_s
 
     def _items(self) -> Iterator[Item]:
-        return (item for lane in self.lanes for item in lane.items)
+        return (item for queue in self.queues for item in queue.items)
 
-    def _after_failure(self, lane: Lane, item: Item, outcome: Outcome, now_s: float) -> Fate:
+    def _after_failure(self, queue: DeliveryQueue, item: Item, outcome: Outcome, now_s: float) -> Fate:
         item.refused = outcome.kind == "refused"
         delay_s = self.policy.delay_s(item.attempts, outcome)
         if delay_s is not None:
@@ -169,7 +169,7 @@ class Endpoint:
             return "retry"
         takes_others = self.last_success_s > item.since_s
         if item.refused and takes_others and now_s - item.since_s >= self.policy.span_s:
-            lane.settle(item)  # it is this alert that the subscriber does not want, to the last
+            queue.settle(item)  # it is this alert that the subscriber does not want, to the last
             return "exhausted"
         # the fault is the subscriber's, so the alert does not pay for it
         item.due_s = now_s + max(self.policy.last_delay_s(), self.policy.asked_s(outcome))

@@ -1,4 +1,4 @@
-"""Runs one subscription's deliveries: feeds its lanes, starts what is due, writes down what came of it."""
+"""Runs one subscription's deliveries: feeds its queues, starts what is due, writes down what came of it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import structlog
 from notify import formats
 from notify.attempts import attempt_row, count_attempt
 from notify.delivery_state import Ledger
-from notify.queue import Item, Lane
+from notify.queue import DeliveryQueue, Item
 from notify.retry_policy import Outcome
 from notify.sender import Sender
-from notify.subscriber import Endpoint, EndpointState, Fate
+from notify.subscriber import Fate, Subscriber, SubscriberState
 from runtime.kafka.alert_log import AlertLog, Entry
 from runtime.telemetry.metrics import counter
 from sori import metrics
@@ -24,7 +24,7 @@ from sori.times import iso
 
 _CHUNK = 200
 _RETRY_S = 1.0
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class Worker:
@@ -33,7 +33,7 @@ class Worker:
     def __init__(
         self,
         subscription: Subscription,
-        endpoint: Endpoint,
+        endpoint: Subscriber,
         log: AlertLog,
         sender: Sender,
         ledger: Ledger,
@@ -41,7 +41,7 @@ class Worker:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.subscription = subscription
-        self.endpoint = endpoint
+        self.subscriber = endpoint
         self._alerts = log
         self._sender = sender
         self._ledger = ledger
@@ -53,7 +53,7 @@ class Worker:
     def update(self, subscription: Subscription) -> None:
         """The subscription changed; a new URL starts with a clean record."""
         if subscription.url != self.subscription.url:
-            self.endpoint.resume(self._clock())
+            self.subscriber.resume(self._clock())
         self.subscription = subscription
         self._wake.set()
 
@@ -61,7 +61,7 @@ class Worker:
         """There may be something to do."""
         self._wake.set()
 
-    async def run(self, saved: EndpointState | None) -> None:
+    async def run(self, saved: SubscriberState | None) -> None:
         """Work until cancelled."""
         try:
             await self._restore(saved)
@@ -77,16 +77,16 @@ class Worker:
                 task.cancel()
             await asyncio.gather(*self._attempts, return_exceptions=True)
 
-    async def _restore(self, saved: EndpointState | None) -> None:
-        for state, lane in zip(saved.lanes if saved else (), self.endpoint.lanes, strict=False):
+    async def _restore(self, saved: SubscriberState | None) -> None:
+        for state, queue in zip(saved.queues if saved else (), self.subscriber.queues, strict=False):
             for waiting in state.waiting:
                 entry = await self._entry(waiting.partition, waiting.offset)
                 if entry is None:
                     counter(metrics.NOTIFY_GONE).inc()
                     continue
-                item = self._item(lane, entry)
+                item = self._item(queue, entry)
                 item.attempts, item.due_s = waiting.attempts, waiting.due_s
-                lane.restore(item)
+                queue.restore(item)
 
     async def _entry(self, partition: int, offset: int) -> Entry | None:
         """That record; None when retention took it."""
@@ -94,58 +94,58 @@ class Worker:
             try:
                 entries, _ = await self._alerts.read(partition, offset, 1)
             except StorageUnavailable as error:
-                _log.warning("cannot read a waiting alert, trying again", error=str(error))
+                _log.warning("waiting_alert_unreadable", error=str(error))
                 entries = []
             if entries:
                 return entries[0] if entries[0].offset == offset else None
             await asyncio.sleep(_RETRY_S)
 
-    def _item(self, lane: Lane, entry: Entry) -> Item:
+    def _item(self, queue: DeliveryQueue, entry: Entry) -> Item:
         assert entry.alert is not None  # noqa: S101 - only alerts become items
-        since_s = self._clock() if lane.ends is not None else entry.timestamp_ms / 1000
+        since_s = self._clock() if queue.ends is not None else entry.timestamp_ms / 1000
         subject = f"{entry.alert.account_id}/{entry.alert.subject}"
         return Item((entry.partition, entry.offset), subject, entry, due_s=self._clock(), since_s=since_s)
 
     async def _feed(self) -> None:
-        """Give every lane what it has room for. A lane at the end of the log reads nothing and costs nothing."""
+        """Give every queue what it has room for. A queue at the end of the log reads nothing and costs nothing."""
         self._behind = False
-        for lane in list(self.endpoint.lanes):
-            for partition in lane.next:
-                await self._feed_from(lane, partition)
-            if lane.finished:
-                self.endpoint.lanes.remove(lane)
-                _log.info("redelivered", subscription=self.subscription.id, request=lane.request)
+        for queue in list(self.subscriber.queues):
+            for partition in queue.next:
+                await self._feed_from(queue, partition)
+            if queue.finished:
+                self.subscriber.queues.remove(queue)
+                _log.info("redelivered", subscription=self.subscription.id, request=queue.request)
                 self._save()
 
-    async def _feed_from(self, lane: Lane, partition: int) -> None:
+    async def _feed_from(self, queue: DeliveryQueue, partition: int) -> None:
         wants = self.subscription.wants
-        while lane.room > 0 and lane.remaining(partition) and lane.next[partition] < self._alerts.ends[partition]:
+        while queue.room > 0 and queue.remaining(partition) and queue.next[partition] < self._alerts.ends[partition]:
             try:
-                entries, after = await self._alerts.read(partition, lane.next[partition], _CHUNK)
+                entries, after = await self._alerts.read(partition, queue.next[partition], _CHUNK)
             except StorageUnavailable as error:
-                _log.warning("cannot read alerts, trying again", error=str(error))
-                entries, after = [], lane.next[partition]
-            if after == lane.next[partition]:
+                _log.warning("alerts_unreadable", error=str(error))
+                entries, after = [], queue.next[partition]
+            if after == queue.next[partition]:
                 self._behind = True
                 return
             for entry in entries:
-                if lane.room <= 0 or not lane.remaining(partition):
+                if queue.room <= 0 or not queue.remaining(partition):
                     return
-                new = lane.ends is not None or not entry.repeated  # a redelivery may start behind the first of them
+                new = queue.ends is not None or not entry.repeated  # a redelivery may start behind the first of them
                 wanted = entry.alert is not None and new and wants.matches(entry.alert)
-                lane.feed(self._item(lane, entry) if wanted else None, (partition, entry.offset))
-            lane.next[partition] = max(lane.next[partition], after)
+                queue.feed(self._item(queue, entry) if wanted else None, (partition, entry.offset))
+            queue.next[partition] = max(queue.next[partition], after)
 
     def _start(self) -> None:
-        for lane, item in self.endpoint.take(self._clock()):
-            self._launch(self._attempt(lane, item))
+        for queue, item in self.subscriber.take(self._clock()):
+            self._launch(self._attempt(queue, item))
 
     def _launch(self, attempt: object) -> None:
         task: asyncio.Task[None] = asyncio.create_task(attempt)  # type: ignore[arg-type]
         self._attempts.add(task)
         task.add_done_callback(self._attempts.discard)
 
-    async def _attempt(self, lane: Lane, item: Item) -> None:
+    async def _attempt(self, queue: DeliveryQueue, item: Item) -> None:
         entry: Entry = item.message
         assert entry.alert is not None  # noqa: S101 - only alerts become items
         subscription, started_s = self.subscription, self._clock()
@@ -156,12 +156,12 @@ class Worker:
                 lambda: formats.body_of(subscription.format, entry.value, iso(entry.timestamp_ms)),
             )
         except asyncio.CancelledError:
-            self.endpoint.abandon(item)
+            self.subscriber.abandon(item)
             raise
-        was_disabled = self.endpoint.disabled
-        fate = self.endpoint.finish(lane, item, outcome, self._clock())
-        if self.endpoint.disabled and not was_disabled:
-            _log.warning("subscriber disabled", subscription=subscription.id, reason=self.endpoint.disabled)
+        was_disabled = self.subscriber.disabled
+        fate = self.subscriber.finish(queue, item, outcome, self._clock())
+        if self.subscriber.disabled and not was_disabled:
+            _log.warning("subscriber_disabled", subscription=subscription.id, reason=self.subscriber.disabled)
         try:
             self._note(subscription, entry, item, outcome, fate=fate, started_s=started_s)
         except Exception:  # noqa: BLE001 - the attempt is over, written down or not
@@ -197,30 +197,30 @@ class Worker:
 
     async def _do_requests(self) -> None:
         for request in self.subscription.requests:
-            if request.seq <= self.endpoint.requests_done:
+            if request.seq <= self.subscriber.requests_done:
                 continue
             try:
                 await self._do_request(request)
             except StorageUnavailable as error:
-                _log.warning("request waits for Kafka", subscription=self.subscription.id, error=str(error))
+                _log.warning("request_waits_for_kafka", subscription=self.subscription.id, error=str(error))
                 self._behind = True
                 return
-            self.endpoint.requests_done = request.seq
+            self.subscriber.requests_done = request.seq
             self._save()
 
     async def _do_request(self, request: Request) -> None:
         if request.kind == "resume":
-            self.endpoint.resume(self._clock())
+            self.subscriber.resume(self._clock())
         elif request.kind == "test":
             self._launch(self._test(f"msg_test_{self.subscription.id}_{request.seq}"))
         else:
-            lane = Lane(
+            queue = DeliveryQueue(
                 await self._alerts.positions_at(request.since_ms),
-                self.endpoint.lanes[0].limit,
+                self.subscriber.queues[0].limit,
                 await self._alerts.positions_at(request.until_ms),
                 request.seq,
             )
-            self.endpoint.lanes.append(lane)
+            self.subscriber.queues.append(queue)
 
     async def _test(self, message_id: str) -> None:
         """One attempt, also while paused or disabled; it says nothing about the subscriber's health."""
@@ -232,11 +232,11 @@ class Worker:
         self._ledger.record(subscription.id, attempt_row(subscription, message_id, outcome, fate, started_s=started_s))
 
     def _save(self) -> None:
-        self._ledger.mark(self.subscription.id, self.endpoint.state)
+        self._ledger.mark(self.subscription.id, self.subscriber.state)
 
     async def _wait(self) -> None:
         now_s = self._clock()
-        wake_s = None if self.subscription.paused else self.endpoint.wake_at_s(now_s)
+        wake_s = None if self.subscription.paused else self.subscriber.wake_at_s(now_s)
         if self._behind:
             wake_s = min(wake_s or now_s + _RETRY_S, now_s + _RETRY_S)
         timeout_s = None if wake_s is None else max(0.0, wake_s - now_s)

@@ -9,7 +9,7 @@ from simulator.delivery import Delivery, Status
 
 
 @dataclass
-class Tally:
+class DeliveryCounts:
     """Deliveries, not events: a duplicate delivery counts as one more. `behind_s` is the worst delay of the pacing."""
 
     planned: int = 0

@@ -12,7 +12,7 @@ from simulator.event_order import in_order
 from simulator.ordinary import new_id, new_session
 from simulator.places import Place
 from simulator.plan import Campaign, Device, Draft, FlashCrowd, Planted, Range, Span
-from simulator.planting import Ground
+from simulator.planting import Planting
 from simulator.world import Account, Picker
 from sori.events import AUTHENTICATION, CLICK, IMPRESSION
 
@@ -33,7 +33,7 @@ class AiredSpot:
     appeal: Range = (0.7, 1.4)  # times the campaign's usual CTR
     reach: Literal["city", "region", "country"] = "city"
 
-    def plant(self, ground: Ground) -> Planted:
+    def plant(self, ground: Planting) -> Planted:
         """Draw the crowd from the seed."""
         name = ground.name(KIND)
         rng = ground.rng(name)

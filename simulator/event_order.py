@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from simulator.plan import Draft
 
 
-class Agenda:
+class EventOrder:
     """Drafts waiting for their moment. Ties keep the order in which they were added."""
 
     def __init__(self) -> None:

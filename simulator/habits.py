@@ -11,7 +11,7 @@ from simulator.attacks.staging import moments, staged, whole
 from simulator.catalog import HIGHEST_CTR, material_of
 from simulator.ordinary import new_id, new_session
 from simulator.plan import Campaign, Device, Draft, Planted, Range, Span
-from simulator.planting import Ground
+from simulator.planting import Planting
 from simulator.world import Account
 from sori.events import AUTHENTICATION, CLICK, IMPRESSION
 
@@ -24,7 +24,7 @@ class CampaignLaunch:
     share: Range = (0.2, 0.5)  # of the plan's rate
     ctr: Range = (0.02, HIGHEST_CTR * 1.3)
 
-    def plant(self, ground: Ground) -> Planted:
+    def plant(self, ground: Planting) -> Planted:
         """Draw the launch from the seed."""
         rng = ground.rng(ground.name("campaign_launch"))
         account = ground.world.account(rng)
@@ -51,7 +51,7 @@ class SharedDevice:
     login_share: Range = (0.05, 0.5)
     appeal: Range = (1.0, 2.0)  # people at a counter have time
 
-    def plant(self, ground: Ground) -> Planted:
+    def plant(self, ground: Planting) -> Planted:
         """Draw the shop from the seed."""
         rng = ground.rng(ground.name("shared_device"))
         account, place = ground.free_place(rng)
@@ -78,7 +78,7 @@ class DenseCity:
     share: Range = (0.2, 0.5)
     spots_per_device: Range = (2, 8)
 
-    def plant(self, ground: Ground) -> Planted:
+    def plant(self, ground: Planting) -> Planted:
         """Draw the city from the seed."""
         rng = ground.rng(ground.name("dense_city"))
         account, place = ground.free_place(rng)

@@ -9,7 +9,7 @@ from random import Random
 from simulator import humans
 from simulator.catalog import material_of
 from simulator.diurnal import hour_utc
-from simulator.event_order import Agenda
+from simulator.event_order import EventOrder
 from simulator.places import Place
 from simulator.plan import Device, Draft, Span
 from simulator.world import Account, Picker, World
@@ -74,7 +74,7 @@ class _Audience:
     """People at their devices; what they will do is on the agenda."""
 
     def __init__(self, world: World, rng: Random) -> None:
-        self.agenda = Agenda()
+        self.agenda = EventOrder()
         self._world = world
         self._rng = rng
         self._account = world.account

@@ -14,7 +14,7 @@ _SEOUL = timezone(timedelta(hours=9))
 _ABSENT_SHARE = 0.03  # of each optional field; half of them null, half left out
 
 
-class Wording:
+class PayloadWriter:
     """Draft in, body out. Bodies share their nested objects, so nobody may change them."""
 
     def __init__(self, rng: Random) -> None:

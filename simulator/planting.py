@@ -13,7 +13,7 @@ CLICK_SHARE, IMPRESSION_SHARE = 0.02, 0.73  # rough shares of ordinary events, f
 
 
 @dataclass
-class Ground:
+class Planting:
     """Planting happens once, before the first event; `rate` is events/s of the whole plan."""
 
     world: World

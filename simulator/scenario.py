@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from simulator.plan import Planted, Range
-from simulator.planting import Ground
+from simulator.planting import Planting
 
 
 class Plant(Protocol):
     """Anything that can be planted: an attack, a crowd, an odd but legitimate habit."""
 
-    def plant(self, ground: Ground) -> Planted:
+    def plant(self, ground: Planting) -> Planted:
         """Draw its particulars from the seed."""
         ...
 

@@ -23,7 +23,7 @@ _UNSURE = frozenset({TIMEOUT, DISCONNECTED})  # the endpoint may have stored the
 
 
 @dataclass
-class Courier:
+class EventSender:
     """Safe to use from any number of tasks; `open_requests` bounds how many attempts are under way at once.
 
     Delivery is at least once from the receiver's point of view: an attempt that timed out may have been stored.

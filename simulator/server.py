@@ -11,12 +11,12 @@ from random import Random
 
 import aiohttp
 
-from simulator.counts import Tally
+from simulator.counts import DeliveryCounts
 from simulator.delivery import Delivery, Status
 from simulator.plan import Planned
 from simulator.retries import RetryPolicy
 from simulator.routing import Routes, Subscriptions
-from simulator.sender import Courier
+from simulator.sender import EventSender
 from simulator.traffic import Plan
 from simulator.truth import TruthFile
 
@@ -43,7 +43,7 @@ class Run:
 
     plan: Plan
     sender: Sender
-    tally: Tally = field(default_factory=Tally)
+    tally: DeliveryCounts = field(default_factory=DeliveryCounts)
     truth: TruthFile | None = None
     clock: Callable[[], float] = time.monotonic
 
@@ -61,11 +61,11 @@ class Run:
             tasks.discard(task)
             pending.release()
 
-        async with _courier(self.sender, self.plan.seed) as courier, asyncio.TaskGroup() as group:
-            self.tally.by_status = courier.outcomes
+        async with _courier(self.sender, self.plan.seed) as sender, asyncio.TaskGroup() as group:
+            self.tally.by_status = sender.outcomes
             async for planned in self._paced(self.plan.deliveries(), begun + starts_in_s, stop):
                 await pending.acquire()
-                task = group.create_task(self._deliver(courier, planned))
+                task = group.create_task(self._deliver(sender, planned))
                 tasks.add(task)
                 task.add_done_callback(ended)
             await _finish(tasks, stop, drain_s)
@@ -88,12 +88,12 @@ class Run:
         while (wait := due - self.clock()) > _SOON_S and not stop.is_set():  # noqa: ASYNC110 - a task each costs more
             await asyncio.sleep(min(wait, _NAP_S))
 
-    async def _deliver(self, courier: Courier, planned: Planned) -> None:
+    async def _deliver(self, sender: EventSender, planned: Planned) -> None:
         self.tally.planned += 1
         if self.truth is not None:
             self.truth.begun(planned)
         try:
-            delivery = await courier.deliver(planned.body)
+            delivery = await sender.deliver(planned.body)
         except asyncio.CancelledError:
             self.tally.interrupted += 1
             if self.truth is not None:
@@ -122,16 +122,16 @@ async def _all(tasks: set[asyncio.Task[None]]) -> bool:
 
 
 @asynccontextmanager
-async def _courier(sender: Sender, seed: int) -> AsyncIterator[Courier]:
+async def _courier(sender: Sender, seed: int) -> AsyncIterator[EventSender]:
     connector = aiohttp.TCPConnector(limit=sender.open_requests, ssl=sender.verify_tls)
-    timeout = aiohttp.ClientTimeout(total=None)  # the courier times each attempt itself
+    timeout = aiohttp.ClientTimeout(total=None)  # the sender times each attempt itself
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=timeout,
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "SORI-Webhook-Simulator"},
     ) as session:
-        yield Courier(
+        yield EventSender(
             session=session,
             routes=sender.routes,
             subscriptions=sender.subscriptions,

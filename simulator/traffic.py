@@ -9,9 +9,9 @@ from random import Random
 
 from simulator.event_order import merge
 from simulator.ordinary import materials_edited, sessions
-from simulator.payload import Wording
+from simulator.payload import PayloadWriter
 from simulator.plan import Attack, Draft, FlashCrowd, Planned, Planted, Span
-from simulator.planting import Ground
+from simulator.planting import Planting
 from simulator.scenario import Scenario
 from simulator.world import World
 
@@ -49,7 +49,7 @@ class Plan:
     def deliveries(self) -> Iterator[Planned]:
         """Every delivery in order of `send_time_ms`, which is never before its event time."""
         rng = Random(f"{self.seed}/deliveries")
-        return _dispatched(self, self._drafts(), Wording(Random(f"{self.seed}/wording")), rng)
+        return _dispatched(self, self._drafts(), PayloadWriter(Random(f"{self.seed}/wording")), rng)
 
     def _drafts(self) -> Iterator[Draft]:
         ordinary = sessions(self.world, Random(f"{self.seed}/sessions"), self.span, self.ordinary_rate)
@@ -65,7 +65,7 @@ def plan(scenario: Scenario, seed: int, start_ms: int, duration_s: float, rate: 
         raise ValueError("rate and duration must be above zero")
     span = Span(start_ms, start_ms + int(duration_s * 1000))
     world = World(seed, rate)
-    ground = Ground(world, seed, span, rate)
+    ground = Planting(world, seed, span, rate)
     planted = tuple(plant.plant(ground) for plant in scenario.plants)
     return Plan(scenario, seed, span, rate, world, planted)
 
@@ -75,7 +75,7 @@ def generate(scenario: Scenario, seed: int, start_ms: int, duration_s: float, ra
     return plan(scenario, seed, start_ms, duration_s, rate).deliveries()
 
 
-def _dispatched(plan: Plan, drafts: Iterator[Draft], wording: Wording, rng: Random) -> Iterator[Planned]:
+def _dispatched(plan: Plan, drafts: Iterator[Draft], wording: PayloadWriter, rng: Random) -> Iterator[Planned]:
     """Word each draft, hold some up, repeat some, and put the result in the order of sending."""
     scenario, last_ms = plan.scenario, plan.span.end_ms + plan.scenario.disorder_ms
     held_share, copied_share = rng.uniform(*scenario.disorder), rng.uniform(*scenario.duplicates)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from notify.queue import Item, Lane
+from notify.queue import DeliveryQueue, Item
 from notify.retry_policy import Outcome, Policy
-from notify.subscriber import Endpoint
+from notify.subscriber import Subscriber
 from sori.settings.notify import NotifySettings
 
 Server = Callable[[float, Item], Outcome]
@@ -46,9 +46,9 @@ class Simulation:
     exhausted: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.endpoint = Endpoint(policy(), [Lane({0: 0}, self.window)])
+        self.subscriber = Subscriber(policy(), [DeliveryQueue({0: 0}, self.window)])
         self.log: list[tuple[float, str]] = []
-        self._flying: list[tuple[float, int, Lane, Item]] = []
+        self._flying: list[tuple[float, int, DeliveryQueue, Item]] = []
 
     def alerts(self, *times_and_subjects: tuple[float, str]) -> Simulation:
         """Alerts to come, in order of time."""
@@ -57,22 +57,22 @@ class Simulation:
 
     def crash(self) -> None:
         """kill -9: only the saved state is left, and the log."""
-        saved = self.endpoint.state()
+        saved = self.subscriber.state()
         self._flying.clear()
-        lane = Lane(dict(saved.lanes[0].next), self.window)
-        for w in saved.lanes[0].waiting:
-            lane.restore(self._item(w.offset, w.attempts, w.due_s))
-        self.endpoint = Endpoint(
-            policy(), [lane], saved.disabled, saved.failing_since_s, saved.failures, saved.not_before_s
+        queue = DeliveryQueue(dict(saved.queues[0].next), self.window)
+        for w in saved.queues[0].waiting:
+            queue.restore(self._item(w.offset, w.attempts, w.due_s))
+        self.subscriber = Subscriber(
+            policy(), [queue], saved.disabled, saved.failing_since_s, saved.failures, saved.not_before_s
         )
 
     def run(self, until_s: float) -> Simulation:
         """Let time pass."""
         while True:
             self._feed()
-            for lane, item in self.endpoint.take(self.now_s):
+            for queue, item in self.subscriber.take(self.now_s):
                 self.tried.append((self.now_s, item.place[1]))
-                heapq.heappush(self._flying, (self.now_s + self.latency_s, item.place[1], lane, item))
+                heapq.heappush(self._flying, (self.now_s + self.latency_s, item.place[1], queue, item))
             moment = self._next()
             if moment is None or moment > until_s:
                 self.now_s = until_s
@@ -80,11 +80,11 @@ class Simulation:
                 return self
             self.now_s = max(self.now_s, moment)
             while self._flying and self._flying[0][0] <= self.now_s:
-                _, offset, lane, item = heapq.heappop(self._flying)
-                self._finish(offset, lane, item)
+                _, offset, queue, item = heapq.heappop(self._flying)
+                self._finish(offset, queue, item)
 
-    def _finish(self, offset: int, lane: Lane, item: Item) -> None:
-        fate = self.endpoint.finish(lane, item, self.server(self.now_s, item), self.now_s)
+    def _finish(self, offset: int, queue: DeliveryQueue, item: Item) -> None:
+        fate = self.subscriber.finish(queue, item, self.server(self.now_s, item), self.now_s)
         if fate == "delivered":
             self.delivered.setdefault(offset, self.now_s)
             self.order.append(offset)
@@ -92,16 +92,16 @@ class Simulation:
             self.exhausted.append(offset)
 
     def _next(self) -> float | None:
-        lane = self.endpoint.lanes[0]
-        coming = self.log[lane.next[0]][0] if lane.next[0] < len(self.log) and lane.room > 0 else None
-        moments = [coming, self.endpoint.wake_at_s(self.now_s), self._flying[0][0] if self._flying else None]
+        queue = self.subscriber.queues[0]
+        coming = self.log[queue.next[0]][0] if queue.next[0] < len(self.log) and queue.room > 0 else None
+        moments = [coming, self.subscriber.wake_at_s(self.now_s), self._flying[0][0] if self._flying else None]
         return min((m for m in moments if m is not None), default=None)
 
     def _feed(self) -> None:
-        lane = self.endpoint.lanes[0]
-        while lane.room > 0 and lane.next[0] < len(self.log) and self.log[lane.next[0]][0] <= self.now_s:
-            offset = lane.next[0]
-            lane.feed(self._item(offset, 0, self.now_s), (0, offset))
+        queue = self.subscriber.queues[0]
+        while queue.room > 0 and queue.next[0] < len(self.log) and self.log[queue.next[0]][0] <= self.now_s:
+            offset = queue.next[0]
+            queue.feed(self._item(offset, 0, self.now_s), (0, offset))
 
     def _item(self, offset: int, attempts: int, due_s: float) -> Item:
         at_s, subject = self.log[offset]

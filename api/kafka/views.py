@@ -19,7 +19,7 @@ from sori.settings import Settings
 from sori.topics import API_TOKENS, DELIVERY_STATE, SUBSCRIPTIONS
 
 _RETRY_S = 2.0
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class KafkaSide:
@@ -46,11 +46,11 @@ class KafkaSide:
                     await stack.enter_async_context(self.log.running())
                     self.feed.begin(self.log)
                     self._ready = True
-                    _log.info("api connected to kafka")
+                    _log.info("kafka_connected")
                     await asyncio.Event().wait()
             except StorageUnavailable as error:
                 self._trouble = str(error)
-                _log.debug("no kafka yet", error=str(error))
+                _log.debug("kafka_unreachable", error=str(error))
                 self._make()
                 await asyncio.sleep(_RETRY_S)
             finally:

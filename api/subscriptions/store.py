@@ -58,7 +58,7 @@ class SubscriptionStore:
 def shown(subscription: Subscription, state: bytes | None) -> dict[str, Any]:
     """A subscription for people's eyes: no secrets. `state` is its record of sori.delivery-state."""
     standing = msgspec.json.decode(state) if state else {}
-    waiting = sum(len(lane.get("waiting", ())) for lane in standing.get("lanes", ()))
+    waiting = sum(len(queue.get("waiting", ())) for queue in standing.get("lanes", ()))
     failing = standing.get("failing_since_s")
     return {
         "id": subscription.id,

@@ -56,8 +56,8 @@ def simulated_outage() -> dict[str, Any]:
     back_s = 6 * _DAY_S
     simulation = Simulation(lambda now, _: OK if now > back_s else DOWN)
     simulation.alerts(*[(n * 600.0, f"dev_{n % SUBJECTS}") for n in range(900)]).run(back_s)
-    disabled, tried = simulation.endpoint.disabled, len(simulation.tried)
-    simulation.endpoint.resume(simulation.now_s)
+    disabled, tried = simulation.subscriber.disabled, len(simulation.tried)
+    simulation.subscriber.resume(simulation.now_s)
     simulation.run(7 * _DAY_S)
     per_subject = [[n for n in dict.fromkeys(simulation.order) if n % SUBJECTS == s] for s in range(SUBJECTS)]
     disorder = sum(numbers != sorted(numbers) for numbers in per_subject)

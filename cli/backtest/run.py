@@ -21,12 +21,12 @@ from streams.backtest.device_hop import Alerts
 from streams.backtest.parallel_replay import Task, replay
 from streams.backtest.replay import Replay
 from streams.backtest.sources.clickhouse import StoredHistory
-from streams.backtest.sources.history import Divisible, Facts, History, Span
+from streams.backtest.sources.history import Facts, History, Partitionable, Span
 from streams.backtest.sources.kafka import KafkaHistory
 from streams.backtest.sources.ndjson import NdjsonHistory
 from streams.backtest.sources.parquet import ParquetHistory
 from streams.backtest.warmup import tail_ms, warmup_ms
-from streams.backtest.worker_pool import crew
+from streams.backtest.worker_pool import pool
 from streams.worker.gc_tuning import spare_state
 
 _SUFFIXES = {".parquet", ".ndjson", ".jsonl", ".json"}
@@ -77,7 +77,7 @@ def alerts_of(history: History, asked: Asked, console: Console) -> Sequence[Aler
         def show(events: int, facts: Facts) -> None:
             bar.update(task, total=sum(facts.sizes.values()), completed=events, description=f"{events:,} events")
 
-        if count > 1 and isinstance(history, Divisible):
+        if count > 1 and isinstance(history, Partitionable):
             alerts, events = _in_processes(history, asked, count, show)
         else:
             alerts, events = _here(history, asked, show)
@@ -101,10 +101,10 @@ def _here(history: History, asked: Asked, show: Callable[[int, Facts], None]) ->
 
 
 def _in_processes(
-    history: Divisible, asked: Asked, count: int, show: Callable[[int, Facts], None]
+    history: Partitionable, asked: Asked, count: int, show: Callable[[int, Facts], None]
 ) -> tuple[Sequence[Alerts], int]:
     events = 0
-    with crew(count) as workers:
+    with pool(count) as workers:
         history.survey(asked.span, workers.map)
         facts = _facts(history, asked)
 
@@ -126,7 +126,7 @@ def _facts(history: History, asked: Asked) -> Facts:
 
 
 def _processes(history: History, wanted: int | None) -> int:
-    if not isinstance(history, Divisible):
+    if not isinstance(history, Partitionable):
         return 1
     if wanted is not None:
         return wanted
@@ -146,4 +146,4 @@ def _end_ms(history: History, span: Span) -> int | None:
     now_ms = int(time.time() * 1000)
     if span.to_ms is not None:
         return min(span.to_ms, now_ms)
-    return None if isinstance(history, Divisible) else now_ms
+    return None if isinstance(history, Partitionable) else now_ms

@@ -9,7 +9,7 @@ from random import Random
 from simulator.attacks.tapping import LEAD_MS, Taps, taps
 from simulator.event_order import in_order
 from simulator.plan import Attack, Device, Draft, Planted, Range
-from simulator.planting import Ground
+from simulator.planting import Planting
 
 KIND = "geo_click_flood"
 RULE = "geo_click_burst"
@@ -30,7 +30,7 @@ class CityFlood:
     newcomers: Range = (0, 1)
     with_impression: Range = (0.1, 0.8)
 
-    def plant(self, ground: Ground) -> Planted:
+    def plant(self, ground: Planting) -> Planted:
         """Draw the attack from the seed."""
         name = ground.name(KIND)
         rng = ground.rng(name)

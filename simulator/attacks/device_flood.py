@@ -9,7 +9,7 @@ from random import Random
 from simulator.attacks.tapping import LEAD_MS, Taps, taps
 from simulator.event_order import in_order
 from simulator.plan import Attack, Draft, Planted, Range
-from simulator.planting import Ground
+from simulator.planting import Planting
 
 KIND = "device_click_flood"
 RULE = "device_click_burst"
@@ -25,7 +25,7 @@ class DeviceFlood:
     fewest: Range = (60, 110)
     with_impression: Range = (0.2, 1.0)
 
-    def plant(self, ground: Ground) -> Planted:
+    def plant(self, ground: Planting) -> Planted:
         """Draw the attack from the seed."""
         name = ground.name(KIND)
         rng = ground.rng(name)

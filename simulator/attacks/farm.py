@@ -9,7 +9,7 @@ from random import Random
 from simulator.attacks.staging import moments, staged
 from simulator.ordinary import new_id, new_session
 from simulator.plan import Attack, Draft, Planted, Range
-from simulator.planting import Ground
+from simulator.planting import Planting
 from sori.events import AUTHENTICATION, CLICK, IMPRESSION
 
 KIND = "device_farm"
@@ -26,7 +26,7 @@ class Farm:
     click_after_ms: Range = (1500, 6000)
     jitter_ms: Range = (5, 80)
 
-    def plant(self, ground: Ground) -> Planted:
+    def plant(self, ground: Planting) -> Planted:
         """Draw the attack from the seed."""
         name = ground.name(KIND)
         rng = ground.rng(name)

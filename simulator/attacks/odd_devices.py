@@ -13,7 +13,7 @@ from simulator.attacks.tapping import Taps, taps
 from simulator.ordinary import new_id, new_session
 from simulator.places import EAST_ASIA, EUROPE, NORTH_AMERICA, SOUTH
 from simulator.plan import Draft, Planted, Range
-from simulator.planting import Ground
+from simulator.planting import Planting
 from sori.events import AUTHENTICATION, CLICK, IMPRESSION
 
 
@@ -27,7 +27,7 @@ class GeoHopper:
     every_s: Range = (3, 9)
     exits: Range = (5, 30)  # places behind the proxies
 
-    def plant(self, ground: Ground) -> Planted:
+    def plant(self, ground: Planting) -> Planted:
         """Draw the attack from the seed."""
         name = ground.name("geo_hopping")
         rng = ground.rng(name)
@@ -71,7 +71,7 @@ class AuthStuffing:
     devices: Range = (1, 4)
     per_minute: Range = (20, 150)
 
-    def plant(self, ground: Ground) -> Planted:
+    def plant(self, ground: Planting) -> Planted:
         """Draw the attack from the seed."""
         name = ground.name("auth_stuffing")
         rng = ground.rng(name)
@@ -98,7 +98,7 @@ class ImpressionFlood:
     devices: Range = (1, 2)
     per_minute: Range = (180, 600)
 
-    def plant(self, ground: Ground) -> Planted:
+    def plant(self, ground: Planting) -> Planted:
         """Draw the attack from the seed."""
         name = ground.name("impression_flood")
         rng = ground.rng(name)
@@ -140,7 +140,7 @@ class SlowRamp:
     last_per_minute: Range = (90, 240)
     with_impression: Range = (0.5, 1.0)
 
-    def plant(self, ground: Ground) -> Planted:
+    def plant(self, ground: Planting) -> Planted:
         """Draw the attack from the seed."""
         name = ground.name("slow_ramp")
         rng = ground.rng(name)

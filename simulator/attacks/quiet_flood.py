@@ -9,7 +9,7 @@ from random import Random
 from simulator.attacks.staging import moments, staged, viewers
 from simulator.attacks.tapping import Taps, taps
 from simulator.plan import Attack, Draft, Planted, Range
-from simulator.planting import IMPRESSION_SHARE, Ground
+from simulator.planting import IMPRESSION_SHARE, Planting
 
 KIND = "quiet_click_flood"
 RULE = "ctr_anomaly"
@@ -27,7 +27,7 @@ class QuietFlood:
     per_impression: Range = (0.6, 1.5)
     with_impression: Range = (0.0, 0.4)
 
-    def plant(self, ground: Ground) -> Planted:
+    def plant(self, ground: Planting) -> Planted:
         """Draw the attack from the seed."""
         name = ground.name(KIND)
         rng = ground.rng(name)

@@ -10,7 +10,7 @@ from simulator.attacks.staging import by_device, moments, staged, viewers, whole
 from simulator.attacks.tapping import LEAD_MS, Taps, taps
 from simulator.ordinary import new_id, new_session
 from simulator.plan import Draft, Planted, Range
-from simulator.planting import Ground
+from simulator.planting import Planting
 from simulator.world import Account
 from sori.events import CLICK, IMPRESSION
 
@@ -27,7 +27,7 @@ class _Scripted:
     clicks_per_minute: Range = (8, 18)
     with_impression: Range = (0.0, 0.0)
 
-    def plant(self, ground: Ground) -> Planted:
+    def plant(self, ground: Planting) -> Planted:
         """Draw the attack from the seed."""
         name = ground.name(self.kind)
         rng = ground.rng(name)
@@ -67,7 +67,7 @@ class DuplicateClicks:
     gap_ms: Range = (150, 2000)
     rest_s: Range = (8, 20)
 
-    def plant(self, ground: Ground) -> Planted:
+    def plant(self, ground: Planting) -> Planted:
         """Draw the attack from the seed."""
         name = ground.name("duplicate_clicks")
         rng = ground.rng(name)

@@ -7,7 +7,7 @@ from random import Random
 
 from simulator.event_order import in_order
 from simulator.plan import Attack, Device, Draft, Planted, Range, Span
-from simulator.planting import Ground
+from simulator.planting import Planting
 from simulator.world import Account
 
 
@@ -16,7 +16,7 @@ def whole(rng: Random, bounds: Range) -> int:
     return rng.randint(int(bounds[0]), int(bounds[1]))
 
 
-def viewers(ground: Ground, rng: Random, account: Account, count: int) -> list[Device]:
+def viewers(ground: Planting, rng: Random, account: Account, count: int) -> list[Device]:
     """Distinct devices of the account's population, at home wherever they are."""
     found: dict[str | None, Device] = {}
     while len(found) < count:

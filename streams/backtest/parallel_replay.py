@@ -17,8 +17,8 @@ from sori.settings.streams import StreamsSettings
 from streams.backtest.device_hop import Alerts, DeviceHop, Emitted
 from streams.backtest.place_hop import PlaceHop
 from streams.backtest.shared_rules import Shared
-from streams.backtest.sources.history import Divisible, Facts, History, Mark, Span
-from streams.backtest.worker_pool import Crew
+from streams.backtest.sources.history import Facts, History, Mark, Partitionable, Span
+from streams.backtest.worker_pool import WorkerPool
 
 #: A worker tells how far it is after so many events.
 _TOLD_EVERY = 50_000
@@ -56,7 +56,7 @@ class _Go(NamedTuple):
 
 
 def replay(
-    workers: Crew, history: Divisible, task: Task, end_ms: int | None, went: Callable[[int], None]
+    workers: WorkerPool, history: Partitionable, task: Task, end_ms: int | None, went: Callable[[int], None]
 ) -> list[Alerts]:
     """Alerts of every set of rules. `went` is called with how many events more were applied.
 

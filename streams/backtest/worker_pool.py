@@ -27,8 +27,8 @@ class _Failed(NamedTuple):
     foreseen: bool
 
 
-class Crew:
-    """Some worker processes. Use `crew`."""
+class WorkerPool:
+    """Some worker processes. Use `pool`."""
 
     def __init__(self, links: Sequence[Connection], processes: Sequence[BaseProcess]) -> None:
         self._links = links
@@ -88,7 +88,7 @@ class Crew:
 
 
 @contextmanager
-def crew(count: int) -> Iterator[Crew]:
+def pool(count: int) -> Iterator[WorkerPool]:
     """So many worker processes, gone at the end whatever happens."""
     context = get_context("spawn")
     links, processes = [], []
@@ -105,7 +105,7 @@ def crew(count: int) -> Iterator[Crew]:
                 processes.append(process)
         finally:
             signal.signal(signal.SIGINT, deaf)
-        yield Crew(links, processes)
+        yield WorkerPool(links, processes)
     finally:
         for link in links:
             link.close()

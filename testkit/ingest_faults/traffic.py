@@ -1,4 +1,4 @@
-"""A steady stream of webhooks from the simulator's courier, with what became of each id."""
+"""A steady stream of webhooks from the simulator's sender, with what became of each id."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import aiohttp
 from simulator.delivery import Status
 from simulator.retries import RetryPolicy
 from simulator.routing import Routes, Subscriptions
-from simulator.sender import Courier
+from simulator.sender import EventSender
 
 #: Deliveries under way at once, retries that wait for their turn included.
 MAX_OPEN = 400
@@ -33,7 +33,7 @@ class Sent:
     worst_s: float = 0.0
 
 
-class TimedCourier(Courier):
+class TimedSender(EventSender):
     """Notes in `sent` the slowest answer that was a 2xx, and the refusals."""
 
     sent: Sent
@@ -70,7 +70,7 @@ class Traffic:
         """Send until `stop`, then wait for the last retry."""
         limit = aiohttp.TCPConnector(limit=256)
         async with aiohttp.ClientSession(connector=limit) as session, asyncio.TaskGroup() as deliveries:
-            courier = TimedCourier(
+            sender = TimedSender(
                 session,
                 Routes(f"http://127.0.0.1:{self.port}/webhooks/sori"),
                 Subscriptions(),
@@ -79,7 +79,7 @@ class Traffic:
                 self._rng,
                 asyncio.Semaphore(2_000),
             )
-            courier.sent = self.sent
+            sender.sent = self.sent
             last, due = time.monotonic(), 0.0
             while not self._enough.is_set():
                 now = time.monotonic()
@@ -88,17 +88,17 @@ class Traffic:
                 while due >= 1 and self._open < MAX_OPEN:
                     due -= 1
                     self._open += 1
-                    deliveries.create_task(self._one(courier))
+                    deliveries.create_task(self._one(sender))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(0.02):
                         await self._enough.wait()
         return self.sent
 
-    async def _one(self, courier: Courier) -> None:
+    async def _one(self, sender: EventSender) -> None:
         event = self._event()
         name = str(event["activity_id"])
         self.sent.ids.append(name)
-        delivery = await courier.deliver(event)
+        delivery = await sender.deliver(event)
         self._open -= 1
         (self.sent.delivered if delivery.status is Status.DELIVERED else self.sent.dropped).add(name)
 

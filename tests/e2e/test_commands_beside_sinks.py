@@ -72,7 +72,7 @@ async def sinks(sori: Sori, topics: KafkaSettings, tmp_path: Path) -> AsyncItera
                 registry.EVENTS.name(topics.topic_prefix), record.value, partition=0, headers=list(record.headers)
             )
     try:
-        await wait_until(lambda: "api serving" in process.log_text())
+        await wait_until(lambda: "api_serving" in process.log_text())
 
         async def stored() -> bool:
             return await sori("query", "SELECT count() FROM events_current", "--format", "tsv") == "count()\n20\n"

@@ -12,10 +12,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from notify.guarded_connector import open_session
-from notify.queue import Item, Lane
+from notify.queue import DeliveryQueue, Item
 from notify.retry_policy import Outcome, parse_retry_after
 from notify.sender import Sender
-from notify.subscriber import Endpoint
+from notify.subscriber import Subscriber
 from notify.worker import Worker
 from runtime.kafka.alert_log import Entry
 from sori.alerting.alert import parse_alert
@@ -63,11 +63,11 @@ class Rows:
 
 def one_attempt(sender, rows, url="https://h.example/hook", style="standard"):
     """A worker whose only alert was tried once: the endpoint and the item."""
-    lane = Lane({0: 0}, 8)
-    endpoint = Endpoint(policy(), [lane])
+    queue = DeliveryQueue({0: 0}, 8)
+    endpoint = Subscriber(policy(), [queue])
     value = orjson.dumps(alert())
     entry = Entry(partition=0, offset=0, timestamp_ms=1_795_000_000_000, value=value, alert=parse_alert(value))
-    lane.feed(Item((0, 0), "s", entry, due_s=0.0, since_s=0.0), (0, 0))
+    queue.feed(Item((0, 0), "s", entry, due_s=0.0, since_s=0.0), (0, 0))
 
     async def run() -> None:
         worker = Worker(subscription(url, format=style), endpoint, SimpleNamespace(), sender, rows, clock=lambda: 100.0)
@@ -75,7 +75,7 @@ def one_attempt(sender, rows, url="https://h.example/hook", style="standard"):
         await asyncio.gather(*worker._attempts)
 
     asyncio.run(run())
-    return endpoint, next(iter(lane.items))
+    return endpoint, next(iter(queue.items))
 
 
 @settings(max_examples=60, deadline=None)

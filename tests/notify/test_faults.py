@@ -37,11 +37,11 @@ def test_down_for_the_whole_schedule_loses_nothing():
     back_s = 6 * DAY
     simulation = Simulation(lambda now, _: OK if now > back_s else DOWN, window=16)
     simulation.alerts(*[(n * 600.0, f"dev_{n % 5}") for n in range(900)]).run(back_s)
-    assert simulation.endpoint.disabled == "failing"
+    assert simulation.subscriber.disabled == "failing"
     tried = len(simulation.tried)
     simulation.run(7 * DAY)
     assert len(simulation.tried) == tried, "a disabled subscriber is left alone"
-    simulation.endpoint.resume(simulation.now_s)
+    simulation.subscriber.resume(simulation.now_s)
     simulation.run(8 * DAY)
     assert sorted(simulation.delivered) == list(range(900))
     assert in_order_per_subject(simulation)
@@ -53,7 +53,7 @@ def test_a_dead_subscriber_is_not_hammered():
     simulation = Simulation(lambda *_: DOWN).alerts(*[(n * 60.0, f"dev_{n}") for n in range(1000)]).run(DAY)
     late = [at for at, _ in simulation.tried if at > 600]
     assert min(b - a for a, b in pairwise(late)) > 40
-    assert simulation.endpoint.waiting == 256, "the rest waits in Kafka"
+    assert simulation.subscriber.waiting == 256, "the rest waits in Kafka"
 
 
 def test_after_an_outage_everything_goes_out_at_once():
@@ -77,8 +77,8 @@ def test_flapping_loses_nothing_and_keeps_the_order(seed):
     simulation = Simulation(lambda *_: OK if chance.random() < 0.2 else Outcome(chance.choice([500, 503, None])))
     simulation.alerts(*[(n * 20.0, f"dev_{n % 7}") for n in range(400)])
     for day in range(0, 200, 10):
-        if simulation.run(day * DAY).endpoint.disabled:  # five unlucky days in a row
-            simulation.endpoint.resume(simulation.now_s)
+        if simulation.run(day * DAY).subscriber.disabled:  # five unlucky days in a row
+            simulation.subscriber.resume(simulation.now_s)
     assert sorted(simulation.delivered) == list(range(400))
     assert in_order_per_subject(simulation)
 
@@ -120,8 +120,8 @@ def test_410_disables_at_once_and_keeps_what_waits():
     """Until somebody resumes it."""
     simulation = Simulation(lambda now, _: OK if now > 50 else Outcome(410))
     simulation.alerts((0.0, "a"), (1.0, "b")).run(100)
-    assert (simulation.endpoint.disabled, len(simulation.tried)) == ("gone", 1)
-    simulation.endpoint.resume(100.0)
+    assert (simulation.subscriber.disabled, len(simulation.tried)) == ("gone", 1)
+    simulation.subscriber.resume(100.0)
     simulation.run(200)
     assert sorted(simulation.delivered) == [0, 1]
 

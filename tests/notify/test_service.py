@@ -112,11 +112,11 @@ async def test_410_disables_until_resumed_and_nothing_is_lost(topics, running):
         await subscribe(producer, topics, one)
         async with running() as service:
             await publish(producer, topics, alert(alert_id="a"))
-            await wait_until(lambda: service._workers[one.id].endpoint.disabled == "gone")
+            await wait_until(lambda: service._workers[one.id].subscriber.disabled == "gone")
             await publish(producer, topics, alert(alert_id="b"))
         status[0] = 200
         async with running() as service:
-            assert service._workers[one.id].endpoint.disabled == "gone"
+            assert service._workers[one.id].subscriber.disabled == "gone"
             await subscribe(producer, topics, one.asked("resume", 1))
             await wait_until(lambda: len(receiver.ids) == 2)
     assert sorted(receiver.ids) == ["msg_a_4", "msg_b_4"]

@@ -171,6 +171,6 @@ async def test_a_bug_in_the_sender_is_not_swallowed(receive, monkeypatch):
     async def broken(*_args):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("simulator.sender.Courier.deliver", broken)
+    monkeypatch.setattr("simulator.sender.EventSender.deliver", broken)
     with pytest.raises(ExceptionGroup):
         await run_of(receiver.url)

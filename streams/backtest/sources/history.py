@@ -111,7 +111,7 @@ class History(Protocol):
 
 
 @runtime_checkable
-class Divisible(History, Protocol):
+class Partitionable(History, Protocol):
     """A source that several processes can read."""
 
     def estimate(self) -> int:

@@ -21,10 +21,10 @@ from sori.settings.streams import StreamsSettings
 from streams.backtest.device_hop import Alerts
 from streams.backtest.parallel_replay import Task, replay
 from streams.backtest.replay import Replay
-from streams.backtest.sources.history import Divisible, Span
+from streams.backtest.sources.history import Partitionable, Span
 from streams.backtest.sources.ndjson import NdjsonHistory
 from streams.backtest.sources.parquet import ParquetHistory
-from streams.backtest.worker_pool import Crew, crew
+from streams.backtest.worker_pool import WorkerPool, pool
 from testkit.history import Message, scenario, settled
 
 RULES = RulesSettings()
@@ -35,7 +35,7 @@ LOG = scenario("demo", partitions=5)
 
 
 @pytest.fixture
-def histories(tmp_path: Path) -> list[Divisible]:
+def histories(tmp_path: Path) -> list[Partitionable]:
     """The same log as bodies, as rows, as one Parquet file and as a folder of them."""
     bodies, rows, folder = tmp_path / "bodies.ndjson", tmp_path / "rows.ndjson", tmp_path / "export"
     bodies.write_bytes(b"\n".join(message.entry.value for message in LOG))
@@ -71,7 +71,7 @@ def write(path: Path, log: list[Message]) -> None:
     pq.write_table(pa.Table.from_pylist(rows), path)
 
 
-def alone(history: Divisible) -> list[Alerts]:
+def alone(history: Partitionable) -> list[Alerts]:
     """In this process."""
     made = Replay(StreamsSettings(), [RULES, KEENER, RULES], history.facts(Span()))
     for step in history.read(Span()):
@@ -80,7 +80,7 @@ def alone(history: Divisible) -> list[Alerts]:
     return made.alerts
 
 
-def together(workers: Crew, history: Divisible) -> list[Alerts]:
+def together(workers: WorkerPool, history: Partitionable) -> list[Alerts]:
     """In several."""
     history.survey(Span(), workers.map)
     events: list[int] = []
@@ -90,11 +90,11 @@ def together(workers: Crew, history: Divisible) -> list[Alerts]:
     return alerts
 
 
-def test_alerts_do_not_depend_on_how_many_processes_there_are(histories: list[Divisible]):
+def test_alerts_do_not_depend_on_how_many_processes_there_are(histories: list[Partitionable]):
     """Ids, times, counts, evidence, versions: everything. More processes than partitions included."""
     expected = [alone(history) for history in histories]
     for count in (1, 2, 7):
-        with crew(count) as workers:
+        with pool(count) as workers:
             assert [together(workers, history) for history in histories] == expected
     for current, new, same in expected:
         assert current == same != new
@@ -107,13 +107,13 @@ def test_what_is_wrong_in_a_process_is_told_as_here(tmp_path: Path):
     path = tmp_path / "rows.ndjson"
     good = [orjson.dumps(row_of(message)) for message in LOG[:50]]
     path.write_bytes(b"\n".join([*good, b'{"raw": 1, "kafka_offset": 2}']))
-    with crew(2) as workers, pytest.raises(ConfigError, match="line 51"):
+    with pool(2) as workers, pytest.raises(ConfigError, match="line 51"):
         together(workers, NdjsonHistory(path, 5))
     path.write_bytes(b"\n".join(good))
     history = NdjsonHistory(path, 5)
     history.survey(Span(), lambda function, given: [function(one) for one in given])
     path.write_bytes(b"\n".join([*good[:49], b'{"raw": 1, "kafka_offset": 2}'.ljust(len(good[49]))]))
-    with crew(2) as workers, pytest.raises(ConfigError, match="line 50"):
+    with pool(2) as workers, pytest.raises(ConfigError, match="line 50"):
         replay(workers, history, Task(StreamsSettings(), [RULES], history.facts(Span()), Span()), None, print)
 
 
@@ -126,9 +126,9 @@ def fail(what: str) -> None:
 
 def test_a_process_that_fails_or_is_killed_is_one_error():
     """It says where, or how it ended, and no process stays."""
-    with crew(2) as workers, pytest.raises(BacktestFailed, match=r"ValueError: odd .*test_processes"):
+    with pool(2) as workers, pytest.raises(BacktestFailed, match=r"ValueError: odd .*test_processes"):
         workers.map(fail, ["odd", "odd"])
-    with crew(2) as workers, pytest.raises(BacktestFailed, match="killed by signal 9"):
+    with pool(2) as workers, pytest.raises(BacktestFailed, match="killed by signal 9"):
         workers.map(fail, ["die"])
 
 
