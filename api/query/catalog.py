@@ -20,11 +20,14 @@ def load_catalog(client: Client) -> Catalog:
     allowed = {name for name, _, aggregate, _, group, system in rows if _computes(name, aggregate, group, system)}
     allowed |= {name for name, target, *_ in rows if target in allowed}
     aggregates = {name for name, _, aggregate, *_ in rows if aggregate and name in allowed}
+    functions = frozenset(allowed - aggregates) | FUNCTIONS
+    any_case = frozenset(name.lower() for name, _, _, any_case, *_ in rows if any_case and name in allowed)
     return Catalog(
         database=str(client.command("SELECT currentDatabase()")),
         tables=load_tables(client),
-        functions=frozenset(allowed - aggregates) | FUNCTIONS,
-        any_case=frozenset(name.lower() for name, _, _, any_case, *_ in rows if any_case and name in allowed),
+        functions=functions,
+        refused=frozenset(name.lower() for name, *_ in rows if name not in functions | aggregates) - any_case,
+        any_case=any_case,
         aggregates=frozenset(aggregates),
         combinators=tuple(str(name) for (name,) in client.query(_COMBINATORS).result_rows),
     )

@@ -44,6 +44,8 @@ class Catalog:
     database: str
     tables: frozenset[str]
     functions: frozenset[str]
+    #: Names of all others that the engine has, in lower case.
+    refused: frozenset[str]
     #: Names that may be written in any case, in lower case.
     any_case: frozenset[str]
     aggregates: frozenset[str]
@@ -154,6 +156,11 @@ class _Names:
                 raise QueryError("INTO OUTFILE, FORMAT and SETTINGS are not allowed in a query")
             if node.kind == "TableIdentifier":
                 self._table(node.name)
+            if node.kind == "Identifier" and node.name.lower() in self._catalog.refused:
+                raise QueryError(  # arrayMap(file, …) calls it, without a lambda
+                    f"{node.name} is the name of a function that is not allowed; if a column is meant, write"
+                    " table.column, or give it another alias"
+                )
             self.ctes_parsed += node.kind == "WithElement"
             self._functions(node)
 

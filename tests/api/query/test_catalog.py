@@ -41,3 +41,11 @@ def test_names_are_known_in_every_form_that_sql_allows(engine: DirectEngine) -> 
     closed = "file FILE fileIf url sleep sleepEachRow hostname FQDN dictGet joinGet getSetting showCertificate"
     closed += " aiGenerate AIGenerate addressToLine generateSerialID"
     assert [name for name in closed.split() if catalog.has_function(name)] == []
+
+
+def test_no_column_that_people_read_is_called_like_a_refused_function(engine: DirectEngine) -> None:
+    """Such a column could only be asked for as table.column."""
+    with open_client(engine.dsn) as client:
+        catalog = load_catalog(client)
+        found = client.query("SELECT name FROM system.columns WHERE database = currentDatabase()").result_rows
+    assert {name for (name,) in found} & catalog.refused == set()

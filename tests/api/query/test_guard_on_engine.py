@@ -39,6 +39,11 @@ DOORS = [
     "SELECT COLUMNS('p') APPLY(x -> file(x)) FROM (SELECT '{secret}' AS p)",
     "SELECT * REPLACE(file(p) AS p) FROM (SELECT '{secret}' AS p)",
     "SELECT arrayMap(x -> file(x), ['{secret}'])",
+    "SELECT arrayMap(file, ['{secret}'])",
+    "SELECT arrayMap((`file`), ['{secret}'])",
+    "SELECT arrayMap(x -> arrayMap(\"file\", [x]), ['{secret}'])",
+    "SELECT arrayMap(file AS f, ['{secret}']), f",
+    "SELECT arrayMap(File, ['{secret}'])",
     "SELECT x FROM (SELECT 1 AS x) ORDER BY x WITH FILL INTERPOLATE (x AS file('{secret}'))",
     "SELECT x FROM (SELECT 1 AS x) ORDER BY x WITH FILL TO length(file('{secret}'))",
     "SELECT sum(1) OVER (ORDER BY file('{secret}'))",
@@ -145,7 +150,8 @@ def test_a_door_is_closed(engine: DirectEngine, trap: Trap, text: str) -> None:
             "SELECT count() OVER (PARTITION BY x ORDER BY y ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)"
             " FROM (SELECT 1 AS x, 2 AS y)"
         ),
-        "SELECT arrayMap(x -> x + 1, [1])",
+        "SELECT arrayMap(x -> x + 1, [1]), arrayMap(upper, ['a'])",
+        "SELECT t.user, user_id FROM (SELECT 1 AS user, 2 AS user_id) AS t",
         "SHOW TABLES LIMIT 10",
         "SELECT sum(x) OVER w FROM (SELECT 1 AS x) WINDOW w AS (ORDER BY x)",
         "SELECT * EXCEPT(event) FROM events_current LIMIT 1 BY account_id LIMIT 5",
