@@ -16,7 +16,8 @@ from aiohttp.web_protocol import ERROR, RequestHandler
 
 from ingest.admission.outcomes import Outcome, Protocol
 from ingest.http import problem_details, responses
-from ingest.http.body import BodyEvicted
+from ingest.http.body import BodyBroken, BodyEvicted
+from ingest.http.framing import Framing
 from ingest.http.lingering import hear_out
 from ingest.http.waiting_connections import WaitingConnections
 
@@ -28,6 +29,8 @@ _GRACE_S = 0.1
 _UNREAD_S = 5.0
 #: What RFC 9110 wants at least for a URL; less than the bound of a header, so that an error says which of them it is.
 _MAX_URL_BYTES = 8_000
+#: Beyond this, what one read from the socket brought is parsed by pieces: a body in tiny chunks ends before all of it.
+_PIECE_BYTES = 8_192
 
 _logger = structlog.get_logger()
 _SHED = problem_details.problem(Outcome.OVERLOADED, close=True)
@@ -50,13 +53,19 @@ class ConnectionLimits:
 class IngestProtocol(RequestHandler):
     """One connection. `proven`: a verified event came on it, so it is among the last to be evicted."""
 
-    __slots__ = ("_arriving", "_evicted", "_first_head", "_server", "_writer", "proven")
+    __slots__ = (
+        *("_arriving", "_content", "_evicted", "_first_head", "_framing", "_held"),
+        *("_server", "_writer", "proven"),
+    )
 
     def __init__(self, server: IngestServer, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(server, loop=loop, **options)
         self._server = server
         self._first_head: asyncio.TimerHandle | None = None
         self._arriving: StreamReader | None = None
+        self._content: StreamReader | None = None
+        self._framing: Framing | None = None
+        self._held = b""
         self._evicted = False
         self.proven = False
         self._writer = StreamWriter(self, loop)
@@ -85,6 +94,47 @@ class IngestProtocol(RequestHandler):
         self._evicted = False
         super().connection_lost(exc)
         self._server.note_departure()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came: mostly a whole request."""
+        if self._content is None and not self._held and len(data) <= _PIECE_BYTES:
+            super().data_received(data)
+            if self._messages and not self._messages[-1][1].is_eof():
+                self._note_content()
+            return
+        data, self._held = self._held + data, b""
+        if not data:
+            super().data_received(data)  # it may have paused in the middle of a piece
+            self._check_framing(0)
+        for start in range(0, len(data), _PIECE_BYTES):
+            if self._reading_paused:
+                self._held = data[start:]  # `resume_reading` goes on with it
+                return
+            piece = data[start : start + _PIECE_BYTES]
+            super().data_received(piece)
+            self._check_framing(len(piece))
+            if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
+                return  # after bad HTTP nothing can be understood
+
+    def _note_content(self) -> bool:
+        """See whose body is arriving now; whether it is another one than before."""
+        message, newest = self._messages[-1] if self._messages else (None, self._content)
+        if newest is None or newest.is_eof():
+            self._content = None
+        elif newest is not self._content:
+            self._content = newest
+            self._framing = Framing() if isinstance(message, RawRequestMessage) and message.chunked else None
+            return True
+        return False
+
+    def _check_framing(self, came: int) -> None:
+        """End a body whose chunks cost more than they bring."""
+        if self._note_content() or self._content is None or self._framing is None:
+            return
+        if self._framing.excessive(came, self._content.total_bytes, _PIECE_BYTES):
+            self._content.set_exception(BodyBroken("its chunks are too small"))
+            self._held = b""
+            self.close()
 
     def wait_for_body(self, content: StreamReader) -> None:
         """The rest of a request's body is still to come: until `go_on` the connection may be evicted."""
@@ -229,7 +279,7 @@ class IngestProtocol(RequestHandler):
             async with asyncio.timeout(_LINGER_S):
                 while not payload.is_eof():
                     await payload.readany()
-        except (TimeoutError, OSError, web.RequestPayloadError):
+        except (TimeoutError, OSError, web.RequestPayloadError, BodyBroken):
             self.close()
 
     def _require_head(self) -> None:
