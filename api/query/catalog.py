@@ -5,7 +5,7 @@ from __future__ import annotations
 from clickhouse_connect.driver.client import Client
 
 from api.query.sql_guard import Catalog
-from api.query.sql_policy import FUNCTION_CATEGORIES, FUNCTIONS
+from api.query.sql_policy import FUNCTION_CATEGORIES, FUNCTIONS, UNBOUNDED_FUNCTIONS
 
 _FUNCTIONS = (
     "SELECT name, alias_to, is_aggregate, case_insensitive, categories, origin = 'System' FROM system.functions"
@@ -39,4 +39,6 @@ def load_tables(client: Client) -> frozenset[str]:
 
 
 def _computes(name: str, aggregate: int, group: str, system: int) -> bool:
+    if name in UNBOUNDED_FUNCTIONS:
+        return False
     return bool(system) and (bool(aggregate) or group in FUNCTION_CATEGORIES or name in FUNCTIONS)

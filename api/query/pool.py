@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from api.query.engine import DEFAULT_FORMAT, DirectEngine, Row, rows
 from runtime.clickhouse.client import Dsn
+from sori.errors import QueryError, StorageUnavailable
 from sori.settings.api import ApiSettings
+
+#: ClickHouse looks at its own limit between two blocks of rows, so it may answer that a little later.
+_GRACE_S = 5.0
+_AnswerT = TypeVar("_AnswerT")
 
 
 class EnginePool:
@@ -22,13 +29,34 @@ class EnginePool:
 
     async def raw(self, sql: str, fmt: str = DEFAULT_FORMAT) -> bytes:
         """Run one query. Raises QueryError or StorageUnavailable."""
-        async with self._slots:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._raw, sql, fmt)
+        return await self._run(self._raw, sql, fmt)
 
     async def rows(self, sql: str) -> list[Row]:
         """Run one query and decode its rows."""
-        async with self._slots:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._rows, sql)
+        return await self._run(self._rows, sql)
+
+    async def _run(self, work: Callable[..., _AnswerT], *args: str) -> _AnswerT:
+        """Wait for a free slot and for the answer, for each as long as a query may take: nobody hangs on another's."""
+        timeout_s = self._settings.query_timeout_s + _GRACE_S
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise StorageUnavailable(
+                f"{self._settings.concurrency} other queries are running (api.concurrency) and none ended within"
+                f" {timeout_s:g} s; ask again later"
+            ) from None
+        running = asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+        running.add_done_callback(self._release)
+        done, _ = await asyncio.wait({running}, timeout=timeout_s)
+        if not done:  # it holds its slot until then: the engine cannot be stopped within one call
+            raise QueryError("the query took longer than allowed (api.query_timeout_s), and has not ended yet")
+        return running.result()
+
+    def _release(self, running: asyncio.Future[_AnswerT]) -> None:
+        self._slots.release()
+        if not running.cancelled():
+            running.exception()  # whoever asked may have left
 
     def close(self) -> None:
         """Wait for what runs, then close every engine."""

@@ -175,7 +175,9 @@ class _Names:
         if node.kind == "Function" and not (
             self._catalog.has_function(node.name) or node.name in policy.TABLE_FUNCTIONS
         ):
-            raise QueryError(f"the function {node.name} is not allowed: it does more than compute, or is not known")
+            unbounded = node.name in policy.UNBOUNDED_FUNCTIONS
+            why = "no limit bounds what one call costs" if unbounded else "it does more than compute, or is not known"
+            raise QueryError(f"the function {node.name} is not allowed: {why}")
         if node.kind == "Function" and node.name in policy.IN_FUNCTIONS and node.children:
             for argument in node.children[0].children[1:2]:
                 if argument.kind == "Identifier":

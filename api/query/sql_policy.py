@@ -63,6 +63,13 @@ FUNCTIONS = frozenset({
     "runningDifferenceStartingWithFirstValue", "throwIf", "toColumnTypeName", "toTypeName", "transform",
     "variantElement", "variantType", "version", "visibleWidth", "seriesDecomposeSTL", "seriesOutliersDetectTukey",
 })  # fmt: skip
+#: One call costs the square of its arguments' size, or memory that nothing counts: limits are looked at between blocks
+#: of rows, so one such call alone takes minutes, or gigabytes (measured on ClickHouse 26.9).
+UNBOUNDED_FUNCTIONS = frozenset({
+    "printf", "editDistance", "editDistanceUTF8", "levenshteinDistance", "levenshteinDistanceUTF8",
+    "damerauLevenshteinDistance", "arrayLevenshteinDistance", "arrayLevenshteinDistanceWeighted", "arraySimilarity",
+    "JSON_QUERY", "JSON_VALUE", "JSON_EXISTS",
+})  # fmt: skip
 #: Functions whose second argument may be a table.
 IN_FUNCTIONS = frozenset(
     name + suffix

@@ -92,6 +92,11 @@ DOORS = [
     "SELECT joinGet('a', 'b', 1)",
     "SELECT aiGenerate('x')",
     "SELECT sleep(1)",
+    "SELECT printf('%1000000000d', 1)",
+    "SELECT arrayMap(printf, ['%1000000000d'])",
+    "SELECT editDistance(repeat('a', 60000), repeat('b', 60000))",
+    "SELECT LEVENSHTEINDISTANCE(repeat('a', 60000), repeat('b', 60000))",
+    "SELECT JSON_VALUE('[1]', '$[0 to 4000000000][0 to 4000000000][0 to 4000000000]')",
     "SELECT * FROM executable('x.sh', 'CSV', 'a String')",
     "SELECT * FROM input('a String')",
     # no SELECT at all, or a second one
