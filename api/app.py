@@ -103,7 +103,7 @@ def _read_body(body: bytes, content_type: str) -> tuple[str, str]:
             return text, DEFAULT_FORMAT
         asked = json.loads(text)
         return str(asked["query"]), str(asked.get("format") or DEFAULT_FORMAT)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise QueryError('the body must be SQL, or JSON such as {"query": "SELECT 1", "format": "CSV"}') from error
 
 

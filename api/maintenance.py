@@ -7,7 +7,6 @@ read the note beside the engine: it holds the token that the Authorization heade
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from api.auth.access import carries
 from sori.errors import SoriError
 
 #: Runs a task in a thread: its name and parameters to its progress. Raises KeyError for an unknown name.
@@ -28,16 +28,17 @@ def add_maintenance(app: web.Application, run_task: RunTask, token: str) -> None
     """Add the route."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), token.encode()):
+        if not carries(request, token):
             raise web.HTTPForbidden(text="maintenance needs the token from the note beside the engine")
         task = request.match_info["task"]
         try:
-            params = json.loads(await request.text() or "{}")
+            params = json.loads(await request.read() or b"{}")
+            if not isinstance(params, dict):
+                raise TypeError  # noqa: TRY301 - told below
             progress = run_task(task, params)
         except KeyError:
             raise web.HTTPNotFound(text=f"no such task: {task}") from None
-        except ValueError:
+        except (ValueError, TypeError, RecursionError):
             raise web.HTTPBadRequest(text="the body must be a JSON object") from None
         _log.info("maintenance_started", task=task, params=params)
         return await _stream(request, progress)

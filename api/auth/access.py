@@ -119,8 +119,13 @@ def _identify(request: web.Request, side: KafkaSide, guesses: RateLimit, *, anon
 
 
 def _is_local(request: web.Request, local_token: str) -> bool:
+    return local_token != "" and carries(request, local_token)
+
+
+def carries(request: web.Request, token: str) -> bool:
+    """Whether this token came along; whatever bytes came in its place, it is only a no."""
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    return local_token != "" and hmac.compare_digest(given.encode(), local_token.encode())
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), token.encode())
 
 
 def _take(limit: RateLimit, key: str) -> None:

@@ -200,6 +200,22 @@ async def test_malformed_and_oversized_bodies_are_problems(topics):
         assert not api.side.subscriptions.values
 
 
+async def test_any_bytes_for_a_token_are_a_wrong_token(topics):
+    """Also what is no text, at the route with a secret of its own too; and no depth of JSON is a 500."""
+    deep = b'{"query": ' + b"[" * 200_000
+    async with api_running(settings_for(topics), local_token="local") as api:
+        for header in ("Bearer \udcff\udcfe", "\udcff", "Bearer \u00fc"):
+            for path, status in (("/v1/query", 401), ("/v1/maintenance/x", 403)):
+                async with api.http.post(path, data="{}", headers={"Authorization": header}) as answer:
+                    assert answer.status == status, (path, header)
+        async with api.http.post("/v1/query", data=deep, headers={"Content-Type": "application/json"}) as answer:
+            assert answer.status == 400
+        note = {"Authorization": "Bearer the note's token", "Content-Type": "application/json; charset=odd"}
+        for body, status in ((deep, 400), (b"[]", 400), (b'"forget"', 400), (b"{}", 200)):
+            async with api.http.post("/v1/maintenance/x", data=body, headers=note) as answer:
+                assert answer.status == status, body[:20]
+
+
 async def test_too_many_requests_are_told_when_to_come_back(topics):
     """Per token; wrong tokens are limited per address, before they could be guessed."""
     async with api_running(settings_for(topics, rate_per_s=0.1, rate_burst=2)) as api:
