@@ -80,6 +80,8 @@ def _take(layer: Layer, setting: Setting, text: str, origin: str) -> None:
 
 def file_text(file: Path) -> str:
     """The text of a file without its last line's end. Raises ValueError, also when nothing is in it."""
+    if file == Path():
+        raise ValueError("names no file; leave it out if there is none")
     try:
         text = file.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
     except OSError as error:

@@ -79,6 +79,15 @@ def test_a_file_that_is_missing_or_empty_is_named(
             load_settings()
 
 
+def test_a_variable_that_names_no_file_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty path is the current folder to Python, and `cannot read .` helps nobody."""
+    from sori.errors import ConfigError
+
+    monkeypatch.setenv("SORI_INGEST__SECRET_KEYS_FILE", "")
+    with pytest.raises(ConfigError, match="SORI_INGEST__SECRET_KEYS_FILE: names no file"):
+        load_settings()
+
+
 def lists() -> list[Setting]:
     """Settings that hold several values."""
     return [one for one in SETTINGS if "omma-separated" in (one.field.description or "") or sample_is_tuple(one)]
