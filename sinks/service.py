@@ -77,7 +77,7 @@ class SinkService:
             book = self._open_book(stack)
             sinks = [self._open(spec, stack, book) for spec in self._specs]
             tasks = [asyncio.create_task(sink.run(stop), name=sink.name) for sink in sinks]
-            tasks += self._care(stack, stop)
+            tasks += self._care(stack, stop, book)
             _log.info("sinks_running", clickhouse=str(self._dsn), topics=[spec.name for spec in self._specs])
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -109,7 +109,7 @@ class SinkService:
         self._sinks.append(sink)
         return sink
 
-    def _care(self, stack: AsyncExitStack, stop: asyncio.Event) -> list[asyncio.Task[None]]:
+    def _care(self, stack: AsyncExitStack, stop: asyncio.Event, book: LogBook) -> list[asyncio.Task[None]]:
         """What one process of the group does beside carrying rows: the one with the late topic's first partition."""
         executor = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="care"))
         writer = Writer(self._opener())
@@ -117,7 +117,7 @@ class SinkService:
         late = [sink for sink in self._sinks if sink.name == LATE.suffix]
         settings = self._settings.sinks
         works: dict[str, tuple[Callable[[], Awaitable[int]], float]] = {
-            "repair": (Repairer(self._settings, writer, executor).once, settings.repair_interval_s),
+            "repair": (Repairer(self._settings, writer, executor, book).once, settings.repair_interval_s),
             "rollups": (Roller(writer, executor, settings.rollup_quiet_s).once, settings.rollup_interval_s),
         }
         return [

@@ -87,6 +87,9 @@ STREAMS_WATERMARK = MetricSpec(
 )
 STREAMS_LAG = MetricSpec("sori_streams_lag_records", "gauge", "Records not yet applied.", ("topic", "partition"))
 STREAMS_PANES = MetricSpec("sori_streams_live_panes", "gauge", "Live panes over all partitions.", ("hop",))
+STREAMS_LOG_RESTARTS = MetricSpec(
+    "sori_streams_log_restarts_total", "counter", "Logs whose offsets started again under our commits.", ("topic",)
+)
 STREAMS_HOLES = MetricSpec(
     "sori_streams_holes_total", "counter", "Rewinds that did not find their first record: retention, or a loss."
 )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable
 
 import faust
 import structlog
-from faust.types import TP
 
 from runtime.http import admin_server
 from runtime.telemetry.tracing import open_tracing
@@ -16,11 +15,11 @@ from sori.errors import StorageUnavailable
 from sori.settings import Settings
 from sori.topics import EVENTS, GEO_ROLLUPS
 from streams.kafka.batches import Batch, BatchSchema
-from streams.kafka.calls import read_committed, send_outputs, wait_for_topics
+from streams.kafka.calls import send_outputs, wait_for_topics
+from streams.kafka.logs import Logs
 from streams.kafka.patience import Patience
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
-from streams.state.checkpoint import Checkpoint
 from streams.state.output import Output
 from streams.state.policy import TimePolicy
 from streams.worker import metrics
@@ -41,6 +40,7 @@ class StreamApp(faust.App):
     """A Faust application that knows its checkpointer (see transport)."""
 
     checkpointer: StreamWorker
+    logs: Logs
     #: Whether there is no point in waiting for Kafka any more.
     giving_up: Callable[[], bool]
 
@@ -86,12 +86,15 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
     async def send(outputs: list[Output]) -> None:
         await send_outputs(app, kafka.topic_prefix, outputs, patience)
 
-    async def committed(tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
-        return await read_committed(settings, tps)
-
+    logs = app.logs = Logs(settings)
     app.giving_up = lambda: bool(app.crashed)
     worker = app.checkpointer = StreamWorker(
-        hops(settings), send, committed, fetch_wait_ms=streams.fetch_wait_ms, idle_after_s=streams.idle_after_s
+        hops(settings),
+        send,
+        logs.committed,
+        fetch_wait_ms=streams.fetch_wait_ms,
+        idle_after_s=streams.idle_after_s,
+        log_key=logs.key,
     )
     patience = Patience(kafka.request_timeout_s * 3, streams.outage_s, worker.note_outage, lambda: app.giving_up())  # noqa: PLW0108 - set anew later
     tracing = open_tracing(settings.traces, "streams")
@@ -156,11 +159,15 @@ async def _flush_until(app: StreamApp, interval_s: float, stop: asyncio.Event) -
     worker = app.checkpointer
     stopping = asyncio.ensure_future(stop.wait())
     crashed = asyncio.ensure_future(app.wait_until_stopped())
+    replaced = asyncio.ensure_future(app.logs.until_replaced())
     try:
         while not (stop.is_set() or app.crashed or crashed.done()):
             alert = asyncio.ensure_future(worker.owes_alert.wait())
             await asyncio.wait({stopping, crashed, alert}, timeout=interval_s, return_when=asyncio.FIRST_COMPLETED)
             alert.cancel()
+            if replaced.done():
+                await app.crash(replaced.result())
+                break
             await worker.flush()
             await worker.tick(app.monitor.tp_end_offsets.get)
             if worker.flush_points():
@@ -172,6 +179,7 @@ async def _flush_until(app: StreamApp, interval_s: float, stop: asyncio.Event) -
     finally:
         stopping.cancel()
         crashed.cancel()
+        replaced.cancel()
     if app.crashed:
         log.error("application failed", error=repr(app.crash_reason))
     return bool(app.crashed) or not stop.is_set()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from runtime.kafka.clients import bounded, running_admin
+from runtime.kafka.clients import bounded, make_consumer, running, running_admin
 from sori.settings.kafka import KafkaSettings
 
 
@@ -34,6 +34,15 @@ async def read_all_committed(kafka: KafkaSettings, group: str) -> dict[TopicPart
     """What a group has committed of any partition. Raises StorageUnavailable."""
     async with running_admin(kafka) as admin:
         return await committed_by(admin, group, None, kafka.request_timeout_s)
+
+
+async def read_end_offsets(kafka: KafkaSettings, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+    """The offset that each partition's next record gets. Raises StorageUnavailable."""
+    if not partitions:
+        return {}
+    consumer = make_consumer(kafka, group_id=None)
+    async with running(consumer, kafka.request_timeout_s, "end offsets"):
+        return dict(await bounded(consumer.end_offsets(list(partitions)), kafka.request_timeout_s, "end offsets"))
 
 
 async def committed_by(

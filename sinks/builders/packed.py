@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sinks.batch import Record
 from sinks.builders.inserts import NdjsonInsert
@@ -16,6 +16,15 @@ def builder(table: str) -> Callable[..., NdjsonInsert]:
         return NdjsonInsert(table, b"\n".join([record.value for record in records if record.value]))
 
     return build
+
+
+def unname(insert: NdjsonInsert, keys: Iterable[int]) -> NdjsonInsert:
+    """Rows of logs that have no name in this database (see sinks/consumer/log_book.py) do not name them."""
+    body = insert.body
+    for key in keys:
+        # exact: within a JSON string the quotation mark before `log` would be escaped
+        body = body.replace(b'"log":%d,' % key, b'"log":0,')
+    return NdjsonInsert(insert.table, body)
 
 
 def count_rows(records: Sequence[Record]) -> int:

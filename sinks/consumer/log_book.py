@@ -53,6 +53,13 @@ class LogBook:
             self._known[identity] = await enter
         return self._known[identity]
 
+    async def unnamed(self, topic: str, group: str) -> frozenset[int]:
+        """Keys of the logs of `topic` whose rows have the name 0; raises as `look_up`."""
+        await self.look_up(topic, group)
+        query = f"SELECT key FROM kafka_logs WHERE topic = '{topic}' GROUP BY key HAVING argMin(log, since) = 0"  # noqa: S608 - same
+        found = await asyncio.get_running_loop().run_in_executor(self._executor, self._writer.rows, query)
+        return frozenset(row[0] for row in found)
+
     def _enter(self, identity: LogIdentity, committed: list[Committed]) -> NamedLog:
         topic, key = identity.topic, identity.key
         # of two processes that enter it at once the first has its way

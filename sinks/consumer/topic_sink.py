@@ -28,14 +28,15 @@ from sinks.specs import SinkSpec
 from sori import metrics
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
+from sori.topics import EVENTS
 
 _POLL_S = 0.1
 _BUSY_POLL_S = 0.02
 _KEEP_ALIVE_S = 30.0
 _RETRY_S = 0.5
 _DRAIN_S = 6.0
-#: How often to look whether the topic is still the same log.
-_LOG_CHECK_S = 5.0
+#: How often to look whether the topic is still the same log; commits name theirs, so later loses nothing.
+_LOG_CHECK_S = 20.0
 _log = structlog.get_logger(__name__)
 
 
@@ -53,6 +54,7 @@ class TopicSink:
         self._instance_id = instance_id
         self._topic = spec.topic.name(kafka.topic_prefix)
         self.group = f"{settings.sinks.group}.{spec.name}"
+        self._events = EVENTS.name(kafka.topic_prefix), f"{settings.sinks.group}.{EVENTS.suffix}"
         self._book = book
         self._log: LogEra = UNNAMED
         self._log_check: asyncio.Task[bool] | None = None
@@ -111,8 +113,8 @@ class TopicSink:
                     await self._step()
                 await self._drain()
             finally:
-                if self._log_check is not None:
-                    self._log_check.cancel()
+                if self._log_check is not None:  # to its end: cut off it would leave its connection open
+                    await asyncio.wait({self._log_check}, timeout=self._kafka.request_timeout_s)
 
     async def _step(self) -> None:
         if self._members.stale:
@@ -249,6 +251,8 @@ class TopicSink:
         found = resume(standing, log.key, {tp.partition: end for tp, end in ends.items()})
         self._say_restarted(found.restarted)
         self._log, self._store.log = found.log, log.stored_as
+        if self._spec.packed:  # their rows speak of the events' log
+            self._store.unnamed = await self._book.unnamed(*self._events)
         for p, tp in assigned.items():
             if p in found.offsets:
                 self._consumer.seek(tp, found.offsets[p])

@@ -11,6 +11,8 @@ import structlog
 from runtime.backoff import Backoff
 from runtime.telemetry.metrics import counter, histogram
 from sinks.batch import Batch
+from sinks.builders.inserts import NdjsonInsert
+from sinks.builders.packed import unname
 from sinks.insert.bisect import store_the_good
 from sinks.insert.dead_letters import DeadLetters
 from sinks.insert.failures import InsertFailure, Rejected, SchemaDrift, Unavailable
@@ -50,6 +52,7 @@ class Store:
         self._executor = executor
         self.trouble: str = ""
         self.log = 0  # under which name rows of the topic's log are stored
+        self.unnamed: frozenset[int] = frozenset()  # keys of logs whose rows have the name 0
         counter(metrics.SINKS_REJECTED).labels(spec.name)  # there from the start: its first increase is an alert
 
     async def store(self, batch: Batch, wait: Wait, *, repeated: bool = False) -> None:
@@ -80,6 +83,8 @@ class Store:
     async def _insert(self, share: Share, wait: Wait, *, repeated: bool) -> None:
         writer, records, token = self._writers[share.number], share.records, share.token
         insert = self._spec.build(records, self.log)
+        if isinstance(insert, NdjsonInsert) and self.unnamed:
+            insert = unname(insert, self.unnamed)
         presence = self._spec.presence and self._spec.presence(records, self.log)
 
         def first_time() -> None:

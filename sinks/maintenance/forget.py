@@ -68,7 +68,7 @@ def _remove(client: Client, table: str, condition: str, device: str) -> int:
 def _windows(client: Client, device: str, window_s: int) -> list[Target]:
     start = f"intDiv(toUInt32(toDateTime(created_at, 'UTC')), {window_s}) * {window_s}"
     query = (
-        f"SELECT DISTINCT {start} AS window, account_id, kafka_partition FROM events "  # noqa: S608 - a number
+        f"SELECT DISTINCT {start} AS window, account_id, kafka_partition, log FROM events "  # noqa: S608 - a number
         f"WHERE device_id = {_DEVICE} ORDER BY window"
     )
     found = client.query(query, parameters={"device": device}).result_rows
@@ -79,14 +79,14 @@ def _windows(client: Client, device: str, window_s: int) -> list[Target]:
 def _targets(client: Client, found: Sequence[Sequence[Any]]) -> list[Target]:
     """With the version of the newest row of each, so that the recount replaces it and nothing newer."""
     windows = ", ".join(f"toDateTime({row[0]}, 'UTC')" for row in found)
-    keys = "window_start, account_id, source_partition"
+    keys = "window_start, account_id, source_partition, log"
     union = " UNION ALL ".join(
         f"SELECT {keys}, version FROM {c.table} WHERE window_start IN ({windows})"  # noqa: S608 - numbers
         for c in (CTR, DEVICES)
     )
-    query = f"SELECT toUnixTimestamp(window_start), account_id, source_partition, max(version) FROM ({union}) GROUP BY {keys}"  # noqa: E501, S608 - same
-    newest = {(w, account, p): version for w, account, p, version in client.query(query).result_rows}
-    return [Target(w, account, p, newest.get((w, account, p), 0)) for w, account, p in found]
+    query = f"SELECT toUnixTimestamp(window_start), account_id, source_partition, log, max(version) FROM ({union}) GROUP BY {keys}"  # noqa: E501, S608 - same
+    newest = {tuple(row[:4]): row[4] for row in client.query(query).result_rows}
+    return [Target(w, account, p, newest.get((w, account, p, log), 0), log) for w, account, p, log in found]
 
 
 def _recount(client: Client, counted: Counted, targets: list[Target], window_s: int) -> None:

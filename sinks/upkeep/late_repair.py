@@ -17,6 +17,7 @@ import structlog
 from runtime.telemetry.metrics import counter
 from sinks.builders.inserts import ColumnarInsert
 from sinks.consumer.commit_intents import read_standing
+from sinks.consumer.log_book import LogBook
 from sinks.insert.writer import Writer
 from sinks.upkeep.kept import iso, read_kept
 from sinks.upkeep.recount import TABLES, Target, pending_sql, repair_sql
@@ -31,6 +32,7 @@ _LEDGER = {
     "source_partition": "Int32",
     "version": "UInt64",
     "refused": "UInt8",
+    "log": "UInt32",
 }
 _log = structlog.get_logger(__name__)
 
@@ -40,10 +42,11 @@ T = TypeVar("T")
 class Repairer:
     """Runs beside the sinks, in one process of the group."""
 
-    def __init__(self, settings: Settings, writer: Writer, executor: Executor) -> None:
+    def __init__(self, settings: Settings, writer: Writer, executor: Executor, book: LogBook) -> None:
         self._settings = settings
         self._writer = writer
         self._executor = executor
+        self._book = book
         counter(metrics.SINKS_RECOUNTS_REFUSED).labels("window")  # there from the start: its first increase is an alert
 
     async def once(self) -> int:
@@ -63,15 +66,23 @@ class Repairer:
         return len(targets)
 
     async def _stored(self, targets: Iterable[Target]) -> list[Target]:
-        """Those whose raw events are certainly in ClickHouse: the events sink has committed past their version."""
+        """Those whose raw events are certainly in ClickHouse: the events sink has committed past their version.
+
+        Of a log that is gone, or that others read, those that have long been quiet.
+        """
         wanted = list(targets)
         if not wanted:
             return []
         kafka = self._settings.kafka
         group = f"{self._settings.sinks.group}.{EVENTS.suffix}"
-        partitions = {target.source_partition for target in wanted}
-        standing = await read_standing(kafka, group, EVENTS.name(kafka.topic_prefix), partitions)
-        return [t for t in wanted if standing.offsets.get(t.source_partition, 0) >= t.version]
+        topic = EVENTS.name(kafka.topic_prefix)
+        ours = (await self._book.look_up(topic, group)).stored_as
+        standing = await read_standing(kafka, group, topic, {t.source_partition for t in wanted if t.log == ours})
+        return [
+            t
+            for t in wanted
+            if (standing.offsets.get(t.source_partition, 0) >= t.version if t.log == ours else t.settled)
+        ]
 
     def _recount(self, targets: Sequence[Target]) -> None:
         window_s = self._settings.streams.window_s
@@ -93,6 +104,7 @@ class Repairer:
             [t.source_partition for t in targets],
             [t.version for t in targets],
             [refused] * len(targets),
+            [t.log for t in targets],
         ]
         self._writer.insert(ColumnarInsert("window_repairs", list(_LEDGER), list(_LEDGER.values()), columns), None)
 

@@ -2,8 +2,8 @@
 
 A recounted row replaces the stream's row of the same window and source partition: it carries the version up to which it
 is complete and `repaired = 1`, so it wins over the row it recounts and loses to a stream row that has seen more. Since
-it stays per source partition, a later stream row can never be added to it: readers sum over partitions as before. Keys
-that the windows have and the events have not are set to zero.
+it stays per log and source partition, a later stream row can never be added to it: readers sum over both as before.
+Keys that the windows have and the events have not are set to zero.
 """
 
 from __future__ import annotations
@@ -39,24 +39,32 @@ DEVICES = Counted(
     {"impressions": "campaign.impression", "clicks": "campaign.click", "authentications": "authentication"},
 )
 TABLES = (CTR, DEVICES)
+_KEYS = "window_start, account_id, source_partition, log"
+#: After so many seconds nothing of a log that nobody reads here any more is still on its way.
+SETTLED_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One window (epoch seconds) of one account and source partition, and the version its recount is good for."""
+    """One window (epoch seconds) of one account, log and source partition, and the version its recount is good for.
+
+    `settled`: its last late event was stored so long ago that nothing of before it is still on its way.
+    """
 
     window_start: int
     account_id: str
     source_partition: int
     version: int
+    log: int = 0
+    settled: bool = False
 
 
 def pending_sql(lookback_s: int) -> str:
     """Targets that late events of the last `lookback_s` seconds call for and no recount has answered yet.
 
-    Columns: window_start (epoch seconds), account_id, source_partition, version.
+    Columns: those of Target.
     """
-    keys = "window_start, account_id, source_partition"
+    keys = _KEYS
     late = f"FROM late FINAL WHERE stored_at >= now() - {int(lookback_s)} AND event IN ({DEVICES.events})"
     touched = f"FINAL WHERE window_start IN (SELECT window_start {late})"
     current = " UNION ALL ".join(
@@ -64,9 +72,11 @@ def pending_sql(lookback_s: int) -> str:
         for counted in TABLES
     )
     return f"""
-        SELECT toUInt32(window_start) AS window, account_id, source_partition, greatest(last, top) AS version
+        SELECT toUInt32(window_start) AS window, account_id, source_partition, greatest(last, top) AS version,
+            log, settled
         FROM (SELECT window_start, account_id, kafka_partition AS source_partition,
-                     toUInt64(max(kafka_offset) + 1) AS last {late} GROUP BY {keys}) AS l
+                     log, toUInt64(max(kafka_offset) + 1) AS last, max(stored_at) < now() - {SETTLED_S} AS settled
+              {late} GROUP BY {keys}) AS l
         LEFT JOIN (SELECT {keys}, max(version) AS top, maxIf(version, repaired = 0) AS stream_top
                    FROM ({current}) GROUP BY {keys}) AS c USING ({keys})
         LEFT JOIN (SELECT {keys}, max(version) AS done FROM window_repairs GROUP BY {keys}) AS r USING ({keys})
@@ -77,10 +87,12 @@ def pending_sql(lookback_s: int) -> str:
 def repair_sql(counted: Counted, targets: Sequence[Target], window_s: int) -> str:
     """Recount the targets in one table."""
     tuples = ", ".join(
-        f"({t.window_start}, {_quote(t.account_id)}, {t.source_partition}, toUInt64({t.version}))" for t in targets
+        f"({t.window_start}, {_quote(t.account_id)}, {t.source_partition}, toUInt64({t.version}), {t.log})"
+        for t in targets
     )
     names = (
-        "toDateTime(t.1, 'UTC') AS window_start, t.2 AS account_id, toInt32(t.3) AS source_partition, t.4 AS version"
+        "toDateTime(t.1, 'UTC') AS window_start, t.2 AS account_id, toInt32(t.3) AS source_partition, t.4 AS version,"
+        " toUInt32(t.5) AS log"
     )
     first, last = min(t.window_start for t in targets), max(t.window_start for t in targets)
     wanted = f"SELECT {names} FROM (SELECT arrayJoin([{tuples}]) AS t)"  # noqa: S608 - quoted above
@@ -89,13 +101,14 @@ def repair_sql(counted: Counted, targets: Sequence[Target], window_s: int) -> st
 
 def backfill_sql(counted: Counted, start: int, end: int, window_s: int) -> str:
     """Recount every window that begins in [start, end), epoch seconds, in one table."""
-    keys = "window_start, account_id, source_partition"
+    keys = _KEYS
     wanted = f"""
         SELECT {keys}, max(version) AS version FROM
         (
             SELECT {keys}, version FROM {counted.table} FINAL WHERE {_between("window_start", start, end)}
             UNION ALL
-            SELECT DISTINCT {_window(window_s)} AS window_start, account_id, kafka_partition, toUInt64(0) FROM events
+            SELECT DISTINCT {_window(window_s)} AS window_start, account_id, kafka_partition, log, toUInt64(0)
+            FROM events
             WHERE event IN ({counted.events}) AND {_between("created_at", start, end)}
         )
         GROUP BY {keys}"""  # noqa: S608 - numbers and names of ours
@@ -103,7 +116,7 @@ def backfill_sql(counted: Counted, start: int, end: int, window_s: int) -> str:
 
 
 def _recount(counted: Counted, wanted: str, start: int, end: int, window_s: int) -> str:
-    keys = "window_start, account_id, source_partition"
+    keys = _KEYS
     dimensions = ", ".join(counted.dimensions)
     columns = ", ".join([*counted.counts, *counted.kept])
     sums = ", ".join(f"sum(c.{name}) AS {name}" for name in (*counted.counts, *counted.kept))
@@ -118,7 +131,7 @@ def _recount(counted: Counted, wanted: str, start: int, end: int, window_s: int)
         FROM
         (
             SELECT {_window(window_s)} AS window_start, account_id, toInt32(kafka_partition) AS source_partition,
-                {dimensions}, {from_events}
+                log, {dimensions}, {from_events}
             FROM events FINAL
             WHERE event IN ({counted.events}) AND {_between("created_at", start, end)}
                 AND account_id IN (SELECT account_id FROM wanted) {"AND device_id != ''" if counted is DEVICES else ""}

@@ -41,6 +41,10 @@ class Checkpointer(Protocol):
         """Read committed checkpoints from Kafka; partitions without one are absent. Raises StorageUnavailable."""
         ...
 
+    def log_key(self, topic: str) -> int:
+        """Which log the topic was at the last `committed` (runtime/kafka/log_identity.py); commits name it."""
+        ...
+
     def restore(self, assigned: Mapping[TP, Checkpoint | None], epoch: int) -> Mapping[TP, int]:
         """Have an operator for each assigned partition, and for no other; return the offsets to seek.
 
@@ -142,7 +146,9 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         assigned = self.assignment()
         payload = {
-            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, points[tp].metadata())
+            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(
+                offset, points[tp].metadata(_checkpointer(self.app).log_key(tp.topic))
+            )
             for tp, offset in offsets.items()
             if tp in assigned and tp in points and points[tp].offset == offset
         }

@@ -47,14 +47,16 @@ class Checkpoint:
     ticks: tuple[Tick, ...] = ()
     promised_ms: int | None = None
 
-    def metadata(self) -> str:
-        """The string committed beside the offset."""
+    def metadata(self, log: int = 0) -> str:
+        """The string committed beside the offset; `log` is the key of the log that it counts, 0: not named."""
         flat: list[int] = []
         before = Tick(0, 0)
         for tick in self.ticks:
             flat += (tick.offset - before.offset, tick.time_ms - before.time_ms)
             before = tick
-        fields = _Metadata(low=self.pin.low, horizon=self.pin.horizon_ms, ticks=flat, promised=self.promised_ms)
+        fields = _Metadata(
+            low=self.pin.low, horizon=self.pin.horizon_ms, ticks=flat, promised=self.promised_ms, log=log
+        )
         return _encoder.encode(fields).decode()
 
     @classmethod
@@ -79,6 +81,15 @@ class _Metadata(msgspec.Struct, omit_defaults=True):
     horizon: int
     ticks: list[int] = []
     promised: int | None = None
+    log: int = 0
+
+
+def log_named(metadata: str) -> int:
+    """Key of the log that a committed string names; 0: none."""
+    try:
+        return _decoder.decode(metadata).log
+    except msgspec.DecodeError:
+        return 0
 
 
 _encoder = msgspec.json.Encoder()

@@ -16,7 +16,7 @@ from faust.types import TP
 
 from streams.kafka.batches import Batch
 from streams.state.checkpoint import Checkpoint
-from streams.state.output import Output
+from streams.state.output import Output, name_log
 from streams.worker import metrics
 from streams.worker.partition import Hop, Slot
 
@@ -50,6 +50,7 @@ class StreamWorker:
         *,
         fetch_wait_ms: int,
         idle_after_s: float = 60.0,
+        log_key: Callable[[str], int] = lambda _: 0,
     ) -> None:
         self.fetch_wait_ms = fetch_wait_ms
         self._idle_after_s = idle_after_s
@@ -61,6 +62,7 @@ class StreamWorker:
         self._hops = {hop.topic: hop for hop in hops}
         self._send = send
         self._read_committed = read_committed
+        self.log_key = log_key
         self._slots: dict[TP, Slot] = {}
         self._points: dict[TP, Checkpoint] = {}
         self._committed: dict[TP, Checkpoint] = {}
@@ -186,7 +188,7 @@ class StreamWorker:
                 if not slot.may_flush(self._committed.get(tp)):
                     continue
                 owed, checkpoint = slot.operator.flush()
-                outputs += owed
+                outputs += name_log(owed, self.log_key(tp.topic))
                 taken.append((tp, slot, checkpoint))
             if not taken:
                 return False

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from aiokafka import TopicPartition
 from clickhouse_connect.driver.client import Client
+from faust.types import TP
 
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics, delete_topics
-from runtime.kafka.clients import make_producer, running
+from runtime.kafka.clients import make_consumer, make_producer, running
 from sori import topics as registry
+from sori.settings import load_settings
 from sori.settings.kafka import KafkaSettings
+from streams.kafka.logs import Logs
+from streams.state.checkpoint import Checkpoint, Pin
 from testkit.records import event_record
 from testkit.sinks import settings_for, sinks_running
+from testkit.stage_process import StageProcess
 from testkit.wait import wait_until
 
 
@@ -65,4 +73,56 @@ async def test_a_topic_made_anew_under_running_sinks_is_read_from_its_beginning(
         await delete_topics(topics)
         await apply_topics(topics)
         await send(topics, 30, 60)
-        await wait_until(lambda: stored(client) == 60, 40)
+        await wait_until(lambda: stored(client) == 60, 60)
+
+
+async def test_streams_start_anew_where_a_checkpoint_is_about_another_log(topics: KafkaSettings) -> None:
+    """One that names it, and one beyond the log's end; their own and one from before logs had names are kept."""
+    await send(topics, 0, 5)
+    settings = load_settings(kafka=topics.model_dump(), streams={"group": topics.topic_prefix + "s"})
+    logs, name = Logs(settings), registry.EVENTS.name(topics.topic_prefix)
+    tps = [TP(name, number) for number in range(4)]
+    await logs.committed(tps)
+    point, key = Checkpoint(0, Pin(0, 0)), logs.key(name)
+    notes = {0: (5, key), 1: (0, key ^ 1), 2: (7, key), 3: (0, 0)}
+    async with running(make_consumer(topics, group_id=settings.streams.group), 10) as consumer:
+        consumer.assign([TopicPartition(*tp) for tp in tps])
+        await consumer.commit({TopicPartition(name, p): (at, point.metadata(log)) for p, (at, log) in notes.items()})
+    assert (await logs.committed(tps)).keys() == {tps[0], tps[3]}
+
+
+async def counted(kafka: KafkaSettings) -> int:
+    """Impressions in the newest of the window's rows, all of one window and one partition."""
+    topic, newest = registry.CTR_WINDOWS.name(kafka.topic_prefix), (0, 0)
+    async with running(make_consumer(kafka, topic, group_id=None), 10) as consumer:
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+            fetched = await consumer.getmany(timeout_ms=1000)
+            lines = [line for records in fetched.values() for record in records for line in record.value.split(b"\n")]
+            newest = max([newest, *((row["version"], row["impressions"]) for row in map(json.loads, lines))])
+    return newest[1]
+
+
+async def test_streams_count_a_topic_made_anew_from_its_beginning(topics: KafkaSettings, tmp_path: Path) -> None:
+    """A worker that was running starts anew, by itself or by whoever keeps it up: it neither stalls nor skips."""
+    env = {"SORI_STREAMS__GROUP": topics.topic_prefix + "s", "SORI_STREAMS__ADMIN_PORT": "0"}
+    streams = StageProcess("streams", topics, tmp_path / "streams.log", env)
+
+    def sees(wanted: int) -> Callable[[], object]:
+        async def check() -> bool:
+            if not streams.running:
+                streams.start()
+            return await counted(topics) == wanted
+
+        return check
+
+    streams.start()
+    try:
+        await send(topics, 0, 30)
+        await wait_until(sees(30), 60)
+        await delete_topics(topics)
+        await apply_topics(topics)
+        await send(topics, 30, 50)
+        await wait_until(sees(20), 60)
+    finally:
+        streams.stop()

@@ -29,6 +29,22 @@ def test_a_crash_between_two_statements_is_mended_by_applying_again(dsn: str) ->
         migrations.require_current(client)
 
 
+def test_windows_from_before_logs_had_names_stay_beside_those_of_another_log(dsn: str) -> None:
+    """An upgrade changes the sorting key of tables that hold rows: old rows are of the log 0, also after merges."""
+    names = ["window_start", "account_id", "source_partition", "impressions", "version"]
+    with open_client(dsn) as client:
+        migrations.apply(client, migrations.load()[:13])
+        client.insert(
+            "ctr_windows", [[1_760_419_500, "a", 0, 5, 90], [1_760_419_500, "a", 1, 1, 9]], column_names=names
+        )
+        migrations.apply(client)
+        rows = [[1_760_419_500, "a", 0, 2, 3, 7], [1_760_419_500, "a", 0, 6, 91, 0]]
+        client.insert("ctr_windows", rows, column_names=[*names, "log"])
+        client.command("OPTIMIZE TABLE ctr_windows FINAL")
+        found = client.query("SELECT log, source_partition, impressions FROM ctr_windows ORDER BY ALL").result_rows
+        assert found == [(0, 0, 6), (0, 1, 1), (7, 0, 2)]
+
+
 def test_the_status_of_an_empty_database_is_pending_and_creates_nothing(dsn: str) -> None:
     """Looking does not touch."""
     with open_client(dsn) as client:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from runtime.clickhouse import retention
 from sinks.builders import events, packed
 from sinks.consumer.commit_intents import Standing
+from sinks.consumer.log_book import LogBook, NamedLog
 from sinks.insert.writer import Writer
 from sinks.maintenance.tasks import TASKS
 from sinks.upkeep import late_repair
@@ -22,6 +23,7 @@ from sinks.upkeep.rollups import Roller
 from sori.errors import ConfigError
 from sori.settings import Settings, load_settings
 from sori.settings.clickhouse import ClickHouseSettings
+from sori.settings.kafka import KafkaSettings
 from testkit.records import FakeRecord, event_record
 
 MINUTE = 1_760_419_500  # 2025-10-14T05:25:00Z, long before any retention below
@@ -58,9 +60,14 @@ async def repair_once(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> int:
     async def standing(*_: object) -> Standing:
         return Standing({0: 10**9}, {}, ())
 
+    async def look_up(*_: object) -> NamedLog:
+        return NamedLog(7, 0)
+
     monkeypatch.setattr(late_repair, "read_standing", standing)
+    monkeypatch.setattr(LogBook, "look_up", look_up)
     with ThreadPoolExecutor(1) as executor:
-        return await Repairer(load_settings(), writer, executor).once()
+        book = LogBook(KafkaSettings(), writer, executor)
+        return await Repairer(load_settings(), writer, executor, book).once()
 
 
 async def test_a_late_event_leaves_a_minute_whose_raw_events_are_gone(

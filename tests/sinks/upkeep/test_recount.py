@@ -13,6 +13,8 @@ from api.query.verification import verify
 from sinks.builders import events, packed
 from sinks.insert.writer import Writer
 from sinks.upkeep.recount import TABLES, Target, backfill_sql, pending_sql, repair_sql
+from sori.topics import CTR_WINDOWS
+from streams.state.output import Output, name_log
 from testkit.records import FakeRecord, event_record
 
 MINUTE = 1_760_419_500  # 2025-10-14T05:25:00Z
@@ -62,8 +64,8 @@ def repair(client: Client, targets: list[Target]) -> None:
     for t in targets:
         client.insert(
             "window_repairs",
-            [[t.window_start, t.account_id, t.source_partition, t.version]],
-            column_names=["window_start", "account_id", "source_partition", "version"],
+            [[t.window_start, t.account_id, t.source_partition, t.version, t.log]],
+            column_names=["window_start", "account_id", "source_partition", "version", "log"],
         )
 
 
@@ -97,6 +99,38 @@ def test_a_later_stream_row_calls_for_another_recount(client: Client, writer: Wr
     assert pending(client) == [Target(MINUTE, "acc_1", 0, 5)]
     repair(client, pending(client))
     assert (differences(client), pending(client)) == ([], [])
+
+
+def test_offsets_of_another_log_say_nothing_about_what_is_newer(client: Client, writer: Writer) -> None:
+    """A window that was open when offsets started again: both logs' rows add up, and each is recounted for itself."""
+    writer.insert(events.build([event_record(n) for n in range(90, 94)]), None)
+    store(writer, "ctr_windows", row(impressions=4, version=94))
+    writer.insert(events.build([event_record(n) for n in range(3)], 7), None)
+    store(writer, "ctr_windows", row(impressions=2, version=2, log=7))
+    assert client.command("SELECT sum(impressions) FROM ctr_by_minute") == 6
+    store(writer, "late_in", late(2, log=7))
+    assert pending(client) == [Target(MINUTE, "acc_1", 0, 3, 7)]
+    repair(client, pending(client))
+    assert (differences(client), pending(client)) == ([], [])
+    store(writer, "ctr_windows", row(impressions=0, version=0, log=7))
+    for counted in TABLES:
+        client.command(backfill_sql(counted, MINUTE, MINUTE + 60, 60))
+    assert differences(client) == []
+    assert client.command("SELECT sum(impressions) FROM ctr_by_minute") == 7
+
+
+def test_rows_of_the_log_from_before_the_upgrade_join_those_that_name_none(client: Client, writer: Writer) -> None:
+    """The stream's cumulative row takes the place of the one that it wrote before; other logs' rows stay apart."""
+    store(writer, "ctr_windows", row(impressions=4, version=94))
+    output = Output(CTR_WINDOWS, b"\n".join(json.dumps(row(impressions=n, version=90 + n)).encode() for n in (5, 6)))
+    for log in (0xFFFFFFFF, 0xFFFFFFF):
+        [named] = name_log([output], log)
+        insert = packed.builder("ctr_windows")([FakeRecord(named.value)])
+        writer.insert(packed.unname(insert, [0xFFFFFFFF]), None)
+    assert ask(client, "SELECT log, impressions FROM ctr_windows FINAL ORDER BY log") == [
+        {"log": 0, "impressions": 6},
+        {"log": 0xFFFFFFF, "impressions": 6},
+    ]
 
 
 def test_another_late_event_calls_for_another_recount(client: Client, writer: Writer) -> None:
