@@ -35,7 +35,7 @@ async def test_the_former_handlers_come_back() -> None:
 def test_the_second_signal_ends_the_process_at_once() -> None:
     """Whoever does not want to wait for a drain signals twice."""
     script = (
-        "import asyncio\nfrom runtime.signals import stop_event\n"
+        "import asyncio\nfrom runtime.process.signals import stop_event\n"
         "async def main():\n"
         "    with stop_event() as event:\n"
         "        print('ready', flush=True)\n"

@@ -140,7 +140,7 @@ async def test_a_first_start_that_fails_is_the_callers_error() -> None:
 async def test_a_child_dies_with_its_parent() -> None:
     """kill -9 of the parent takes the child along."""
     script = (
-        "import sys, time\nfrom runtime.children import spawn\n"
+        "import sys, time\nfrom runtime.process.children import spawn\n"
         f"print(spawn({SLEEPER!r}).pid, flush=True)\ntime.sleep(600)\n"
     )
     command = [sys.executable, "-c", script]

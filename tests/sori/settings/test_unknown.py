@@ -166,4 +166,5 @@ def test_every_variable_that_we_name_anywhere_is_one() -> None:
     }
     known = {one.variable for one in SETTINGS} | {one.file_variable for one in SETTINGS} | set(OTHERS)
     assert len(named) > 100
-    assert {(name, where) for name, where in named if name not in known} == set()
+    unknown = {(name, where) for name, where in named if name not in known}
+    assert {one for one in unknown if not one[0].startswith("SORI_TEST_")} == set()  # those are for tests
