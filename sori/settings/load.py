@@ -33,7 +33,7 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
         for length in range(len(keys), 0, -1):
             if (origin := variables.origins.get(keys[:length])) is not None:
                 return f" ({origin})"
-        return f" ({config}, line {line})" if (line := line_of(text, keys)) else ""
+        return f" ({config}, line {line})" if keys and (line := line_of(text, keys)) else ""
 
     unknown = dict(unknown_keys(Settings, values))
     problems = [*variables.problems]
@@ -43,7 +43,8 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
     except ValidationError as error:
         told = {keys[:length] for keys in unknown for length in range(1, len(keys) + 1)}
         wrong = [detail for detail in error.errors() if detail["loc"] not in told]
-        problems += [f"{_name(detail['loc'])}{source(detail['loc'])}: {_text(detail['msg'])}" for detail in wrong]
+        placed = [(_name(detail["loc"]) + source(detail["loc"]), _text(detail["msg"])) for detail in wrong]
+        problems += [f"{place}: {message}" if place else message for place, message in placed]
     if problems:
         raise ConfigError("settings are wrong:\n" + "\n".join(f"  {line}" for line in problems))
     return settings

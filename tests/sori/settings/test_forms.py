@@ -88,6 +88,15 @@ def test_a_variable_that_names_no_file_is_told_so(monkeypatch: pytest.MonkeyPatc
         load_settings()
 
 
+def test_what_is_wrong_between_two_settings_is_told_without_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names them itself; there is no file and no line 1 of it."""
+    from sori.errors import ConfigError
+
+    monkeypatch.setenv("SORI_CLICKHOUSE__EVENTS_DAYS", "1")
+    with pytest.raises(ConfigError, match=r"wrong:\n  clickhouse\.events_days = 1 is shorter"):
+        load_settings()
+
+
 def lists() -> list[Setting]:
     """Settings that hold several values."""
     return [one for one in SETTINGS if "omma-separated" in (one.field.description or "") or sample_is_tuple(one)]
