@@ -2,21 +2,18 @@
 
 GET  /healthz  /readyz  /metrics
 POST /v1/query   SQL, as text or as {"query", "format"}; ?format= names any ClickHouse output format
-GET  /v1/ctr     ?by=campaign|place|device|platform &since=15m &account= &limit=
-Alerts, subscriptions and the gate in front of /v1 are added by api/routes.py.
+Rates, alerts, subscriptions and the gate in front of /v1 are added by api/routes.py.
 Errors are RFC 9457 problem JSON.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 
+import msgspec
 from aiohttp import web
 
-from api.query import ctr_sql
 from api.query.engine import DEFAULT_FORMAT
 from api.query.pool import EnginePool
 from runtime.http import Readiness, add_admin_routes
@@ -38,6 +35,15 @@ _CONTENT_TYPES = {
     "TabSeparated": "text/tab-separated-values; charset=UTF-8",
     "Parquet": "application/vnd.apache.parquet",
 }
+
+
+class Ask(msgspec.Struct, forbid_unknown_fields=True):
+    """JSON body of POST /v1/query."""
+
+    query: str
+    format: str | None = None
+
+
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -56,7 +62,6 @@ def build_app(pool: EnginePool, readiness: Readiness | None = None) -> web.Appli
     app.on_cleanup.append(_close_pool)
     add_admin_routes(app, readiness or clickhouse_answers)
     app.router.add_post("/v1/query", _query)
-    app.router.add_get("/v1/ctr", _ctr)
     return app
 
 
@@ -101,25 +106,7 @@ def _read_body(body: bytes, content_type: str) -> tuple[str, str]:
         text = body.decode()
         if content_type != "application/json":
             return text, DEFAULT_FORMAT
-        asked = json.loads(text)
-        return str(asked["query"]), str(asked.get("format") or DEFAULT_FORMAT)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        asked = msgspec.json.decode(text, type=Ask)
+        return asked.query, asked.format or DEFAULT_FORMAT
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise QueryError('the body must be SQL, or JSON such as {"query": "SELECT 1", "format": "CSV"}') from error
-
-
-async def _ctr(request: web.Request) -> web.Response:
-    by = request.query.get("by", "campaign")
-    sql = ctr_sql.ctr(by, since=_since(request), account=request.query.get("account"), limit=_limit(request, 20))
-    return web.json_response({"by": by, "rows": await request.app[POOL].rows(sql)})
-
-
-def _since(request: web.Request) -> datetime | None:
-    text = request.query.get("since")
-    return ctr_sql.parse_since(text, datetime.now(UTC)) if text else None
-
-
-def _limit(request: web.Request, default: int) -> int:
-    text = request.query.get("limit", str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 8 and 0 < int(text) <= 100_000):
-        raise QueryError(f"limit must be a number from 1 to 100000, not {text[:20]!r}")
-    return int(text)

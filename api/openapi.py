@@ -1,17 +1,17 @@
-"""GET /v1/openapi.json: alerts, streams and subscriptions, described from the types that are decoded."""
+"""GET /v1/openapi.json: every route that is served, described from the table that requests are validated by."""
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from api.alerts.filters import PARAMETERS
-from api.query.paging import DEFAULT, MOST
-from api.subscriptions.attempts import Outcome
+from api.app import Ask
+from api.contract.table import ROUTES, Route
 from api.subscriptions.routes import Change, Create, Redeliver, Rotate
-from sori.alerting.filter import AlertFilter
 
 _TEXT = {"type": "string"}
 _PROBLEM = {
@@ -34,115 +34,90 @@ _SCHEMAS: dict[str, Any] = {
         "required": ["rows", "next"],
     },
 }
+_SECURITY: dict[str, list[dict[str, list[str]]]] = {
+    "open": [],
+    "accounts": [{"token": []}, {}],
+    "all": [{"token": []}, {}],
+    "note": [{"note": []}],
+}
+#: Bodies without which the request means nothing.
+_REQUIRED = {"Ask", "Create", "Redeliver"}
+_LAST_ID = {"name": "Last-Event-ID", "in": "header", "schema": _TEXT, "description": "Resume behind this event."}
 
 
 def add_openapi(app: web.Application) -> None:
     """Add the route; it needs no token."""
-    document = openapi()
 
-    async def handle(_request: web.Request) -> web.Response:
-        return web.json_response(document)
+    made: list[dict[str, Any]] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        if not made:  # now every route is there
+            made.append(openapi(served(request.app)))
+        return web.json_response(made[0])
 
     app.router.add_get("/v1/openapi.json", handle)
 
 
-def openapi() -> dict[str, Any]:
-    """The document, OpenAPI 3.1."""
-    _, schemas = msgspec.json.schema_components(
-        [Create, Change, Rotate, Redeliver], ref_template="#/components/schemas/{name}"
-    )
-    base = "/v1/subscriptions"
-    one = base + "/{id}"
+def served(app: web.Application) -> set[tuple[str, str]]:
+    """Method and path of every route of an application; HEAD goes with GET."""
     return {
-        "openapi": "3.1.0",
-        "info": {"title": "SORI event pipeline: fraud alerts", "version": "1"},
-        "components": {
-            "schemas": {**schemas, **_SCHEMAS},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-        },
-        "security": [{"token": []}, {}],
-        "paths": {
-            "/v1/alerts": {
-                "get": _operation("Stored alerts, latest change first, in pages", _filters() + _paging(), answer="Page")
-            },
-            "/v1/alerts/stream": {
-                "get": _operation("Alerts as server-sent events, as they happen", [*_filters(), _LAST_ID], stream=True)
-            },
-            base: {
-                "get": _operation("Every subscription of this token's accounts"),
-                "post": _operation("Subscribe; the answer shows the secret once", body="Create", status=201),
-            },
-            one: {
-                "parameters": [_ID],
-                "get": _operation("One subscription, and where its deliveries stand"),
-                "patch": _operation("Change it; what is absent stays", body="Change"),
-                "delete": _operation("Remove it", status=204),
-            },
-            one + "/rotate": {
-                "parameters": [_ID],
-                "post": _operation("A new secret, shown once; the former one signs too for a while", body="Rotate"),
-            },
-            one + "/redeliver": {
-                "parameters": [_ID],
-                "post": _operation("Send the alerts of a time once more", body="Redeliver", status=202),
-            },
-            one + "/attempts": {
-                "parameters": [_ID],
-                "get": _operation(
-                    "What became of its webhooks, latest first, in pages", [_outcomes(), *_paging()], answer="Page"
-                ),
-            },
-            one + "/test": {"parameters": [_ID], "post": _operation("Send a test delivery", status=202)},
-            one + "/resume": {"parameters": [_ID], "post": _operation("Enable it and deliver what waits", status=202)},
-        },
+        (one.method, one.resource.canonical) for one in app.router.routes() if one.resource and one.method != "HEAD"
     }
 
 
-_ID = {"name": "id", "in": "path", "required": True, "schema": _TEXT}
-_LAST_ID = {"name": "Last-Event-ID", "in": "header", "schema": _TEXT, "description": "Resume behind this event."}
+def openapi(keys: Iterable[tuple[str, str]] | None = None) -> dict[str, Any]:
+    """The document, OpenAPI 3.1, of the routes with these methods and paths; of all, if none are given."""
+    _, schemas = msgspec.json.schema_components(
+        [Ask, Create, Change, Rotate, Redeliver], ref_template="#/components/schemas/{name}"
+    )
+    wanted = None if keys is None else set(keys)
+    paths: dict[str, dict[str, Any]] = defaultdict(dict)
+    for route in ROUTES:
+        if wanted is None or (route.method, route.path) in wanted:
+            paths[route.path][route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "SORI event pipeline", "version": "1"},
+        "components": {
+            "schemas": {**schemas, **_SCHEMAS},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "note": {"type": "http", "scheme": "bearer", "description": "The token in the data directory."},
+            },
+        },
+        "paths": paths,
+    }
 
 
-def _operation(
-    summary: str,
-    parameters: list[dict[str, Any]] | None = None,
-    *,
-    body: str = "",
-    answer: str = "",
-    status: int = 200,
-    stream: bool = False,
-) -> dict[str, Any]:
-    kind = "text/event-stream" if stream else "application/json"
-    shape: dict[str, Any] = {"$ref": f"#/components/schemas/{answer}"} if answer else {"type": "object"}
+def _operation(route: Route) -> dict[str, Any]:
     done: dict[str, Any] = {"description": "Done."}
-    if status != 204:
-        done["content"] = {kind: {"schema": _TEXT if stream else shape}}
-    operation: dict[str, Any] = {"summary": summary, "responses": {str(status): done, **_ERRORS}}
-    if parameters:
+    if route.answers:
+        done["content"] = {kind: {"schema": _shape(route, kind)} for kind in route.answers}
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "security": _SECURITY[route.scope],
+        "responses": {str(route.status): done, **_ERRORS},
+    }
+    if route.path == "/readyz":
+        operation["responses"]["503"] = {**done, "description": "Not ready, and why."}
+    if parameters := _parameters(route):
         operation["parameters"] = parameters
-    if body:
-        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{body}"}}}
-        operation["requestBody"] = {"required": body in {"Create", "Redeliver"}, "content": content}
+    if route.body:
+        content: dict[str, Any] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{route.body}"}}}
+        if route.body == "Ask":
+            content["text/plain"] = {"schema": _TEXT}
+        operation["requestBody"] = {"required": route.body in _REQUIRED, "content": content}
     return operation
 
 
-def _filters() -> list[dict[str, Any]]:
-    """From the types: each parameter may be repeated, and takes what its field of the filter takes."""
-    _, found = msgspec.json.schema_components([AlertFilter])
-    fields = found["AlertFilter"]["properties"]
-    return [
-        {"name": name, "in": "query", "schema": {k: v for k, v in fields[field].items() if k != "default"}}
-        for name, field in PARAMETERS.items()
-    ]
+def _shape(route: Route, kind: str) -> dict[str, Any]:
+    if route.shape and kind == "application/json":
+        return {"$ref": f"#/components/schemas/{route.shape}"}
+    return {"type": "object"} if kind == "application/json" and route.body != "Ask" else {}
 
 
-def _outcomes() -> dict[str, Any]:
-    items = {"type": "string", "enum": list(get_args(Outcome))}
-    return {"name": "outcome", "in": "query", "schema": {"type": "array", "items": items}}
-
-
-def _paging() -> list[dict[str, Any]]:
-    limit = {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT}
-    moment = {**_TEXT, "description": "15m, 2h, 7d before now, or an ISO 8601 date or date-time."}
-    cursor = {**_TEXT, "description": "`next` of the page before."}
-    kinds = {"since": moment, "until": moment, "cursor": cursor, "limit": limit}
-    return [{"name": name, "in": "query", "schema": schema} for name, schema in kinds.items()]
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+    in_path = [{"name": name, "in": "path", "required": True, "schema": _TEXT} for name in names]
+    in_head = [_LAST_ID] if route.resumes else []
+    return [*in_path, *(one.described() for one in route.parameters), *in_head]

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from api.alerts.story import CardOf, no_card
 from api.app import build_app
 from api.kafka.views import KafkaSide
 from api.live.data import LiveData
@@ -31,11 +32,14 @@ _log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, readiness: Readiness | None = None, run_task: RunTask | None = None
+    settings: Settings,
+    readiness: Readiness | None = None,
+    run_task: RunTask | None = None,
+    card_of: CardOf = no_card,
 ) -> AsyncIterator[str]:
     """Serve while the block runs; yields the URL. Raises PrerequisiteError when the port is taken.
 
-    `run_task` adds maintenance, for whoever can read the note.
+    `run_task` adds maintenance, for whoever can read the note; `card_of` tells of the rules.
     """
     announce("api")
     dsn = parse_dsn(settings.reading_dsn)
@@ -44,7 +48,7 @@ async def serving(
     pool = EnginePool(dsn, settings.api)
     app = build_app(pool, readiness)
     token = secrets.token_urlsafe(24)
-    side = add_alerting(app, pool, settings, "" if note_path(dsn) is None else token)
+    side = add_alerting(app, pool, settings, "" if note_path(dsn) is None else token, card_of)
     add_live_page(app, LiveData(pool, StageProbes(stage_urls(settings))), lambda: _connected(side))
     if run_task is not None:
         add_maintenance(app, run_task, token)
@@ -62,7 +66,8 @@ async def serving(
         url = f"http://{host}:{port}"
         note = note_path(dsn)
         if note is not None:
-            write_note(note, {"url": url, "pid": os.getpid(), "token": token})
+            kafka = {"bootstrap": settings.kafka.bootstrap, "topic_prefix": settings.kafka.topic_prefix}
+            write_note(note, {"url": url, "pid": os.getpid(), "token": token, "kafka": kafka})
         _log.info("api_serving", url=url, clickhouse=str(dsn))
         try:
             yield url

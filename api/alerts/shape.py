@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sori.alerting.alert import Alert
@@ -15,9 +15,12 @@ _TIMES = ("window_start", "window_end", "opened_at", "updated_at", "closed_at")
 
 def as_record(row: Mapping[str, Any]) -> dict[str, Any]:
     """A stored row as the record it was made of: times ISO 8601 with Z, the evidence an object."""
-    found = {name: row[name] for name in FIELDS}
-    for name in _TIMES:
-        if found[name] is not None:
-            found[name] = str(found[name]).replace(" ", "T") + "Z"
+    found = iso({name: row[name] for name in FIELDS}, _TIMES)
     found["evidence"] = json.loads(row["evidence"] or "{}")
     return found
+
+
+def iso(row: Mapping[str, Any], times: Iterable[str]) -> dict[str, Any]:
+    """The row with these columns, where it has them, as ISO 8601 with Z."""
+    given = {name: row[name] for name in times if row.get(name) is not None}
+    return {**row, **{name: str(value).replace(" ", "T") + "Z" for name, value in given.items()}}

@@ -1,6 +1,6 @@
 """The gate in front of /v1: a token, or an anonymous request where those are allowed. Closed unless opened here.
 
-What a token cannot be narrowed to its accounts for (SQL, rates, the live page) needs a token for every account.
+What a token cannot be narrowed to its accounts for (SQL, the live page) needs a token for every account.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import ipaddress
 import math
 import time
 from collections.abc import Awaitable, Callable
+from typing import Literal
 
 from aiohttp import web
 
@@ -26,13 +27,18 @@ GRANT = web.RequestKey("grant", Grant)
 _GUESSES_PER_S, _GUESSES_AT_ONCE = 1.0, 20
 #: How the names of the headers begin that proxies add.
 _OF_PROXIES = ("forwarded", "x-forwarded", "x-real-ip", "x-client-ip", "x-original-", "true-client-ip", "cf-", "via")
-#: Their handlers narrow what they answer to the grant's accounts.
-_NARROWED = ("/v1/alerts", "/v1/subscriptions")
-#: They have a secret of their own, or none to keep.
-_OPEN = ("/v1/maintenance/", "/v1/openapi.json")
+#: Who may ask for what this request is for: everybody, whoever has an account, an account of each, the note's reader.
+Scope = Literal["open", "accounts", "all", "note"]
 
 
-def add_access(app: web.Application, settings: Settings, side: KafkaSide, local_token: str = "") -> None:
+def add_access(
+    app: web.Application,
+    settings: Settings,
+    side: KafkaSide,
+    local_token: str = "",
+    *,
+    scope_of: Callable[[web.Request], Scope],
+) -> None:
     """Guard everything under /v1 of this application. `local_token`, unless empty, is that of the data directory."""
     access = settings.access
     limit = RateLimit(access.rate_per_s, access.rate_burst, time.monotonic)
@@ -42,7 +48,8 @@ def add_access(app: web.Application, settings: Settings, side: KafkaSide, local_
 
     @web.middleware
     async def guard(request: web.Request, handler: _Handler) -> web.StreamResponse:
-        if request.path.startswith("/v1/") and not request.path.startswith(_OPEN):
+        scope = scope_of(request)
+        if request.path.startswith("/v1/") and scope not in ("open", "note"):
             grant = (
                 LOCAL
                 if _is_local(request, local_token)
@@ -50,7 +57,7 @@ def add_access(app: web.Application, settings: Settings, side: KafkaSide, local_
             )
             if grant.token_id:
                 _take(limit, grant.token_id)
-            if grant.accounts is not None and not _is_narrowed(request.path):
+            if grant.accounts is not None and scope != "accounts":
                 raise refusal(web.HTTPForbidden, "scope", "this needs a token for every account")
             request[GRANT] = grant
         return await handler(request)
@@ -150,7 +157,3 @@ def _host_of(request: web.Request) -> str:
 def _proxied(request: web.Request) -> str:
     """The header by which a proxy shows, or nothing."""
     return next((name for name in request.headers if name.lower().startswith(_OF_PROXIES)), "")
-
-
-def _is_narrowed(path: str) -> bool:
-    return any(path == prefix or path.startswith(prefix + "/") for prefix in _NARROWED)

@@ -13,11 +13,6 @@ from sori.places import parts
 _LONGEST = timedelta(hours=2)
 
 
-def alert_sql(alert_id: str) -> str:
-    """Alerts whose id is this or begins with it, two at most."""
-    return f"SELECT * FROM alerts_current WHERE startsWith(alert_id, {quote(alert_id)}) ORDER BY alert_id LIMIT 2"  # noqa: S608 - quoted
-
-
 def states_sql(alert: Mapping[str, Any]) -> str:
     """Every state that is still stored, oldest first; ClickHouse merges older ones away in time."""
     return (

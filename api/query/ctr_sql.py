@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Literal, get_args
 
 from sori.errors import QueryError
 from sori.events import parse_time_ms
 
-By = Literal["campaign", "place", "device", "platform"]
-
-_DIMENSIONS: dict[str, tuple[str, ...]] = {
-    "campaign": ("account_id", "campaign_id"),
-    "place": ("account_id", "country", "region", "city"),
-    "device": ("account_id", "device_id"),
-    "platform": ("account_id", "platform"),
-}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
-#: Wilson's 95 % score interval of clicks among impressions (E. B. Wilson, JASA 22, 1927), as (low, high).
-WILSON = """
-    1.959964 AS z, greatest(impressions, clicks) AS n, if(n = 0, 0, clicks / n) AS p,
-    if(n = 0, 0, (p + z * z / (2 * n) - z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n)) AS low,
-    if(n = 0, 1, (p + z * z / (2 * n) + z * sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n)) AS high
+
+def wilson(clicks: str, suffix: str = "") -> str:
+    """Wilson's 95 % score interval of clicks among impressions (E. B. Wilson, JASA 22, 1927), as (p, low, high).
+
+    Each is the name of a column, with `suffix`; `clicks` is an expression.
+    """
+    n, p, low, high = (f"{name}{suffix}" for name in ("n", "p", "low", "high"))
+    z, zz = "1.959964", "3.841458881296"
+    half = f"{z} * sqrt({p} * (1 - {p}) / {n} + {zz} / (4 * {n} * {n}))"
+    return f"""
+    greatest(impressions, {clicks}) AS {n}, if({n} = 0, 0, ({clicks}) / {n}) AS {p},
+    if({n} = 0, 0, ({p} + {zz} / (2 * {n}) - {half}) / (1 + {zz} / {n})) AS {low},
+    if({n} = 0, 1, ({p} + {zz} / (2 * {n}) + {half}) / (1 + {zz} / {n})) AS {high}
 """
+
+
+WILSON = wilson("clicks")
 
 
 def quote(text: str) -> str:
@@ -42,46 +44,11 @@ def parse_since(text: str, now: datetime) -> datetime:
         raise QueryError(f"not a time: {text!r}; write 15m, 2h, 7d, 2025-10-14 or 2025-10-14T05:25:12Z") from error
 
 
-def ctr(by: str, *, since: datetime | None = None, account: str | None = None, limit: int = 20) -> str:
-    """Click-through rate per campaign, place, device or platform, most impressions first, with its 95 % interval."""
-    if by not in get_args(By):
-        raise QueryError(f"cannot group by {by!r}; choose one of {', '.join(get_args(By))}")
-    dimensions = ", ".join(_DIMENSIONS[by])
-    source = "device_by_minute" if by == "device" else "ctr_by_minute"
-    where = _where({"minute >= ": _at(since), "account_id = ": _text(account)})
-    return f"""
-        WITH {WILSON}
-        SELECT {dimensions}, impressions, clicks, p AS ctr, low AS ctr_low, high AS ctr_high
-        FROM (SELECT {dimensions}, sum(m.impressions) AS impressions, sum(m.clicks) AS clicks
-              FROM {source} AS m {where} GROUP BY {dimensions})
-        ORDER BY impressions DESC, clicks DESC, {dimensions} LIMIT {int(limit)}"""  # noqa: S608 - quoted above
-
-
-def alerts(
-    *, since: datetime | None = None, state: str | None = None, account: str | None = None, limit: int = 50
-) -> str:
+def latest_alerts(limit: int) -> str:
     """Fraud alerts, latest change first."""
-    conditions = {
-        "updated_at >= ": _at(since),
-        "state = ": _text(state),
-        "account_id = ": _text(account),
-    }
-    return f"SELECT * FROM alerts_current {_where(conditions)} ORDER BY updated_at DESC, alert_id LIMIT {int(limit)}"  # noqa: S608 - same
+    return f"SELECT * FROM alerts_current ORDER BY updated_at DESC, alert_id LIMIT {int(limit)}"  # noqa: S608 - a number
 
 
 def time_literal(moment: datetime) -> str:
     """A ClickHouse DateTime64(3) in UTC."""
     return f"toDateTime64({quote(moment.astimezone(UTC).strftime('%Y-%m-%d %H:%M:%S.%f')[:-3])}, 3, 'UTC')"
-
-
-def _at(moment: datetime | None) -> str | None:
-    return None if moment is None else time_literal(moment)
-
-
-def _text(value: str | None) -> str | None:
-    return None if value is None else quote(value)
-
-
-def _where(conditions: dict[str, str | None]) -> str:
-    parts = [condition + value for condition, value in conditions.items() if value]
-    return "WHERE " + " AND ".join(parts) if parts else ""

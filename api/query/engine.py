@@ -29,7 +29,13 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Engine(Protocol):
-    """Something to ask. `raw` answers in a ClickHouse output format. Raises QueryError or StorageUnavailable."""
+    """Something to ask. `raw` answers in a ClickHouse output format. Raises QueryError or StorageUnavailable.
+
+    `whom` says for people which pipeline that is.
+    """
+
+    @property
+    def whom(self) -> str: ...
 
     def raw(self, sql: str, fmt: str = DEFAULT_FORMAT) -> bytes: ...
 
@@ -49,6 +55,11 @@ class DirectEngine:
         self._settings = settings
         self._catalog: Catalog | None = None
         self._client: Client | None = self._open()
+
+    @property
+    def whom(self) -> str:
+        """The data directory, or the server."""
+        return str(self.dsn) if self.dsn.path is None else f"{self.dsn.path} (no pipeline runs on it)"
 
     def raw(self, sql: str, fmt: str = DEFAULT_FORMAT) -> bytes:
         """Answer in `fmt`, unless the statement ends with a FORMAT clause of its own."""
@@ -121,6 +132,11 @@ class HttpEngine:
         self._url = url.rstrip("/")
         self._timeout_s = timeout_s
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+
+    @property
+    def whom(self) -> str:
+        """The API."""
+        return f"the API at {self._url}"
 
     def raw(self, sql: str, fmt: str = DEFAULT_FORMAT) -> bytes:
         """Answer in `fmt`, unless the statement ends with a FORMAT clause of its own."""

@@ -22,10 +22,13 @@ def note_path(dsn: Dsn) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Where the API of the process is that holds an embedded engine."""
+    """Where the API of the process is that holds an embedded engine, and the Kafka that it reads."""
 
     url: str
     token: str
+    pid: int = 0
+    bootstrap: str = ""
+    topic_prefix: str = ""
 
 
 def read_note(dsn: Dsn) -> Note | None:
@@ -33,7 +36,10 @@ def read_note(dsn: Dsn) -> Note | None:
     path = note_path(dsn)
     try:
         note = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
-        return Note(note["url"], note["token"])
+        kafka = note.get("kafka", {})
+        return Note(
+            note["url"], note["token"], note.get("pid", 0), kafka.get("bootstrap", ""), kafka.get("topic_prefix", "")
+        )
     except (OSError, ValueError, KeyError):
         return None
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from api.query.engine import DirectEngine, Engine, HttpEngine
 from api.query.holder_note import read_note
 from runtime.clickhouse.client import parse_dsn, path_holder
+from runtime.process.data_dir_owner import owner
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
 
@@ -26,12 +27,15 @@ def open_engine(settings: Settings, *, api_port: int | None = None, token: str |
     if dsn.path is None:
         return DirectEngine(dsn, settings.api)
     holder = path_holder(dsn.path)
+    if holder is None:  # nor may it be taken from a pipeline that is just about to open it
+        holder = owner(settings.data_dir)
     if holder is None:
         if not dsn.path.exists():
             raise StorageUnavailable(f"there is no data at {dsn.path} yet; name the data directory with --data-dir")
         return DirectEngine(dsn, settings.api)
-    found = [] if note is None else [HttpEngine(note.url, token=token or note.token)]
-    for engine in (*found, HttpEngine(f"http://127.0.0.1:{settings.api.port}", token=token)):
-        if engine.answers():
-            return engine
-    raise StorageUnavailable(f"process {holder} has {dsn.path} open, and no API answers; name its port with --api-port")
+    # never another API that happens to answer on the default port: it may be another pipeline's
+    if note is not None and (engine := HttpEngine(note.url, token=token or note.token)).answers():
+        return engine
+    raise StorageUnavailable(
+        f"process {holder} has {dsn.path} open, and no API answers (yet); name its port with --api-port"
+    )

@@ -100,7 +100,7 @@ class _Routes:
         body = await _body(request, Create)
         if len(self._store.visible(grant)) >= _MOST_PER_OWNER:
             raise web.HTTPConflict(text=f"at most {_MOST_PER_OWNER} subscriptions")
-        _within(body.filter, grant)
+        _may_filter(body.filter, grant)
         subscription = Subscription(
             id=new_id(),
             url=body.url,
@@ -127,7 +127,7 @@ class _Routes:
             name: value for name in Change.__struct_fields__ if (value := getattr(body, name)) is not msgspec.UNSET
         }
         if isinstance(body.filter, AlertFilter):
-            _within(body.filter, grant)
+            _may_filter(body.filter, grant)
         after = before.changed(**changes)
         await self._save(after)
         return self._answer(after, grant)
@@ -207,7 +207,11 @@ async def _body(request: web.Request, kind: type[BodyT]) -> BodyT:
         raise web.HTTPBadRequest(text=f"not JSON: {error}") from error
 
 
-def _within(wanted: AlertFilter, grant: Grant) -> None:
+def _may_filter(wanted: AlertFilter, grant: Grant) -> None:
+    try:
+        wanted.check_rules()
+    except ConfigError as error:
+        raise web.HTTPUnprocessableEntity(text=str(error)) from error
     if grant.accounts is not None and not grant.accounts.issuperset(wanted.accounts):
         raise web.HTTPForbidden(text="filter.accounts: not all of them are this token's")
 

@@ -10,19 +10,22 @@ import typer
 
 from cli.shared.columns import Column, WideOption, show_columns
 from cli.shared.query_options import (
-    AccountOption,
     ApiPortOption,
     ConfigOption,
     DataDirOption,
+    JsonOption,
     SinceOption,
     TokenOption,
     asking,
+    many,
     moment,
 )
+from cli.shared.say import say_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+_SHOWN_ID = 8
 _COLOURS = {"low": "cyan", "medium": "yellow", "high": "red", "critical": "bold red"}
 
 
@@ -30,30 +33,47 @@ def alerts(
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on, and print alerts as they change.")] = False,
     since: SinceOption = None,
-    state: Annotated[str | None, typer.Option(help="Only opened, updated or closed.", show_default=False)] = None,
-    account: AccountOption = None,
+    state: Annotated[list[str] | None, many("state: opened, updated, closed, or open, which is not closed")] = None,
+    rule: Annotated[list[str] | None, many("rule, such as fast_click")] = None,
+    severity: Annotated[list[str] | None, many("severity: low, medium, high, critical")] = None,
+    place: Annotated[list[str] | None, many("place (country, country/region or country/region/city)")] = None,
+    campaign: Annotated[list[str] | None, many("campaign")] = None,
+    account: Annotated[list[str] | None, many("account")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most alerts shown.")] = 50,
     wide: WideOption = False,
+    as_json: JsonOption = False,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
     token: TokenOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Show fraud alerts, latest change first; `sori explain ID` tells the story of one."""
-    from api.query import ctr_sql
+    """Show fraud alerts, latest change first; `sori explain ID` tells the story of one.
+
+    Example: `sori alerts --state open --severity critical --since 1h`
+    """
+    from api.alerts.filters import asked_filter
+    from api.alerts.pages import alerts_sql
+    from api.alerts.shape import as_record
     from api.query.engine import rows
     from cli.shared.terminal import Terminal
 
+    wanted = asked_filter(
+        {"account": account, "rule": rule, "severity": severity, "place": place, "campaign": campaign, "state": state}
+    )
     console = Terminal()
     seen: dict[str, Any] = {}
-    first = moment(since)
+    first, asked = moment(since), False
     while True:
         # opened anew each time: with --follow the process that holds the data may come and go
-        with asking(config, data_dir, api_port, token) as engine:
-            found = rows(engine, ctr_sql.alerts(since=first, state=state, account=account, limit=limit))
+        with asking(config, data_dir, api_port, token, quiet=asked) as engine:
+            found = [as_record(row) for row in rows(engine, alerts_sql(wanted, since=first, limit=limit))]
+        asked = True
         changed = [row for row in found if seen.get(row["alert_id"]) != row["updated_at"] + row["state"]]
         seen |= {row["alert_id"]: row["updated_at"] + row["state"] for row in changed}
-        if changed:
+        if as_json:
+            for row in changed:
+                say_json(row)
+        elif changed:
             show(console, changed, wide=wide)
         elif not follow:
             console.print("no alerts")
@@ -71,6 +91,7 @@ def show(console: Console, found: list[dict[str, Any]], *, wide: bool = False) -
     one_day = len({row["opened_at"][:10] for row in found}) == 1
     opened = [row["opened_at"][11 if one_day else 0 : 19] for row in found]
     columns = (
+        Column("id", [shortest(row["alert_id"], found) for row in found]),
         Column("opened", opened),
         Column("state", [row["state"] for row in found]),
         Column("severity", severities),
@@ -83,6 +104,15 @@ def show(console: Console, found: list[dict[str, Any]], *, wide: bool = False) -
     )
     title = f"Opened on {found[0]['opened_at'][:10]} (UTC)" if one_day else None
     show_columns(console, columns, title, wide=wide)
+
+
+def shortest(alert_id: str, found: list[dict[str, Any]]) -> str:
+    """So much of an id as tells it from the others shown, 8 characters at least; `sori explain` takes it."""
+    others = {row["alert_id"] for row in found} - {alert_id}
+    length = min(len(alert_id), _SHOWN_ID)
+    while length < len(alert_id) and any(other.startswith(alert_id[:length]) for other in others):
+        length += 1
+    return alert_id[:length]
 
 
 def _lasted(row: dict[str, Any]) -> timedelta:

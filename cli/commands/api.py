@@ -38,8 +38,9 @@ def api(
 
 async def _run(settings: Settings) -> None:
     from api.service import serving
+    from cli.shared.rule_cards import cards
     from runtime.process.signals import stop_event
 
     with stop_event() as stop:
-        async with serving(settings):
+        async with serving(settings, card_of=cards(settings)):
             await stop.wait()

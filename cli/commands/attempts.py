@@ -10,11 +10,13 @@ from cli.shared.query_options import (
     ApiPortOption,
     ConfigOption,
     DataDirOption,
+    JsonOption,
     SinceOption,
     TokenOption,
     asking,
     moment,
 )
+from cli.shared.say import say_json
 from sori.errors import QueryError
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def attempts(
     ] = None,
     since: SinceOption = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most attempts shown.")] = 20,
+    as_json: JsonOption = False,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
     token: TokenOption = None,
@@ -51,6 +54,10 @@ def attempts(
     with asking(config, data_dir, api_port, token) as engine:
         found_id = _find(engine, subscription)
         found = rows(engine, attempts_sql(found_id, outcomes=outcomes, since=moment(since), limit=limit))
+    if as_json:
+        for row in found:
+            say_json(row)
+        return
     Terminal().print(_table(found) if found else "no attempts")
 
 

@@ -15,13 +15,14 @@ from cli.shared.query_options import (
     ApiPortOption,
     ConfigOption,
     DataDirOption,
+    JsonOption,
     SinceOption,
     TokenOption,
     asking,
     moment,
     settings_of,
 )
-from cli.shared.say import say
+from cli.shared.say import say, say_json
 from sori.errors import ConfigError, EventError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def audit(
     tolerance: Annotated[int, typer.Option(min=0, help="Seconds by which both sides may differ.")] = 300,
     csv: Annotated[Path | None, typer.Option(help="Write every line to this CSV file.", show_default=False)] = None,
     limit: Annotated[int, typer.Option(min=0, help="Most lines shown that do not match.")] = 20,
+    as_json: JsonOption = False,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
     token: TokenOption = None,
@@ -64,7 +66,11 @@ def audit(
         if csv is not None:
             query = f"SELECT * FROM {source} ORDER BY class, coalesce(login_at, own_at)"  # noqa: S608 - ours
             csv.write_bytes(engine.raw(query, "CSVWithNames"))
-    _show({row["class"]: int(row["n"]) for row in counts}, found)
+    by_class = {row["class"]: int(row["n"]) for row in counts}
+    if as_json:
+        say_json({"counts": {name: by_class.get(name, 0) for name in _CLASSES}, "rows": found}, indent=2)
+    else:
+        _show(by_class, found)
 
 
 def _source(since: datetime | None, tolerance: int) -> str:

@@ -2,46 +2,62 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.shared.columns import Column, WideOption, show_columns
 from cli.shared.query_options import (
-    AccountOption,
     ApiPortOption,
     ConfigOption,
     DataDirOption,
+    JsonOption,
     SinceOption,
     TokenOption,
+    UntilOption,
     asking,
-    moment,
+    many,
 )
+from cli.shared.say import say, say_json
+from sori.errors import QueryError
+from sori.suggest import none_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-
 #: What gives way on a narrow terminal, the highest first.
-_RANKS = {"country": 5, "region": 4, "account_id": 3}
-
-
-class By(StrEnum):
-    """What click-through rates are grouped by."""
-
-    CAMPAIGN = "campaign"
-    PLACE = "place"
-    DEVICE = "device"
-    PLATFORM = "platform"
+_RANKS = {"country": 5, "region": 4, "account_id": 3, "campaign_name": 6, "material_name": 7}
+_FORMATS = ("table", "json", "csv", "ndjson", "parquet")
 
 
 def ctr(
     *,
-    by: Annotated[By, typer.Option(help="Group by this.")] = By.CAMPAIGN,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Group by account, campaign, material, device, platform, place, country, region or city; several, "
+            "repeated or joined by commas, are crossed. Default: campaign.",
+            show_default=False,
+        ),
+    ] = None,
+    campaign: Annotated[list[str] | None, many("campaign")] = None,
+    material: Annotated[list[str] | None, many("material")] = None,
+    device: Annotated[list[str] | None, many("device")] = None,
+    platform: Annotated[list[str] | None, many("platform, such as iOS")] = None,
+    country: Annotated[list[str] | None, many("country")] = None,
+    region: Annotated[list[str] | None, many("region")] = None,
+    city: Annotated[list[str] | None, many("city")] = None,
+    account: Annotated[list[str] | None, many("account")] = None,
     since: SinceOption = None,
-    account: AccountOption = None,
+    until: UntilOption = None,
+    sort: Annotated[
+        str, typer.Option(help="Highest first: impressions, clicks, suspect_clicks, ctr, ctr_low, clean_ctr, …")
+    ] = "impressions",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most rows shown.")] = 20,
+    fmt: Annotated[str, typer.Option("--format", "-f", help="table, json, csv, ndjson or parquet.")] = "table",
+    as_json: JsonOption = False,
     wide: WideOption = False,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
@@ -50,27 +66,46 @@ def ctr(
 ) -> None:
     """Show click-through rates with their 95 % interval, most impressions first.
 
-    The interval is Wilson's: where it is wide, the rate says little yet.
+    The interval is Wilson's: where it is wide, the rate says little yet. The clean rate leaves suspect clicks out.
+
+    Example: `sori ctr --by campaign,platform --country "United States" --since 1h --sort ctr_low`
     """
-    from api.query import ctr_sql
+    from api.query.ctr_question import FORMATS, asked_ctr
+    from api.query.ctr_question import ctr as ctr_sql
     from api.query.engine import rows
     from cli.shared.terminal import Terminal
 
+    fmt = "ndjson" if as_json else fmt
+    if fmt not in _FORMATS:
+        raise QueryError(none_of("--format", fmt, _FORMATS))
+    only = {"campaign": campaign, "material": material, "device": device, "platform": platform, "account": account}
+    places = {"country": country, "region": region, "city": city}
+    times = {"since": [since] if since else None, "until": [until] if until else None}
+    question = asked_ctr({**only, **places, **times, "by": by, "sort": [sort], "limit": [str(limit)]})
+    sql = ctr_sql(question)
     with asking(config, data_dir, api_port, token) as engine:
-        found = rows(engine, ctr_sql.ctr(by.value, since=moment(since), account=account, limit=limit))
-    show(Terminal(), by, found, wide=wide)
+        if fmt in ("csv", "parquet"):
+            _write(engine.raw(sql, FORMATS[fmt]), as_text=fmt == "csv")
+            return
+        found = rows(engine, sql)
+    if fmt == "json":
+        say_json({"by": list(question.by), "rows": found}, indent=2)
+    elif fmt == "ndjson":
+        for row in found:
+            say_json(row)
+    else:
+        show(Terminal(), question.by, found, wide=wide)
 
 
-def show(console: Console, by: By, found: list[dict[str, Any]], *, wide: bool = False) -> None:
+def show(console: Console, by: Sequence[str], found: list[dict[str, Any]], *, wide: bool = False) -> None:
     """Print rates as a table; names from outside are shown as they are, even where they look like markup."""
     if not found:
-        console.print(f"no impressions or clicks per {by.value} yet")
+        console.print(f"no impressions or clicks per {' and '.join(by)}")
         return
-    measures = ("impressions", "clicks", "ctr", "ctr_low", "ctr_high")
-    names = [name for name in found[0] if name not in measures]
+    names = [name for name in found[0] if not name.startswith(_MEASURES)]
     columns = [
         Column(
-            name.removesuffix("_id"),
+            name.removesuffix("_id").replace("_", " "),
             [str(row[name]) or "-" for row in found],
             rank=_RANKS.get(name, 0) if len(names) > 1 else 0,
             folds=True,
@@ -84,4 +119,23 @@ def show(console: Console, by: By, found: list[dict[str, Any]], *, wide: bool = 
         Column("CTR", [f"{float(row['ctr']):.2%}" for row in found], justify="right"),
         Column("95 % interval", intervals, justify="right"),
     ]
-    show_columns(console, columns, f"Click-through rate by {by.value}", wide=wide)
+    if any(row.get("suspect_clicks") for row in found):
+        columns += [
+            Column("suspect", [f"{int(row['suspect_clicks'] or 0):,}" for row in found], rank=8, justify="right"),
+            Column("clean CTR", [f"{float(row['clean_ctr']):.2%}" for row in found], rank=9, justify="right"),
+        ]
+    show_columns(console, columns, f"Click-through rate by {', '.join(by)}", wide=wide)
+
+
+_MEASURES = ("impressions", "clicks", "suspect_clicks", "ctr", "clean_ctr")
+
+
+def _write(answer: bytes, *, as_text: bool) -> None:
+    """To standard output as it is; on a terminal nothing in it may act."""
+    if sys.stdout.isatty():
+        if not as_text:
+            raise QueryError("--format parquet is not for a terminal: send it to a file with >")
+        say(answer.decode("utf-8", "backslashreplace").removesuffix("\n"), lines=True)
+        return
+    sys.stdout.buffer.write(answer)
+    sys.stdout.flush()

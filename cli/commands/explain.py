@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.shared.query_options import ApiPortOption, ConfigOption, DataDirOption, TokenOption, asking, settings_of
 from cli.shared.say import say_json
-from sori.errors import QueryError
 
 if TYPE_CHECKING:
     from api.query.engine import Engine
@@ -38,40 +35,24 @@ def explain(
 
     settings = settings_of(config, data_dir)
     with asking(config, data_dir, api_port, token) as engine:
-        story = tell(engine, settings, alert_id, events)
+        story = ask(engine, settings, alert_id, events)
     if as_json:
         say_json(story, indent=2)
     else:
         show(Terminal(), story)
 
 
-def tell(engine: Engine, settings: Settings, alert_id: str, limit: int) -> dict[str, Any]:
+def ask(engine: Engine, settings: Settings, alert_id: str, limit: int) -> dict[str, Any]:
     """All that is known of an alert. Raises QueryError where there is none, or more than one that begins so."""
-    from api.query import alert_story_sql
+    from api.alerts.story import tell
     from api.query.engine import rows
-    from cli.shared.alert_view import filled
-    from streams.rules.registry import card
+    from cli.shared.rule_cards import cards
 
-    found = rows(engine, alert_story_sql.alert_sql(alert_id)) if alert_id else []
-    if not found:
-        raise QueryError(
-            f"no alert {alert_id!r} is stored; a new one takes a second to arrive. `sori alerts` lists them"
-        )
-    if len(found) > 1 and found[0]["alert_id"] != alert_id:
-        raise QueryError(
-            f"several alerts begin with {alert_id!r}, such as {' and '.join(a['alert_id'] for a in found)}"
-        )
-    alert = found[0]
-    evidence = json.loads(alert.pop("evidence") or "{}")
-    rule = card(alert["rule"], settings.rules, alert["account_id"], settings.streams.window_s)
-    pane_s, before_s = settings.streams.pane_s, rule.before_s if rule else 300
-    samples = evidence.get("sample_event_ids", [])
-    return {
-        "alert": alert,
-        "evidence": evidence,
-        "states": rows(engine, alert_story_sql.states_sql(alert)),
-        "pane_s": pane_s,
-        "panes": filled(rows(engine, alert_story_sql.panes_sql(alert, pane_s, before_s)), pane_s),
-        "rule": asdict(rule) if rule else None,
-        "events": rows(engine, alert_story_sql.events_sql(alert, samples, rule.judges if rule else (), limit)),
-    }
+    story = tell(alert_id, settings.streams.pane_s, cards(settings), limit)
+    try:
+        sql = next(story)
+        while True:
+            sql = story.send(rows(engine, sql))
+    except StopIteration as end:
+        told: dict[str, Any] = end.value
+        return told

@@ -45,12 +45,13 @@ def export(
 
 def _keep_flushes(settings: Settings, folder: Path, since: datetime) -> str:
     """Write when workers flushed since then; what came of it, in words. The events are there all the same."""
+    from cli.shared.noted_kafka import noted_kafka
     from streams.backtest.sources.flush_file import write_flushes
     from streams.backtest.sources.history import Facts, Span
     from streams.backtest.sources.kafka import KafkaHistory
 
     try:
-        with closing(KafkaHistory(settings.kafka)) as history:
+        with closing(KafkaHistory(noted_kafka(settings))) as history:
             facts = history.as_flushed(Span(int(since.timestamp() * 1000)), Facts(0, {}))
         path = write_flushes(folder, facts, int(time.time() * 1000))
     except (ConfigError, StorageUnavailable) as error:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.shared.query_options import ApiPortOption, ConfigOption, DataDirOption, TokenOption, asking
+from cli.shared.query_options import ApiPortOption, ConfigOption, DataDirOption, JsonOption, TokenOption, asking
 from cli.shared.say import say
 
 _FORMATS = {
@@ -35,6 +35,7 @@ def query(
             help="pretty, json, jsonl, csv, tsv, markdown, vertical, or any ClickHouse output format.",
         ),
     ] = "pretty",
+    as_json: JsonOption = False,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
     token: TokenOption = None,
@@ -45,7 +46,7 @@ def query(
     Views: events_current, ctr_by_minute, ctr_by_campaign, ctr_by_place, ctr_by_device, alerts_current.
     """
     with asking(config, data_dir, api_port, token) as engine:
-        chosen = _FORMATS.get(fmt.lower(), fmt)
+        chosen = _FORMATS["jsonl"] if as_json else _FORMATS.get(fmt.lower(), fmt)
         answer = engine.raw(sql, chosen)
     if chosen.startswith(_FOR_PEOPLE) or sys.stdout.isatty():
         say(answer.decode("utf-8", "backslashreplace").removesuffix("\n"), lines=True)

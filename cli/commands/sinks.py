@@ -42,6 +42,7 @@ def sinks(
 async def _run(settings: Settings, *, with_api: bool) -> None:
     from api.service import serving
     from cli.shared.maintenance import run_here
+    from cli.shared.rule_cards import cards
     from runtime.http import admin_server
     from runtime.process.signals import stop_event
     from sinks.service import SinkService
@@ -55,5 +56,5 @@ async def _run(settings: Settings, *, with_api: bool) -> None:
                 # the schema first: whoever asks should find the views
                 await service.prepare(stop)
                 run_task = partial(run_here, settings)
-                await stack.enter_async_context(serving(settings, service.readiness, run_task))
+                await stack.enter_async_context(serving(settings, service.readiness, run_task, cards(settings)))
             await service.run(stop)

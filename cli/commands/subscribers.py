@@ -10,7 +10,8 @@ import typer
 
 from cli.commands.attempts import attempts
 from cli.shared.kafka_tables import BootstrapOption, ConfigOption, now_ms, settings_for, with_table
-from cli.shared.say import say
+from cli.shared.query_options import JsonOption
+from cli.shared.say import say, say_json
 from sori.alerting.subscriptions import Subscription, decode, encode
 from sori.errors import ConfigError, QueryError, StorageUnavailable
 from sori.settings import Settings
@@ -45,25 +46,19 @@ def add(
     severity: Annotated[list[str] | None, _many("severity")] = None,
     place: Annotated[list[str] | None, _many("place (country, country/region or country/region/city)")] = None,
     campaign: Annotated[list[str] | None, _many("campaign")] = None,
-    state: Annotated[list[str] | None, _many("state (opened, updated or closed)")] = None,
+    state: Annotated[list[str] | None, _many("state (opened, updated, closed, or open: not closed)")] = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
 ) -> None:
     """Subscribe an address; prints the secret that its webhooks are signed with, this once."""
-    from sori.alerting.filter import AlertFilter
+    from api.alerts.filters import asked_filter
     from sori.alerting.standard_webhooks import new_secret
     from sori.alerting.subscriptions import new_id
 
     settings = settings_for(config, bootstrap)
-    given = {
-        "accounts": account,
-        "rules": rule,
-        "severities": severity,
-        "places": place,
-        "campaigns": campaign,
-        "states": state,
-    }
-    wanted = AlertFilter(**{field: tuple(values or ()) for field, values in given.items()})  # type: ignore[arg-type]
+    wanted = asked_filter(
+        {"account": account, "rule": rule, "severity": severity, "place": place, "campaign": campaign, "state": state}
+    )
     if style not in {"standard", "slack", "alertmanager"}:
         raise ConfigError(f"--format: {style!r} is none of standard, slack, alertmanager")
     one = Subscription(
@@ -83,7 +78,7 @@ def add(
 
 
 @app.command("list")
-def list_(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
+def list_(*, as_json: JsonOption = False, config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
     """Every subscription, and where its deliveries stand."""
     from rich.table import Table
 
@@ -98,10 +93,15 @@ def list_(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> Non
 
     subscriptions = with_table(settings, SUBSCRIPTIONS, read)
     states = with_table(settings, DELIVERY_STATE, read)
+    found = sorted((decode(value) for value in subscriptions.values()), key=lambda one: one.created_ms)
+    if as_json:
+        for one in found:
+            say_json(shown(one, states.get(one.id)))
+        return
     table = Table()
     for name in ("id", "name", "url", "only", "status", "waiting"):
         table.add_column(name, no_wrap=name == "id", overflow="fold", justify="right" if name == "waiting" else "left")
-    for one in sorted((decode(value) for value in subscriptions.values()), key=lambda one: one.created_ms):
+    for one in found:
         row = shown(one, states.get(one.id))
         only = ", ".join(f"{field}: {' '.join(values)}" for field, values in row["filter"].items() if values)
         if one.scope is not None:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from cli.shared.query_options import (
     ApiPortOption,
     ConfigOption,
     DataDirOption,
+    JsonOption,
     SinceOption,
     TokenOption,
+    UntilOption,
     asking,
     moment,
 )
+from cli.shared.say import say_json
 
 
 def verify(
     *,
     since: SinceOption = None,
-    until: Annotated[
-        str | None, typer.Option(help="Only windows before this time, written like --since.", show_default=False)
-    ] = None,
+    until: UntilOption = None,
+    as_json: JsonOption = False,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
     token: TokenOption = None,
@@ -41,6 +41,10 @@ def verify(
 
     with asking(config, data_dir, api_port, token) as engine:
         found = find_differences(lambda sql: rows(engine, sql), moment(since), moment(until))
+    if as_json:
+        for row in found:
+            say_json(row)
+        raise typer.Exit(1 if found else 0)
     console = Terminal()
     if not found:
         console.print("CTR windows and raw events agree")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from api.query.ctr_sql import alerts as alerts_sql
-from api.query.ctr_sql import ctr as ctr_sql
+from api.query.ctr_question import CtrQuestion, ctr
+from api.query.ctr_sql import latest_alerts
 from api.query.engine import HttpEngine, rows
 from api.query.verification import differences_sql
 from broker.group_lag import group_lags
@@ -59,8 +59,8 @@ class Source:
         """What the live view shows."""
         totals, campaigns, alerts, lags = await asyncio.gather(
             self._rows(_COUNT),
-            self._rows(ctr_sql("campaign", limit=5)),
-            self._rows(alerts_sql(limit=5)),
+            self._rows(ctr(CtrQuestion(limit=5))),
+            self._rows(latest_alerts(5)),
             self.lags(),
         )
         newest = datetime.fromisoformat(totals[0]["newest"]).replace(tzinfo=UTC) if totals[0]["events"] else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from cli.doctor.machine import listening
 from cli.local.environment import child_environment
 from cli.local.webhook_secret import keep_secret
 from runtime.clickhouse.client import parse_dsn
+from runtime.process.data_dir_owner import own
 from runtime.process.ports import free_ports, require_free
 from runtime.process.private_files import private_data_dir
 from runtime.process.supervisor import ProcessChild, Supervisor
@@ -56,6 +58,7 @@ class LocalPipeline:
     embedded_kafka: bool = True
     secret_file: Path | None = None
     supervisor: Supervisor = field(default_factory=Supervisor)
+    _owned: int | None = None
 
     @classmethod
     def resolve(
@@ -114,6 +117,7 @@ class LocalPipeline:
         """Start everything and wait until ingest and api answer. Raises SoriError; then call `stop` all the same."""
         settings = self.settings
         private_data_dir(settings.data_dir)
+        self._owned = own(settings.data_dir)
         self.secret_file = keep_secret(settings)
         if self.embedded_kafka:
             await self._start_broker()
@@ -127,7 +131,12 @@ class LocalPipeline:
 
     async def stop(self) -> None:
         """Stop in order: ingest, streams, sinks, broker. Safe at any moment, also after a failed start."""
-        await self.supervisor.stop_all(STOP_ORDER, _STOP_GRACE_S)
+        try:
+            await self.supervisor.stop_all(STOP_ORDER, _STOP_GRACE_S)
+        finally:
+            if self._owned is not None:
+                os.close(self._owned)
+                self._owned = None
 
     async def _start_broker(self) -> None:
         broker = EmbeddedBroker(

@@ -26,7 +26,7 @@ def show(console: Console, story: Mapping[str, Any]) -> None:
     console.print(alert["alert_id"])
     console.print()
     console.print(f"observed {alert['observed']:g}, expected {alert['expected']:g}, floor {alert['floor']:g}")
-    console.print(f"strongest window {alert['window_start']} to {alert['window_end'][11:]}")
+    console.print(f"strongest window {clock(alert['window_start'])} to {clock(alert['window_end'])[11:]}")
     console.print(_states(story["states"]))
     console.print(_panes(story["panes"], alert, story["pane_s"]))
     if rule is not None:
@@ -44,13 +44,9 @@ def sparkline(values: Sequence[float]) -> str:
     return "".join(" " if value <= 0 else _BARS[min(7, int(value / top * 7.999))] for value in values)
 
 
-def filled(panes: Sequence[Mapping[str, Any]], pane_s: int) -> list[dict[str, Any]]:
-    """Panes without gaps: those without events are all zero."""
-    if not panes:
-        return []
-    found = {int(pane["pane"]): pane for pane in panes}
-    times = range(min(found), max(found) + pane_s, pane_s)
-    return [{"pane": at, **{name: int(found.get(at, {}).get(name, 0)) for name in _COUNTS}} for at in times]
+def clock(text: str) -> str:
+    """A time of the record for people."""
+    return text.replace("T", " ").removesuffix("Z")
 
 
 def _states(states: Sequence[Mapping[str, Any]]) -> Table:
@@ -61,7 +57,7 @@ def _states(states: Sequence[Mapping[str, Any]]) -> Table:
     for state in states:
         at = state["closed_at"] if state["state"] == "closed" and state["closed_at"] else state["updated_at"]
         counted = (f"{state['observed']:g}", f"{state['expected']:g}")
-        table.add_row(state["state"], at, state["severity"], *counted, state["stored_at"])
+        table.add_row(state["state"], clock(at), state["severity"], *counted, clock(state["stored_at"]))
     return table
 
 
@@ -70,7 +66,7 @@ def _panes(panes: Sequence[Mapping[str, Any]], alert: Mapping[str, Any], pane_s:
 
     if not panes:
         return "no raw events of this subject and time are stored any more"
-    begin, end = alert["window_start"], alert["window_end"]
+    begin, end = clock(alert["window_start"]), clock(alert["window_end"])
     table = Table(
         title=f"Counts, a character per {pane_s} s: {_at(panes[0]['pane'])} to {_at(panes[-1]['pane'] + pane_s)}"
     )
@@ -142,7 +138,7 @@ def _events(events: Sequence[Mapping[str, Any]]) -> Table:
         mark = "*" if int(event["named"]) else ""
         table.add_row(
             mark,
-            event["created_at"],
+            clock(event["created_at"]),
             event["event"],
             event["identity"],
             event["device_id"],

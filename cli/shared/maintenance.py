@@ -40,9 +40,12 @@ def maintain(config: Path | None, data_dir: Path | None, task: str, params: Mapp
 def _steps(settings: Settings, task: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     from api.query.holder_note import read_note
     from runtime.clickhouse.client import parse_dsn, path_holder
+    from runtime.process.data_dir_owner import owner
 
     dsn = parse_dsn(settings.clickhouse_dsn)
-    holder = path_holder(dsn.path) if dsn.path is not None else None
+    holder = None if dsn.path is None else path_holder(dsn.path)
+    if dsn.path is not None and holder is None:
+        holder = owner(settings.data_dir)
     if holder is None:
         yield from run_here(settings, task, params)
         return

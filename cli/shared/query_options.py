@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.shared.say import say
 from sori.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -39,7 +40,17 @@ SinceOption = Annotated[
     str | None,
     typer.Option(help="Only what is newer: 15m, 2h, 7d, or an ISO 8601 time.", show_default=False),
 ]
+UntilOption = Annotated[
+    str | None,
+    typer.Option(help="Only what is older, written like --since.", show_default=False),
+]
 AccountOption = Annotated[str | None, typer.Option(help="Only this account.", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead, one object per row, a line each.")]
+
+
+def many(what: str) -> Any:
+    """An option that may be repeated."""
+    return typer.Option(help=f"Only this {what}; repeatable.", show_default=False)
 
 
 def settings_of(config: Path | None, data_dir: Path | None, **groups: Any) -> Settings:
@@ -50,12 +61,14 @@ def settings_of(config: Path | None, data_dir: Path | None, **groups: Any) -> Se
 
 @contextmanager
 def asking(
-    config: Path | None, data_dir: Path | None, api_port: int | None, token: str | None = None
+    config: Path | None, data_dir: Path | None, api_port: int | None, token: str | None = None, *, quiet: bool = False
 ) -> Iterator[Engine]:
-    """Somebody who answers queries, closed at the end."""
+    """Somebody who answers queries, closed at the end. Says on standard error who that is, unless `quiet`."""
     from api.query.open_engine import open_engine
 
     engine = open_engine(settings_of(config, data_dir), api_port=api_port, token=token)
+    if not quiet:
+        say(f"asking {engine.whom}", err=True)
     try:
         yield engine
     finally:

@@ -10,7 +10,7 @@ from sori.errors import StorageUnavailable
 
 _OTHERS = 0o077
 #: What the stages keep in a data directory.
-OURS = frozenset({"kafka", "clickhouse", "clickhouse.api.json", "spool", "logs", "webhook-secret"})
+OURS = frozenset({"kafka", "clickhouse", "clickhouse.api.json", "spool", "logs", "webhook-secret", "pipeline.lock"})
 
 
 def private_folder(path: Path) -> Path:

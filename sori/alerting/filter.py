@@ -10,10 +10,16 @@ import msgspec
 from sori.alerting.alert import Alert, Severity, State
 from sori.errors import ConfigError
 from sori.places import within
+from sori.rule_names import RULES
+from sori.suggest import none_of
 
 _MOST_VALUES, _MOST_LENGTH = 100, 256
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=_MOST_LENGTH)]
 _Texts = Annotated[tuple[_Text, ...], msgspec.Meta(max_length=_MOST_VALUES)]
+#: In a schema only: what is stored may name a rule of another version, and must be readable all the same.
+_Rule = Annotated[str, msgspec.Meta(min_length=1, max_length=_MOST_LENGTH, extra_json_schema={"enum": list(RULES)})]
+#: What people ask for, beside the three states: alerts that are not closed.
+OPEN = "open"
 FIELDS = ("accounts", "rules", "severities", "places", "campaigns", "states")
 
 
@@ -25,7 +31,7 @@ class AlertFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     accounts: _Texts = ()
-    rules: _Texts = ()
+    rules: Annotated[tuple[_Rule, ...], msgspec.Meta(max_length=_MOST_VALUES)] = ()
     severities: Annotated[tuple[Severity, ...], msgspec.Meta(max_length=_MOST_VALUES)] = ()
     places: _Texts = ()
     campaigns: _Texts = ()
@@ -40,7 +46,14 @@ class AlertFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name, known in (("severities", get_args(Severity)), ("states", get_args(State))):
             wrong = [value for value in getattr(self, name) if value not in known]
             if wrong:
-                raise ConfigError(f"{name}: {wrong[0]!r} is none of {', '.join(known)}")
+                raise ConfigError(none_of(name, wrong[0], known))
+        return self
+
+    def check_rules(self) -> AlertFilter:
+        """Itself. Raises ConfigError for a rule that there is not: no alert would ever pass."""
+        wrong = [rule for rule in self.rules if rule not in RULES]
+        if wrong:
+            raise ConfigError(none_of("rules", wrong[0], RULES))
         return self
 
     def matches(self, alert: Alert) -> bool:
@@ -53,6 +66,12 @@ class AlertFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             and (not self.places or (alert.subject_kind == "place" and _within(alert.subject, self.places)))
             and (not self.campaigns or not alert.campaigns.isdisjoint(self.campaigns))
         )
+
+
+def states_meant(asked: Iterable[str]) -> tuple[str, ...]:
+    """The states behind the words of a question: `open` is all but closed."""
+    given = set(asked)
+    return tuple(state for state in get_args(State) if state in given or (OPEN in given and state != "closed"))
 
 
 def narrowed(wanted: tuple[str, ...], allowed: frozenset[str] | None) -> tuple[str, ...] | None:

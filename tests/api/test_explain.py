@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from api.alerts.story import filled
 from cli.main import build
-from cli.shared.alert_view import filled, sparkline
+from cli.shared.alert_view import sparkline
 from runtime.clickhouse.client import open_client
 from sori.errors import QueryError
 from sori.settings import Settings
@@ -18,6 +19,8 @@ from streams.rules.registry import card
 
 ALERT = "6f2c91d0-0000-5000-8000-000000000001"
 T0 = 1_760_419_500_000
+COLUMNS = ["raw", "received_ms", "kafka_partition", "kafka_offset"]
+COLUMNS += [f"header_{name}" for name in ("account", "event", "endpoint", "verified", "key_id", "identity")]
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def told(filled: Settings) -> Settings:
                 "campaign": {"id": "cmp_1"},
             }
             row = [json.dumps(body), T0 + at * 1000, 0, number, "acc_1", "campaign.click", "", 1, "", f"act_{number}"]
-            client.insert("events_in", [row])
+            client.insert("events_in", [row], column_names=COLUMNS)
         for state, version, closed in (("opened", 4, "NULL"), ("closed", 9, "'2025-10-14 05:28:15'")):
             client.command(
                 "INSERT INTO alerts (alert_id, rule, account_id, severity, invalid_traffic_class, subject_kind,"  # noqa: S608 - ours
@@ -53,7 +56,7 @@ def run(settings: Settings, *words: str) -> str:
     runner = CliRunner(env={"COLUMNS": "200"})
     done = runner.invoke(build(), ["explain", *words, "--data-dir", str(settings.data_dir)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    return done.output
+    return done.stdout
 
 
 def test_it_tells_the_whole_story(told: Settings):

@@ -40,7 +40,7 @@ class Sori:
             subprocess.run, command, env=self.env, capture_output=True, text=True, check=False
         )
         assert done.returncode == code, (words, done.stdout, done.stderr)
-        return done.stdout + done.stderr
+        return done.stdout + (done.stderr if code else "")
 
 
 @pytest.fixture

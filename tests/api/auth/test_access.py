@@ -26,6 +26,7 @@ CREATE = {"url": "https://example.com/hook", "secret": SECRET}
 MATRIX = [
     (("GET", "/v1/alerts", None), (401, 401, 200, 200, 200, 200)),
     (("GET", "/v1/alerts?account=acc_2", None), (401, 401, 200, 200, 200, 200)),
+    (("GET", "/v1/alerts/{own}", None), (401, 401, 404, 404, 404, 404)),
     (("GET", "/v1/subscriptions", None), (401, 401, 200, 200, 200, 200)),
     (("POST", "/v1/subscriptions", CREATE), (401, 401, 403, 201, 403, 201)),
     (
@@ -55,7 +56,7 @@ MATRIX = [
     # a foreign position is refused only for what it is: opening a stream is tested in test_stream.py
     (("GET", "/v1/alerts/stream?severity=nonsense", None), (401, 401, 400, 400, 400, 400)),
     (("POST", "/v1/query", "SELECT 1"), (401, 401, 403, 403, 200, 200)),
-    (("GET", "/v1/ctr", None), (401, 401, 403, 403, 200, 200)),
+    (("GET", "/v1/ctr", None), (401, 401, 200, 200, 200, 200)),
     (("GET", "/v1/live?range=nonsense", None), (401, 401, 403, 403, 400, 400)),
     (("POST", "/v1/maintenance/{own}", {}), (403,) * 6),
     (("GET", "/v1/unheard-of", None), (401, 401, 403, 403, 404, 404)),

@@ -1,0 +1,102 @@
+"""GET /v1/alerts/{id} and `sori explain`: an alert with its states, its panes, its rule and the events behind it.
+
+The id may be its beginning. ?events= says how many raw events are told at most, those that the alert names first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from api.alerts.shape import FIELDS, as_record, iso
+from api.auth.access import require
+from api.query.alert_story_sql import events_sql, panes_sql, states_sql
+from api.query.ctr_sql import quote
+from api.query.paging import among
+from api.query.pool import EnginePool
+from sori.errors import QueryError
+
+DEFAULT_EVENTS, MOST_EVENTS = 20, 10_000
+_COUNTS = ("impressions", "clicks", "authentications", "events", "clicking_devices")
+_TIMES = ("window_start", "window_end", "updated_at", "closed_at", "stored_at", "created_at", "received_at")
+
+#: A rule and an account to the rule's card: name, statement, judges, parameters, before_s. None for an unknown rule.
+CardOf = Callable[[str, str], Mapping[str, Any] | None]
+#: Yields SQL, is sent its rows, returns the story: the caller asks, here or over HTTP, in a thread or not.
+Story = Generator[str, list[dict[str, Any]], dict[str, Any]]
+
+
+def no_card(_rule: str, _account: str) -> None:
+    """Where nobody knows the rules."""
+    return
+
+
+def add_alert_story(app: web.Application, pool: EnginePool, pane_s: int, card_of: CardOf) -> None:
+    """Add the route."""
+
+    async def handle(request: web.Request) -> web.Response:
+        grant = require(request, "read")
+        accounts = () if grant.accounts is None else tuple(sorted(grant.accounts))
+        limit = int(request.query.get("events", DEFAULT_EVENTS))
+        story = tell(request.match_info["id"], pane_s, card_of, limit, accounts)
+        try:
+            sql = next(story)
+            while True:
+                sql = story.send(await pool.rows(sql))
+        except StopIteration as end:
+            return web.json_response(end.value)
+        except NoSuchAlert as error:
+            raise web.HTTPNotFound(text=str(error)) from error
+
+    app.router.add_get("/v1/alerts/{id}", handle)
+
+
+class NoSuchAlert(QueryError):
+    """None is stored whose id is this or begins so, or there are several."""
+
+
+def tell(alert_id: str, pane_s: int, card_of: CardOf, limit: int, accounts: Sequence[str] = ()) -> Story:
+    """All that is known of an alert, of these accounts if there are any. Raises NoSuchAlert."""
+    found = (yield _alert_sql(alert_id, accounts)) if alert_id else []
+    if not found:
+        raise NoSuchAlert(
+            f"no alert {alert_id[:100]!r} is stored; a new one takes a second to arrive. `sori alerts` lists them"
+        )
+    if len(found) > 1 and found[0]["alert_id"] != alert_id:
+        raise NoSuchAlert(
+            f"several alerts begin with {alert_id!r}, such as {' and '.join(a['alert_id'] for a in found)}"
+        )
+    alert, card = found[0], card_of(found[0]["rule"], found[0]["account_id"])
+    record = as_record(alert)
+    samples, before_s = record["evidence"].get("sample_event_ids", []), card["before_s"] if card else 300
+    states = yield states_sql(alert)
+    panes = yield panes_sql(alert, pane_s, before_s)
+    events = yield events_sql(alert, samples, card["judges"] if card else (), limit)
+    return {
+        "alert": record,
+        "evidence": record["evidence"],
+        "states": [iso(row, _TIMES) for row in states],
+        "pane_s": pane_s,
+        "panes": filled(panes, pane_s),
+        "rule": card,
+        "events": [iso(row, _TIMES) for row in events],
+    }
+
+
+def filled(panes: Sequence[Mapping[str, Any]], pane_s: int) -> list[dict[str, Any]]:
+    """Panes without gaps: those without events are all zero."""
+    if not panes:
+        return []
+    found = {int(pane["pane"]): pane for pane in panes}
+    times = range(min(found), max(found) + pane_s, pane_s)
+    return [{"pane": at, **{name: int(found.get(at, {}).get(name, 0)) for name in _COUNTS}} for at in times]
+
+
+def _alert_sql(alert_id: str, accounts: Sequence[str]) -> str:
+    within = f" AND {condition}" if (condition := among("account_id", accounts)) else ""
+    return (
+        f"SELECT {', '.join(FIELDS)} FROM alerts FINAL WHERE startsWith(alert_id, {quote(alert_id)}){within}"  # noqa: S608 - quoted
+        " ORDER BY alert_id LIMIT 2"
+    )

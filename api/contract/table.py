@@ -1,0 +1,160 @@
+"""Every route of the API: who may ask it, what it takes, what it answers. Declared here, and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+from api.alerts.filters import PARAMETERS as FILTERS
+from api.alerts.filters import STATES
+from api.alerts.story import DEFAULT_EVENTS, MOST_EVENTS
+from api.auth.access import Scope
+from api.contract.parameters import Parameter
+from api.live.sql import RANGES
+from api.query.ctr_question import DEFAULT_LIMIT, MOST_LIMIT, By, Format, Sort
+from api.query.ctr_question import FILTERS as CTR_FILTERS
+from api.query.paging import DEFAULT, MOST
+from api.subscriptions.attempts import Outcome
+from sori.alerting.alert import Severity
+from sori.rule_names import RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path. `answers`: content types of a success; `shape`: its schema, where one is named.
+
+    `body` names the schema of a JSON body; `resumes`: it takes Last-Event-ID.
+    """
+
+    method: str
+    path: str
+    summary: str
+    scope: Scope = "accounts"
+    manages: bool = False
+    parameters: tuple[Parameter, ...] = ()
+    body: str = ""
+    status: int = 200
+    answers: tuple[str, ...] = ("application/json",)
+    shape: str = ""
+    resumes: bool = False
+
+
+_KNOWN = {"rule": RULES, "severity": get_args(Severity), "state": STATES}
+_FILTERS = tuple(Parameter(name, values=tuple(_KNOWN.get(name, ())), many=True, least_length=1) for name in FILTERS)
+_SINCE = Parameter("since", "15m, 2h, 7d before now, or an ISO 8601 date or date-time.", moment=True)
+_UNTIL = Parameter("until", "As since; what is exactly then is left out.", moment=True)
+_CURSOR = Parameter("cursor", "`next` of the page before.", length=1024)
+_PAGING = (_SINCE, _UNTIL, _CURSOR, Parameter("limit", numbers=(1, MOST), default=DEFAULT))
+_ACCOUNT = Parameter("account", "Only this account; empty: each.")
+_CTR = (
+    Parameter("by", "Several are crossed; commas do as well.", values=get_args(By), many=True, commas=True),
+    *(Parameter(name, "Only these; empty: those that have none.", many=True) for name in CTR_FILTERS),
+    _SINCE,
+    _UNTIL,
+    Parameter("sort", "The highest first.", values=get_args(Sort), default="impressions"),
+    Parameter("limit", numbers=(1, MOST_LIMIT), default=DEFAULT_LIMIT),
+    Parameter("format", values=get_args(Format), default="json"),
+)
+_BASE = "/v1/subscriptions"
+_ONE = _BASE + "/{id}"
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/healthz", "200 while the process runs", "open"),
+    Route("GET", "/readyz", "200 when it can answer; 503 names what is missing", "open"),
+    Route("GET", "/metrics", "Metrics, as Prometheus reads them", "open", answers=("text/plain",)),
+    Route("GET", "/", "The live page", "open", answers=("text/html",)),
+    Route(
+        "GET",
+        "/page/{name}",
+        "A file of the live page",
+        "open",
+        answers=("text/html", "text/css", "text/javascript", "image/svg+xml"),
+    ),
+    Route("GET", "/v1/openapi.json", "This document", "open"),
+    Route(
+        "GET",
+        "/v1/live",
+        "What the live page shows",
+        "all",
+        parameters=(Parameter("range", values=tuple(RANGES), default="1h"), _ACCOUNT),
+    ),
+    Route(
+        "POST",
+        "/v1/query",
+        "Ask in SQL, one reading statement; as text, or as JSON with the format beside it",
+        "all",
+        parameters=(Parameter("format", "Any output format of ClickHouse.", default="JSONEachRow", length=64),),
+        body="Ask",
+        answers=("application/json", "application/x-ndjson", "text/csv", "application/octet-stream"),
+    ),
+    Route(
+        "GET",
+        "/v1/ctr",
+        "Click-through rates with their 95 % interval, with and without suspect clicks",
+        parameters=_CTR,
+        answers=("application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.parquet"),
+    ),
+    Route(
+        "GET",
+        "/v1/alerts",
+        "Stored alerts, latest change first, in pages",
+        parameters=(*_FILTERS, *_PAGING),
+        shape="Page",
+    ),
+    Route(
+        "GET",
+        "/v1/alerts/stream",
+        "Alerts as server-sent events, as they happen",
+        parameters=_FILTERS,
+        answers=("text/event-stream",),
+        resumes=True,
+    ),
+    Route(
+        "GET",
+        "/v1/alerts/{id}",
+        "One alert: its states, its panes, its rule and thresholds, the events behind it; the id or its beginning",
+        parameters=(Parameter("events", "Most raw events told.", numbers=(0, MOST_EVENTS), default=DEFAULT_EVENTS),),
+    ),
+    Route("GET", _BASE, "Every subscription of this token's accounts"),
+    Route("POST", _BASE, "Subscribe; the answer shows the secret once", manages=True, body="Create", status=201),
+    Route("GET", _ONE, "One subscription, and where its deliveries stand"),
+    Route("PATCH", _ONE, "Change it; what is absent stays", manages=True, body="Change"),
+    Route("DELETE", _ONE, "Remove it", manages=True, status=204, answers=()),
+    Route(
+        "POST",
+        _ONE + "/rotate",
+        "A new secret, shown once; the former one signs too for a while",
+        manages=True,
+        body="Rotate",
+    ),
+    Route(
+        "POST",
+        _ONE + "/redeliver",
+        "Send the alerts of a time once more",
+        manages=True,
+        body="Redeliver",
+        status=202,
+    ),
+    Route(
+        "GET",
+        _ONE + "/attempts",
+        "What became of its webhooks, latest first, in pages",
+        parameters=(Parameter("outcome", values=get_args(Outcome), many=True), *_PAGING),
+        shape="Page",
+    ),
+    Route("POST", _ONE + "/test", "Send a test delivery", manages=True, status=202),
+    Route("POST", _ONE + "/resume", "Enable it and deliver what waits", manages=True, status=202),
+    Route(
+        "POST",
+        "/v1/maintenance/{task}",
+        "Run a task on stored data; progress as lines of JSON. Takes the token in the data directory only",
+        "note",
+        answers=("application/x-ndjson",),
+    ),
+)
+_BY_KEY = {(one.method, one.path): one for one in ROUTES}
+
+
+def route_for(method: str, path: str) -> Route | None:
+    """The route with this path as it is declared; HEAD is asked like GET."""
+    return _BY_KEY.get(("GET" if method == "HEAD" else method, path))

@@ -1,0 +1,1 @@
+"""Click-through rates as the read side serves them."""

@@ -1,0 +1,21 @@
+"""What the stream workers know of their rules, for the API and for `sori explain`: neither imports them itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sori.settings import Settings
+
+
+def cards(settings: Settings) -> Callable[[str, str], dict[str, Any] | None]:
+    """A rule and an account to the rule's card with the account's thresholds; None where there is no such rule."""
+    from streams.rules.registry import card
+
+    def of(rule: str, account: str) -> dict[str, Any] | None:
+        found = card(rule, settings.rules, account, settings.streams.window_s)
+        return asdict(found) if found else None
+
+    return of

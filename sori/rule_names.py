@@ -1,0 +1,17 @@
+"""The fraud rules by name, as alerts, filters and settings name them."""
+
+from __future__ import annotations
+
+RULES: tuple[str, ...] = (
+    "device_click_burst",
+    "device_event_burst",
+    "device_auth_burst",
+    "duplicate_click",
+    "click_without_impression",
+    "fast_click",
+    "geo_hop",
+    "geo_click_burst",
+    "geo_ctr_anomaly",
+    "ctr_anomaly",
+    "device_farm",
+)
