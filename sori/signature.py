@@ -72,14 +72,14 @@ class HmacSha256:
 def claimed_digests(header: str | None) -> list[bytes]:
     """The SHA-256 digests that a header claims, at most MOST_SIGNATURES of them, in order. No secret is needed.
 
-    Several signatures stand apart by commas, semicolons or spaces (two secrets at work while one replaces the other);
+    Several signatures stand apart by commas, semicolons, quotes or spaces (two secrets while one is replaced);
     each is hex in any case, base64 or base64url, padded or not, with or without a label such as `sha256=`. A part that
     is none of these is passed over. Raises MissingSignature, or MalformedSignature when no part is a digest.
     """
     if header is None or not (text := header.strip()):
         raise MissingSignature(f"no {HEADER} header")
     digests: list[bytes] = []
-    for part in re.split(r"[,;\s]+", text):
+    for part in re.split(r'[,;\s"]+', text):
         digest = _digest(part)
         if digest is not None:
             digests.append(digest)

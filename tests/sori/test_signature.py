@@ -66,7 +66,8 @@ def spellings(signed: str) -> list[str]:
     digest = bytes.fromhex(signed)
     forms = [signed, signed.upper(), b64encode(digest).decode(), urlsafe_b64encode(digest).decode()]
     forms += [form.rstrip("=") for form in forms[2:]]
-    return [label + form for label in ("", "sha256=", "SHA256=", "Sha256=", "v1=", "hmac-sha256:") for form in forms]
+    labels = ("", "sha256=", "SHA256=", "Sha256=", "v1=", "hmac-sha256:")
+    return [label + form for label in labels for form in (*forms, f'"{forms[0]}"')]
 
 
 @given(st.binary(max_size=100), st.sampled_from([OLD, NEW]))
