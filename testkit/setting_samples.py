@@ -20,7 +20,8 @@ TEXTS: Mapping[str, str] = {"notify.allow_networks": "10.0.0.0/8,192.168.0.0/16"
 COMPANIONS: Mapping[str, dict[str, Any]] = {
     "ingest.tls_cert": {"ingest": {"tls_key": "key.pem"}},
     "ingest.tls_key": {"ingest": {"tls_cert": "cert.pem"}},
-    "clickhouse.windows_days": {"clickhouse": {"events_days": 1}},
+    "clickhouse.events_days": {"sinks": {"repair_lookback_s": 3600.0}},
+    "clickhouse.windows_days": {"clickhouse": {"events_days": 1}, "sinks": {"repair_lookback_s": 3600.0}},
     "ingest.max_body_bytes": {"ingest": {"max_buffered_bytes": 2**30}},
 }
 
