@@ -16,7 +16,7 @@ from ingest.process.admin import admin
 from ingest.storage.spool.async_spool import DiskSpool
 from ingest.storage.spool.limits import SpoolLimits
 from ingest.storage.spool_drain import Drain
-from ingest.wiring import Ingress, Source, WorkerPlace, build
+from ingest.wiring import Ingress, Source, WorkerFolder, build
 from runtime.process.private_files import private_data_dir
 from runtime.process.signals import stop_event
 from sori.errors import PrerequisiteError
@@ -29,10 +29,10 @@ _GC_THRESHOLDS = (25_000, 20, 50)
 #: Closing a kept connection at once would cut off a request that is on its way.
 _FAREWELL_S = 1.0
 
-_logger = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
-async def serve(settings: Settings, source: Source | None = None, place: WorkerPlace | None = None) -> None:
+async def serve(settings: Settings, source: Source | None = None, place: WorkerFolder | None = None) -> None:
     """Run until SIGTERM or SIGINT, then drain; SIGHUP reads endpoints and certificate again.
 
     Kafka may be down at any time, also at the start. Raises ConfigError, StorageUnavailable when the spool's folder
@@ -49,7 +49,7 @@ async def serve(settings: Settings, source: Source | None = None, place: WorkerP
         ingress = build(settings, spool, source or Source(lambda: settings), place)
         with stop_event() as stop:
             loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGHUP, ingress.caretaker.reload_all)
+            loop.add_signal_handler(signal.SIGHUP, ingress.housekeeper.reload_all)
             await run(ingress, stop.wait)
     finally:
         await spool.close()
@@ -68,17 +68,17 @@ async def run(
     on_listening: Callable[[str, int], None] = lambda _host, _port: None,
 ) -> None:
     """Serve until `until` returns, then drain: unready, finish what is in flight, flush; the rest stays spooled."""
-    parts = (ingress.committer, ingress.drain, ingress.caretaker)
+    parts = (ingress.committer, ingress.drain, ingress.housekeeper)
     tasks = [asyncio.create_task(part.run()) for part in parts]
     try:
         async with AsyncExitStack() as stack:
-            if ingress.siblings is not None:
-                await stack.enter_async_context(ingress.siblings.serving())
-            await stack.enter_async_context(admin(ingress.settings.ingest, ingress.siblings, ingress.readiness))
+            if ingress.worker_metrics is not None:
+                await stack.enter_async_context(ingress.worker_metrics.serving())
+            await stack.enter_async_context(admin(ingress.settings.ingest, ingress.worker_metrics, ingress.readiness))
             await _first_attempt(ingress.drain)
             listener = await _listen(ingress)
             host, port = listener.sockets[0].getsockname()[:2]
-            _logger.info("listening", host=host, port=port, kafka=ingress.committer.direct)
+            _log.info("listening", host=host, port=port, kafka=ingress.committer.direct)
             on_listening(host, port)
             await _until_or_failure(until, tasks)
             await _drain(ingress, listener)
@@ -88,7 +88,7 @@ async def run(
         await asyncio.gather(*tasks, return_exceptions=True)
         await ingress.log.close()
     await ingress.spool.refresh()
-    _logger.info("stopped", left_in_spool=ingress.spool.pending)
+    _log.info("stopped", left_in_spool=ingress.spool.pending)
 
 
 async def _drain(ingress: Ingress, listener: asyncio.Server) -> None:
@@ -131,7 +131,7 @@ async def _listen(ingress: Ingress) -> asyncio.Server:
             backlog=_BACKLOG,
             ssl=ingress.tls,
             ssl_handshake_timeout=None if ingress.tls is None else ours.header_timeout_s,
-            reuse_port=ingress.siblings is not None or None,
+            reuse_port=ingress.worker_metrics is not None or None,
         )
     except OSError as error:
         raise PrerequisiteError(

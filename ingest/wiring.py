@@ -11,7 +11,7 @@ from ssl import SSLContext
 import structlog
 from prometheus_client import generate_latest
 
-from ingest.admission.admit import Rules
+from ingest.admission.admit import AdmissionPolicy
 from ingest.admission.endpoint_table import EndpointTable
 from ingest.admission.endpoints import describe, load_endpoints, refuse_lost_default
 from ingest.admission.limits import AccountLabels
@@ -29,10 +29,10 @@ from ingest.http.refusal_log import RefusalLog
 from ingest.http.signature_watch import SignatureWatch
 from ingest.http.tracing import carrying, traced
 from ingest.process.file_limit import FileWatch, affordable_connections, burst_of
-from ingest.process.housekeeping import Caretaker
-from ingest.process.metrics import Meters, bind_gauges
+from ingest.process.housekeeping import Housekeeper
+from ingest.process.metrics import IngestMetrics, bind_gauges
 from ingest.process.reload import Reloader
-from ingest.process.worker_metrics import Siblings
+from ingest.process.worker_metrics import WorkerMetrics
 from ingest.storage.group_commit import Committer
 from ingest.storage.interfaces import Log
 from ingest.storage.kafka_writer import KafkaLog
@@ -48,7 +48,7 @@ from sori.topics import EVENTS, QUARANTINE
 #: How long a large body waits for its turn; with the time to store it, less than SORI's five seconds.
 _LARGE_PATIENCE_S = 0.8
 
-_logger = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class Ingress:
     drain: Drain
     webhooks: Webhooks
     server: IngestServer
-    caretaker: Caretaker
+    housekeeper: Housekeeper
     tls: SSLContext | None
-    siblings: Siblings | None
+    worker_metrics: WorkerMetrics | None
     readiness: Readiness
     budget: BodyBudget
 
@@ -78,7 +78,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class WorkerPlace:
+class WorkerFolder:
     """One worker among several: its name, and the folder of all their sockets."""
 
     name: str
@@ -86,12 +86,12 @@ class WorkerPlace:
 
 
 def build(
-    settings: Settings, spool: DiskSpool, source: Source, place: WorkerPlace | None = None, log: Log | None = None
+    settings: Settings, spool: DiskSpool, source: Source, place: WorkerFolder | None = None, log: Log | None = None
 ) -> Ingress:
     """Wire everything; `log` replaces Kafka in tests. Raises ConfigError."""
     ours, prefix = settings.ingest, settings.kafka.topic_prefix
     events_topic, quarantine_topic = EVENTS.name(prefix), QUARANTINE.name(prefix)
-    meters = Meters()
+    meters = IngestMetrics()
     log = log or KafkaLog(settings.kafka, (events_topic, quarantine_topic))
     committer = Committer(
         log,
@@ -101,7 +101,7 @@ def build(
         on_ack=meters.ack_seconds,
         on_spooled=meters.spool_seconds,
     )
-    rules = Rules(
+    rules = AdmissionPolicy(
         load_endpoints(ours),
         PREPARED_SCHEMES[ours.signature_scheme],
         events_topic,
@@ -110,7 +110,7 @@ def build(
         observe=ours.signature_mode == "observe",
         reading=reading_policy(ours),
     )
-    siblings = None if place is None else Siblings(place.run_dir, place.name, generate_latest)
+    worker_metrics = None if place is None else WorkerMetrics(place.run_dir, place.name, generate_latest)
 
     reloaders: list[Reloader] = []
 
@@ -142,7 +142,7 @@ def build(
     reloaders += files
     announce(rules.table)
     if rules.observe:
-        _logger.warning("signatures_observed", stored_as="verified=0", remedy="set ingest.signature_mode to enforce")
+        _log.warning("signatures_observed", stored_as="verified=0", remedy="set ingest.signature_mode to enforce")
     ingress = Ingress(
         settings=settings,
         log=log,
@@ -151,9 +151,9 @@ def build(
         drain=Drain(log, spool, committer, timeout_s=ours.ack_timeout_s),
         webhooks=webhooks,
         server=server,
-        caretaker=Caretaker(spool, committer, reloaders, FileWatch(server.make_room)),
+        housekeeper=Housekeeper(spool, committer, reloaders, FileWatch(server.make_room)),
         tls=context,
-        siblings=siblings,
+        worker_metrics=worker_metrics,
         readiness=readiness,
         budget=budget,
     )
@@ -164,9 +164,9 @@ def build(
 def announce(table: EndpointTable) -> None:
     """Log who may post where; an endpoint without a signature is a warning."""
     for row in describe(table):
-        _logger.info("endpoint", **row)
+        _log.info("endpoint", **row)
     for endpoint in table.unsigned:
-        _logger.warning(
+        _log.warning(
             "endpoint_unsigned",
             endpoint=endpoint.name,
             path=endpoint.path,

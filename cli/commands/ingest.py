@@ -49,7 +49,7 @@ def ingest(
     from ingest.admission.endpoints import load_endpoints
     from ingest.app import serve
     from ingest.process.workers import run_workers
-    from ingest.wiring import Source, WorkerPlace
+    from ingest.wiring import Source, WorkerFolder
     from runtime.telemetry.logging import configure_logging
 
     given = {
@@ -62,7 +62,7 @@ def ingest(
     settings = read()
     configure_logging(settings.log, stage=f"ingest/{worker}" if worker else "ingest")
     if settings.ingest.workers == 1 or run_dir is not None:
-        place = None if run_dir is None else WorkerPlace(worker, run_dir)
+        place = None if run_dir is None else WorkerFolder(worker, run_dir)
         source = Source(read, settings_files(config, "ingest"))
         uvloop.run(serve(settings, source, place))
         return

@@ -30,7 +30,7 @@ _CLASSES: dict[type[EventError], tuple[Outcome, Reason]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class AdmissionPolicy:
     """What admission needs beside the request. `observe`: what nothing proves is stored all the same, unverified."""
 
     table: EndpointTable
@@ -71,7 +71,13 @@ class Refused:
 
 
 def admit(
-    rules: Rules, endpoint: Endpoint, body: bytes, signature: str | None, now_ms: int, *, wire: bytes | None = None
+    rules: AdmissionPolicy,
+    endpoint: Endpoint,
+    body: bytes,
+    signature: str | None,
+    now_ms: int,
+    *,
+    wire: bytes | None = None,
 ) -> Admitted | Refused:
     """Decide on one body, exactly as signed. Never raises, whatever the bytes are.
 
@@ -118,7 +124,7 @@ def admit(
 
 
 def admit_wire(
-    rules: Rules, endpoint: Endpoint, wire: bytes, signature: str | None, now_ms: int, *, unreadable: Refused
+    rules: AdmissionPolicy, endpoint: Endpoint, wire: bytes, signature: str | None, now_ms: int, *, unreadable: Refused
 ) -> Admitted | Refused:
     """Decide on bytes that Content-Encoding does not explain: `unreadable`, unless they are what was signed.
 
@@ -136,7 +142,9 @@ def admit_wire(
     return replace(unreadable, kind=Reason.UNREADABLE, account=decision.account, verified=True, key_id=decision.key_id)
 
 
-def admit_stray(rules: Rules, path: str, body: bytes, signature: str | None, *, wire: bytes | None = None) -> Refused:
+def admit_stray(
+    rules: AdmissionPolicy, path: str, body: bytes, signature: str | None, *, wire: bytes | None = None
+) -> Refused:
     """Decide on a delivery to a path that no endpoint has: kept, if a secret of ours made its signature."""
     check = claim(body).event == CHECK_EVENT
     key_id = "" if check else prove_otherwise(rules.scheme, rules.table, _NOWHERE, body, signature, wire=wire)
@@ -154,7 +162,7 @@ def admit_stray(rules: Rules, path: str, body: bytes, signature: str | None, *, 
     )
 
 
-def _vouched(rules: Rules, body: bytes, key_id: str) -> str:
+def _vouched(rules: AdmissionPolicy, body: bytes, key_id: str) -> str:
     """The account that a body names, if this secret vouches for it; else empty."""
     account = claim(body).account_id
     return account if key_id and rules.table.vouches(key_id, account) else ""
@@ -179,7 +187,7 @@ def _forbidden(endpoint: Endpoint, account: str, key_id: str, *, verified: bool)
     )
 
 
-def _checked(rules: Rules, endpoint: Endpoint, body: bytes, key_id: str, *, verified: bool) -> Refused:
+def _checked(rules: AdmissionPolicy, endpoint: Endpoint, body: bytes, key_id: str, *, verified: bool) -> Refused:
     """The answer to a check. It never says `verified`, which would have it kept."""
     account = claim(body).account_id
     if not rules.table.allows(endpoint, account) and not rules.table.vouches(key_id, account):

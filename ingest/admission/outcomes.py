@@ -25,7 +25,7 @@ class Outcome(StrEnum):
     TIMEOUT = "timeout"
 
 
-class Protocol(StrEnum):
+class RequestError(StrEnum):
     """Requests that never became a delivery."""
 
     BAD_REQUEST = "bad_request"
@@ -57,7 +57,7 @@ _RETRY_SOON = (("Retry-After", "1"),)
 _RETRY_LATER = (("Retry-After", "5"),)
 
 #: Outcome -> status -> problem type (`urn:sori:problem:<outcome>`).
-ANSWERS: Mapping[Outcome | Protocol, Answer] = {
+ANSWERS: Mapping[Outcome | RequestError, Answer] = {
     Outcome.ACCEPTED: Answer(200, "Stored in Kafka", problem=False),
     Outcome.SPOOLED: Answer(200, "Stored on local disk, on its way to Kafka", problem=False),
     Outcome.UNAUTHORIZED: Answer(
@@ -78,16 +78,16 @@ ANSWERS: Mapping[Outcome | Protocol, Answer] = {
     Outcome.RATE_LIMITED: Answer(429, "This account sends too fast", kept=True, headers=_RETRY_SOON),
     Outcome.OVERLOADED: Answer(503, "Cannot store now", headers=_RETRY_LATER),
     Outcome.TIMEOUT: Answer(503, "Could not store in time", headers=_RETRY_SOON),
-    Protocol.BAD_REQUEST: Answer(400, "This is no HTTP request we understand"),
-    Protocol.METHOD_NOT_ALLOWED: Answer(405, "Webhooks are POSTed", headers=(("Allow", "POST"),)),
-    Protocol.SLOW_BODY: Answer(408, "The body did not arrive in time"),
-    Protocol.URL_TOO_LONG: Answer(414, "The URL is too long"),
-    Protocol.HEADERS_TOO_LARGE: Answer(431, "The request head is too large"),
-    Protocol.INTERNAL: Answer(500, "A bug of ours"),
+    RequestError.BAD_REQUEST: Answer(400, "This is no HTTP request we understand"),
+    RequestError.METHOD_NOT_ALLOWED: Answer(405, "Webhooks are POSTed", headers=(("Allow", "POST"),)),
+    RequestError.SLOW_BODY: Answer(408, "The body did not arrive in time"),
+    RequestError.URL_TOO_LONG: Answer(414, "The URL is too long"),
+    RequestError.HEADERS_TOO_LARGE: Answer(431, "The request head is too large"),
+    RequestError.INTERNAL: Answer(500, "A bug of ours"),
 }
 
 
-def status_of(outcome: Outcome | Protocol, *, verified: bool = False) -> int:
+def status_of(outcome: Outcome | RequestError, *, verified: bool = False) -> int:
     """HTTP status of an outcome; `verified` says that the sender is proven."""
     answer = ANSWERS[outcome]
     return (verified and answer.verified_status) or answer.status

@@ -14,7 +14,7 @@ _BLOCK = 64
 _HEX_DIGITS = 64
 
 
-class KeyedHmacSha256(HmacSha256):
+class PreparedHmacSha256(HmacSha256):
     """HmacSha256, faster for the usual header of 64 hex digits; any other form takes the general way."""
 
     def verify(self, secrets: Sequence[Secret], body: bytes, header: str | None) -> str:
@@ -43,4 +43,4 @@ def _prepare(secret: bytes) -> tuple[Any, Any]:
 
 
 #: The schemes of the settings, the default one prepared.
-PREPARED_SCHEMES: Mapping[str, Scheme] = {**SCHEMES, "hmac-sha256": KeyedHmacSha256()}
+PREPARED_SCHEMES: Mapping[str, Scheme] = {**SCHEMES, "hmac-sha256": PreparedHmacSha256()}

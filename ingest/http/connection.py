@@ -14,7 +14,7 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import ERROR, RequestHandler
 
-from ingest.admission.outcomes import Outcome, Protocol
+from ingest.admission.outcomes import Outcome, RequestError
 from ingest.http import problem_details, responses
 from ingest.http.body import BodyBroken, BodyEvicted
 from ingest.http.framing import Framing
@@ -32,7 +32,7 @@ _MAX_URL_BYTES = 8_000
 #: Beyond this, what one read from the socket brought is parsed by pieces: a body in tiny chunks ends before all of it.
 _PIECE_BYTES = 8_192
 
-_logger = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 _SHED = problem_details.problem(Outcome.OVERLOADED, close=True)
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -186,9 +186,9 @@ class IngestProtocol(RequestHandler):
                         self._next_keepalive_close_time, self._process_keepalive
                     )
         except ConnectionError:
-            _logger.debug("client_gone")
-        except Exception:
-            _logger.exception("connection_failed")
+            _log.debug("client_gone")
+        except Exception:  # noqa: BLE001 - a bug of ours ends one connection, not the server
+            _log.exception("connection_failed")
         self._task_handler = None
         if not self._force_close and self.transport is not None:
             self.transport.close()
@@ -295,16 +295,16 @@ class IngestProtocol(RequestHandler):
     ) -> web.StreamResponse:
         """Bad HTTP is counted, not logged line by line; a bug of ours is logged in full."""
         if status >= 500:
-            _logger.error("request_failed", exc_info=exc)
-            kind, detail = Protocol.INTERNAL, ""
+            _log.error("request_failed", exc_info=exc)
+            kind, detail = RequestError.INTERNAL, ""
         elif isinstance(exc, LineTooLong):
             _, limit, *_ = exc.args
-            kind = Protocol.URL_TOO_LONG if limit == self._server.max_url_bytes else Protocol.HEADERS_TOO_LARGE
+            kind = RequestError.URL_TOO_LONG if limit == self._server.max_url_bytes else RequestError.HEADERS_TOO_LARGE
             detail = ""
         elif "too many headers" in str(exc).lower():
-            kind, detail = Protocol.HEADERS_TOO_LARGE, ""
+            kind, detail = RequestError.HEADERS_TOO_LARGE, ""
         else:
-            kind, detail = Protocol.BAD_REQUEST, (message or "").splitlines()[0][:200] if message else ""
+            kind, detail = RequestError.BAD_REQUEST, (message or "").splitlines()[0][:200] if message else ""
         self._server.on_protocol_error(kind)
         return responses.refusal(kind, close=True, detail=detail) if detail else responses.refusal(kind, close=True)
 
@@ -316,7 +316,7 @@ class IngestServer(web.Server):
         self,
         handler: Handler,
         limits: ConnectionLimits,
-        on_protocol_error: Callable[[Outcome | Protocol], None],
+        on_protocol_error: Callable[[Outcome | RequestError], None],
         on_evicted: Callable[[], None] = lambda: None,
     ) -> None:
         self.max_url_bytes = min(_MAX_URL_BYTES, limits.max_header_bytes - 1)

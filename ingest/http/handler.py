@@ -11,10 +11,10 @@ from time import monotonic, perf_counter, time
 import structlog
 from aiohttp import HttpVersion11, hdrs, web
 
-from ingest.admission.admit import Admitted, Refused, Rules, admit, rate_limited
+from ingest.admission.admit import AdmissionPolicy, Admitted, Refused, admit, rate_limited
 from ingest.admission.endpoint_table import Endpoint
 from ingest.admission.limits import AccountLabels
-from ingest.admission.outcomes import ANSWERS, Outcome, Protocol
+from ingest.admission.outcomes import ANSWERS, Outcome, RequestError
 from ingest.admission.quarantine_record import quarantine_record
 from ingest.admission.record import Record
 from ingest.http import responses
@@ -26,7 +26,7 @@ from ingest.http.large_bodies import LargeBodies, TooBusy
 from ingest.http.probes import Probes
 from ingest.http.refusal_log import RefusalLog
 from ingest.http.signature_watch import SignatureWatch
-from ingest.process.metrics import Meters
+from ingest.process.metrics import IngestMetrics
 from runtime.rate_limit import TokenBuckets
 from sori.errors import SignatureError
 from sori.quarantine import stable_id
@@ -39,7 +39,7 @@ Submit = Callable[[Record], asyncio.Future[Outcome]]
 #: The endpoint of deliveries to a path that none has; its name in records and logs is empty.
 STRAY = Endpoint("", "")
 
-_logger = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Webhooks:
 
     def __init__(
         self,
-        rules: Rules,
+        rules: AdmissionPolicy,
         submit: Submit,
         limits: HandlerLimits,
         *,
@@ -65,7 +65,7 @@ class Webhooks:
         budget: BodyBudget,
         large: LargeBodies,
         probes: Probes,
-        meters: Meters,
+        meters: IngestMetrics,
         buckets: TokenBuckets,
         labels: AccountLabels,
         quarantine_topic: str,
@@ -104,7 +104,7 @@ class Webhooks:
             if endpoint is None and not self._may_be_stray(request):
                 return self._stranger(Outcome.NOT_FOUND, request, close=close)
         if request.method != hdrs.METH_POST:
-            return self._stranger(Protocol.METHOD_NOT_ALLOWED, request, close=close)
+            return self._stranger(RequestError.METHOD_NOT_ALLOWED, request, close=close)
         if self.in_flight >= self._limits.max_in_flight:
             self._meters.count(Outcome.OVERLOADED, AccountLabels.UNKNOWN)
             return responses.refusal(Outcome.OVERLOADED, close=close or not request.content.is_eof())
@@ -126,7 +126,7 @@ class Webhooks:
             self.in_flight -= 1
             self._budget.release(size)
 
-    def _stranger(self, kind: Outcome | Protocol, request: web.BaseRequest, *, close: bool) -> web.StreamResponse:
+    def _stranger(self, kind: Outcome | RequestError, request: web.BaseRequest, *, close: bool) -> web.StreamResponse:
         self._meters.protocol_error(kind)
         self._refusals.note(kind, "", request, detail=f"{request.method} {request.path}")
         return responses.refusal(kind, close=close)
@@ -188,7 +188,7 @@ class Webhooks:
     async def _body(self, request: web.BaseRequest, endpoint: Endpoint, *, close: bool) -> Judged | web.StreamResponse:
         """The body and what we make of it, or the refusal."""
         headers = request.headers
-        outcome: Outcome | Protocol
+        outcome: Outcome | RequestError
         detail = ""
         try:
             encoding, signature = encoding_of(headers.get(hdrs.CONTENT_ENCODING)), _signature(request)
@@ -206,14 +206,14 @@ class Webhooks:
         except BodyTooLarge as error:
             outcome, detail = Outcome.TOO_LARGE, str(error)
         except BodyTooSlow as error:
-            outcome, detail = Protocol.SLOW_BODY, str(error)
+            outcome, detail = RequestError.SLOW_BODY, str(error)
         except BodyBroken as error:
-            outcome, detail = Protocol.BAD_REQUEST, str(error)
+            outcome, detail = RequestError.BAD_REQUEST, str(error)
         except (BodyEvicted, TooBusy) as error:
             outcome, detail = Outcome.OVERLOADED, str(error)
         # what is left of a refused body is not worth reading
         close = close or not request.content.is_eof()
-        if isinstance(outcome, Protocol):
+        if isinstance(outcome, RequestError):
             self._meters.protocol_error(outcome)
         else:
             self._meters.count(outcome, AccountLabels.UNKNOWN)

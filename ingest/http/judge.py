@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ingest.admission.admit import Admitted, Refused, Rules, admit, admit_stray, admit_wire
+from ingest.admission.admit import AdmissionPolicy, Admitted, Refused, admit, admit_stray, admit_wire
 from ingest.admission.endpoint_table import Endpoint
 from ingest.admission.outcomes import Outcome
 from ingest.http.content_coding import NotReadable, TooLarge, inflate
@@ -45,7 +45,7 @@ def small_enough(wire: Wire) -> bool:
 
 
 def judge(
-    rules: Rules, endpoint: Endpoint, wire: Wire, now_ms: int, *, max_inflated: int, stray: str | None = None
+    rules: AdmissionPolicy, endpoint: Endpoint, wire: Wire, now_ms: int, *, max_inflated: int, stray: str | None = None
 ) -> Judged:
     """Inflate, verify, decode. Never raises. `stray`: the path, where no endpoint has it."""
     body, unreadable = _readable(wire, max_inflated)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 
-class _Deaf(asyncio.Protocol):
+class _Lingering(asyncio.Protocol):
     """Takes a connection over from its protocol and drops what comes; `gone` is set when nothing more will."""
 
     def __init__(self, before: asyncio.BaseProtocol) -> None:
@@ -24,7 +24,7 @@ class _Deaf(asyncio.Protocol):
 
 async def hear_out(protocol: asyncio.BaseProtocol, transport: asyncio.Transport, timeout_s: float) -> None:
     """Read on for a while: closing a socket with unread bytes resets it, and the sender never sees the answer."""
-    deaf = _Deaf(protocol)
+    deaf = _Lingering(protocol)
     transport.set_protocol(deaf)
     if not transport.is_reading():
         transport.resume_reading()  # it was paused for a queue of requests that nobody will answer

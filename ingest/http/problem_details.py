@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import orjson
 
-from ingest.admission.outcomes import ANSWERS, Outcome, Protocol, status_of
+from ingest.admission.outcomes import ANSWERS, Outcome, RequestError, status_of
 
 _CRLF = "\r\n"
 
@@ -17,7 +17,7 @@ def success(outcome: Outcome, *, close: bool = False) -> bytes:
 
 
 def problem(
-    outcome: Outcome | Protocol,
+    outcome: Outcome | RequestError,
     *,
     detail: str = "",
     field: str = "",

@@ -9,12 +9,12 @@ from time import monotonic
 import structlog
 from aiohttp import web
 
-from ingest.admission.outcomes import Outcome, Protocol
+from ingest.admission.outcomes import Outcome, RequestError
 from ingest.http.client_address import request_client
 
 _EVERY_S = 10.0
 
-_logger = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class RefusalLog:
@@ -30,7 +30,7 @@ class RefusalLog:
 
     def note(
         self,
-        outcome: Outcome | Protocol,
+        outcome: Outcome | RequestError,
         endpoint: str,
         request: web.BaseRequest,
         *,
@@ -43,7 +43,7 @@ class RefusalLog:
             self._skipped[kind] = self._skipped.get(kind, 0) + 1
             return
         self._last[kind] = now
-        _logger.warning(
+        _log.warning(
             "delivery_refused",
             outcome=outcome.value,
             endpoint=endpoint,

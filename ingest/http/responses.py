@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from ingest.admission.outcomes import Outcome, Protocol, status_of
+from ingest.admission.outcomes import Outcome, RequestError, status_of
 from ingest.http import problem_details
 
 
@@ -42,7 +42,7 @@ def success(outcome: Outcome, *, close: bool) -> Reply:
     return _SUCCESS[outcome, close]
 
 
-def refusal(outcome: Outcome | Protocol, *, close: bool, verified: bool = False, **members: str) -> Reply:
+def refusal(outcome: Outcome | RequestError, *, close: bool, verified: bool = False, **members: str) -> Reply:
     """Problem details; `members` are detail, field, reason and quarantined."""
     if not members and not verified:
         return _CONSTANT[outcome, close]
@@ -63,6 +63,6 @@ _SUCCESS = {
 #: Refusals without details are ready-made too, so that shedding costs next to nothing.
 _CONSTANT = {
     (outcome, close): Reply(status_of(outcome), problem_details.problem(outcome, close=close), close=close)
-    for outcome in (*Outcome, *Protocol)
+    for outcome in (*Outcome, *RequestError)
     for close in (False, True)
 }

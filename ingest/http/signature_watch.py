@@ -7,7 +7,7 @@ from time import monotonic
 
 import structlog
 
-from ingest.process.metrics import Meters
+from ingest.process.metrics import IngestMetrics
 from runtime.rate_limit import TokenBuckets
 from sori.signature import Secret
 from sori.signature_guess import UNEXPLAINED, Guess, guess
@@ -15,13 +15,13 @@ from sori.signature_guess import UNEXPLAINED, Guess, guess
 #: A guess costs milliseconds, and anybody can ask for one.
 _GUESSES_PER_S, _BURST = 5.0, 10
 
-_logger = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class SignatureWatch:
     """Never holds up an event for longer than its few guesses a second cost; each new match is logged once."""
 
-    def __init__(self, meters: Meters) -> None:
+    def __init__(self, meters: IngestMetrics) -> None:
         self._meters = meters
         self._buckets = TokenBuckets(_GUESSES_PER_S, _BURST)
         self._told: set[Guess] = set()
@@ -35,5 +35,5 @@ class SignatureWatch:
         self._meters.signature_guess(found)
         if found not in self._told:
             self._told.add(found)
-            level = _logger.info if found == UNEXPLAINED else _logger.warning
+            level = _log.info if found == UNEXPLAINED else _log.warning
             level("signature_guessed", endpoint=endpoint, **found._asdict())

@@ -8,17 +8,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 from prometheus_client import generate_latest
 
-from ingest.process.worker_metrics import Siblings
+from ingest.process.worker_metrics import WorkerMetrics
 from runtime.http import admin_server
 from sori.errors import PrerequisiteError
 from sori.settings.ingest import IngestSettings
 
-_logger = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
 async def admin(
-    ours: IngestSettings, siblings: Siblings | None, ready: Callable[[], Mapping[str, str]]
+    ours: IngestSettings, worker_metrics: WorkerMetrics | None, ready: Callable[[], Mapping[str, str]]
 ) -> AsyncIterator[int]:
     """Serve it while the block runs; yields the port, 0 when there is none.
 
@@ -30,16 +30,14 @@ async def admin(
         return ready()
 
     async def page() -> bytes:
-        return generate_latest() if siblings is None else await siblings.page()
+        return generate_latest() if worker_metrics is None else await worker_metrics.page()
 
     async with AsyncExitStack() as stack:
         try:
             port = await stack.enter_async_context(
-                admin_server(ours.admin_host, ours.admin_port, readiness, page, reuse_port=siblings is not None)
+                admin_server(ours.admin_host, ours.admin_port, readiness, page, reuse_port=worker_metrics is not None)
             )
         except PrerequisiteError as error:
-            _logger.error(  # noqa: TRY400 - no fault of ours
-                "no_admin_port", error=error.message, remedy="free it, or set SORI_INGEST__ADMIN_PORT"
-            )
+            _log.error("no_admin_port", error=error.message, remedy="free it, or set SORI_INGEST__ADMIN_PORT")
             port = 0
         yield port

@@ -15,7 +15,7 @@ _EVERY_S = 10.0
 #: Connections closed at a time when there is none left.
 _ROOM = 64
 
-_logger = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 def burst_of(connections: int) -> int:
@@ -37,7 +37,7 @@ def affordable_connections(wanted: int) -> int:
     if not _below(limit, needed):
         return wanted
     affordable = max(1, (limit - _OWN_FILES) * 4 // 5)
-    _logger.warning(
+    _log.warning(
         "open_files_limit_is_low",
         limit=limit,
         max_connections=wanted,
@@ -68,6 +68,6 @@ class FileWatch:
             if now_s - self._logged_s >= _EVERY_S:
                 self._logged_s = now_s
                 limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-                _logger.warning("no_file_can_be_opened", error=error.strerror, limit=limit, connections_closed=closed)
+                _log.warning("no_file_can_be_opened", error=error.strerror, limit=limit, connections_closed=closed)
             return False
         return True

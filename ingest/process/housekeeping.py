@@ -15,7 +15,7 @@ _EVERY_S = 1.0
 _ADOPT_EVERY = 10
 
 
-class Caretaker:
+class Housekeeper:
     """One loop for everything that is looked at every second."""
 
     def __init__(self, spool: DiskSpool, committer: Committer, reloaders: Sequence[Reloader], files: FileWatch) -> None:

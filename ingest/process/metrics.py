@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from ingest.admission.outcomes import Outcome, Protocol
+from ingest.admission.outcomes import Outcome, RequestError
 from runtime.telemetry.metrics import counter, gauge, histogram
 from sori import metrics
 from sori.metrics import MetricSpec
 from sori.signature_guess import Guess
 
 
-class Meters:
+class IngestMetrics:
     """Counts outcomes per account label and observes latencies."""
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
@@ -34,7 +34,7 @@ class Meters:
             increment = self._bound[outcome, account] = self._events.labels(outcome.value, account).inc
         increment()
 
-    def protocol_error(self, kind: Outcome | Protocol) -> None:
+    def protocol_error(self, kind: Outcome | RequestError) -> None:
         """Count a request that never became a delivery."""
         self._protocol.labels(kind.value).inc()
 

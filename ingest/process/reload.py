@@ -9,7 +9,7 @@ import structlog
 
 from sori.errors import SoriError
 
-_logger = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 Fingerprint = tuple[tuple[int, int, int] | None, ...]
 
@@ -47,11 +47,11 @@ class Reloader:
         except (SoriError, OSError, ValueError) as error:
             if str(error) != self.refused:  # told once, not at every look
                 self.refused = str(error) or type(error).__name__
-                _logger.error("reload_refused", what=self.what, error=self.refused, in_force="what was before")  # noqa: TRY400
+                _log.error("reload_refused", what=self.what, error=self.refused, in_force="what was before")
             return False
         self.refused = ""
         self._seen = self._before = fingerprint(self._paths)
-        _logger.info("reloaded", what=self.what)
+        _log.info("reloaded", what=self.what)
         return True
 
 

@@ -12,7 +12,7 @@ from ingest.process.merge_metrics import merge
 _TIMEOUT_S = 1.0
 
 
-class Siblings:
+class WorkerMetrics:
     """The workers whose sockets are in `folder`; `name` is ours."""
 
     def __init__(self, folder: Path, name: str, page: Callable[[], bytes]) -> None:
@@ -22,7 +22,7 @@ class Siblings:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Answer the siblings while the block runs."""
+        """Answer the other workers while the block runs."""
         path = self._folder / f"{self._name}.sock"
         path.unlink(missing_ok=True)  # of our predecessor, killed
         server = await asyncio.start_unix_server(self._answer, path)

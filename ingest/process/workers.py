@@ -19,7 +19,7 @@ from runtime.process.supervisor import ProcessChild, Supervisor
 from sori.errors import PrerequisiteError
 from sori.settings.ingest import IngestSettings
 
-_logger = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 #: (port, worker name, folder of the workers' sockets) -> command line of that worker.
 Command = Callable[[int, str, Path], Sequence[str]]
@@ -38,7 +38,7 @@ async def run_workers(settings: IngestSettings, command: Command) -> None:
             for index in range(settings.workers):
                 child = ProcessChild(command(port, f"worker-{index}", Path(folder)))
                 await supervisor.start(f"worker-{index}", child, Backoff(0.2, 5.0))
-            _logger.info("workers_started", workers=settings.workers, host=settings.host, port=port)
+            _log.info("workers_started", workers=settings.workers, host=settings.host, port=port)
             await stop.wait()
         await asyncio.gather(*(supervisor.stop(name, settings.drain_s + 5) for name in supervisor.children))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import NamedTuple
 
-from ingest.admission.admit import Refused, Rules, event_record, refuse_event
+from ingest.admission.admit import AdmissionPolicy, Refused, event_record, refuse_event
 from ingest.admission.outcomes import Outcome
 from ingest.admission.record import Record
 from ingest.http.content_coding import NotReadable, TooLarge, encoding_of, inflate
@@ -93,7 +93,7 @@ def _held(entry: Quarantined, record: Stored) -> Held:
     )
 
 
-def readmit(rules: Rules, held: Held, now_ms: int) -> Record | Refused:
+def readmit(rules: AdmissionPolicy, held: Held, now_ms: int) -> Record | Refused:
     """Today's verdict on what is held: the record that it becomes, received now, or why not.
 
     The signature was checked when it came. Received anew, because an event from a fast clock is one of the future only
@@ -125,7 +125,7 @@ def readmit(rules: Rules, held: Held, now_ms: int) -> Record | Refused:
     )
 
 
-def _readable(rules: Rules, held: Held) -> bytes:
+def _readable(rules: AdmissionPolicy, held: Held) -> bytes:
     """The body, inflated where it is held as it was on the wire. Raises NotReadable or TooLarge."""
     if held.reason != Reason.UNREADABLE:
         return held.body
@@ -135,7 +135,7 @@ def _readable(rules: Rules, held: Held) -> bytes:
     return inflate(encoding, held.body, rules.max_inflated_bytes)
 
 
-def _row_again(rules: Rules, held: Held, now_ms: int) -> Record | Refused:
+def _row_again(rules: AdmissionPolicy, held: Held, now_ms: int) -> Record | Refused:
     """A row of ours that ClickHouse refused goes back to where it came from."""
     if held.source_topic not in _ROW_TOPICS:
         return Refused(Outcome.INVALID, f"rows of {held.source_topic} are not sent again", Reason.SINK_REJECTED)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ingest.admission.admit import Refused, Rules
+from ingest.admission.admit import AdmissionPolicy, Refused
 from ingest.admission.endpoints import load_endpoints
 from ingest.admission.reading_policy import reading_policy
 from ingest.admission.record import Record
@@ -61,7 +61,9 @@ async def replay(settings: Settings, held: Sequence[Held]) -> Replay:
     ours, prefix = with_kept_secret(settings).ingest, settings.kafka.topic_prefix
     events, quarantine = EVENTS.name(prefix), QUARANTINE.name(prefix)
     scheme, skew_ms = SCHEMES[ours.signature_scheme], int(ours.max_clock_skew_s * 1000)
-    rules = Rules(load_endpoints(ours), scheme, events, skew_ms, ours.max_inflated_bytes, reading=reading_policy(ours))
+    rules = AdmissionPolicy(
+        load_endpoints(ours), scheme, events, skew_ms, ours.max_inflated_bytes, reading=reading_policy(ours)
+    )
     result, now_ms = Replay(), int(time.time() * 1000)
     acceptable: list[tuple[Held, Record]] = []
     for one in held:

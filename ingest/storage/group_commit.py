@@ -23,7 +23,7 @@ MAX_GROUP_RECORDS = 2_000
 MAX_GROUP_BYTES = 4 * 1024 * 1024
 _SWEEP_S = 0.05
 
-_logger = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class _Entry:
@@ -136,7 +136,7 @@ class Committer:
             try:
                 await self._log.write(records, self._ack_timeout_s)
             except StorageUnavailable as error:
-                _logger.warning("kafka_not_acknowledging", error=str(error), events=len(records))
+                _log.warning("kafka_not_acknowledging", error=str(error), events=len(records))
                 self.spooling.set()
             else:
                 self.note_ack()
@@ -146,7 +146,7 @@ class Committer:
         try:
             await self._spool.append(records)
         except StorageUnavailable as error:
-            _logger.debug("nowhere_to_store", error=str(error), events=len(records))
+            _log.debug("nowhere_to_store", error=str(error), events=len(records))
             return Outcome.OVERLOADED
         self._on_spooled(monotonic() - begun)
         return Outcome.SPOOLED

@@ -35,7 +35,7 @@ _PERMANENT = (
 
 _WHICH = "topic {} (if it does not exist: sori topics apply)"
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class RecordsRejected(StorageUnavailable):

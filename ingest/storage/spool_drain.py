@@ -20,7 +20,7 @@ _CUT_OVER_S = 1.0
 _BACKOFF_S = (0.2, 2.0)
 _REPORT_EVERY_S = 30.0
 
-_logger = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class Drain:
@@ -54,7 +54,7 @@ class Drain:
         now = monotonic()
         if self._reported is None or now - self._reported > _REPORT_EVERY_S:
             self._reported = now
-            _logger.warning("drain_waits_for_kafka", error=str(error), spooled=self._spool.pending)
+            _log.warning("drain_waits_for_kafka", error=str(error), spooled=self._spool.pending)
 
     async def attempt(self) -> None:
         """One go from connecting to cutting over. Raises StorageUnavailable; what was drained stays drained."""
@@ -70,7 +70,7 @@ class Drain:
                 await self._move()
             self._committer.go_direct()
         if self._reported is not None:
-            _logger.info("drained")
+            _log.info("drained")
         self._reported = None
         self._backoff.reset()
 
@@ -81,9 +81,7 @@ class Drain:
         except RecordsRejected as error:
             # halve until the one that the broker refuses stands alone
             if len(records) == 1:
-                _logger.error(  # noqa: TRY400 - the trace says nothing about the record
-                    "record_parked", error=str(error), topic=records[0].topic, bytes=records[0].size
-                )
+                _log.error("record_parked", error=str(error), topic=records[0].topic, bytes=records[0].size)
                 await self._spool.park()
             self._batch = max(1, self._batch // 2)
             await self._log.connect()

@@ -19,7 +19,7 @@ from runtime.file_lock import Locked
 from runtime.process.private_files import private_folder
 from sori.errors import StorageUnavailable
 
-_logger = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 def _now_ms() -> int:
@@ -87,7 +87,7 @@ class SpoolStore:
             write()
         except (OSError, sqlite3.Error) as error:
             if not self._broken:
-                _logger.exception("spool_broken", folder=str(self._folder))
+                _log.exception("spool_broken", folder=str(self._folder))
             self._broken = f"disk: {error}"
             if is_corrupt(error):
                 self._replace_own()
@@ -128,10 +128,10 @@ class SpoolStore:
                 continue
             except sqlite3.DatabaseError as error:
                 if is_corrupt(error):
-                    _logger.exception("spool_corrupt", kept_as=str(set_aside(path)))
+                    _log.exception("spool_corrupt", kept_as=str(set_aside(path)))
                 continue
             if file.pending:
-                _logger.warning("spool_adopted", file=path.name, events=file.pending)
+                _log.warning("spool_adopted", file=path.name, events=file.pending)
                 self._left_behind.append(file)
                 found += 1
             else:
@@ -152,7 +152,7 @@ class SpoolStore:
             file.close()
 
     def _discard(self, file: SpoolFile) -> None:
-        _logger.error("spool_corrupt", kept_as=str(file.set_aside()), events=file.pending)
+        _log.error("spool_corrupt", kept_as=str(file.set_aside()), events=file.pending)
         if file is self._own:
             self._own = self._create()
         else:

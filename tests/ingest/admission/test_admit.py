@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.admission.admit import Admitted, Refused, Rules, admit
+from ingest.admission.admit import AdmissionPolicy, Admitted, Refused, admit
 from ingest.admission.endpoint_table import Endpoint, make_table
 from ingest.admission.endpoints import make_secret
 from ingest.admission.outcomes import Outcome
@@ -23,7 +23,7 @@ SIGNED = Endpoint(
     "acme", "/webhooks/acme", frozenset({"acc_1"}), (make_secret("app", "one"), make_secret("app", "two"))
 )
 OPEN = Endpoint("open", "/webhooks/open")
-RULES = Rules(make_table([SIGNED, OPEN]), HmacSha256(), "t.events", 300_000)
+RULES = AdmissionPolicy(make_table([SIGNED, OPEN]), HmacSha256(), "t.events", 300_000)
 
 
 def sign(raw: bytes, key: str = "one") -> str:

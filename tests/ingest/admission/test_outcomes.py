@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ingest.admission.outcomes import ANSWERS, Outcome, Protocol, status_of
+from ingest.admission.outcomes import ANSWERS, Outcome, RequestError, status_of
 from ingest.http.problem_details import problem, success
 
 
@@ -17,7 +17,7 @@ def split(raw: bytes) -> tuple[str, dict[str, str], bytes]:
 
 
 def test_every_outcome_has_exactly_one_answer() -> None:
-    assert set(ANSWERS) == {*Outcome, *Protocol}
+    assert set(ANSWERS) == {*Outcome, *RequestError}
 
 
 def test_the_only_5xx_of_a_delivery_is_503() -> None:
@@ -29,8 +29,8 @@ def test_2xx_means_stored_and_nothing_else() -> None:
     assert stored == {Outcome.ACCEPTED, Outcome.SPOOLED}
 
 
-@pytest.mark.parametrize("outcome", [o for o in (*Outcome, *Protocol) if ANSWERS[o].problem])
-def test_a_refusal_is_problem_json_with_a_type_of_its_own(outcome: Outcome | Protocol) -> None:
+@pytest.mark.parametrize("outcome", [o for o in (*Outcome, *RequestError) if ANSWERS[o].problem])
+def test_a_refusal_is_problem_json_with_a_type_of_its_own(outcome: Outcome | RequestError) -> None:
     status, headers, content = split(problem(outcome, detail="why", field="campaign.id", reason="missing"))
     body = json.loads(content)
     assert headers["Content-Type"] == "application/problem+json"

@@ -114,7 +114,7 @@ async def test_a_reload_cannot_close_the_default_endpoint(tmp_path: Path, monkey
     async with running(tmp_path, endpoints_file=str(endpoints)) as it:
         await still_guarded(it, "first")
         monkeypatch.delenv(KEYS)
-        it.ingress.caretaker.reload_all()
+        it.ingress.housekeeper.reload_all()
         assert "would lose its secret" in await not_ready(it)
         await still_guarded(it, "first")
 

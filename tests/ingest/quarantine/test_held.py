@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ingest.admission.admit import Admitted, Refused, Rules, admit
+from ingest.admission.admit import AdmissionPolicy, Admitted, Refused, admit
 from ingest.admission.endpoint_table import Endpoint, make_table
 from ingest.admission.endpoints import make_secret
 from ingest.admission.quarantine_record import quarantine_record
@@ -16,7 +16,7 @@ from sori.signature import HmacSha256
 from testkit.records import body
 
 ENDPOINT = Endpoint("acme", "/webhooks/acme", frozenset({"acc_1"}), (make_secret("", "s"),))
-RULES = Rules(make_table([ENDPOINT]), HmacSha256(), "t.events", 300_000)
+RULES = AdmissionPolicy(make_table([ENDPOINT]), HmacSha256(), "t.events", 300_000)
 NOW = 1_760_419_513_000
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.admission.admit import Rules
+from ingest.admission.admit import AdmissionPolicy
 from ingest.admission.endpoints import load_endpoints
 from ingest.admission.outcomes import ANSWERS, Outcome, status_of
 from ingest.admission.record import Record
@@ -112,10 +112,10 @@ def stored_as(log: SteeredLog) -> list[Stored]:
     return [Stored(0, n, r.timestamp_ms, r.headers, r.value) for n, r in enumerate(kept)]
 
 
-def mended(tmp_path: Path, case: Case) -> Rules:
+def mended(tmp_path: Path, case: Case) -> AdmissionPolicy:
     options = settings(tmp_path, case.mended_accounts or case.accounts, case.mended)
     ours = IngestSettings.model_validate(options)
-    return Rules(
+    return AdmissionPolicy(
         load_endpoints(ours), HmacSha256(), "sori.events", int(ours.max_clock_skew_s * 1000), ours.max_inflated_bytes
     )
 
