@@ -11,12 +11,15 @@ from faust.types import TP
 
 from runtime.kafka.log_identity import read_log_identity
 from runtime.kafka.offsets import read_committed_offsets, read_end_offsets
+from runtime.telemetry.metrics import counter
+from sori import metrics
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
 from streams.state.checkpoint import Checkpoint, log_named
-from streams.worker import metrics
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
+
+_restarts = counter(metrics.STREAMS_LOG_RESTARTS)
 
 #: How often to look whether the topics are still the same logs.
 _CHECK_S = 20.0
@@ -47,8 +50,8 @@ class Logs:
         keys = {topic: (await read_log_identity(kafka, topic)).key for topic in {tp.topic for tp in wanted}}
         for topic in keys.keys() & self._keys.keys():
             if keys[topic] != self._keys[topic]:
-                metrics.log_restarts.labels(topic).inc()
-                log.error("log_replaced", topic=topic, key=keys[topic], known=self._keys[topic])
+                _restarts.labels(topic).inc()
+                _log.error("log_replaced", topic=topic, key=keys[topic], known=self._keys[topic])
         self._keys = keys
         found = await read_committed_offsets(kafka, self._settings.streams.group, wanted)
         ends = await read_end_offsets(kafka, found)
@@ -57,8 +60,8 @@ class Logs:
             if log_named(read.metadata) in (0, self._keys[tp.topic]) and read.offset <= ends[tp]:
                 kept[TP(tp.topic, tp.partition)] = Checkpoint.parse(read.offset, read.metadata)
             else:
-                metrics.log_restarts.labels(tp.topic).inc()
-                log.error("log_restarted", topic=tp.topic, partition=tp.partition, committed=read.offset, end=ends[tp])
+                _restarts.labels(tp.topic).inc()
+                _log.error("log_restarted", topic=tp.topic, partition=tp.partition, committed=read.offset, end=ends[tp])
         return kept
 
     async def until_replaced(self) -> LogReplaced:
@@ -71,6 +74,6 @@ class Logs:
                 except StorageUnavailable:
                     continue
                 if now != key == self._keys.get(topic):
-                    metrics.log_restarts.labels(topic).inc()
-                    log.error("log_replaced", topic=topic, key=now, known=key)
+                    _restarts.labels(topic).inc()
+                    _log.error("log_replaced", topic=topic, key=now, known=key)
                     return LogReplaced(f"{topic} is another log now: state is counted again from its beginning")

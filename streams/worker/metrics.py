@@ -23,7 +23,6 @@ lag = gauge(names.STREAMS_LAG)
 panes = gauge(names.STREAMS_PANES)
 untracked = counter(names.STREAMS_UNTRACKED)
 holes = counter(names.STREAMS_HOLES)
-log_restarts = counter(names.STREAMS_LOG_RESTARTS)
 ticks = counter(names.STREAMS_TICKS)
 uncommitted = gauge(names.STREAMS_COMMIT_AGE)
 
