@@ -19,7 +19,7 @@ class SinkSpec:
     Both `build` and `presence` are given the name under which rows of the topic's log are stored.
 
     `presence` is SQL that counts the rows of some records in ClickHouse. Without it the rows are upserts: a repeated
-    insert may simply store them again. A large batch is inserted by so many `writers` at once, each its share.
+    insert may simply store them again. A large batch is inserted by so many `writers` at once, each its part.
     """
 
     topic: Topic

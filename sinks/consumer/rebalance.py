@@ -15,7 +15,7 @@ class Superseded(Exception):
     """The partitions may belong to someone else now; whoever owns them reads from the committed offsets."""
 
 
-class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
+class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
     """`epoch` changes whenever partitions are taken or given; `stale` until the owner has positioned itself anew."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from runtime.telemetry.metrics import counter, gauge, histogram
 from sinks.batch import UNNAMED, Batch, Collector, LogEra, Ranges
 from sinks.consumer.commit_intents import open_partitions, read_ranges, read_standing, resume
 from sinks.consumer.log_book import LogBook
-from sinks.consumer.rebalance import Membership, Superseded
+from sinks.consumer.rebalance import Assignment, Superseded
 from sinks.insert.failures import InsertFailure
 from sinks.insert.store import Store
 from sinks.specs import SinkSpec
@@ -59,7 +59,7 @@ class TopicSink:
         self._log: LogEra = UNNAMED
         self._log_check: asyncio.Task[bool] | None = None
         counter(metrics.SINKS_LOG_RESTARTS).labels(self._topic)  # there from the start: its first increase is an alert
-        self._members = Membership()
+        self._assignment = Assignment()
         self._stopping = False
         self._committed_at = self._polled_at = self._checked_at = time.monotonic()
         self._read: dict[TopicPartition, int] = {}
@@ -85,7 +85,7 @@ class TopicSink:
         """Why this sink does not make progress, or an empty string."""
         if self._store.trouble:
             return self._store.trouble
-        waiting = self._members.in_flight is not None or self._collector.rows > 0
+        waiting = self._assignment.in_flight is not None or self._collector.rows > 0
         if waiting and time.monotonic() - self._committed_at > self._settings.stall_s:
             return f"rows waiting, and nothing committed for {self._settings.stall_s:g} s"
         return ""
@@ -106,7 +106,7 @@ class TopicSink:
             metadata_max_age_ms=10_000,
             fetch_max_wait_ms=100,
         )
-        self._consumer.subscribe([self._topic], listener=self._members)
+        self._consumer.subscribe([self._topic], listener=self._assignment)
         async with kafka_clients.running(self._consumer, self._kafka.request_timeout_s, f"sink {self._spec.name}"):
             try:
                 while not stop.is_set():
@@ -117,14 +117,14 @@ class TopicSink:
                     await asyncio.wait({self._log_check}, timeout=self._kafka.request_timeout_s)
 
     async def _step(self) -> None:
-        if self._members.stale:
+        if self._assignment.stale:
             await self._take_position()
             return
-        epoch = self._members.epoch
+        epoch = self._assignment.epoch
         due = self._collector.due_in(time.monotonic())
         await self._fetch(epoch, _POLL_S if due is None else min(_POLL_S, due))
         await self._reap()
-        if self._members.in_flight is None and self._collector.due_in(time.monotonic()) == 0:
+        if self._assignment.in_flight is None and self._collector.due_in(time.monotonic()) == 0:
             self._launch(epoch)
         self._watch_log()
         self._observe()
@@ -137,7 +137,7 @@ class TopicSink:
                 self._log_check = asyncio.create_task(self._is_another_log())
         elif check.done():
             self._log_check, self._checked_at = None, time.monotonic()
-            self._members.stale |= check.result()
+            self._assignment.stale |= check.result()
 
     async def _is_another_log(self) -> bool:
         try:
@@ -146,7 +146,7 @@ class TopicSink:
             return False  # not there now; who comes back is looked at then
 
     async def _fetch(self, epoch: int, wait_s: float) -> None:
-        task = self._members.in_flight
+        task = self._assignment.in_flight
         if task is not None and self._collector.full:
             await asyncio.wait({task}, timeout=_POLL_S)
             await self._keep_alive()
@@ -155,7 +155,7 @@ class TopicSink:
             wait_s = max(wait_s, _BUSY_POLL_S)
         fetched = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=self._collector.room)
         now = self._polled_at = time.monotonic()
-        if epoch != self._members.epoch:
+        if epoch != self._assignment.epoch:
             return  # a rebalance came between: positions are taken anew
         for tp, records in fetched.items():
             self._collector.add(records, self._spec.count_rows(records), now)
@@ -172,20 +172,20 @@ class TopicSink:
         self._polled_at = time.monotonic()
 
     async def _reap(self) -> None:
-        task = self._members.in_flight
+        task = self._assignment.in_flight
         if task is None or not task.done():
             return
-        self._members.in_flight = None
+        self._assignment.in_flight = None
         try:
             await task
         except Superseded:
             _log.info("batch_given_up", sink=self._spec.name)
-            self._members.stale = True
+            self._assignment.stale = True
 
     def _launch(self, epoch: int) -> None:
         batch = self._collector.take(self._log)
         histogram(metrics.SINKS_BATCH_ROWS).labels(self._spec.name).observe(self._spec.count_rows(batch.records))
-        self._members.in_flight = asyncio.create_task(self._carry(batch, epoch))
+        self._assignment.in_flight = asyncio.create_task(self._carry(batch, epoch))
 
     async def _carry(self, batch: Batch, epoch: int) -> None:
         """Intent, insert, commit."""
@@ -203,7 +203,7 @@ class TopicSink:
     async def _wait(self, pause_s: float, epoch: int) -> None:
         until = time.monotonic() + pause_s
         while (left := until - time.monotonic()) > 0:
-            self._members.check(epoch)
+            self._assignment.check(epoch)
             if self._stopping:
                 raise Superseded
             await asyncio.sleep(min(left, _POLL_S))
@@ -211,7 +211,7 @@ class TopicSink:
     async def _commit(self, offsets: Mapping[int, tuple[int, str]], epoch: int) -> None:
         entries = {TopicPartition(self._topic, p): entry for p, entry in offsets.items()}
         while True:
-            self._members.check(epoch)
+            self._assignment.check(epoch)
             try:
                 await kafka_clients.bounded(self._consumer.commit(entries), self._kafka.request_timeout_s, "commit")
                 return
@@ -221,23 +221,23 @@ class TopicSink:
 
     async def _take_position(self) -> None:
         """Start from the committed offsets, after repeating the inserts of which nobody knows whether they happened."""
-        epoch = self._members.epoch
+        epoch = self._assignment.epoch
         await self._settle()
         self._collector.clear()
         self._read.clear()
-        self._members.stale = False
+        self._assignment.stale = False
         assigned = {tp.partition: tp for tp in self._consumer.assignment()}
         if not assigned:
             await self._consumer.getmany(timeout_ms=int(_POLL_S * 1000))
-            self._members.stale = True
+            self._assignment.stale = True
             return
         try:
             await self._position(assigned, epoch)
         except Superseded:
-            self._members.stale = True
+            self._assignment.stale = True
         except (StorageUnavailable, InsertFailure, IllegalStateError) as error:
             _log.warning("position_unavailable", sink=self._spec.name, error=str(error))
-            self._members.stale = True
+            self._assignment.stale = True
             await asyncio.sleep(_RETRY_S)
 
     async def _position(self, assigned: Mapping[int, TopicPartition], epoch: int) -> None:
@@ -278,17 +278,17 @@ class TopicSink:
 
     async def _settle(self) -> None:
         """Wait for the insert under way: its thread cannot be called back."""
-        if self._members.in_flight is not None:
-            await asyncio.wait({self._members.in_flight})
+        if self._assignment.in_flight is not None:
+            await asyncio.wait({self._assignment.in_flight})
             await self._reap()
 
     async def _drain(self) -> None:
         """Store what is held; what ClickHouse does not take in time stays uncommitted in Kafka."""
-        epoch = self._members.epoch
+        epoch = self._assignment.epoch
         try:
             async with asyncio.timeout(_DRAIN_S):
                 await self._settle()
-                if not self._members.stale and self._collector.rows:
+                if not self._assignment.stale and self._collector.rows:
                     self._launch(epoch)
                     await self._settle()
         except TimeoutError:
@@ -300,5 +300,5 @@ class TopicSink:
         ours = self._consumer.assignment() & self._read.keys()
         lag = sum(max(0, (self._consumer.highwater(tp) or 0) - self._read[tp]) for tp in ours)
         gauge(metrics.SINKS_LAG).labels(self._spec.name).set(lag + self._collector.rows)
-        waiting = self._collector.rows > 0 or self._members.in_flight is not None
+        waiting = self._collector.rows > 0 or self._assignment.in_flight is not None
         gauge(metrics.SINKS_AGE).labels(self._spec.name).set(time.monotonic() - self._committed_at if waiting else 0)

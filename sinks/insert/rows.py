@@ -9,7 +9,7 @@ from sinks.batch import Headers, Record
 
 
 @dataclass(frozen=True, slots=True)
-class Atom:
+class Row:
     """Looks like a Kafka record, and may be one line of it."""
 
     partition: int
@@ -19,17 +19,17 @@ class Atom:
     headers: Headers
 
 
-def atoms(records: Sequence[Record], *, packed: bool) -> list[Atom]:
+def rows_of(records: Sequence[Record], *, packed: bool) -> list[Row]:
     """Every piece, in order."""
-    return list(_packed(records) if packed else (_atom(record, record.value) for record in records))
+    return list(_packed(records) if packed else (_row(record, record.value) for record in records))
 
 
-def _packed(records: Sequence[Record]) -> Iterator[Atom]:
+def _packed(records: Sequence[Record]) -> Iterator[Row]:
     for record in records:
         for line in (record.value or b"").split(b"\n"):
             if line.strip():
-                yield _atom(record, line)
+                yield _row(record, line)
 
 
-def _atom(record: Record, value: bytes | None) -> Atom:
-    return Atom(record.partition, record.offset, record.timestamp, value, record.headers)
+def _row(record: Record, value: bytes | None) -> Row:
+    return Row(record.partition, record.offset, record.timestamp, value, record.headers)

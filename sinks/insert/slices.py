@@ -1,4 +1,4 @@
-"""Cuts a large batch into shares that are inserted at the same time: the engine gets work for more than one core."""
+"""Cuts a large batch into slices that are inserted at the same time: the engine gets work for more than one core."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEAST_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Slice:
     """Part `number` of a batch, with a token of its own."""
 
     topic: str
@@ -21,14 +21,14 @@ class Share:
     token: str
 
 
-def cut(batch: Batch, most: int) -> list[Share]:
-    """At most `most` shares; the same batch always gives the same ones, hence the same blocks and tokens."""
+def cut(batch: Batch, most: int) -> list[Slice]:
+    """At most `most` slices; the same batch always gives the same ones, hence the same blocks and tokens."""
     records, token = batch.records, batch.ranges.token
     count = max(1, min(most, len(records) // LEAST_ROWS))
     if count == 1:
-        return [Share(batch.ranges.topic, 0, records, token)]
+        return [Slice(batch.ranges.topic, 0, records, token)]
     size = -(-len(records) // count)
     return [
-        Share(batch.ranges.topic, n, records[n * size : (n + 1) * size], f"{token}/{n + 1}of{count}")
+        Slice(batch.ranges.topic, n, records[n * size : (n + 1) * size], f"{token}/{n + 1}of{count}")
         for n in range(count)
     ]

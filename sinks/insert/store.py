@@ -16,8 +16,8 @@ from sinks.builders.packed import unname
 from sinks.insert.bisect import store_the_good
 from sinks.insert.dead_letters import DeadLetters
 from sinks.insert.failures import InsertFailure, Rejected, SchemaDrift, Unavailable
-from sinks.insert.rows import Atom, atoms
-from sinks.insert.slices import Share, cut
+from sinks.insert.rows import Row, rows_of
+from sinks.insert.slices import Slice, cut
 from sinks.insert.writer import Writer
 from sinks.specs import SinkSpec
 from sori import metrics
@@ -62,8 +62,8 @@ class Store:
         `repeated` says that somebody may have tried before us.
         """
         rows = self._spec.count_rows(batch.records)
-        shares = cut(batch, len(self._writers))
-        storing = (self._store_share(share, wait, repeated=repeated) for share in shares)
+        slices = cut(batch, len(self._writers))
+        storing = (self._store_slice(part, wait, repeated=repeated) for part in slices)
         # each to its end: a thread cannot be called back
         outcomes = await asyncio.gather(*storing, return_exceptions=True)
         for outcome in outcomes:
@@ -72,16 +72,16 @@ class Store:
             rows -= outcome
         counter(metrics.SINKS_ROWS).labels(self._spec.name).inc(rows)
 
-    async def _store_share(self, share: Share, wait: Wait, *, repeated: bool) -> int:
+    async def _store_slice(self, part: Slice, wait: Wait, *, repeated: bool) -> int:
         """Returns how many rows went to quarantine instead."""
         try:
-            await self._insert(share, wait, repeated=repeated)
+            await self._insert(part, wait, repeated=repeated)
         except Rejected as error:
-            return await self._store_apart(share, error, wait)
+            return await self._store_apart(part, error, wait)
         return 0
 
-    async def _insert(self, share: Share, wait: Wait, *, repeated: bool) -> None:
-        writer, records, token = self._writers[share.number], share.records, share.token
+    async def _insert(self, part: Slice, wait: Wait, *, repeated: bool) -> None:
+        writer, records, token = self._writers[part.number], part.records, part.token
         insert = self._spec.build(records, self.log)
         if isinstance(insert, NdjsonInsert) and self.unnamed:
             insert = unname(insert, self.unnamed)
@@ -100,21 +100,21 @@ class Store:
 
         await self._until_taken(again if repeated else first_time, again, wait)
 
-    async def _store_apart(self, share: Share, error: Rejected, wait: Wait) -> int:
-        pieces = atoms(share.records, packed=self._spec.packed)
+    async def _store_apart(self, part: Slice, error: Rejected, wait: Wait) -> int:
+        pieces = rows_of(part.records, packed=self._spec.packed)
         name, rows = self._spec.name, len(pieces)
         _log.warning("insert_rejected", sink=name, rows=rows, error=str(error))
 
         async def store_slice(first: int, after: int) -> None:
-            piece = Share(share.topic, share.number, pieces[first:after], f"{share.token}#{first}-{after}")
+            piece = Slice(part.topic, part.number, pieces[first:after], f"{part.token}#{first}-{after}")
             await self._insert(piece, wait, repeated=True)
 
         culprits = [(pieces[i], why) for i, why in await store_the_good(rows, store_slice)]
-        await self._quarantine(share.topic, culprits, wait)
+        await self._quarantine(part.topic, culprits, wait)
         counter(metrics.SINKS_REJECTED).labels(name).inc(len(culprits))
         return len(culprits)
 
-    async def _quarantine(self, topic: str, culprits: list[tuple[Atom, Rejected]], wait: Wait) -> None:
+    async def _quarantine(self, topic: str, culprits: list[tuple[Row, Rejected]], wait: Wait) -> None:
         backoff = self._new_backoff()
         while True:
             try:

@@ -64,9 +64,9 @@ def test_shares_are_the_batch_in_order_and_always_the_same(rows: int) -> None:
     """Nothing is left out or doubled, tokens differ, and small batches stay whole under the batch's own token."""
     batch = a_batch(rows)
     found = cut(batch, 2)
-    assert [record for share in found for record in share.records] == list(batch.records)
+    assert [record for part in found for record in part.records] == list(batch.records)
     assert found == cut(a_batch(rows), 2)
-    assert len({share.token for share in found}) == len(found) == (2 if rows >= 20 else 1)
+    assert len({part.token for part in found}) == len(found) == (2 if rows >= 20 else 1)
     assert len(found) > 1 or found[0].token == batch.ranges.token
 
 
@@ -74,7 +74,7 @@ def test_shares_are_the_batch_in_order_and_always_the_same(rows: int) -> None:
 async def test_each_share_is_stored_once_whatever_becomes_of_the_other(
     client: Client, writers: list[Flaky], fault: str
 ) -> None:
-    """Counted physically: a share that failed is repeated alone, and a repeated batch adds nothing."""
+    """Counted physically: a part that failed is repeated alone, and a repeated batch adds nothing."""
     client.command("ALTER TABLE events MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1")
     waits: list[float] = []
 
