@@ -16,12 +16,15 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def add_check(app: web.Application) -> None:
-    """Refuse unknown parameters and values with 400 on every route of this application."""
+    """Refuse unknown parameters and values with 400, on every route that answers a question.
+
+    Probes, metrics and the page's files ask nothing: what a load balancer or a browser adds to them is ignored.
+    """
 
     @web.middleware
     async def check(request: web.Request, handler: _Handler) -> web.StreamResponse:
-        if is_served(request):
-            route = route_of(request)
+        route = route_of(request)
+        if is_served(request) and (route is None or route.scope != "open"):
             try:
                 given = {name: request.query.getall(name) for name in request.query}
                 check_all(() if route is None else route.parameters, given)

@@ -42,6 +42,9 @@ async def test_every_route_is_in_the_document_and_refuses_what_it_does_not_know(
         assert described == served(api.app)
         for route in ROUTES:
             status, kind, text = await ask(api.http, route.method, route.path, {"kampagne": "X"})
+            if route.scope == "open":
+                assert status != 400  # a load balancer's own parameters are no question
+                continue
             assert (status, kind) == (400, "application/problem+json"), (route, text)
             assert "unknown parameter: 'kampagne' is none of" in text
             assert all(one.name in text for one in route.parameters), text
