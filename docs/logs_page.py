@@ -14,7 +14,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("ingest", "streams", "sinks", "notify", "api", "broker", "runtime", "cli", "simulator")
-LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "error", "exception": "error"}
+LEVELS = {
+    "debug": "debug",
+    "info": "info",
+    "warning": "warning",
+    "error": "error",
+    "exception": "error",
+    "critical": "critical",
+}
 LOGGERS = {"log", "_log", "logger", "_logger"}
 HEAD = """# Log events
 

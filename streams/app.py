@@ -29,7 +29,7 @@ from streams.worker.tracing import traced
 from streams.worker.watchdog import Watchdog
 from streams.worker.worker import StreamWorker
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 #: Batches an agent may have waiting; each has up to `fetched.MAX_RECORDS` records.
 _BUFFERED_BATCHES = 4
@@ -150,7 +150,7 @@ async def _run_app(app: StreamApp, settings: Settings, stop: asyncio.Event) -> i
         finally:
             await _stop_app(app)
             watchdog.stop()
-    log.info("stopped", failed=failed)
+    _log.info("stopped", failed=failed)
     return 1 if failed else 0
 
 
@@ -174,14 +174,14 @@ async def _flush_until(app: StreamApp, interval_s: float, stop: asyncio.Event) -
                 await app.consumer.commit()
             _observe(app)
     except StorageUnavailable as error:
-        log.exception("flush failed: ending, since what was owed must be computed again", error=str(error))
+        _log.exception("flush_failed", hint="ending: what was owed is computed again", error=str(error))
         return True
     finally:
         stopping.cancel()
         crashed.cancel()
         replaced.cancel()
     if app.crashed:
-        log.error("application failed", error=repr(app.crash_reason))
+        _log.error("application_failed", error=repr(app.crash_reason))
     return bool(app.crashed) or not stop.is_set()
 
 
@@ -199,4 +199,4 @@ async def _stop_app(app: StreamApp) -> None:
     try:
         await asyncio.wait_for(app.stop(), timeout=10.0)
     except (TimeoutError, Exception) as error:  # noqa: BLE001 - a failed stop must not hide why we stop
-        log.warning("faust did not stop cleanly", error=repr(error))
+        _log.warning("faust_stop_failed", error=repr(error))

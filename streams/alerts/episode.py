@@ -8,7 +8,7 @@ from typing import Any
 from sori.alerting.alert import State
 from streams.alerts.record import Finding, Subject, alert_output
 from streams.alerts.severity import graver, severity_of
-from streams.state.checkpoint import Pin
+from streams.state.checkpoint import ReplayStart
 from streams.state.output import Output
 
 _MAX_SAMPLES = 10
@@ -25,8 +25,8 @@ class Episode:
     subject: Subject
     start_ms: int
     cut_ms: int
-    pin: Pin  # what a commit holds on to while this is open
-    opening: Pin  # what the state stood on when it opened: the pin of its continuation
+    replay_start: ReplayStart  # what a commit holds on to while this is open
+    opening: ReplayStart  # what the state stood on when it opened: the replay start of its continuation
     peak: Finding
     last_ms: int
     shown_ms: int
@@ -121,7 +121,7 @@ class Case:
     unjudged: int = 0
 
     def take_unjudged(self, at_ms: int, *, counts: bool) -> bool:
-        """Take an event of a step in which the subject was found guilty; return whether that will do.
+        """Take an event of a step in which the subject exceeded its rule; return whether that will do.
 
         Else judge it for its evidence only: so many came unjudged that the count may have grown by half. `counts`: the
         rule's count grows by exactly one with each event of the step.

@@ -1,8 +1,8 @@
 """Episodes: many findings about one subject are one alert that opens once, is updated, and closes when quiet.
 
 Everything here is event time and a pure function of the findings, so that replaying them rebuilds it. An episode
-that a commit finds open pins the log where it opened (see checkpoint.Pin); to bound that, an episode is cut at the
-first multiple of `max_length` after it lasted that long, and a burst that goes on continues in a new one from there.
+that a commit finds open holds the log where it opened (see checkpoint.ReplayStart); to bound that, an episode is cut
+at the first multiple of `max_length` after it lasted that long; a burst that goes on continues in a new one from there.
 
 What an event may cause here does not grow with what is open: updates and closings fall due from heaps.
 """
@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 from streams.alerts.episode import Case, Episode
 from streams.alerts.grouping import Slots, Tally
 from streams.alerts.record import Finding, Subject
-from streams.state.checkpoint import Pin
+from streams.state.checkpoint import ReplayStart
 from streams.state.output import Output
 from streams.state.policy import EpisodePolicy
 
@@ -55,10 +55,10 @@ class EpisodeBook:
         return self._cases
 
     def group(self, rule: str, slots: Slots) -> None:
-        """Make alerts of a rule shared ones where many subjects are accused in one slot."""
+        """Make alerts of a rule shared ones where many subjects exceed it in one slot."""
         self._slots[rule] = slots
 
-    def add(self, finding: Finding, at_ms: int, watermark_ms: int, pin_now: Callable[[], Pin]) -> Case:
+    def add(self, finding: Finding, at_ms: int, watermark_ms: int, replay_start_now: Callable[[], ReplayStart]) -> Case:
         """Take a finding made for event time `at_ms`. `pin_now` tells what the present state can be rebuilt from."""
         key = (finding.rule, finding.subject)
         case = self._cases.get(key)
@@ -66,16 +66,16 @@ class EpisodeBook:
             self._close_if_quiet(case.alert, watermark_ms)
             case = None
         if case is None:
-            alert = self._alert_for(finding, at_ms, watermark_ms, pin_now)
+            alert = self._alert_for(finding, at_ms, watermark_ms, replay_start_now)
             case = self._cases[key] = Case(alert, at_ms)
         elif at_ms >= case.alert.cut_ms:
-            self._continue(case.alert, finding, at_ms, watermark_ms, pin_now)
+            self._continue(case.alert, finding, at_ms, watermark_ms, replay_start_now)
         else:
             self._pend(case.alert)
         case.alert.absorb(finding, at_ms)
         self._note(case, finding.observed, at_ms)
         if watermark_ms >= self.next_due_ms:
-            self.tick(watermark_ms)
+            self.show_due(watermark_ms)
         return case
 
     def take_unjudged(self, case: Case, at_ms: int, *, counts: bool) -> bool:
@@ -95,17 +95,17 @@ class EpisodeBook:
         self._pend(alert)
         self._note(case, observed, at_ms)
         if watermark_ms >= self.next_due_ms:
-            self.tick(watermark_ms)
+            self.show_due(watermark_ms)
         return True
 
     def _note(self, case: Case, observed: float, at_ms: int) -> None:
-        """The subject was found guilty: that will do for this step."""
+        """The subject exceeds its rule: that will do for this step."""
         case.last_ms = max(case.last_ms, at_ms)
         case.alert.last_ms = max(case.alert.last_ms, at_ms)
         case.step_begin_ms, case.step_end_ms = self._step(case.last_ms)
         case.observed, case.unjudged = observed, 0
 
-    def tick(self, watermark_ms: int) -> None:
+    def show_due(self, watermark_ms: int) -> None:
         """Show what changed and has waited long enough. Call it whenever the watermark reaches `next_due_ms`.
 
         By event time and record by record, not by flush: when an update falls due must not depend on when we flush.
@@ -163,16 +163,18 @@ class EpisodeBook:
         """Watermarks at which open episodes close when nothing more is found."""
         return (self._quiet_at(episode) + 1 for episode in self._open.values())
 
-    def pins(self) -> Iterable[Pin]:
+    def replay_starts(self) -> Iterable[ReplayStart]:
         """What open episodes must be rebuilt from."""
-        return (episode.pin for episode in self._open.values())
+        return (episode.replay_start for episode in self._open.values())
 
-    def _alert_for(self, finding: Finding, at_ms: int, watermark_ms: int, pin_now: Callable[[], Pin]) -> Episode:
-        """A subject newly accused: an alert of its own, or the group's where many are."""
+    def _alert_for(
+        self, finding: Finding, at_ms: int, watermark_ms: int, replay_start_now: Callable[[], ReplayStart]
+    ) -> Episode:
+        """A subject that newly exceeds a rule: an alert of its own, or the group's where many are."""
         slots, subject = self._slots.get(finding.rule), finding.subject
         slot = None if slots is None or not self._policy.group_from else slots.of(watermark_ms, at_ms)
         if slot is None:
-            return self._start(finding, at_ms, pin_now())
+            return self._start(finding, at_ms, replay_start_now())
         where = (finding.rule, subject.account_id)
         tally = self._tallies.get(where)
         if tally is None or tally.slot != slot:
@@ -181,14 +183,14 @@ class EpisodeBook:
                     key: old for key, old in self._tallies.items() if self._is_now(key[0], old, watermark_ms)
                 }
             tally = self._tallies[where] = Tally(slot)
-        tally.accused += 1
-        if tally.accused < self._policy.group_from:
-            return self._start(finding, at_ms, pin_now())
+        tally.subjects += 1
+        if tally.subjects < self._policy.group_from:
+            return self._start(finding, at_ms, replay_start_now())
         group = tally.group
         if group is not None:
             self._close_if_quiet(group, watermark_ms)
         if group is None or group.closed or group.full or at_ms >= group.cut_ms:
-            group = tally.group = self._start(finding, at_ms, pin_now())
+            group = tally.group = self._start(finding, at_ms, replay_start_now())
             group.group_from = self._policy.group_from
         else:
             self._pend(group)
@@ -198,12 +200,19 @@ class EpisodeBook:
     def _is_now(self, rule: str, tally: Tally, watermark_ms: int) -> bool:
         return tally.slot == watermark_ms // self._slots[rule].length_ms
 
-    def _start(self, finding: Finding, at_ms: int, pin: Pin) -> Episode:
+    def _start(self, finding: Finding, at_ms: int, replay_start: ReplayStart) -> Episode:
         number, cut_ms = self._next_number(), self._cut_after(at_ms)
-        return self._opened(Episode(number, finding.subject, at_ms, cut_ms, pin, pin, finding, at_ms, at_ms))
+        return self._opened(
+            Episode(number, finding.subject, at_ms, cut_ms, replay_start, replay_start, finding, at_ms, at_ms)
+        )
 
     def _continue(
-        self, before: Episode, finding: Finding, at_ms: int, watermark_ms: int, pin_now: Callable[[], Pin]
+        self,
+        before: Episode,
+        finding: Finding,
+        at_ms: int,
+        watermark_ms: int,
+        replay_start_now: Callable[[], ReplayStart],
     ) -> None:
         """Close an episode that has lasted too long, and move those who are not quiet to a new one."""
         members = [finding.subject.value] if not before.group_from else list(before.members)
@@ -224,7 +233,7 @@ class EpisodeBook:
             start,
             self._cut_after(start),
             before.opening,
-            pin_now(),
+            replay_start_now(),
             finding,
             at_ms,
             at_ms,

@@ -1,8 +1,8 @@
 """When many subjects of one rule and account are one alert.
 
-In each slot of event time the first few subjects of an account that a rule accuses get alerts of their own; from then
-on they share one. Slots are absolute, and short enough that whoever replays from the pin of anything in a slot sees
-all of the slot's accusations exactly: so who is whose member is a matter of the log alone.
+In each slot of event time the first few subjects of an account that exceed a rule get alerts of their own; from then
+on they share one. Slots are absolute, and short enough that whoever replays from the replay start of anything in a slot
+sees all findings of the slot exactly: so who is whose member is a matter of the log alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Slots:
         return cls(min(wanted_ms, sure_ms - cooldown_ms), sure_ms)
 
     def of(self, watermark_ms: int, at_ms: int) -> int | None:
-        """The slot in which a subject accused for `at_ms` counts; None where a replay might not accuse it."""
+        """The slot in which a subject found for `at_ms` counts; None where a replay might not find it."""
         if self.length_ms <= 0:
             return None
         slot = watermark_ms // self.length_ms
@@ -35,8 +35,8 @@ class Slots:
 
 @dataclass(slots=True)
 class Tally:
-    """Subjects of one rule and account accused in one slot, and the group that takes further ones."""
+    """Subjects of one rule and account found in one slot, and the group that takes further ones."""
 
     slot: int
-    accused: int = 0
+    subjects: int = 0
     group: Episode | None = None

@@ -12,7 +12,7 @@ from sori.settings.streams import StreamsSettings
 from streams.backtest.flush_schedule import Cutter
 from streams.backtest.sources.history import Batch, Facts
 from streams.backtest.variants import DeviceVariants, let_pass
-from streams.state.checkpoint import Checkpoint, Pin
+from streams.state.checkpoint import Checkpoint, ReplayStart
 from streams.state.output import Output
 from streams.state.policy import TimePolicy
 
@@ -109,7 +109,7 @@ class DeviceHop:
     def _begin(self, batch: Batch) -> _Source:
         first = batch.records[0].offset
         # a log read from its very first record is complete for all time; else, for what cannot have been before
-        resume = None if first == 0 else Checkpoint(first, Pin(first, self._complete_ms))
+        resume = None if first == 0 else Checkpoint(first, ReplayStart(first, self._complete_ms))
         operator = DeviceVariants(batch.partition, self._policy, self._variants, resume)
         versions = sorted(set(self._versions.get(batch.partition, ())))
         cutter = Cutter(versions, self._interval_ms, 0 if self._all_known else None)

@@ -10,7 +10,7 @@ from streams.backtest.device_hop import Alerts, Emitted, keep
 from streams.backtest.flush_schedule import Sequencer
 from streams.backtest.sources.history import Facts
 from streams.backtest.variants import PlaceVariants, let_pass
-from streams.state.checkpoint import Checkpoint, Pin
+from streams.state.checkpoint import Checkpoint, ReplayStart
 from streams.state.policy import TimePolicy
 
 
@@ -22,7 +22,7 @@ class PlaceHop:
     ) -> None:
         policy = TimePolicy.of_places(streams)
         self._idle_ms = int(streams.idle_after_s * 1000)
-        complete = Pin(0, facts.begin_ms + policy.max_skew_ms)
+        complete = ReplayStart(0, facts.begin_ms + policy.max_skew_ms)
         began = None if not any(facts.starts.values()) else Checkpoint(0, complete)
         self._places = {number: PlaceVariants(number, policy, variants, began) for number in numbers}
         self._sequencers = {

@@ -15,7 +15,7 @@ from streams.backtest.sources.history import Entry
 from streams.operators.base import PartitionOperator
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
-from streams.rules.context import RuleBench
+from streams.rules.context import RuleContext
 from streams.rules.run_device_rules import DeviceRules
 from streams.rules.run_place_rules import PlaceRules
 from streams.state.checkpoint import Checkpoint
@@ -32,9 +32,9 @@ class DeviceVariants(DeviceOperator):
         self, partition: int, policy: TimePolicy, variants: Sequence[RulesSettings], resume: Checkpoint | None = None
     ) -> None:
         super().__init__(partition, policy, variants[0], resume)
-        made = _others(self, variants, lambda bench: DeviceRules(bench, self._store))
+        made = _others(self, variants, lambda context: DeviceRules(context, self._store))
         self.books = [self.episodes, *(book for book, _, _ in made)]
-        self._benches = [bench for _, bench, _ in made]
+        self._contexts = [context for _, context, _ in made]
         if made:
             self._rules = EveryDeviceRules([self._rules, *(rules for _, _, rules in made)])
 
@@ -46,8 +46,8 @@ class DeviceVariants(DeviceOperator):
 
     def _evict(self, horizon_ms: int) -> None:
         super()._evict(horizon_ms)
-        for bench in self._benches:
-            bench.forget_acquitted()
+        for context in self._contexts:
+            context.forget_closed()
 
 
 class PlaceVariants(PlaceOperator):
@@ -57,7 +57,7 @@ class PlaceVariants(PlaceOperator):
         self, partition: int, policy: TimePolicy, variants: Sequence[RulesSettings], resume: Checkpoint | None = None
     ) -> None:
         super().__init__(partition, policy, variants[0], resume)
-        made = _others(self, variants, lambda bench: PlaceRules(bench, self._panes, self._series))
+        made = _others(self, variants, lambda context: PlaceRules(context, self._panes, self._series))
         self.books = [self.episodes, *(book for book, _, _ in made)]
         if made:
             self._rules = EveryPlaceRules([self._rules, *(rules for _, _, rules in made)])
@@ -80,14 +80,14 @@ def let_pass(operator: DeviceVariants | PlaceVariants, silent_ms: int) -> None:
 
 
 def _others(
-    operator: PartitionOperator, variants: Sequence[RulesSettings], rules_of: Callable[[RuleBench], R]
-) -> list[tuple[EpisodeBook, RuleBench, R]]:
+    operator: PartitionOperator, variants: Sequence[RulesSettings], rules_of: Callable[[RuleContext], R]
+) -> list[tuple[EpisodeBook, RuleContext, R]]:
     """What all sets but the first judge with: they share the operator's state, and have books of their own."""
     made = []
     for rules in variants[1:]:
         book = EpisodeBook(EpisodePolicy.of(rules), operator.policy.pane_ms)
-        bench = RuleBench(rules, operator.policy, book, operator.clock, operator._pin)  # noqa: SLF001 - as the operator's own
-        made.append((book, bench, rules_of(bench)))
+        context = RuleContext(rules, operator.policy, book, operator.clock, operator._replay_start)  # noqa: SLF001 - as the operator's own
+        made.append((book, context, rules_of(context)))
     return made
 
 

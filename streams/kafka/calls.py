@@ -23,7 +23,7 @@ from streams.kafka.patience import Patience, patiently
 from streams.state.checkpoint import Checkpoint
 from streams.state.output import Output
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 _OUTPUT_TOPICS = (CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS, FRAUD_ALERTS, LATE, QUARANTINE)
 
@@ -89,7 +89,7 @@ async def wait_for_topics(settings: Settings, stop: asyncio.Event) -> None:
         except StorageUnavailable as error:
             waiting_for = f"Kafka: {error}"
         if waiting_for != said:
-            log.warning("waiting", waiting_for=waiting_for)
+            _log.warning("waiting_for_kafka", waiting_for=waiting_for)
             said = waiting_for
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), timeout=1.0)

@@ -22,7 +22,7 @@ from streams.kafka.batches import Batch, RecordList, Records
 from streams.kafka.fetched import FetchedRecords, RawResults
 from streams.state.checkpoint import Checkpoint
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 class Checkpointer(Protocol):
@@ -207,7 +207,7 @@ class BatchConsumer(driver.Consumer):
         if expected is None or first <= expected or self._doubted.get(tp) == (expected, first):
             return False
         self._doubted[tp] = (expected, first)
-        log.info("reading again what an abandoned fetch took", tp=str(tp), wanted=expected, got=first)
+        _log.info("abandoned_fetch_read_again", tp=str(tp), wanted=expected, got=first)
         await self._thread.seek_again(tp, expected)
         return True
 

@@ -1,7 +1,7 @@
 """What both hops share: apply records, flush what is owed, and rebuild state from a checkpoint by re-reading.
 
 No I/O and no clock. The contract that makes state exact: at a flush everything owed is taken, and the checkpoint's
-pin says from where to re-read. An operator given that checkpoint and the records from `pin.low` on has, at
+`replay_start` says from where to re-read. An operator given that checkpoint and the records from its `low` on has, at
 `offset`, the same live state as the one that made it, and from there on owes the same outputs.
 """
 
@@ -14,7 +14,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from streams.alerts.episodes import EpisodeBook
-from streams.state.checkpoint import BEGINNING_MS, Checkpoint, Pin, Tick
+from streams.state.checkpoint import BEGINNING_MS, Checkpoint, ReplayStart, Tick
 from streams.state.output import Output, Record
 from streams.state.policy import Clock, EpisodePolicy, TimePolicy
 
@@ -46,9 +46,9 @@ class PartitionOperator(ABC):
     """State of one partition, and what it owes to the output topics. The worker calls it, from one task, in this order:
 
     1. made at an assignment, with the committed checkpoint as `resume` (None: nothing is committed);
-    2. `apply` for each batch, beginning with the record at `resume.pin.low`;
+    2. `apply` for each batch, beginning with the record at `resume.replay_start.low`;
     3. `flush` from time to time; when its outputs are in Kafka, the checkpoint it returned may be committed;
-    4. `promise` right after a flush, where the partition is silent; its checkpoint is committed before the next flush.
+    4. `advance` right after a flush, where the partition is silent; its checkpoint is committed before the next flush.
 
     Guarantee: made from any committed checkpoint and fed from its `low`, it owes from there on what the operator that
     made the checkpoint owed. Nothing is raised for what records hold: late, odd and undecodable ones are outputs.
@@ -57,15 +57,15 @@ class PartitionOperator(ABC):
     def __init__(self, partition: int, policy: TimePolicy, episodes: EpisodePolicy, resume: Checkpoint | None) -> None:
         self.partition = partition
         self.policy = policy
-        self.next_offset = 0 if resume is None else resume.pin.low
-        self.clock = Clock(complete_from=BEGINNING_MS if resume is None else resume.pin.horizon_ms)
+        self.next_offset = 0 if resume is None else resume.replay_start.low
+        self.clock = Clock(complete_from=BEGINNING_MS if resume is None else resume.replay_start.horizon_ms)
         self.counters = Counters()
         self.episodes = EpisodeBook(episodes, policy.pane_ms)
         # Records before this offset were emitted by whoever committed it: they are applied silently.
         self._settled_at = 0 if resume is None else resume.offset
         self._ticks: list[Tick] = []
         self._ticks_to_come: list[Tick] = []
-        self._promised_ms: int | None = None
+        self._pending_advance_ms: int | None = None
         if resume is not None:
             self._take_up(resume)
 
@@ -110,7 +110,7 @@ class PartitionOperator(ABC):
         times = sorted(ends)
         return Due(times[0], times[-1]) if times else None
 
-    def promise(self, time_ms: int) -> Checkpoint:
+    def advance(self, time_ms: int) -> Checkpoint:
         """Move time on without a record, right after a flush; return what to commit before any output of that leaves.
 
         So the tick is in Kafka before it has an effect, and whoever resumes from there does the same.
@@ -167,11 +167,11 @@ class PartitionOperator(ABC):
     def _take_up(self, resume: Checkpoint) -> None:
         """Take over the ticks: those before anything to re-read at once, the others as the replay reaches them."""
         self._ticks_to_come = list(resume.ticks)
-        self._promised_ms = resume.promised_ms
+        self._pending_advance_ms = resume.pending_advance_ms
         while self._ticks_to_come and self._ticks_to_come[0].offset <= self.next_offset:
             self._tick(self._ticks_to_come.pop(0))
-        if not self.replaying and self._promised_ms is not None:
-            self._tick(Tick(self.next_offset, self._promised_ms))
+        if not self.replaying and self._pending_advance_ms is not None:
+            self._tick(Tick(self.next_offset, self._pending_advance_ms))
 
     def _tick(self, tick: Tick) -> None:
         """Let time pass up to `tick`. Two ticks at one offset do what the later one does alone."""
@@ -181,14 +181,14 @@ class PartitionOperator(ABC):
         clock, episodes = self.clock, self.episodes
         clock.watermark = max(clock.watermark, tick.time_ms)
         while clock.watermark >= episodes.next_due_ms:
-            episodes.tick(episodes.next_due_ms)
+            episodes.show_due(episodes.next_due_ms)
 
-    def _checkpoint(self, promised_ms: int | None) -> Checkpoint:
-        pin = self._pin_of_everything()
+    def _checkpoint(self, pending_advance_ms: int | None) -> Checkpoint:
+        replay_start = self._replay_start_of_everything()
         # the last one before `low` too: the watermark may still be its
-        needless = sum(tick.offset < pin.low for tick in self._ticks) - 1
+        needless = sum(tick.offset < replay_start.low for tick in self._ticks) - 1
         del self._ticks[: max(0, needless)]
-        return Checkpoint(self.next_offset, pin, tuple(self._ticks), promised_ms)
+        return Checkpoint(self.next_offset, replay_start, tuple(self._ticks), pending_advance_ms)
 
     def _replay(self, records: Sequence[Record]) -> None:
         kept, self.counters = self.counters, Counters()
@@ -214,19 +214,21 @@ class PartitionOperator(ABC):
         self._ticks_to_come.clear()
         self.episodes.sweep(self.clock.watermark)
         self._forget_owed()
-        if self._promised_ms is not None:
-            self._tick(Tick(self.next_offset, self._promised_ms))
+        if self._pending_advance_ms is not None:
+            self._tick(Tick(self.next_offset, self._pending_advance_ms))
 
     def _forget_owed(self) -> None:
         self._forget_rows()
         self.episodes.forget_owed()
         self._evict(self.policy.horizon(self.clock.watermark))
 
-    def _pin(self) -> Pin:
+    def _replay_start(self) -> ReplayStart:
         """The offset to re-read from, and the horizon behind which that is not complete, for the live panes."""
         horizon = self.policy.horizon(self.clock.watermark)
-        return Pin(self._low(horizon), max(horizon, self.clock.complete_from))
+        return ReplayStart(self._low(horizon), max(horizon, self.clock.complete_from))
 
-    def _pin_of_everything(self) -> Pin:
-        pins = [self._pin(), *self.episodes.pins()]
-        return Pin(min(pin.low for pin in pins), min(pin.horizon_ms for pin in pins))
+    def _replay_start_of_everything(self) -> ReplayStart:
+        starts = [self._replay_start(), *self.episodes.replay_starts()]
+        return ReplayStart(
+            min(replay_start.low for replay_start in starts), min(replay_start.horizon_ms for replay_start in starts)
+        )

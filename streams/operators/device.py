@@ -18,8 +18,8 @@ from sori.records import IDENTITY
 from sori.settings.rules import RulesSettings
 from streams.operators.device_counting import DeviceCounting
 from streams.operators.rejects import Reject, rejected_outputs
-from streams.state.checkpoint import Checkpoint, Pin
-from streams.state.device_panes import TICK_MS
+from streams.state.checkpoint import Checkpoint, ReplayStart
+from streams.state.device_panes import SEEN_UNIT_MS
 from streams.state.output import Output, Record
 from streams.state.policy import TimePolicy
 
@@ -54,7 +54,7 @@ class DeviceOperator(DeviceCounting):
 
     def _evict(self, horizon_ms: int) -> None:
         self._store.evict(horizon_ms)
-        self._bench.forget_acquitted()
+        self._context.forget_closed()
 
     def _ends(self) -> Iterable[int]:
         return (start + self.policy.window_ms for start in self._store.windows)
@@ -62,13 +62,13 @@ class DeviceOperator(DeviceCounting):
     def _low(self, horizon_ms: int) -> int:
         return self._store.low(horizon_ms, self.next_offset)
 
-    def _pin_of_everything(self) -> Pin:
+    def _replay_start_of_everything(self) -> ReplayStart:
         horizon = self.policy.horizon(self.clock.watermark)
-        pin = super()._pin_of_everything()
+        replay_start = super()._replay_start_of_everything()
         for window in self._store.windows.values():
             if window.suspects is not None and window.start_ms + self.policy.window_ms > horizon:
-                pin = pin.joined(window.suspects)
-        return pin
+                replay_start = replay_start.joined(window.suspects)
+        return replay_start
 
     def _apply_all(self, records: Iterable[Record]) -> int:
         clock, episodes, skew = self.clock, self.episodes, self.policy.max_skew_ms
@@ -106,10 +106,10 @@ class DeviceOperator(DeviceCounting):
             if identity in seen:
                 self.counters.duplicates += 1
             else:
-                seen[identity] = (time_ms - begin) // TICK_MS
+                seen[identity] = (time_ms - begin) // SEEN_UNIT_MS
                 self._count(event, name, time_ms, identity, scope)
             if clock.watermark >= episodes.next_due_ms:
-                episodes.tick(clock.watermark)
+                episodes.show_due(clock.watermark)
         if applied:
             self.next_offset = record.offset + 1
         return applied

@@ -12,7 +12,7 @@ from sori.settings.rules import RulesSettings
 from streams.alerts.record import Subject
 from streams.operators.base import PartitionOperator
 from streams.operators.device_rows import DirtyRows
-from streams.rules.context import RuleBench
+from streams.rules.context import RuleContext
 from streams.rules.device_farm import PACE_MS
 from streams.rules.run_device_rules import DeviceRules
 from streams.state.checkpoint import Checkpoint
@@ -47,8 +47,8 @@ class DeviceCounting(PartitionOperator):
         self._awaited = self._store.awaited
         self._dirty = DirtyRows(partition)
         self._places: Remembered[Geolocation | None, Place] = Remembered(_PLACES_BYTES)
-        self._bench = RuleBench(rules, policy, self.episodes, self.clock, self._pin)
-        self._rules = DeviceRules(self._bench, self._store)
+        self._context = RuleContext(rules, policy, self.episodes, self.clock, self._replay_start)
+        self._rules = DeviceRules(self._context, self._store)
 
     def _count(self, event: EventDims, name: str, time_ms: int, identity: str, scope: AccountPane) -> None:
         """Count an event that was not seen before, and have the rules judge what it changed."""
@@ -140,15 +140,19 @@ class DeviceCounting(PartitionOperator):
                     subject.samples.append(identity)
         if device_cell is not None:
             self._rules.on_click((event.account_id, device), time_ms, scope.start_ms)
-            if self._bench.any_accused:
+            if self._context.any_open:
                 self._mark_suspect(cells[0], scope.window.window, Subject(event.account_id, "device", device))
 
     def _mark_suspect(self, row: CtrRow, window: Window, device: Subject) -> None:
         """Count a click also as suspect when its device is in an open episode (its opening click included)."""
-        accused = self._bench.accused(device)
-        if accused is not None:
+        open_subject = self._context.open_subject(device)
+        if open_subject is not None:
             row.suspect_clicks += 1
-            window.suspects = accused.pin if window.suspects is None else window.suspects.joined(accused.pin)
+            window.suspects = (
+                open_subject.replay_start
+                if window.suspects is None
+                else window.suspects.joined(open_subject.replay_start)
+            )
 
     def _script(
         self, event: EventDims, cell: DeviceCell, time_ms: int, identity: str, scope: AccountPane

@@ -54,7 +54,7 @@ class DirtyRows:
             device.dirty = False
         for _, _, subject in self.subjects:
             subject.dirty = False
-            subject.told = subject.clicks
+            subject.emitted_clicks = subject.clicks
         self.ctr.clear()
         self.devices.clear()
         self.subjects.clear()
@@ -130,7 +130,7 @@ def click_totals(subjects: Iterable[tuple[int, SubjectKey, SubjectCell]]) -> dic
     """
     found: dict[tuple[int, str], dict[str, int]] = {}
     for pane_start, key, cell in subjects:
-        if cell.clicks > cell.told and len(key) == 2:
+        if cell.clicks > cell.emitted_clicks and len(key) == 2:
             found.setdefault((pane_start, key[0]), {})[key[1]] = cell.clicks
     return found
 

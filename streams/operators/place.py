@@ -13,7 +13,7 @@ import msgspec
 
 from sori.settings.rules import RulesSettings
 from streams.operators.base import PartitionOperator
-from streams.rules.context import RuleBench
+from streams.rules.context import RuleContext
 from streams.rules.run_place_rules import PlaceRules
 from streams.state.checkpoint import Checkpoint
 from streams.state.output import Output, Record
@@ -32,8 +32,8 @@ class PlaceOperator(PartitionOperator):
         super().__init__(partition, policy, EpisodePolicy.of(rules), resume)
         self._panes: dict[int, RollUpPane] = {}
         self._series: Series = {}
-        bench = RuleBench(rules, policy, self.episodes, self.clock, self._pin)
-        self._rules = PlaceRules(bench, self._panes, self._series)
+        context = RuleContext(rules, policy, self.episodes, self.clock, self._replay_start)
+        self._rules = PlaceRules(context, self._panes, self._series)
 
     @property
     def live_panes(self) -> int:
@@ -45,7 +45,7 @@ class PlaceOperator(PartitionOperator):
         for applied, record in enumerate(records, 1):  # noqa: B007 - how many there were
             self._apply_one(record)
             if clock.watermark >= episodes.next_due_ms:
-                episodes.tick(clock.watermark)
+                episodes.show_due(clock.watermark)
         if applied:
             self.next_offset = record.offset + 1
         return applied

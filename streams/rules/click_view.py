@@ -1,4 +1,4 @@
-"""What a rule about a device's clicks sees: the device as of one click, and how long a verdict of not guilty holds."""
+"""What a rule about a device's clicks sees: the device as of one click, and how long "not exceeded" holds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Grid(NamedTuple):
     window_ms: int
 
 
-class Guilty(NamedTuple):
+class Exceeded(NamedTuple):
     """A judgement, where its window begins, and the clicks it rests on."""
 
     judgement: Judgement
@@ -29,8 +29,8 @@ class Guilty(NamedTuple):
     clicks: Sequence[Click]
 
 
-#: Or: the fewest further clicks of the device, in the same pane, with which it could be guilty; at least 1.
-Verdict = Guilty | int
+#: Or: the fewest further clicks of the device, in the same pane, with which it could exceed the rule; at least 1.
+Verdict = Exceeded | int
 
 
 @dataclass(slots=True)

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import Literal
 
 from sori.settings.rules import ClickWithoutImpression
-from streams.rules.click_view import ClickView, Grid, Guilty, Verdict
-from streams.rules.judgement import Judgement, guilty
+from streams.rules.click_view import ClickView, Exceeded, Grid, Verdict
+from streams.rules.judgement import Judgement, exceeded
 from streams.state.counters import Click
 
 NAME = "click_without_impression"
@@ -59,7 +59,7 @@ def evaluate(view: ClickView, rule: ClickWithoutImpression) -> Verdict:
         return max(1, rule.floor - len(alone) - young)
     shown = {campaign: view.impressions(campaign, horizon) for campaign in unmatched}
     found = judge(matched, unmatched, shown, rule)
-    return 1 if found is None else Guilty(found, begin, alone)
+    return 1 if found is None else Exceeded(found, begin, alone)
 
 
 def orphans(matched: Mapping[str, int], unmatched: Mapping[str, int], shown: Mapping[str, int]) -> int:
@@ -78,4 +78,4 @@ def judge(
     found = orphans(matched, unmatched, shown)
     if found < rule.floor or found < rule.min_share * clicks:
         return None
-    return guilty(found, 0.0, rule.floor, clicks=clicks)
+    return exceeded(found, 0.0, rule.floor, clicks=clicks)

@@ -14,7 +14,7 @@ from streams.alerts.episodes import EpisodeBook
 from streams.alerts.grouping import Slots
 from streams.alerts.record import Finding, Subject
 from streams.rules.judgement import Judgement
-from streams.state.checkpoint import BEGINNING_MS, Pin
+from streams.state.checkpoint import BEGINNING_MS, ReplayStart
 from streams.state.policy import Clock, EpisodePolicy, TimePolicy
 
 SubjectKind = Literal["device", "place", "campaign"]
@@ -36,27 +36,32 @@ class Evidence:
 
 
 @dataclass(slots=True)
-class Accused:
+class OpenSubject:
     """A subject in an open episode: until which watermark, from where all of that can be rebuilt, and cases by rule."""
 
     until_ms: int
-    pin: Pin
+    replay_start: ReplayStart
     cases: dict[str, Case] = field(default_factory=dict)
 
 
-class RuleBench:
+class RuleContext:
     """Shared by the rules of one operator."""
 
     def __init__(
-        self, rules: RulesSettings, policy: TimePolicy, book: EpisodeBook, clock: Clock, pin_now: Callable[[], Pin]
+        self,
+        rules: RulesSettings,
+        policy: TimePolicy,
+        book: EpisodeBook,
+        clock: Clock,
+        replay_start_now: Callable[[], ReplayStart],
     ) -> None:
         self.rules = rules
         self.policy = policy
         self._book = book
         self._clock = clock
-        self._pin_now = pin_now
+        self._replay_start_now = replay_start_now
         self._cooldown_ms = EpisodePolicy.of(rules).cooldown_ms
-        self._accused: dict[Subject, Accused] = {}
+        self._open_subjects: dict[Subject, OpenSubject] = {}
         self._look_again_ms = BEGINNING_MS
         self._by_account: Remembered[str, RulesSettings] = Remembered(ACCOUNTS_BYTES)
         self._allowed = {
@@ -129,57 +134,64 @@ class RuleBench:
             campaigns=dict(evidence.campaigns or {}),
             details=dict(found.details),
         )
-        case = self._book.add(finding, at_ms, self._clock.watermark, self._pin_now)
-        until_ms, pin = at_ms + self._cooldown_ms, case.alert.pin
-        accused = self._accused.get(subject)
-        if accused is not None and self._clock.watermark <= accused.until_ms:
-            accused.until_ms, accused.pin = max(until_ms, accused.until_ms), pin.joined(accused.pin)
+        case = self._book.add(finding, at_ms, self._clock.watermark, self._replay_start_now)
+        until_ms, replay_start = at_ms + self._cooldown_ms, case.alert.replay_start
+        open_subject = self._open_subjects.get(subject)
+        if open_subject is not None and self._clock.watermark <= open_subject.until_ms:
+            open_subject.until_ms, open_subject.replay_start = (
+                max(until_ms, open_subject.until_ms),
+                replay_start.joined(open_subject.replay_start),
+            )
         else:
-            accused = self._accused[subject] = Accused(until_ms, pin)
-        accused.cases[rule] = case
+            open_subject = self._open_subjects[subject] = OpenSubject(until_ms, replay_start)
+        open_subject.cases[rule] = case
 
     def again(self, rule: str, subject: Subject, found: Judgement, at_ms: int) -> bool:
         """Enter a judgement that adds nothing to a group's alert but its time; return whether it was one."""
-        accused = self.accused(subject)
-        case = None if accused is None else accused.cases.get(rule)
-        if accused is None or case is None or not self._book.again(case, found.observed, at_ms, self._clock.watermark):
+        open_subject = self.open_subject(subject)
+        case = None if open_subject is None else open_subject.cases.get(rule)
+        if (
+            open_subject is None
+            or case is None
+            or not self._book.again(case, found.observed, at_ms, self._clock.watermark)
+        ):
             return False
-        accused.until_ms = max(accused.until_ms, at_ms + self._cooldown_ms)
+        open_subject.until_ms = max(open_subject.until_ms, at_ms + self._cooldown_ms)
         return True
 
-    def settled(self, accused: Accused | None, rule: str, at_ms: int, *, counts: bool = False) -> bool:
-        """Whether the rule found the subject guilty in this step of event time already, so need not judge again.
+    def settled(self, open_subject: OpenSubject | None, rule: str, at_ms: int, *, counts: bool = False) -> bool:
+        """Whether the rule found the subject to exceed it in this step of event time already, so need not judge again.
 
         An event of such a step keeps the episode open as a finding would. Else whoever replays from later on, and has
-        not found it guilty yet where this one had, might: its episode would last longer than ours, and take in one
+        not found it so yet where this one had, might: its episode would last longer than ours, and take in one
         that we opened anew. `counts`: the rule's count grows by exactly one with each event of a step.
         """
-        case = None if accused is None else accused.cases.get(rule)
-        if accused is None or case is None or at_ms >= case.step_end_ms:
+        case = None if open_subject is None else open_subject.cases.get(rule)
+        if open_subject is None or case is None or at_ms >= case.step_end_ms:
             return False
         if self._clock.watermark > case.last_ms + self._cooldown_ms:
             return False
-        accused.until_ms = max(accused.until_ms, at_ms + self._cooldown_ms)
+        open_subject.until_ms = max(open_subject.until_ms, at_ms + self._cooldown_ms)
         return self._book.take_unjudged(case, at_ms, counts=counts)
 
-    def accused(self, subject: Subject) -> Accused | None:
+    def open_subject(self, subject: Subject) -> OpenSubject | None:
         """Whether the subject is in an open episode now, and what that stands on.
 
         By the same words of time by which an episode closes, not by whether it was swept yet: a replay agrees.
         """
-        found = self._accused.get(subject)
+        found = self._open_subjects.get(subject)
         return found if found is not None and self._clock.watermark <= found.until_ms else None
 
     @property
-    def any_accused(self) -> bool:
+    def any_open(self) -> bool:
         """Whether it is worth asking."""
-        return bool(self._accused)
+        return bool(self._open_subjects)
 
-    def forget_acquitted(self) -> None:
+    def forget_closed(self) -> None:
         """Drop whose episodes are over; now and then, since it looks at everybody."""
         watermark = self._clock.watermark
         if watermark < self._look_again_ms:
             return
         self._look_again_ms = watermark + self._cooldown_ms // _LOOKS_PER_COOLDOWN
-        for subject in [subject for subject, found in self._accused.items() if watermark > found.until_ms]:
-            del self._accused[subject]
+        for subject in [subject for subject, found in self._open_subjects.items() if watermark > found.until_ms]:
+            del self._open_subjects[subject]

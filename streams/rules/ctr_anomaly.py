@@ -2,7 +2,7 @@
 
 This is what finds many devices of which each clicks modestly: no device stands out, and no rate of clicks does where
 traffic is heavy, but the clicks have no impressions to match. Statistic: Wilson's (1927) lower bound of the window's
-rate against `factor` times the upper bound of the past's, so that small numbers on either side never convict; a past
+rate against `factor` times the upper bound of the past's, so that small numbers on either side never decide; a past
 too small to tell is taken for at most `usual_ctr`. The busiest device is left out, since one device's flood is a
 matter of the device rules, and at least `min_devices` must have clicked. A click comes after its impression, so the
 impressions are those of the fullest window of the same length that ends up to `impression_lag_s` earlier, and the past
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sori.settings.rules import CtrRule
-from streams.rules.judgement import Judgement, guilty
+from streams.rules.judgement import Judgement, exceeded
 from streams.rules.statistics import wilson
 
 CAMPAIGN_NAME = "ctr_anomaly"
@@ -64,7 +64,7 @@ class RateCounts:
 
 
 def stands_out(clicks: int, impressions: int, rule: CtrRule) -> bool:
-    """Whether the past matters: below this no rate is guilty, which spares reading the past of nearly all."""
+    """Whether the past matters: below this no rate exceeds the rule, which spares reading the past of nearly all."""
     return clicks >= rule.floor and wilson(clicks, max(impressions, clicks))[0] >= rule.min_ctr
 
 
@@ -80,4 +80,4 @@ def judge(counts: RateCounts, rule: CtrRule) -> Judgement | None:
     if lower < max(rule.min_ctr, min(0.9, rule.factor * usual)):
         return None
     details = {"ctr_lower": round(lower, 4), "baseline_ctr": round(past_rate, 4), "believed_ctr": round(usual, 4)}
-    return guilty(clicks, usual * counts.impressions, rule.floor, **details)
+    return exceeded(clicks, usual * counts.impressions, rule.floor, **details)

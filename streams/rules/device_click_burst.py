@@ -13,7 +13,7 @@ from math import ceil
 from typing import Literal
 
 from sori.settings.rules import DeviceClickBurst
-from streams.rules.click_view import ClickView, Grid, Guilty, Verdict
+from streams.rules.click_view import ClickView, Exceeded, Grid, Verdict
 from streams.rules.judgement import Judgement, judge_burst
 
 NAME = "device_click_burst"
@@ -39,7 +39,7 @@ def evaluate(view: ClickView, rule: DeviceClickBurst) -> Verdict:
         return rule.floor - clicks
     past = view.clicks_between(begin - rule.baseline_s * 1000, begin)
     if found := judge(clicks, past, rule):
-        return Guilty(found, begin, view.kept(begin))
+        return Exceeded(found, begin, view.kept(begin))
     enough = min(rule.factor * past * rule.window_s / rule.baseline_s, rule.ceiling)
     return max(1, ceil(enough) - clicks)
 

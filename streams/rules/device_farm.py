@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sori.settings.rules import DeviceFarm
-from streams.rules.judgement import Judgement, guilty
+from streams.rules.judgement import Judgement, exceeded
 from streams.rules.statistics import poisson_tail
 
 NAME = "device_farm"
@@ -42,7 +42,7 @@ def judge(
     chance = poisson_tail(devices, expected)
     if chance > rule.max_p:
         return None
-    return guilty(devices, expected, rule.floor, behaviour=script, clicking_devices=clicking_devices)
+    return exceeded(devices, expected, rule.floor, behaviour=script, clicking_devices=clicking_devices)
 
 
 def joined(scripts: Mapping[str, int]) -> dict[str, int]:

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 from sori.settings.rules import DuplicateClick
-from streams.rules.click_view import ClickView, Grid, Guilty, Verdict
-from streams.rules.judgement import Judgement, guilty
+from streams.rules.click_view import ClickView, Exceeded, Grid, Verdict
+from streams.rules.judgement import Judgement, exceeded
 from streams.state.counters import Click
 
 NAME = "duplicate_click"
@@ -39,7 +39,7 @@ def evaluate(view: ClickView, rule: DuplicateClick) -> Verdict:
         return rule.floor + 1 - len(kept)
     found = repeats(kept, rule.gap_ms)
     if found >= rule.floor:
-        return Guilty(guilty(found, 0.0, rule.floor), begin, kept)
+        return Exceeded(exceeded(found, 0.0, rule.floor), begin, kept)
     return -(-(rule.floor - found) // 2)  # one click between two others repeats the one and is repeated by the other
 
 
@@ -57,4 +57,4 @@ def repeats(clicks: Iterable[Click], gap_ms: int) -> int:
 def judge(clicks: Iterable[Click], rule: DuplicateClick) -> Judgement | None:
     """Judge a device's clicks in the window."""
     found = repeats(clicks, rule.gap_ms)
-    return guilty(found, 0.0, rule.floor) if found >= rule.floor else None
+    return exceeded(found, 0.0, rule.floor) if found >= rule.floor else None

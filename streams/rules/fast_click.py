@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 from sori.settings.rules import FastClick
-from streams.rules.click_view import ClickView, Grid, Guilty, Verdict
-from streams.rules.judgement import Judgement, guilty
+from streams.rules.click_view import ClickView, Exceeded, Grid, Verdict
+from streams.rules.judgement import Judgement, exceeded
 from streams.state.counters import Click
 
 NAME = "fast_click"
@@ -57,7 +57,7 @@ def evaluate(view: ClickView, rule: FastClick) -> Verdict:
     if len(fast) < rule.floor:
         return rule.floor - len(fast)
     found = judge(delays, rule)
-    return 1 if found is None else Guilty(found, begin, fast)
+    return 1 if found is None else Exceeded(found, begin, fast)
 
 
 def judge(delays_ms: Iterable[int | None], rule: FastClick) -> Judgement | None:
@@ -66,4 +66,4 @@ def judge(delays_ms: Iterable[int | None], rule: FastClick) -> Judgement | None:
     fast = sum(delay < rule.too_soon_ms for delay in known)
     if fast < rule.floor or fast < rule.min_share * len(known):
         return None
-    return guilty(fast, 0.0, rule.floor, median_delay_ms=sorted(known)[len(known) // 2])
+    return exceeded(fast, 0.0, rule.floor, median_delay_ms=sorted(known)[len(known) // 2])

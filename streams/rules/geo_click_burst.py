@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sori.settings.rules import GeoClickBurst
-from streams.rules.judgement import Judgement, guilty
+from streams.rules.judgement import Judgement, exceeded
 from streams.rules.statistics import wilson_lower
 
 NAME = "geo_click_burst"
@@ -38,7 +38,7 @@ class PlaceCounts:
 
 
 def stands_out(clicks: int, impressions: int, rule: GeoClickBurst) -> bool:
-    """Whether the past matters: below this no place is guilty, which spares reading the past of nearly all."""
+    """Whether the past matters: below this no place exceeds the rule, which spares reading the past of nearly all."""
     return clicks >= rule.floor and wilson_lower(clicks, max(impressions, clicks)) >= rule.min_ctr
 
 
@@ -55,4 +55,4 @@ def judge(counts: PlaceCounts, rule: GeoClickBurst) -> Judgement | None:
     baseline_ctr = (counts.baseline_clicks + _PRIOR_CLICKS) / (counts.baseline_impressions + _PRIOR_IMPRESSIONS)
     if ctr_lower < max(rule.min_ctr, min(1.0, rule.ctr_factor * baseline_ctr) * 0.9):
         return None
-    return guilty(clicks, expected, rule.floor, ctr_lower=round(ctr_lower, 4), baseline_ctr=round(baseline_ctr, 4))
+    return exceeded(clicks, expected, rule.floor, ctr_lower=round(ctr_lower, 4), baseline_ctr=round(baseline_ctr, 4))

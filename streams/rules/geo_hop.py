@@ -15,7 +15,7 @@ from typing import Literal
 
 from sori.events import UNKNOWN
 from sori.settings.rules import GeoHop
-from streams.rules.judgement import Judgement, guilty
+from streams.rules.judgement import Judgement, exceeded
 
 NAME = "geo_hop"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
@@ -31,7 +31,7 @@ def judge(regions: Iterable[tuple[str, str]], rule: GeoHop) -> Judgement | None:
     named = {region for region in regions if region[1] != UNKNOWN}
     countries = {country for country, _ in regions if country != UNKNOWN}
     if len(countries) >= rule.min_countries:
-        return guilty(len(countries), 1.0, rule.min_countries, regions=len(named), named=", ".join(sorted(countries)))
+        return exceeded(len(countries), 1.0, rule.min_countries, regions=len(named), named=", ".join(sorted(countries)))
     if len(named) >= rule.min_regions:
-        return guilty(len(named), 1.0, rule.min_regions, named=", ".join(sorted(region for _, region in named)))
+        return exceeded(len(named), 1.0, rule.min_regions, named=", ".join(sorted(region for _, region in named)))
     return None

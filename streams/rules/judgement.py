@@ -1,4 +1,4 @@
-"""What a rule says of a subject it finds guilty."""
+"""What a rule says of a subject that exceeds it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Judgement:
         return replace(self, details={**self.details, **details})
 
 
-def guilty(observed: float, expected: float, floor: float, **details: float | str) -> Judgement:
+def exceeded(observed: float, expected: float, floor: float, **details: float | str) -> Judgement:
     """A judgement whose severity is how far the floor is exceeded."""
     return Judgement(observed, expected, floor, severity_of(observed, floor), details)
 
@@ -36,4 +36,4 @@ def judge_burst(observed: float, expected: float, floor: float, factor: float, c
     """
     if observed < floor or (observed < factor * expected and observed < ceiling):
         return None
-    return guilty(observed, expected, floor)
+    return exceeded(observed, expected, floor)

@@ -65,8 +65,8 @@ def card(name: str, rules: RulesSettings, account: str, window_s: int) -> RuleCa
         return None
     rule = getattr(rules.for_account(account), name)
     parameters = tuple(
-        Parameter(field, getattr(rule, field), told.description or "")
-        for field, told in type(rule).model_fields.items()
+        Parameter(field, getattr(rule, field), described.description or "")
+        for field, described in type(rule).model_fields.items()
     )
     spans = [
         int(getattr(rule, field)) * (window_s if field.endswith("windows") else 1)

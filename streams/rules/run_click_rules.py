@@ -1,4 +1,4 @@
-"""Runs the rules that look at a device's clicks, after each click: those that could find it guilty now."""
+"""Runs the rules that look at a device's clicks, after each click: those that the device could exceed now."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sori.remembered import Remembered
 from sori.settings.rules import Rule, RulesSettings
 from streams.alerts.record import Subject
 from streams.rules import click_without_impression, device_click_burst, duplicate_click, fast_click
-from streams.rules.click_view import ClickRule, ClickView, Entry, Grid, Guilty, clicks_between
-from streams.rules.context import ACCOUNTS_BYTES, Evidence, RuleBench
+from streams.rules.click_view import ClickRule, ClickView, Entry, Exceeded, Grid, clicks_between
+from streams.rules.context import ACCOUNTS_BYTES, Evidence, RuleContext
 from streams.state.counters import MAX_CLICKS_KEPT
 from streams.state.device_panes import DeviceKey, PaneStore
 from streams.state.matches import Margin, Matches, Reach
@@ -35,24 +35,24 @@ class _Plan(NamedTuple):
 class ClickRules:
     """Judges a device as of the pane of its click."""
 
-    def __init__(self, bench: RuleBench, store: PaneStore) -> None:
-        self._bench = bench
+    def __init__(self, context: RuleContext, store: PaneStore) -> None:
+        self._context = context
         self._store = store
         self._grid = Grid(store.pane_ms, store.window_ms)
         self._plans: Remembered[str, _Plan] = Remembered(ACCOUNTS_BYTES)
         self._matches = Matches(store)
         self._newest_pane = 0
         for module in CLICK_RULES:
-            bench.check(module.NAME, partial(_lookback_ms, module, self._grid))
+            context.check(module.NAME, partial(_lookback_ms, module, self._grid))
 
     def on_click(self, key: DeviceKey, time_ms: int, pane_start: int) -> None:
         """Run every click rule that is due. Clicks beyond those kept of a pane move those only that count all."""
         plan = self._plans.get(key[0]) or self._plan(key[0])
         margin = self._margin(key, pane_start)
         subject, entries = Subject(key[0], "device", key[1]), plan.entries
-        if self._bench.any_accused and (accused := self._bench.accused(subject)) is not None:
-            settled = self._bench.settled
-            entries = tuple([one for one in entries if not settled(accused, one.name, time_ms, counts=one.counts)])
+        if self._context.any_open and (open_subject := self._context.open_subject(subject)) is not None:
+            settled = self._context.settled
+            entries = tuple([one for one in entries if not settled(open_subject, one.name, time_ms, counts=one.counts)])
         if margin is not None:
             due, clicks = margin.due, margin.clicks
             entries = tuple([entry for entry in entries if due[entry.number] <= clicks])
@@ -76,7 +76,7 @@ class ClickRules:
             module, rule = entry.module, entry.rule
             if not (module.COUNTS_ALL or all_kept) or view.key[1] in rule.allow:
                 continue
-            if not self._bench.exact_from(module.reads_from_ms(view.end_ms, rule, self._grid)):
+            if not self._context.exact_from(module.reads_from_ms(view.end_ms, rule, self._grid)):
                 continue
             found = module.evaluate(view, rule)
             if isinstance(found, int):
@@ -102,7 +102,7 @@ class ClickRules:
         return margin
 
     def _plan(self, account: str) -> _Plan:
-        rules = self._bench.of_account(account)
+        rules = self._context.of_account(account)
         entries = tuple(
             Entry(index, module.NAME, module.TRAFFIC_CLASS, _of(rules, module), module, module.COUNTS_ALL)
             for index, module in enumerate(CLICK_RULES)
@@ -127,22 +127,22 @@ class ClickRules:
                 found += cell.clicks
         return found
 
-    def _report(self, entry: Entry, view: ClickView, subject: Subject, found: Guilty) -> None:
-        if self._bench.again(entry.name, subject, found.judgement, view.time_ms):
+    def _report(self, entry: Entry, view: ClickView, subject: Subject, found: Exceeded) -> None:
+        if self._context.again(entry.name, subject, found.judgement, view.time_ms):
             return
         cells = view.since(found.begin_ms)
         campaigns = add_counts(cell.campaigns for cell in cells)
         everybody = self._clicks_of_everybody(view, found.begin_ms, campaigns)
         shares = {campaign: round(campaigns[campaign] / total, 4) for campaign, total in everybody.items()}
-        told = found.judgement.with_details(
+        shown = found.judgement.with_details(
             clicks=sum(cell.clicks for cell in cells), campaign_clicks=everybody, campaign_shares=shares
         )
         samples = tuple(click.identity for click in found.clicks[:10])
-        self._bench.report(
+        self._context.report(
             entry.name,
             traffic_class=entry.traffic_class,
             subject=subject,
-            found=told,
+            found=shown,
             evidence=Evidence(found.begin_ms, view.end_ms, samples, campaigns),
             at_ms=view.time_ms,
         )

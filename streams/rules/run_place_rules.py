@@ -8,7 +8,7 @@ from sori.places import path
 from sori.settings.rules import CtrRule, RulesSettings
 from streams.alerts.record import Subject
 from streams.rules import ctr_anomaly, device_farm, geo_click_burst
-from streams.rules.context import Evidence, RuleBench, SubjectKind
+from streams.rules.context import Evidence, RuleContext, SubjectKind
 from streams.rules.judgement import Judgement
 from streams.state.device_panes import SubjectKey
 from streams.state.place_panes import RollUpPane, Series, SubjectSums, add_counts
@@ -21,23 +21,23 @@ _MAX_SHARES = 5
 class PlaceRules:
     """Judges a place or a campaign after each roll-up that adds clicks."""
 
-    def __init__(self, bench: RuleBench, panes: Mapping[int, RollUpPane], series: Series) -> None:
-        self._bench = bench
+    def __init__(self, context: RuleContext, panes: Mapping[int, RollUpPane], series: Series) -> None:
+        self._context = context
         self._panes = panes
         self._series = series
-        self._pane_ms = bench.policy.pane_ms
-        bench.check(geo_click_burst.NAME, lambda rules: geo_click_burst.lookback_ms(rules.geo_click_burst))
-        bench.check(ctr_anomaly.PLACE_NAME, lambda rules: ctr_anomaly.lookback_ms(rules.geo_ctr_anomaly))
-        bench.check(ctr_anomaly.CAMPAIGN_NAME, lambda rules: ctr_anomaly.lookback_ms(rules.ctr_anomaly))
-        bench.check(device_farm.NAME, lambda rules: device_farm.lookback_ms(rules.device_farm))
+        self._pane_ms = context.policy.pane_ms
+        context.check(geo_click_burst.NAME, lambda rules: geo_click_burst.lookback_ms(rules.geo_click_burst))
+        context.check(ctr_anomaly.PLACE_NAME, lambda rules: ctr_anomaly.lookback_ms(rules.geo_ctr_anomaly))
+        context.check(ctr_anomaly.CAMPAIGN_NAME, lambda rules: ctr_anomaly.lookback_ms(rules.ctr_anomaly))
+        context.check(device_farm.NAME, lambda rules: device_farm.lookback_ms(rules.device_farm))
 
     def on_clicks(self, key: SubjectKey, pane_start: int) -> None:
         """Judge the subject as of the pane that got clicks; only while all panes read are live and complete."""
         kind: SubjectKind = "campaign" if len(key) == 2 else "place"
         subject = Subject(key[0], kind, key[1] if kind == "campaign" else path(key[1:]))
-        if self._bench.allowed(key[0], kind, subject.value):
+        if self._context.allowed(key[0], kind, subject.value):
             return
-        rules = self._bench.of_account(key[0])
+        rules = self._context.of_account(key[0])
         end = pane_start + self._pane_ms
         if kind == "campaign":
             self._rate(ctr_anomaly.CAMPAIGN_NAME, rules.ctr_anomaly, key, subject, end)
@@ -49,8 +49,8 @@ class PlaceRules:
     def _burst(self, key: SubjectKey, subject: Subject, end: int, rules: RulesSettings) -> None:
         rule = rules.geo_click_burst
         begin = end - rule.window_s * 1000
-        exact = self._bench.exact_from(end - geo_click_burst.lookback_ms(rule))
-        if not self._bench.runs(rule, subject.value) or not exact:
+        exact = self._context.exact_from(end - geo_click_burst.lookback_ms(rule))
+        if not self._context.runs(rule, subject.value) or not exact:
             return
         window = self._between(key, begin, end)
         clicks = sum(sums.clicks for sums in window)
@@ -73,8 +73,8 @@ class PlaceRules:
             self._report(geo_click_burst.NAME, subject, found, (begin, end), window)
 
     def _rate(self, name: str, rule: CtrRule, key: SubjectKey, subject: Subject, end: int) -> None:
-        exact = self._bench.exact_from(end - ctr_anomaly.lookback_ms(rule))
-        if not self._bench.runs(rule, subject.value) or not exact:
+        exact = self._context.exact_from(end - ctr_anomaly.lookback_ms(rule))
+        if not self._context.runs(rule, subject.value) or not exact:
             return
         for window_s in ctr_anomaly.windows_s(rule):
             begin = end - window_s * 1000
@@ -106,7 +106,7 @@ class PlaceRules:
         rule = rules.device_farm
         begin = end - rule.window_s * 1000
         baseline = end - device_farm.lookback_ms(rule)
-        if not self._bench.runs(rule, subject.value) or not self._bench.exact_from(baseline):
+        if not self._context.runs(rule, subject.value) or not self._context.exact_from(baseline):
             return
         window = self._between(key, begin, end)
         devices = sum(sums.clicking_devices for sums in window)
@@ -147,9 +147,9 @@ class PlaceRules:
         }
         samples = tuple(sample for sums in window for sample in sums.samples())[-_MAX_SAMPLES:]
         evidence = Evidence(*span, samples, campaigns)
-        told = Judgement(found.observed, found.expected, found.floor, found.severity, details)
-        self._bench.report(
-            name, traffic_class="SIVT", subject=subject, found=told, evidence=evidence, at_ms=span[1] - self._pane_ms
+        shown = Judgement(found.observed, found.expected, found.floor, found.severity, details)
+        self._context.report(
+            name, traffic_class="SIVT", subject=subject, found=shown, evidence=evidence, at_ms=span[1] - self._pane_ms
         )
 
     def _clicks_of_everybody(self, account: str, span: tuple[int, int], campaigns: Mapping[str, int]) -> dict[str, int]:

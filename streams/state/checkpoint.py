@@ -17,15 +17,15 @@ BEGINNING_MS = -(2**62)
 
 
 @dataclass(frozen=True, slots=True)
-class Pin:
+class ReplayStart:
     """State that must be rebuildable: re-read from offset `low` and all panes ending after `horizon_ms` are exact."""
 
     low: int
     horizon_ms: int
 
-    def joined(self, other: Pin) -> Pin:
-        """The pin that rebuilds both: the lower offset, and the earlier horizon."""
-        return Pin(min(self.low, other.low), min(self.horizon_ms, other.horizon_ms))
+    def joined(self, other: ReplayStart) -> ReplayStart:
+        """What rebuilds both: the lower offset, and the earlier horizon."""
+        return ReplayStart(min(self.low, other.low), min(self.horizon_ms, other.horizon_ms))
 
 
 class Tick(NamedTuple):
@@ -39,13 +39,13 @@ class Tick(NamedTuple):
 class Checkpoint:
     """A flush point of one partition: everything before `offset` is emitted, and so is what `ticks` caused.
 
-    `promised_ms`: a tick at `offset` which is decided, but whose outputs may not have been emitted.
+    `pending_advance_ms`: a tick at `offset` which is decided, but whose outputs may not have been emitted.
     """
 
     offset: int
-    pin: Pin
+    replay_start: ReplayStart
     ticks: tuple[Tick, ...] = ()
-    promised_ms: int | None = None
+    pending_advance_ms: int | None = None
 
     def metadata(self, log: int = 0) -> str:
         """The string committed beside the offset; `log` is the key of the log that it counts, 0: not named."""
@@ -55,7 +55,11 @@ class Checkpoint:
             flat += (tick.offset - before.offset, tick.time_ms - before.time_ms)
             before = tick
         fields = _Metadata(
-            low=self.pin.low, horizon=self.pin.horizon_ms, ticks=flat, promised=self.promised_ms, log=log
+            low=self.replay_start.low,
+            horizon=self.replay_start.horizon_ms,
+            ticks=flat,
+            promised=self.pending_advance_ms,
+            log=log,
         )
         return _encoder.encode(fields).decode()
 
@@ -65,13 +69,13 @@ class Checkpoint:
         try:
             read = _decoder.decode(metadata or "")
         except msgspec.DecodeError:
-            return cls(offset, Pin(offset, BEGINNING_MS))
+            return cls(offset, ReplayStart(offset, BEGINNING_MS))
         ticks: list[Tick] = []
         at = Tick(0, 0)
         for step in zip(read.ticks[::2], read.ticks[1::2], strict=False):
             at = Tick(at.offset + step[0], at.time_ms + step[1])
             ticks.append(at)
-        return cls(offset, Pin(min(read.low, offset), read.horizon), tuple(ticks), read.promised)
+        return cls(offset, ReplayStart(min(read.low, offset), read.horizon), tuple(ticks), read.promised)
 
 
 class _Metadata(msgspec.Struct, omit_defaults=True):

@@ -20,7 +20,7 @@ OWED = -1
 class SubjectCell(msgspec.Struct, gc=False):
     """One place or one campaign in one pane. Devices are disjoint between source partitions, so counts add up.
 
-    `scripts`: how many devices clicked with which behaviour (see device_farm). `told`: clicks as of the last flush.
+    `scripts`: how many devices clicked with which behaviour (see device_farm). `emitted_clicks`: as of the last flush.
     """
 
     impressions: int = 0
@@ -30,7 +30,7 @@ class SubjectCell(msgspec.Struct, gc=False):
     scripts: dict[str, int] = {}
     samples: list[str] = []
     dirty: bool = False
-    told: int = 0
+    emitted_clicks: int = 0
 
 
 class CtrRow(msgspec.Struct, gc=False):

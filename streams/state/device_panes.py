@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sori.events import IMPRESSION
-from streams.state.checkpoint import Pin
+from streams.state.checkpoint import ReplayStart
 from streams.state.counters import CtrRow, DeviceCell, DeviceClicks, Place, SubjectCell
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ DeviceKey = tuple[str, str]
 SubjectKey = tuple[str, ...]
 
 #: Event times inside a pane are kept in units of this: integers up to 256 are shared by the interpreter.
-TICK_MS = 40
+SEEN_UNIT_MS = 40
 
 
 class AccountWindow:
@@ -48,7 +48,7 @@ class AccountWindow:
 class AccountPane:
     """One account in one pane: every other key of an event is looked up in here, so that none needs a tuple.
 
-    `seen`: event name -> identity -> event time since the pane's start in ticks; `impressions` is one of them.
+    `seen`: event name -> identity -> event time since the pane's start in SEEN_UNIT_MS; `impressions` is one of them.
     """
 
     __slots__ = ("campaigns", "clicks", "impressions", "places", "seen", "start_ms", "window")
@@ -112,7 +112,7 @@ class Window:
         self.first_offset = first_offset
         self.accounts: dict[str, AccountWindow] = {}
         self.tracked = 0
-        self.suspects: Pin | None = None
+        self.suspects: ReplayStart | None = None
 
     def of(self, account: str) -> AccountWindow:
         """What is held of an account, from now on at the latest."""
@@ -162,7 +162,7 @@ class PaneStore:
         for start in range(last_ms - last_ms % pane_ms, first_ms - first_ms % pane_ms - 1, -pane_ms):
             identities = get(start)
             if identities and identity in identities:
-                yield start, start + identities[identity] * TICK_MS
+                yield start, start + identities[identity] * SEEN_UNIT_MS
 
     def shown_at(self, account: str, identity: str, first_ms: int, last_ms: int) -> int | None:
         """When the impression with this identity happened: the latest in panes touching [first, last]."""
@@ -171,7 +171,7 @@ class PaneStore:
     def show(self, account: str, identity: str, time_ms: int) -> None:
         """An impression that an `awaited` click may belong to was counted."""
         start = time_ms - time_ms % self.pane_ms
-        shown_ms = start + (time_ms - start) // TICK_MS * TICK_MS
+        shown_ms = start + (time_ms - start) // SEEN_UNIT_MS * SEEN_UNIT_MS
         for device, match, margins in self.awaited[identity]:
             if device[0] == account:
                 match.see(start, shown_ms)

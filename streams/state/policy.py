@@ -59,9 +59,9 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class EpisodePolicy:
-    """How findings become alerts. Milliseconds; `group_from` subjects accused within `group_window_ms` share an alert.
+    """How findings become alerts. Milliseconds; `group_from` subjects found within `group_window_ms` share an alert.
 
-    Replay is exact when, before the horizon of a pin, no decision can matter after it: a rule may look back
+    Replay is exact when, before the horizon of a replay start, no decision can matter after it: a rule may look back
     `lookback_ms`, so lateness >= lookback + cooldown, and a cut must be further apart than lateness.
     """
 

@@ -1,7 +1,7 @@
 """When a partition is silent, and how far its event time may then move on.
 
 The only place where a wall clock is looked at: to decide on a tick. What a tick does is event time, and it is in the
-commit before it does anything, so whoever resumes from there does the same (see operator.promise).
+commit before it does anything, so whoever resumes from there does the same (see operator.advance).
 """
 
 from __future__ import annotations

@@ -22,11 +22,11 @@ class Hop:
 
 
 @dataclass(slots=True)
-class Slot:
+class StreamPartition:
     """State of a partition between `restore` and `restore`.
 
-    `settled`: the last flush or commit, all of whose outputs are in Kafka. `promise`: a tick was applied, and its
-    outputs wait until this is committed. `ticked`: that commit is done, so its outputs are owed.
+    `settled`: the last flush or commit, all of whose outputs are in Kafka. `pending_advance`: a tick was applied, and
+    its outputs wait until this is committed. `ticked`: that commit is done, so its outputs are owed.
     """
 
     hop: Hop
@@ -37,7 +37,7 @@ class Slot:
     replay_from: int
     replay_began: float
     last_offset: int | None = None
-    promise: Checkpoint | None = None
+    pending_advance: Checkpoint | None = None
     silence: Silence | None = None
 
     @classmethod
@@ -45,20 +45,20 @@ class Slot:
         """A fresh operator that will replay up to the checkpoint."""
         operator = hop.make(partition, checkpoint)
         flushed = -1 if checkpoint is None else checkpoint.offset
-        owes_tick = checkpoint is not None and checkpoint.promised_ms is not None
+        owes_tick = checkpoint is not None and checkpoint.pending_advance_ms is not None
         return cls(hop, operator, flushed, checkpoint, owes_tick, operator.next_offset, time.monotonic())
 
     def stands_at(self, checkpoint: Checkpoint) -> bool:
         """Whether the state is exactly that of the commit."""
-        untouched = self.promise is None and not self.ticked
+        untouched = self.pending_advance is None and not self.ticked
         return untouched and self.settled == checkpoint and self.operator.next_offset == checkpoint.offset
 
     def may_flush(self, committed: Checkpoint | None) -> bool:
         """Whether something is owed, and nothing that stands on a tick that is not committed yet."""
-        if self.promise is not None:
-            if self.promise != committed:
+        if self.pending_advance is not None:
+            if self.pending_advance != committed:
                 return False
-            self.promise, self.ticked = None, True
+            self.pending_advance, self.ticked = None, True
         return not self.operator.replaying and (self.operator.next_offset > self.flushed or self.ticked)
 
     def flushed_to(self, checkpoint: Checkpoint) -> None:
@@ -68,7 +68,7 @@ class Slot:
     def tick(self, end_offset: int, idle_after_s: float, now_s: float, wall_ms: int) -> Checkpoint | None:
         """Move time on if the partition is read to its end and silent; return what to commit for that."""
         operator = self.operator
-        if operator.replaying or self.promise is not None or self.ticked:
+        if operator.replaying or self.pending_advance is not None or self.ticked:
             return None
         if operator.next_offset != self.flushed or operator.next_offset < end_offset:
             self.silence = None
@@ -80,5 +80,5 @@ class Slot:
         time_ms = self.silence.tick_to(operator.due(), idle_after_s, now_s, wall_ms)
         if time_ms is None or time_ms <= operator.clock.watermark:
             return None
-        self.promise = operator.promise(time_ms)
-        return self.promise
+        self.pending_advance = operator.advance(time_ms)
+        return self.pending_advance

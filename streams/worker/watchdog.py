@@ -14,7 +14,7 @@ import structlog
 
 from streams.worker import metrics
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 #: Exit code of a process that ended itself for lack of progress (EX_SOFTWARE).
 STALLED = 70
@@ -65,5 +65,5 @@ class Watchdog:
 
 
 def _exit(age_s: float) -> None:
-    log.critical("stalled: ending the process for a restart", seconds_without_progress=round(age_s, 1))
+    _log.critical("stalled", seconds_without_progress=round(age_s, 1))
     os._exit(STALLED)

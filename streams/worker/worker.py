@@ -18,9 +18,9 @@ from streams.kafka.batches import Batch
 from streams.state.checkpoint import Checkpoint
 from streams.state.output import Output, name_log
 from streams.worker import metrics
-from streams.worker.partition import Hop, Slot
+from streams.worker.partition import Hop, StreamPartition
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 #: How long records are applied before the event loop runs again, seconds.
@@ -63,7 +63,7 @@ class StreamWorker:
         self._send = send
         self._read_committed = read_committed
         self.log_key = log_key
-        self._slots: dict[TP, Slot] = {}
+        self._partitions: dict[TP, StreamPartition] = {}
         self._points: dict[TP, Checkpoint] = {}
         self._committed: dict[TP, Checkpoint] = {}
         self._suspended = False
@@ -79,36 +79,38 @@ class StreamWorker:
         self._epoch = epoch
         self._suspended = False
         self._committed = {tp: checkpoint for tp, checkpoint in assigned.items() if checkpoint is not None}
-        before, self._slots = self._slots, {}
+        before, self._partitions = self._partitions, {}
         positions: dict[TP, int] = {}
         for tp, checkpoint in assigned.items():
             kept = before.get(tp)
             if kept and checkpoint and kept.stands_at(checkpoint):
                 kept.last_offset = kept.silence = None
-                self._slots[tp] = kept
+                self._partitions[tp] = kept
                 positions[tp] = checkpoint.offset
                 continue
-            self._slots[tp] = self._new_slot(tp, checkpoint)
+            self._partitions[tp] = self._new_partition(tp, checkpoint)
             if checkpoint is not None:
-                positions[tp] = checkpoint.pin.low
-        self._points = {tp: point for tp, point in self._points.items() if tp in self._slots}
+                positions[tp] = checkpoint.replay_start.low
+        self._points = {tp: point for tp, point in self._points.items() if tp in self._partitions}
         self.oldest_unflushed = None
-        log.info(
+        _log.info(
             "assigned",
             partitions=len(assigned),
-            kept=sum(slot is before.get(tp) for tp, slot in self._slots.items()),
+            kept=sum(held is before.get(tp) for tp, held in self._partitions.items()),
             rewind={
-                f"{tp.topic}/{tp.partition}": f"{checkpoint.pin.low}..{checkpoint.offset}"
+                f"{tp.topic}/{tp.partition}": f"{checkpoint.replay_start.low}..{checkpoint.offset}"
                 for tp, checkpoint in assigned.items()
-                if checkpoint and checkpoint.pin.low < checkpoint.offset and self._slots[tp] is not before.get(tp)
+                if checkpoint
+                and checkpoint.replay_start.low < checkpoint.offset
+                and self._partitions[tp] is not before.get(tp)
             },
         )
         return positions
 
-    def _new_slot(self, tp: TP, checkpoint: Checkpoint | None) -> Slot:
+    def _new_partition(self, tp: TP, checkpoint: Checkpoint | None) -> StreamPartition:
         hop = self._hops[tp.topic]
         self._points.pop(tp, None)
-        return Slot.made(hop, tp.partition, checkpoint)
+        return StreamPartition.made(hop, tp.partition, checkpoint)
 
     def flush_points(self) -> Mapping[TP, Checkpoint]:
         """Checkpoints to commit: newest of each partition whose outputs are all in Kafka, unless it is committed."""
@@ -127,45 +129,43 @@ class StreamWorker:
         """Apply a batch and yield now and then, so that whoever asks can let the event loop run: flushes, heartbeats,
         probes. What is left after a rebalance in between is dropped: it will be read again. Raises LostBatch.
         """
-        slot = self._slots.get(batch.tp)
-        if slot is None or batch.epoch != self._epoch:
+        held = self._partitions.get(batch.tp)
+        if held is None or batch.epoch != self._epoch:
             return  # fetched before a rebalance; it will be read again
-        if batch.follows != slot.last_offset:
-            raise LostBatch(f"{batch.tp}: batch after {batch.follows}, expected after {slot.last_offset}")
-        operator = slot.operator
-        if slot.last_offset is None and batch.records.first_offset > operator.next_offset > 0:
+        if batch.follows != held.last_offset:
+            raise LostBatch(f"{batch.tp}: batch after {batch.follows}, expected after {held.last_offset}")
+        operator = held.operator
+        if held.last_offset is None and batch.records.first_offset > operator.next_offset > 0:
             metrics.holes.inc()
-            log.warning(
-                "hole in the log", tp=str(batch.tp), wanted=operator.next_offset, got=batch.records.first_offset
-            )
-        slot.last_offset = batch.records.last_offset
-        slot.silence = None
+            _log.warning("hole_in_log", tp=str(batch.tp), wanted=operator.next_offset, got=batch.records.first_offset)
+        held.last_offset = batch.records.last_offset
+        held.silence = None
         replaying = operator.replaying
         applied, began, records = 0, time.monotonic(), iter(batch.records)
         for first in records:
             # the same number each time and none of it held back: a flush may come after any record
             applied += operator.apply(chain((first,), islice(records, _CHUNK_RECORDS - 1)))
-            if self.oldest_unflushed is None and operator.next_offset > slot.flushed:
+            if self.oldest_unflushed is None and operator.next_offset > held.flushed:
                 self.oldest_unflushed = time.monotonic()
             if operator.episodes.owes():
                 self.owes_alert.set()
             if time.monotonic() - began > SLICE_S:
                 yield
-                if self._slots.get(batch.tp) is not slot or batch.epoch != self._epoch:
+                if self._partitions.get(batch.tp) is not held or batch.epoch != self._epoch:
                     return
                 began = time.monotonic()
-        metrics.batch_rows.labels(slot.hop.name).observe(applied)
+        metrics.batch_rows.labels(held.hop.name).observe(applied)
         if replaying and not operator.replaying:
-            self._log_replayed(batch.tp, slot)
+            self._log_replayed(batch.tp, held)
 
-    def _log_replayed(self, tp: TP, slot: Slot) -> None:
-        log.info(
+    def _log_replayed(self, tp: TP, held: StreamPartition) -> None:
+        _log.info(
             "replayed",
             topic=tp.topic,
             partition=tp.partition,
-            low=slot.replay_from,
-            to=slot.flushed,
-            seconds=round(time.monotonic() - slot.replay_began, 3),
+            low=held.replay_from,
+            to=held.flushed,
+            seconds=round(time.monotonic() - held.replay_began, 3),
         )
 
     async def flush(self) -> bool:
@@ -181,15 +181,15 @@ class StreamWorker:
                 return False
             began, clock = self.oldest_unflushed, time.monotonic()
             self.owes_alert.clear()
-            taken: list[tuple[TP, Slot, Checkpoint]] = []
+            taken: list[tuple[TP, StreamPartition, Checkpoint]] = []
             outputs: list[Output] = []
-            for tp, slot in self._slots.items():
-                metrics.observe_operator(slot.hop.name, slot.operator)
-                if not slot.may_flush(self._committed.get(tp)):
+            for tp, held in self._partitions.items():
+                metrics.observe_operator(held.hop.name, held.operator)
+                if not held.may_flush(self._committed.get(tp)):
                     continue
-                owed, checkpoint = slot.operator.flush()
+                owed, checkpoint = held.operator.flush()
                 outputs += name_log(owed, self.log_key(tp.topic))
-                taken.append((tp, slot, checkpoint))
+                taken.append((tp, held, checkpoint))
             if not taken:
                 return False
             if self.oldest_unflushed == began:
@@ -200,16 +200,16 @@ class StreamWorker:
                 self.flowing.set()
             metrics.observe_outputs(outputs)
             metrics.flush_seconds.labels("all").observe(time.monotonic() - clock)
-            for tp, slot, checkpoint in taken:
-                if self._slots.get(tp) is slot and not self._suspended:
-                    slot.flushed_to(checkpoint)
+            for tp, held, checkpoint in taken:
+                if self._partitions.get(tp) is held and not self._suspended:
+                    held.flushed_to(checkpoint)
                     self._points[tp] = checkpoint
             return True
 
     def note_outage(self, seconds: float) -> None:
         """Kafka has not answered for so long. That is waited for: it is no stall of ours, which a restart would end."""
         if self.flowing.is_set():
-            log.warning("outputs_wait", seconds=round(seconds, 1))
+            _log.warning("outputs_wait", seconds=round(seconds, 1))
         self.flowing.clear()
         self.oldest_unflushed = time.monotonic()
 
@@ -218,17 +218,17 @@ class StreamWorker:
 
         What a tick causes is emitted by the next flush after that commit.
         """
-        now_s, wall_ms, promised = time.monotonic(), int(time.time() * 1000), False
+        now_s, wall_ms, advanced = time.monotonic(), int(time.time() * 1000), False
         async with self._flushing:
-            for tp, slot in self._slots.items():
-                promise = (
-                    None if self._suspended else slot.tick(end_offset(tp) or 0, self._idle_after_s, now_s, wall_ms)
+            for tp, held in self._partitions.items():
+                pending_advance = (
+                    None if self._suspended else held.tick(end_offset(tp) or 0, self._idle_after_s, now_s, wall_ms)
                 )
-                if promise is not None:
-                    self._points[tp] = promise
-                    metrics.ticks.labels(slot.hop.name).inc()
-                    promised = True
-        return promised
+                if pending_advance is not None:
+                    self._points[tp] = pending_advance
+                    metrics.ticks.labels(held.hop.name).inc()
+                    advanced = True
+        return advanced
 
     async def before_revoke(self) -> None:
         """Flush, so that the next owner finds the commit where we stand."""
@@ -246,10 +246,10 @@ class StreamWorker:
     def live_panes(self) -> dict[str, int]:
         """Live panes per hop."""
         totals = dict.fromkeys((hop.name for hop in self._hops.values()), 0)
-        for slot in self._slots.values():
-            totals[slot.hop.name] += slot.operator.live_panes
+        for held in self._partitions.values():
+            totals[held.hop.name] += held.operator.live_panes
         return totals
 
     def positions(self) -> dict[TP, int]:
         """Next offset of each assigned partition."""
-        return {tp: slot.operator.next_offset for tp, slot in self._slots.items()}
+        return {tp: held.operator.next_offset for tp, held in self._partitions.items()}

@@ -11,7 +11,7 @@ from testkit.paths import ROOT
 
 PAGE = runpy.run_path(str(ROOT / "docs/logs_page.py"))
 #: Where events are snake_case already; the others follow.
-RENAMED = ("runtime", "broker", "simulator", "sinks", "cli", "api", "notify", "ingest")
+RENAMED = ("runtime", "broker", "simulator", "sinks", "cli", "api", "notify", "ingest", "streams")
 
 
 def test_the_page_is_current():

@@ -19,7 +19,7 @@ from sori import topics as registry
 from sori.settings import load_settings
 from sori.settings.kafka import KafkaSettings
 from streams.kafka.logs import Logs
-from streams.state.checkpoint import Checkpoint, Pin
+from streams.state.checkpoint import Checkpoint, ReplayStart
 from testkit.records import event_record
 from testkit.sinks import settings_for, sinks_running
 from testkit.stage_process import StageProcess
@@ -83,7 +83,7 @@ async def test_streams_start_anew_where_a_checkpoint_is_about_another_log(topics
     logs, name = Logs(settings), registry.EVENTS.name(topics.topic_prefix)
     tps = [TP(name, number) for number in range(4)]
     await logs.committed(tps)
-    point, key = Checkpoint(0, Pin(0, 0)), logs.key(name)
+    point, key = Checkpoint(0, ReplayStart(0, 0)), logs.key(name)
     notes = {0: (5, key), 1: (0, key ^ 1), 2: (7, key), 3: (0, 0)}
     async with running(make_consumer(topics, group_id=settings.streams.group), 10) as consumer:
         consumer.assign([TopicPartition(*tp) for tp in tps])

@@ -35,7 +35,7 @@ async def test_every_window_is_exact_after_workers_were_killed_frozen_stopped_an
     assert done.exit_codes == [0, 0, 0]
     points = await committed(topics, group)
     assert len(points) == topics.event_partitions
-    assert all(0 < point.pin.low < point.offset for point in points.values())
+    assert all(0 < point.replay_start.low < point.offset for point in points.values())
 
 
 async def committed(kafka: KafkaSettings, group: str) -> dict[TP, Checkpoint]:

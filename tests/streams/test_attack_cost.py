@@ -59,22 +59,22 @@ def counted(monkeypatch):
 
 
 @pytest.mark.parametrize("devices", [3, 30])
-def test_an_accused_device_is_judged_once_per_step_and_its_impressions_are_looked_for_once(counted, devices):
+def test_a_device_in_an_open_episode_is_judged_once_per_step_and_its_impressions_are_looked_for_once(counted, devices):
     """However long it goes on and however many do so: two minutes of clicks each second."""
     operator, seconds = DeviceOperator(0, POLICY, RulesSettings()), 240
     records = flood(devices, seconds)
-    operator.apply(records[: devices * 120])  # by now all stand accused
+    operator.apply(records[: devices * 120])  # by now all are in open episodes
     operator.flush()
     counted.clear()
     operator.apply(records[devices * 120 :])
     events, steps = devices * 120, 120_000 // POLICY.pane_ms
     # once for the rules, once for the device's pace
     assert counted["looked for an impression"] <= 2 * events
-    for module in (click_without_impression, device_click_burst):  # those that keep finding them guilty
+    for module in (click_without_impression, device_click_burst):  # those that keep finding them
         assert 0 < counted[module.NAME] <= devices * (steps + 1)
 
 
-def test_many_accused_devices_leave_nothing_that_each_event_walks_through():
+def test_many_devices_in_open_episodes_leave_nothing_that_each_event_walks_through():
     """Updates fall due one by one, and asking whether an alert is new looks at none of them."""
     operator = DeviceOperator(0, POLICY, RulesSettings())
     operator.apply(flood(60, 60))

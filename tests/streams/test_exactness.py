@@ -229,8 +229,8 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
     }
     if isinstance(operator, DeviceOperator):
         store, watermark = operator._store, operator.clock.watermark
-        accused = operator._bench._accused.items()
-        state["accused"] = {who: found.until_ms for who, found in accused if watermark <= found.until_ms}
+        open_subject = operator._context._open_subjects.items()
+        state["open_subjects"] = {who: found.until_ms for who, found in open_subject if watermark <= found.until_ms}
         state["panes"] = {
             (pane.start_ms, account): (held.seen, held.clicks, held.places, held.campaigns)
             for pane in store.panes.values()
@@ -255,7 +255,7 @@ def counts_of(window: AccountWindow) -> dict[Any, tuple[int, int, int]]:
 class Stop(NamedTuple):
     """A flush after so many records, and then perhaps ticks: how far time moves on without a record, seconds.
 
-    The last tick of the stop a commit falls on is only promised by it.
+    The last tick of the stop a commit falls on is only pending in it.
     """
 
     records: int
@@ -280,10 +280,10 @@ def resumed_beside_whole(
     yield read_back, checkpoint
     assert len(checkpoint.metadata()) < 4096
     resumed = make(read_back)
-    suffix = [record for record in records if checkpoint.pin.low <= record.offset < checkpoint.offset]
+    suffix = [record for record in records if checkpoint.replay_start.low <= record.offset < checkpoint.offset]
     for a in range(0, len(suffix), 3):
         resumed.apply(suffix[a : a + 3])
-    if checkpoint.promised_ms is not None:
+    if checkpoint.pending_advance_ms is not None:
         yield resumed.flush(), whole.flush()
     yield fingerprint(resumed), fingerprint(whole)
     for batch, ticks_s in batches[commit + 1 :]:
@@ -293,8 +293,8 @@ def resumed_beside_whole(
         yield fingerprint(resumed), fingerprint(whole)
         for seconds in ticks_s:
             time_ms = whole.clock.watermark + seconds * 1000
-            whole.promise(time_ms)
-            resumed.promise(time_ms)
+            whole.advance(time_ms)
+            resumed.advance(time_ms)
             yield resumed.flush()[0], whole.flush()[0]
             yield fingerprint(resumed), fingerprint(whole)
 
@@ -306,7 +306,7 @@ def advance(operator: PartitionOperator, batch: list[FakeRecord], ticks_s: list[
     for number, seconds in enumerate(ticks_s):
         if number:
             operator.flush()
-        checkpoint = operator.promise(operator.clock.watermark + seconds * 1000)
+        checkpoint = operator.advance(operator.clock.watermark + seconds * 1000)
     return checkpoint
 
 

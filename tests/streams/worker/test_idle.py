@@ -20,7 +20,7 @@ from streams.kafka.batches import Batch, RecordList
 from streams.kafka.calls import read_committed
 from streams.operators.base import Due
 from streams.operators.device import DeviceOperator
-from streams.state.checkpoint import Checkpoint, Pin, Tick
+from streams.state.checkpoint import Checkpoint, ReplayStart, Tick
 from streams.state.output import Output
 from streams.state.policy import TimePolicy
 from streams.worker.idle import Silence
@@ -73,8 +73,8 @@ def test_a_partition_that_holds_nothing_lets_no_time_pass():
 def test_ticks_of_a_commit_survive_its_metadata_string():
     """In any number that an operator holds."""
     ticks = tuple(Tick(10_000 + 7 * number, 1_760_419_200_000 + 60_000 * number) for number in range(150))
-    point = Checkpoint.parse(12_000, Checkpoint(12_000, Pin(10_000, 3), ticks, 17).metadata())
-    assert (point.ticks, point.promised_ms) == (ticks, 17)
+    point = Checkpoint.parse(12_000, Checkpoint(12_000, ReplayStart(10_000, 3), ticks, 17).metadata())
+    assert (point.ticks, point.pending_advance_ms) == (ticks, 17)
     assert len(point.metadata()) < 4096
 
 
@@ -112,40 +112,40 @@ class Bench:
         self.worker.on_batch(Batch(TOPIC, RecordList(self.records[first:]), 1, None))
 
     async def until_tick(self) -> Checkpoint:
-        """Let the clock pass until the partition is found silent; returns the promise."""
-        slot = self.worker._slots[TOPIC]
+        """Let the clock pass until the partition is found silent; returns the pending advance."""
+        held = self.worker._partitions[TOPIC]
         await self.worker.tick(lambda _tp: 30)
-        assert slot.silence is not None
-        slot.silence.since_s -= 300
+        assert held.silence is not None
+        held.silence.since_s -= 300
         assert await self.worker.tick(lambda _tp: 30)
         return self.worker.flush_points()[TOPIC]
 
 
 async def test_what_a_tick_causes_leaves_only_after_its_commit():
-    """Else a crash between the two would take back what was told."""
+    """Else a crash between the two would take back what was emitted."""
     bench = Bench()
     bench.feed()
     await bench.worker.flush()
     bench.worker.on_committed(bench.worker.flush_points())
-    promise = await bench.until_tick()
-    assert (promise.offset, bench.states()) == (30, ["opened"])
+    pending = await bench.until_tick()
+    assert (pending.offset, bench.states()) == (30, ["opened"])
     assert not await bench.worker.flush()
-    bench.worker.on_committed({TOPIC: promise})
+    bench.worker.on_committed({TOPIC: pending})
     assert await bench.worker.flush()
     assert bench.states() == ["opened", "closed"]
 
 
-async def test_whoever_resumes_from_a_promised_tick_emits_what_it_causes():
-    """The worker that promised it died between the commit and the output."""
+async def test_whoever_resumes_from_a_pending_tick_emits_what_it_causes():
+    """The worker that decided on it died between the commit and the output."""
     bench = Bench()
     bench.feed()
     await bench.worker.flush()
-    promise = await bench.until_tick()
-    heir = Bench(Checkpoint.parse(promise.offset, promise.metadata()))
-    heir.feed(promise.pin.low)
+    pending = await bench.until_tick()
+    heir = Bench(Checkpoint.parse(pending.offset, pending.metadata()))
+    heir.feed(pending.replay_start.low)
     assert await heir.worker.flush()
     assert heir.states() == ["closed"]
-    assert heir.worker.flush_points()[TOPIC].promised_ms is None
+    assert heir.worker.flush_points()[TOPIC].pending_advance_ms is None
 
 
 async def test_records_that_wait_are_no_silence():
@@ -154,7 +154,7 @@ async def test_records_that_wait_are_no_silence():
     bench.feed()
     await bench.worker.flush()
     assert not await bench.worker.tick(lambda _tp: 31)
-    assert bench.worker._slots[TOPIC].silence is None
+    assert bench.worker._partitions[TOPIC].silence is None
 
 
 async def test_a_kept_operator_is_rebuilt_where_another_worker_ticked_meanwhile():
@@ -163,9 +163,9 @@ async def test_a_kept_operator_is_rebuilt_where_another_worker_ticked_meanwhile(
     bench.feed()
     await bench.worker.flush()
     mine = bench.worker.flush_points()[TOPIC]
-    other = Checkpoint(mine.offset, mine.pin, (Tick(30, 10**14),))
+    other = Checkpoint(mine.offset, mine.replay_start, (Tick(30, 10**14),))
     assert bench.worker.restore({TOPIC: mine}, 2) == {TOPIC: 30}
-    assert bench.worker.restore({TOPIC: other}, 3) == {TOPIC: mine.pin.low}
+    assert bench.worker.restore({TOPIC: other}, 3) == {TOPIC: mine.replay_start.low}
 
 
 async def flood(kafka: KafkaSettings, count: int) -> None:
@@ -206,7 +206,7 @@ async def test_on_a_partition_that_went_silent_the_alert_closes_and_the_commit_h
 
             async def free() -> bool:
                 points = (await read_committed(settings, events)).values()
-                assert [point.pin.low for point in points if point.offset] == [40], list(points)
+                assert [point.replay_start.low for point in points if point.offset] == [40], list(points)
                 return True
 
             await wait_until(free, 60, interval=0.5, what="the commit to hold nothing")

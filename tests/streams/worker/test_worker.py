@@ -11,7 +11,7 @@ from sori.settings.rules import RulesSettings
 from sori.topics import CTR_WINDOWS
 from streams.kafka.batches import Batch, RecordList
 from streams.operators.device import DeviceOperator
-from streams.state.checkpoint import BEGINNING_MS, Checkpoint, Pin
+from streams.state.checkpoint import BEGINNING_MS, Checkpoint, ReplayStart
 from streams.state.output import Output
 from streams.state.policy import TimePolicy
 from streams.worker.partition import Hop
@@ -81,7 +81,7 @@ async def test_a_flush_makes_the_next_offset_committable_with_what_to_re_read(wo
     worker.on_batch(batch(0, 5))
     assert await worker.flush()
     assert worker.flush_points()[TOPIC].offset == 5
-    assert worker.flush_points()[TOPIC].pin.low == 0
+    assert worker.flush_points()[TOPIC].replay_start.low == 0
     assert kafka.sent
     assert not await worker.flush()
 
@@ -115,7 +115,7 @@ async def test_a_lost_batch_is_an_error_not_a_hole(worker):
 def test_a_foreign_metadata_string_means_no_replay():
     """A commit by a tool, or by an older version, is taken at its word."""
     for text in ("", None, "x", "{}", '{"low":"a"}'):
-        assert Checkpoint.parse(7, text) == Checkpoint(7, Pin(7, BEGINNING_MS))
+        assert Checkpoint.parse(7, text) == Checkpoint(7, ReplayStart(7, BEGINNING_MS))
 
 
 def newest(outputs: list[Output]) -> dict[str, tuple[int, int]]:
