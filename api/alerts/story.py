@@ -70,7 +70,7 @@ def tell(alert_id: str, pane_s: int, card_of: CardOf, limit: int, accounts: Sequ
         )
     alert, card = found[0], card_of(found[0]["rule"], found[0]["account_id"])
     record = as_record(alert)
-    samples, before_s = record["evidence"].get("sample_event_ids", []), card["before_s"] if card else 300
+    samples, before_s = record["evidence"].get("sample_event_ids", []), card["before_s"] if card else 360
     states = yield states_sql(alert)
     panes = yield panes_sql(alert, pane_s, before_s)
     events = yield events_sql(alert, samples, card["judges"] if card else (), limit)

@@ -24,8 +24,8 @@ def states_sql(alert: Mapping[str, Any]) -> str:
 
 
 def panes_sql(alert: Mapping[str, Any], pane_s: int, before_s: int) -> str:
-    """The subject's counts per pane, from `before_s` seconds before the strongest window to the end of the episode."""
-    begin = moment(alert["window_start"]) - timedelta(seconds=before_s)
+    """The subject's counts per pane, from `before_s` seconds before the strongest window ends to the episode's end."""
+    begin = moment(alert["window_end"]) - timedelta(seconds=before_s)
     end = max(moment(alert["window_end"]), moment(alert["closed_at"] or alert["updated_at"])) + timedelta(
         seconds=pane_s
     )

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
 
 def cards(settings: Settings) -> Callable[[str, str], dict[str, Any] | None]:
     """A rule and an account to the rule's card with the account's thresholds; None where there is no such rule."""
+    from streams.rules.click_view import Grid
     from streams.rules.registry import card
 
+    grid = Grid(settings.streams.pane_s * 1000, settings.streams.window_s * 1000)
+
     def of(rule: str, account: str) -> dict[str, Any] | None:
-        found = card(rule, settings.rules, account, settings.streams.window_s)
+        found = card(rule, settings.rules, account, grid)
         return asdict(found) if found else None
 
     return of

@@ -187,7 +187,7 @@ class RulesSettings(BaseModel):
                 raise ValueError(f"accounts.{account_id}: {'; '.join(wrong)}") from error
         return self
 
-    def for_account(self, account_id: str) -> "RulesSettings":
+    def for_account(self, account_id: str) -> Self:
         """These settings with the account's overrides applied; validated like the rest."""
         overrides = self.accounts.get(account_id)
         if not overrides:
@@ -195,7 +195,7 @@ class RulesSettings(BaseModel):
         merged = self.model_dump(exclude={"accounts"})
         for rule, parameters in overrides.items():
             merged.setdefault(rule, {}).update(parameters)
-        return RulesSettings.model_validate(merged)
+        return type(self).model_validate(merged)
 
     def variants(self) -> Iterator["RulesSettings"]:
         """These settings, and those of every account that overrides some."""

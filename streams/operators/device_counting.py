@@ -27,7 +27,7 @@ from streams.state.counters import (
     Place,
     SubjectCell,
 )
-from streams.state.device_panes import AccountPane, AccountWindow, CtrKey, PaneStore, Window
+from streams.state.device_panes import AccountPane, AccountWindow, CampaignKey, CtrKey, PaneStore, PlaceKey, Window
 from streams.state.policy import EpisodePolicy, TimePolicy
 
 #: A tuple, since a set would hash each name.
@@ -85,12 +85,12 @@ class DeviceCounting(PartitionOperator):
             self._dirty.ctr.append(row)
         at_place = scope.places.get(place) or scope.place(place)
         if not at_place.dirty:
-            self._dirty.add_subject(scope.start_ms, (event.account_id, *place), at_place)
+            self._dirty.add_subject(scope.start_ms, PlaceKey(event.account_id, *place), at_place)
         of_campaign = None
         if campaign_id:
             of_campaign = scope.campaigns.get(campaign_id) or scope.campaign(campaign_id)
             if not of_campaign.dirty:
-                self._dirty.add_subject(scope.start_ms, (event.account_id, campaign_id), of_campaign)
+                self._dirty.add_subject(scope.start_ms, CampaignKey(event.account_id, campaign_id), of_campaign)
         if device is not None and device.place is not place and device.place != place:
             self._rules.on_place((event.account_id, event.device_id or ""), device, place, time_ms, identity)
         if click:

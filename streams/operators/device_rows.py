@@ -12,7 +12,7 @@ import orjson
 
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS
 from streams.state.counters import CtrRow, DeviceCell, DeviceRow, SubjectCell
-from streams.state.device_panes import AccountWindow, SubjectKey
+from streams.state.device_panes import AccountWindow, CampaignKey, SubjectKey
 from streams.state.output import Output, pack, pack_lines
 
 #: Of a row's campaigns and behaviours those with the largest counts are named.
@@ -111,8 +111,8 @@ class DirtyRows:
             row["samples"] = cell.samples
         if cell.scripts:
             row["scripts"] = largest(cell.scripts, MOST_SCRIPTS)
-        if len(key) == 2:
-            row["campaign_id"] = key[1]
+        if isinstance(key, CampaignKey):
+            row["campaign_id"] = key.campaign
         else:
             row["country"], row["region"], row["city"] = key[1:]
             if cell.clicks:
@@ -130,8 +130,8 @@ def click_totals(subjects: Iterable[tuple[int, SubjectKey, SubjectCell]]) -> dic
     """
     found: dict[tuple[int, str], dict[str, int]] = {}
     for pane_start, key, cell in subjects:
-        if cell.clicks > cell.emitted_clicks and len(key) == 2:
-            found.setdefault((pane_start, key[0]), {})[key[1]] = cell.clicks
+        if cell.clicks > cell.emitted_clicks and isinstance(key, CampaignKey):
+            found.setdefault((pane_start, key.account), {})[key.campaign] = cell.clicks
     return found
 
 

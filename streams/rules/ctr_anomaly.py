@@ -1,4 +1,4 @@
-"""ctr_anomaly and geo_ctr_anomaly: the click-through rate of a campaign, or of a place, is far above its own past.
+"""ctr_anomaly: the click-through rate of a campaign is far above its own past; geo_ctr_anomaly: that of a place.
 
 This is what finds many devices of which each clicks modestly: no device stands out, and no rate of clicks does where
 traffic is heavy, but the clicks have no impressions to match. Statistic: Wilson's (1927) lower bound of the window's
@@ -17,16 +17,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from sori.settings.rules import CtrRule
+from streams.rules.click_view import Grid
 from streams.rules.judgement import Judgement, exceeded
+from streams.rules.place_view import PlaceFinding, PlaceView
 from streams.rules.statistics import wilson
+from streams.state.place_panes import SubjectSums
 
-CAMPAIGN_NAME = "ctr_anomaly"
-PLACE_NAME = "geo_ctr_anomaly"
+NAME = "ctr_anomaly"
+TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
+SUBJECT: Literal["campaign"] = "campaign"
 
 
-def lookback_ms(rule: CtrRule) -> int:
+def lookback_ms(rule: CtrRule, grid: Grid) -> int:  # noqa: ARG001 - as of every rule
     """How far before the end of its window the rule reads."""
     return (max(windows_s(rule)) + max(rule.baseline_s, rule.impression_lag_s)) * 1000
 
@@ -66,6 +71,41 @@ class RateCounts:
 def stands_out(clicks: int, impressions: int, rule: CtrRule) -> bool:
     """Whether the past matters: below this no rate exceeds the rule, which spares reading the past of nearly all."""
     return clicks >= rule.floor and wilson(clicks, max(impressions, clicks))[0] >= rule.min_ctr
+
+
+def evaluate(view: PlaceView, rule: CtrRule) -> PlaceFinding | None:
+    """Judge a subject as of a pane that got clicks."""
+    for window_s in windows_s(rule):
+        begin = view.end_ms - window_s * 1000
+        window = view.between(begin, view.end_ms)
+        counts = _counts(view, window, window_s, rule)
+        if counts is not None and (found := judge(counts, rule)):
+            return PlaceFinding(found, begin, window)
+    return None
+
+
+def _counts(view: PlaceView, window: Sequence[SubjectSums], window_s: int, rule: CtrRule) -> RateCounts | None:
+    """Of one window and its past; None where it does not stand out."""
+    begin = view.end_ms - window_s * 1000
+    clicks = sum(sums.clicks for sums in window)
+    if clicks < rule.floor:
+        return None
+    top = sum(sums.top_device_clicks for sums in window)
+    if not stands_out(clicks - top, sum(sums.impressions for sums in window), rule):
+        return None  # nor would it against the impressions of a fuller window
+    shown = view.impressions(begin - rule.impression_lag_s * 1000, view.end_ms)
+    back, impressions = fullest_window(shown, window_s * 1000 // view.pane_ms)
+    if not stands_out(clicks - top, impressions, rule):
+        return None
+    past = view.between(begin - rule.baseline_s * 1000, begin - back * view.pane_ms)
+    return RateCounts(
+        clicks=clicks,
+        top_device_clicks=top,
+        clicking_devices=sum(sums.clicking_devices for sums in window),
+        impressions=impressions,
+        past_clicks=sum(sums.clicks for sums in past),
+        past_impressions=sum(sums.impressions for sums in past),
+    )
 
 
 def judge(counts: RateCounts, rule: CtrRule) -> Judgement | None:

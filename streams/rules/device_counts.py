@@ -1,29 +1,34 @@
-"""device_event_burst and device_auth_burst: one device sends far more than before, and more than a person could.
+"""What device_event_burst and device_auth_burst share: more than before, and more than a person could cause.
 
 Statistic: a sliding-window counter as rate limiters use it: this window's count so far, plus the window before it in
 proportion to how much of it the last `window` milliseconds still cover. It needs nothing beyond the counts that are
 published per device anyway, and errs by at most the unevenness of the window before. Against the device's own mean
 over `baseline_windows` windows before those, with the same floor, factor and ceiling as device_click_burst.
-
-Many authentications by one device are credential stuffing or a farm that cycles identities; a person signs in once.
-MRC invalid traffic: GIVT, activity-based filtration.
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
 from sori.settings.rules import DeviceAuthBurst, DeviceEventBurst
+from streams.rules.click_view import Grid
 from streams.rules.judgement import Judgement, judge_burst
-
-EVENTS_NAME = "device_event_burst"
-AUTHS_NAME = "device_auth_burst"
-TRAFFIC_CLASS: Literal["GIVT"] = "GIVT"
+from streams.rules.window_view import WindowFinding, WindowView
 
 
-def lookback_ms(rule: DeviceEventBurst | DeviceAuthBurst, window_ms: int) -> int:
+def gate(rule: DeviceEventBurst | DeviceAuthBurst) -> int:
+    """A window and the rest of the one before hold the floor only if one of them holds half of it."""
+    return -(-rule.floor // 2)
+
+
+def lookback_ms(rule: DeviceEventBurst | DeviceAuthBurst, grid: Grid) -> int:
     """How far before the end of the present window the rule reads."""
-    return (rule.baseline_windows + 2) * window_ms
+    return (rule.baseline_windows + 2) * grid.window_ms
+
+
+def evaluate(view: WindowView, counts: list[int], rule: DeviceEventBurst | DeviceAuthBurst) -> WindowFinding | None:
+    """Judge `counts`, the newest window's first, as of an event."""
+    elapsed = (view.time_ms - view.start_ms) / view.window_ms
+    found = judge(counts[0], counts[1], elapsed, sum(counts[2:]), rule)
+    return WindowFinding(found, view.time_ms - view.window_ms, view.time_ms, (view.identity,)) if found else None
 
 
 def judge(

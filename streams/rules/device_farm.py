@@ -15,19 +15,40 @@ window. MRC invalid traffic: SIVT (device farms are named there).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from sori.settings.rules import DeviceFarm
+from streams.rules.click_view import Grid
 from streams.rules.judgement import Judgement, exceeded
+from streams.rules.place_view import PlaceFinding, PlaceView
 from streams.rules.statistics import poisson_tail
+from streams.state.place_panes import add_counts
 
 NAME = "device_farm"
+TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
+SUBJECT: Literal["place"] = "place"
 #: Paces are counted in these.
 PACE_MS = 125
 
 
-def lookback_ms(rule: DeviceFarm) -> int:
+def lookback_ms(rule: DeviceFarm, grid: Grid) -> int:  # noqa: ARG001 - as of every rule
     """How far before the end of its window the rule reads."""
     return (rule.window_s + rule.baseline_s) * 1000
+
+
+def evaluate(view: PlaceView, rule: DeviceFarm) -> PlaceFinding | None:
+    """Judge a place as of a pane that got clicks."""
+    begin = view.end_ms - rule.window_s * 1000
+    window = view.between(begin, view.end_ms)
+    devices = sum(sums.clicking_devices for sums in window)
+    if devices < rule.floor:
+        return None
+    scripts = add_counts(sums.scripts() for sums in window)
+    if 2 * max(scripts.values(), default=0) < rule.floor:
+        return None  # two neighbouring paces do not make it either
+    past = add_counts(sums.scripts() for sums in view.between(begin - rule.baseline_s * 1000, begin))
+    found = judge(scripts, devices, past, rule)
+    return PlaceFinding(found, begin, window) if found else None
 
 
 def judge(

@@ -10,18 +10,23 @@ clicks by `impression_lag_s`, since a click comes after its impression. MRC inva
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sori.settings.rules import GeoClickBurst
+from streams.rules.click_view import Grid
 from streams.rules.judgement import Judgement, exceeded
+from streams.rules.place_view import PlaceFinding, PlaceView
 from streams.rules.statistics import wilson_lower
 
 NAME = "geo_click_burst"
+TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
+SUBJECT: Literal["place"] = "place"
 
 #: Prior of a place without a past: 5 % of 20 impressions.
 _PRIOR_CLICKS, _PRIOR_IMPRESSIONS = 1.0, 20.0
 
 
-def lookback_ms(rule: GeoClickBurst) -> int:
+def lookback_ms(rule: GeoClickBurst, grid: Grid) -> int:  # noqa: ARG001 - as of every rule
     """How far before the end of its window the rule reads."""
     return (rule.window_s + max(rule.baseline_s, rule.impression_lag_s)) * 1000
 
@@ -40,6 +45,30 @@ class PlaceCounts:
 def stands_out(clicks: int, impressions: int, rule: GeoClickBurst) -> bool:
     """Whether the past matters: below this no place exceeds the rule, which spares reading the past of nearly all."""
     return clicks >= rule.floor and wilson_lower(clicks, max(impressions, clicks)) >= rule.min_ctr
+
+
+def evaluate(view: PlaceView, rule: GeoClickBurst) -> PlaceFinding | None:
+    """Judge a place as of a pane that got clicks."""
+    end = view.end_ms
+    begin = end - rule.window_s * 1000
+    window = view.between(begin, end)
+    clicks = sum(sums.clicks for sums in window)
+    if clicks < rule.floor:
+        return None
+    top = sum(sums.top_device_clicks for sums in window)
+    impressions = sum(sums.impressions for sums in view.between(begin - rule.impression_lag_s * 1000, end))
+    if not stands_out(clicks - top, impressions, rule):
+        return None
+    past = view.between(begin - rule.baseline_s * 1000, begin)
+    counts = PlaceCounts(
+        window_clicks=clicks,
+        top_device_clicks=top,
+        window_impressions=impressions,
+        baseline_clicks=sum(sums.clicks for sums in past),
+        baseline_impressions=sum(sums.impressions for sums in past),
+    )
+    found = judge(counts, rule)
+    return PlaceFinding(found, begin, window) if found else None
 
 
 def judge(counts: PlaceCounts, rule: GeoClickBurst) -> Judgement | None:

@@ -15,15 +15,37 @@ from typing import Literal
 
 from sori.events import UNKNOWN
 from sori.settings.rules import GeoHop
+from streams.rules.click_view import Grid
 from streams.rules.judgement import Judgement, exceeded
+from streams.rules.window_view import WindowFinding, WindowView
 
 NAME = "geo_hop"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
+JUDGES: tuple[str, ...] = ()
 
 
-def lookback_ms(rule: GeoHop, window_ms: int) -> int:
+def lookback_ms(rule: GeoHop, grid: Grid) -> int:
     """How far before the end of the present window the rule reads."""
-    return rule.windows * window_ms
+    return rule.windows * grid.window_ms
+
+
+def gate(rule: GeoHop) -> int:  # noqa: ARG001 - as of every rule
+    """It is asked when a device moves, not from some count on."""
+    return 1
+
+
+def evaluate(view: WindowView, rule: GeoHop) -> WindowFinding | None:
+    """Judge a device that was in a place new to its window."""
+    seen: dict[tuple[str, str], str] = {}
+    for cell in (*reversed(view.before(rule.windows - 1)), view.cell):
+        if cell.place is not None:
+            seen.update(cell.regions or {cell.place[:2]: ""})
+    found = judge(seen, rule)
+    if found is None:
+        return None
+    end = view.start_ms + view.window_ms
+    begin = end - rule.windows * view.window_ms
+    return WindowFinding(found, begin, end, tuple(sample for sample in seen.values() if sample))
 
 
 def judge(regions: Iterable[tuple[str, str]], rule: GeoHop) -> Judgement | None:

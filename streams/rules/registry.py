@@ -1,41 +1,44 @@
-"""The rules by name: what each one says of its statistic, what it looks at, and how far before its window it reads."""
+"""The registry of rules: what runs, explains or compares rules loops over it. To add a rule, add its line."""
 
 from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from types import ModuleType
+from typing import cast
 
-from sori.events import AUTHENTICATION, CLICK
+from sori.events import CLICK
 from sori.settings.rules import RulesSettings
 from streams.rules import (
     click_without_impression,
     ctr_anomaly,
+    device_auth_burst,
     device_click_burst,
-    device_counts,
+    device_event_burst,
     device_farm,
     duplicate_click,
     fast_click,
     geo_click_burst,
+    geo_ctr_anomaly,
     geo_hop,
 )
+from streams.rules.click_view import ClickRule, Grid
+from streams.rules.place_view import PlaceRule
+from streams.rules.window_view import WindowRule, settings_of
 
-_MODULES: dict[str, ModuleType] = {
-    "device_click_burst": device_click_burst,
-    "device_event_burst": device_counts,
-    "device_auth_burst": device_counts,
-    "duplicate_click": duplicate_click,
-    "click_without_impression": click_without_impression,
-    "fast_click": fast_click,
-    "geo_hop": geo_hop,
-    "geo_click_burst": geo_click_burst,
-    "geo_ctr_anomaly": ctr_anomaly,
-    "ctr_anomaly": ctr_anomaly,
-    "device_farm": device_farm,
-}
-#: Kinds of events that a rule judges; none: all kinds.
-_JUDGES = {"device_event_burst": (), "device_auth_burst": (AUTHENTICATION,), "geo_hop": ()}
-_BASELINES = ("baseline_s", "horizon_s", "baseline_windows", "windows")
+#: After each click of a device.
+CLICK_RULES = cast("tuple[ClickRule, ...]", (device_click_burst, duplicate_click, fast_click, click_without_impression))
+#: After each event of a device from a count on.
+COUNT_RULES = cast("tuple[WindowRule, ...]", (device_event_burst, device_auth_burst))
+#: After a device was seen in a place new to its window.
+MOVE_RULES = cast("tuple[WindowRule, ...]", (geo_hop,))
+#: After a roll-up that adds clicks to a place or a campaign.
+PLACE_RULES = cast("tuple[PlaceRule, ...]", (geo_click_burst, geo_ctr_anomaly, device_farm, ctr_anomaly))
+
+
+def every_rule() -> dict[str, ClickRule | WindowRule | PlaceRule]:
+    """All rules by name."""
+    rules: list[ClickRule | WindowRule | PlaceRule] = [*CLICK_RULES, *COUNT_RULES, *MOVE_RULES, *PLACE_RULES]
+    return {module.NAME: module for module in rules}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class RuleCard:
-    """A rule as a reader needs it. `before_s`: how far before the window its past reaches."""
+    """A rule as a reader needs it. `before_s`: how far before the end of its window it reads."""
 
     name: str
     statement: str
@@ -58,20 +61,16 @@ class RuleCard:
     before_s: int
 
 
-def card(name: str, rules: RulesSettings, account: str, window_s: int) -> RuleCard | None:
+def card(name: str, rules: RulesSettings, account: str, grid: Grid) -> RuleCard | None:
     """The rule with the account's parameters; None where there is no such rule."""
-    module = _MODULES.get(name)
+    module = every_rule().get(name)
     if module is None:
         return None
-    rule = getattr(rules.for_account(account), name)
+    rule = settings_of(rules.for_account(account), name)
     parameters = tuple(
         Parameter(field, getattr(rule, field), described.description or "")
         for field, described in type(rule).model_fields.items()
     )
-    spans = [
-        int(getattr(rule, field)) * (window_s if field.endswith("windows") else 1)
-        for field in _BASELINES
-        if hasattr(rule, field)
-    ]
+    judges: tuple[str, ...] = getattr(module, "JUDGES", (CLICK,))
     statement = inspect.cleandoc(module.__doc__ or "")
-    return RuleCard(name, statement, _JUDGES.get(name, (CLICK,)), parameters, max(spans, default=300))
+    return RuleCard(name, statement, judges, parameters, module.lookback_ms(rule, grid) // 1000)

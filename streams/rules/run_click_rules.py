@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from sori.remembered import Remembered
-from sori.settings.rules import Rule, RulesSettings
+from sori.settings.rules import RulesSettings
 from streams.alerts.record import Subject
-from streams.rules import click_without_impression, device_click_burst, duplicate_click, fast_click
+from streams.rules import fast_click, registry
 from streams.rules.click_view import ClickRule, ClickView, Entry, Exceeded, Grid, clicks_between
 from streams.rules.context import ACCOUNTS_BYTES, Evidence, RuleContext
+from streams.rules.window_view import settings_of
 from streams.state.counters import MAX_CLICKS_KEPT
 from streams.state.device_panes import DeviceKey, PaneStore
 from streams.state.matches import Margin, Matches, Reach
 from streams.state.place_panes import add_counts
 
-#: Every such rule.
-CLICK_RULES = cast("tuple[ClickRule, ...]", (device_click_burst, duplicate_click, fast_click, click_without_impression))
 #: Campaigns for which an alert says what share of their clicks the device made.
 _MAX_SHARES = 5
 
@@ -42,7 +41,8 @@ class ClickRules:
         self._plans: Remembered[str, _Plan] = Remembered(ACCOUNTS_BYTES)
         self._matches = Matches(store)
         self._newest_pane = 0
-        for module in CLICK_RULES:
+        self._modules = registry.CLICK_RULES
+        for module in self._modules:
             context.check(module.NAME, partial(_lookback_ms, module, self._grid))
 
     def on_click(self, key: DeviceKey, time_ms: int, pane_start: int) -> None:
@@ -66,7 +66,7 @@ class ClickRules:
         if sum([cell.clicks for _, cell in cells]) < plan.least:
             return
         if margin is None:
-            margin = self._matches.margins[key] = Margin(pane_start, len(CLICK_RULES))
+            margin = self._matches.margins[key] = Margin(pane_start, len(self._modules))
         view = ClickView(key, time_ms, end, cells, self._store, self._matches, plan.reach)
         self._judge(view, subject, entries, margin)
 
@@ -104,8 +104,8 @@ class ClickRules:
     def _plan(self, account: str) -> _Plan:
         rules = self._context.of_account(account)
         entries = tuple(
-            Entry(index, module.NAME, module.TRAFFIC_CLASS, _of(rules, module), module, module.COUNTS_ALL)
-            for index, module in enumerate(CLICK_RULES)
+            Entry(index, module.NAME, module.TRAFFIC_CLASS, settings_of(rules, module.NAME), module, module.COUNTS_ALL)
+            for index, module in enumerate(self._modules)
         )
         orphan = rules.click_without_impression
         # as far as any judgement of a click looks: the one whose window it is about to leave
@@ -161,10 +161,4 @@ class ClickRules:
 
 
 def _lookback_ms(module: ClickRule, grid: Grid, rules: RulesSettings) -> int:
-    return module.lookback_ms(_of(rules, module), grid)
-
-
-def _of(rules: RulesSettings, module: ClickRule) -> Rule:
-    found = getattr(rules, module.NAME)
-    assert isinstance(found, Rule)  # noqa: S101 - a rule's settings are the field of its name
-    return found
+    return module.lookback_ms(settings_of(rules, module.NAME), grid)

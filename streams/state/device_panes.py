@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sori.events import IMPRESSION
 from streams.state.checkpoint import ReplayStart
@@ -12,12 +12,28 @@ from streams.state.counters import CtrRow, DeviceCell, DeviceClicks, Place, Subj
 if TYPE_CHECKING:
     from streams.state.matches import Margin, Match, Matches
 
+
+class PlaceKey(NamedTuple):
+    """A place of an account; a plain tuple to hash and compare."""
+
+    account: str
+    country: str
+    region: str
+    city: str
+
+
+class CampaignKey(NamedTuple):
+    """A campaign of an account."""
+
+    account: str
+    campaign: str
+
+
+SubjectKey = PlaceKey | CampaignKey
 #: campaign, material, platform, place
 CtrKey = tuple[str, str, str, Place]
 #: account, device
 DeviceKey = tuple[str, str]
-#: account, country, region, city: a place; or account, campaign.
-SubjectKey = tuple[str, ...]
 
 #: Event times inside a pane are kept in units of this: integers up to 256 are shared by the interpreter.
 SEEN_UNIT_MS = 40

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from sori.events import UNKNOWN
-from streams.state.device_panes import SubjectKey
+from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey
 
 _MAX_SAMPLES = 10
 
@@ -39,12 +39,15 @@ class RollUp(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> SubjectKey:
-        """(account, country, region, city) or (account, campaign); of a row without subject, what tells it apart."""
-        if self.campaign_clicks:
-            return ("", self.account_id, *self.campaign_clicks)
+        """Its subject; a row of `campaign_clicks` has none and is not asked for it."""
         if self.campaign_id:
-            return (self.account_id, self.campaign_id)
-        return (self.account_id, self.country, self.region, self.city)
+            return CampaignKey(self.account_id, self.campaign_id)
+        return PlaceKey(self.account_id, self.country, self.region, self.city)
+
+    @property
+    def upsert_key(self) -> tuple[str, ...]:
+        """What tells it apart from other rows of its pane and source partition."""
+        return ("", self.account_id, *self.campaign_clicks) if self.campaign_clicks else self.key
 
 
 @dataclass(slots=True)

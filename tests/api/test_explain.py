@@ -15,6 +15,7 @@ from runtime.clickhouse.client import open_client
 from sori.errors import QueryError
 from sori.settings import Settings
 from sori.settings.rules import RulesSettings
+from streams.rules.click_view import Grid
 from streams.rules.registry import card
 
 ALERT = "6f2c91d0-0000-5000-8000-000000000001"
@@ -75,7 +76,7 @@ def test_it_tells_the_whole_story(told: Settings):
     clicks = [pane["clicks"] for pane in story["panes"]]
     assert clicks == [1, 0, 0, 0, 0, 0, 4, 1]
     assert [event["identity"] for event in story["events"]] == ["act_4", "act_1", "act_2"]
-    assert story["rule"]["before_s"] == 300
+    assert story["rule"]["before_s"] == 360
 
     with pytest.raises(QueryError, match="no alert 'ff' is stored"):
         run(told, "ff")
@@ -92,14 +93,14 @@ def test_every_rule_has_a_card():
     rules = RulesSettings.model_validate({"accounts": {"acc": {"fast_click": {"floor": 77}}}})
     names = [name for name in RulesSettings.model_fields if name not in ("episodes", "allow", "accounts")]
     for name in names:
-        found = card(name, rules, "acc", 60)
+        found = card(name, rules, "acc", Grid(10_000, 60_000))
         assert found is not None
         assert name in found.statement
         assert found.before_s >= 60
-    own = card("fast_click", rules, "acc", 60)
+    own = card("fast_click", rules, "acc", Grid(10_000, 60_000))
     assert own is not None
     assert {parameter.name: parameter.value for parameter in own.parameters}["floor"] == 77
-    assert card("nonsense", rules, "acc", 60) is None
+    assert card("nonsense", rules, "acc", Grid(10_000, 60_000)) is None
 
 
 def test_panes_without_events_are_drawn_as_nothing():

@@ -1,0 +1,33 @@
+"""device_event_burst: one device sends far more events of any kind than before, and than a person could cause.
+
+Statistic: see device_counts, over the device's events. MRC invalid traffic: GIVT, activity-based filtration.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sori.settings.rules import DeviceEventBurst
+from streams.rules import device_counts
+from streams.rules.click_view import Grid
+from streams.rules.window_view import WindowFinding, WindowView
+
+NAME = "device_event_burst"
+TRAFFIC_CLASS: Literal["GIVT"] = "GIVT"
+JUDGES: tuple[str, ...] = ()
+
+
+def gate(rule: DeviceEventBurst) -> int:
+    """The fewest events in one window with which the rule can be exceeded."""
+    return device_counts.gate(rule)
+
+
+def lookback_ms(rule: DeviceEventBurst, grid: Grid) -> int:
+    """How far before the end of the present window the rule reads."""
+    return device_counts.lookback_ms(rule, grid)
+
+
+def evaluate(view: WindowView, rule: DeviceEventBurst) -> WindowFinding | None:
+    """Judge a device after an event of that kind."""
+    cells = (view.cell, *view.before(rule.baseline_windows + 1))
+    return device_counts.evaluate(view, [cell.events for cell in cells], rule)

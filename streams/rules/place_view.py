@@ -1,0 +1,50 @@
+"""What a rule about a place or a campaign sees: its sums as of one pane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
+
+from streams.rules.judgement import Judgement
+from streams.state.place_panes import SubjectSums
+
+
+class PlaceFinding(NamedTuple):
+    """A judgement, where its window begins, ms, and the sums of its panes."""
+
+    judgement: Judgement
+    begin_ms: int
+    window: Sequence[SubjectSums]
+
+
+@dataclass(slots=True)
+class PlaceView:
+    """One subject as of the pane that ends at `end_ms`; `series` are its sums by the start of their pane."""
+
+    end_ms: int
+    pane_ms: int
+    series: Mapping[int, SubjectSums]
+
+    def between(self, begin_ms: int, end_ms: int) -> list[SubjectSums]:
+        """Its sums in panes that start in [begin, end)."""
+        series = self.series
+        return [sums for start in range(begin_ms, end_ms, self.pane_ms) if (sums := series.get(start)) is not None]
+
+    def impressions(self, begin_ms: int, end_ms: int) -> list[int]:
+        """Its impressions in each pane that starts in [begin, end), oldest first."""
+        found = [self.series.get(start) for start in range(begin_ms, end_ms, self.pane_ms)]
+        return [sums.impressions if sums is not None else 0 for sums in found]
+
+
+class PlaceRule(Protocol):
+    """A rule about a place or a campaign: a module of this package. Its settings are the field of its name."""
+
+    NAME: str
+    TRAFFIC_CLASS: Literal["GIVT", "SIVT"]
+    #: Whose clicks it judges.
+    SUBJECT: Literal["place", "campaign"]
+    #: How far before the end of its window it reads, ms, by its settings and the grid.
+    lookback_ms: Callable[..., int]
+    #: Judges a subject after a roll-up that adds clicks; all it reads is live and complete.
+    evaluate: Callable[..., PlaceFinding | None]
