@@ -37,18 +37,24 @@ def read_rules(path: Path, current: RulesSettings) -> RulesSettings:
 
 def changed(current: RulesSettings, changes: Mapping[str, Any], where: str) -> RulesSettings:
     """These rules with some parameters changed. Raises ConfigError, naming `where` they came from."""
+    merged = _merged(current.model_dump(), changes)
+    accounts = merged.pop("accounts")
     try:
-        rules = RulesSettings.model_validate(_merged(current.model_dump(), changes))
+        common = RulesSettings.model_validate(merged)
     except ValidationError as error:
         raise _explained(error, where, "") from error
-    for account in rules.accounts:
+    # each account by itself: the settings' own check puts all that is wrong into one text
+    for account in accounts if isinstance(accounts, Mapping) else ():
         try:
-            rules.for_account(account)
+            common.model_copy(update={"accounts": accounts}).for_account(account)
         except ValidationError as error:
             raise _explained(error, where, f"accounts.{account}.") from error
-        except AttributeError as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise ConfigError(f"{where}: accounts.{account} must hold tables, one per rule") from error
-    return rules
+    try:
+        return RulesSettings.model_validate({**merged, "accounts": accounts})
+    except ValidationError as error:
+        raise _explained(error, where, "") from error
 
 
 def differences(current: RulesSettings, other: RulesSettings) -> list[tuple[str, Any, Any]]:
