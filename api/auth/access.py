@@ -15,9 +15,10 @@ from typing import Literal
 from aiohttp import web
 
 from api.auth.cors import is_foreign
-from api.auth.grants import ANONYMOUS, LOCAL, Grant, RateLimit, authenticate, find, grant_of
+from api.auth.grants import ANONYMOUS, LOCAL, Grant, authenticate, find, grant_of
 from api.auth.refusals import refusal
 from api.kafka.views import KafkaSide
+from runtime.rate_limit import TokenBuckets
 from sori.alerting.tokens import Right
 from sori.settings import Settings
 
@@ -41,8 +42,8 @@ def add_access(
 ) -> None:
     """Guard everything under /v1 of this application. `local_token`, unless empty, is that of the data directory."""
     access = settings.access
-    limit = RateLimit(access.rate_per_s, access.rate_burst, time.monotonic)
-    guesses = RateLimit(_GUESSES_PER_S, _GUESSES_AT_ONCE, time.monotonic)
+    limit = TokenBuckets(access.rate_per_s, access.rate_burst)
+    guesses = TokenBuckets(_GUESSES_PER_S, _GUESSES_AT_ONCE)
     anonymous = access.anonymous == "always" or (access.anonymous == "loopback" and is_loopback(settings.api.host))
     local_only = access.anonymous == "loopback"
 
@@ -95,7 +96,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _identify(request: web.Request, side: KafkaSide, guesses: RateLimit, *, anonymous: bool, local_only: bool) -> Grant:
+def _identify(
+    request: web.Request, side: KafkaSide, guesses: TokenBuckets, *, anonymous: bool, local_only: bool
+) -> Grant:
     header = request.headers.get("Authorization")
     if header is None:
         if not anonymous:
@@ -135,11 +138,11 @@ def carries(request: web.Request, token: str) -> bool:
     return hmac.compare_digest(given.encode(errors="surrogateescape"), token.encode())
 
 
-def _take(limit: RateLimit, key: str) -> None:
-    wait_s = limit.wait_s(key)
-    if wait_s > 0:
+def _take(limit: TokenBuckets, key: str) -> None:
+    now_s = time.monotonic()
+    if not limit.take(key, now_s):
         error = refusal(web.HTTPTooManyRequests, "rate", "too many requests")
-        error.headers["Retry-After"] = str(math.ceil(wait_s))
+        error.headers["Retry-After"] = str(math.ceil(limit.wait_s(key, now_s)))
         raise error
 
 

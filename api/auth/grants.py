@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sori.alerting import tokens
 from sori.alerting.tokens import Right, Token
 from sori.errors import ConfigError
-
-_MOST_BUCKETS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +53,3 @@ def grant_of(token: Token) -> Grant:
     """What a token may."""
     accounts = None if token.accounts is None else frozenset(token.accounts)
     return Grant(token.right, accounts, token.id)
-
-
-class RateLimit:
-    """A token bucket per key: `rate_per_s` in the long run, `burst` at once. Keys unused for long are forgotten."""
-
-    def __init__(self, rate_per_s: float, burst: int, clock: Callable[[], float]) -> None:
-        self._rate_per_s = rate_per_s
-        self._burst = burst
-        self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def wait_s(self, key: str) -> float:
-        """0 and one taken, or the seconds until there is one."""
-        now_s = self._clock()
-        level, at_s = self._buckets.pop(key, (float(self._burst), now_s))
-        level = min(float(self._burst), level + (now_s - at_s) * self._rate_per_s)
-        allowed = level >= 1.0
-        self._buckets[key] = (level - 1.0 if allowed else level, now_s)
-        if len(self._buckets) > _MOST_BUCKETS:
-            self._buckets.popitem(last=False)
-        return 0.0 if allowed else (1.0 - level) / self._rate_per_s

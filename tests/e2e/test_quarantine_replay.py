@@ -12,7 +12,7 @@ from ingest.quarantine.replay import read_held, replay
 from runtime.kafka.clients import make_consumer, make_producer, running
 from sinks.insert.dead_letters import DeadLetters
 from sinks.insert.failures import Rejected
-from sinks.insert.rows import Atom
+from sinks.insert.rows import Row
 from sori.records import parse_headers
 from sori.settings import load_settings
 from sori.settings.kafka import KafkaSettings
@@ -80,9 +80,9 @@ async def test_what_streams_and_sinks_set_aside_goes_back_to_its_own_topic(topic
             QUARANTINE.name(prefix), output.value, output.key, headers=list(output.headers), timestamp_ms=1
         )
     culprits = {
-        "events": Atom(0, 6, 2, event.value, event.headers),
-        "ctr-windows": Atom(1, 7, 3, ROW, [("rows", b"1")]),
-        "fraud-alerts": Atom(1, 8, 4, b"{}", []),
+        "events": Row(0, 6, 2, event.value, event.headers),
+        "ctr-windows": Row(1, 7, 3, ROW, [("rows", b"1")]),
+        "fraud-alerts": Row(1, 8, 4, b"{}", []),
     }
     for topic, atom in culprits.items():
         await letters.send(prefix + topic, [(atom, Rejected("Code: 117", 117))])

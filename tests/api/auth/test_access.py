@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from api.alerts.pages import alerts_sql
 from api.auth.access import is_loopback
-from api.auth.grants import RateLimit, authenticate
+from api.auth.grants import authenticate
 from sori.alerting import tokens
 from sori.alerting.filter import AlertFilter
 from sori.alerting.targets import shortened
@@ -257,16 +257,6 @@ def test_a_token_is_proven_by_its_secret_until_it_expires():
 def test_any_text_is_a_token_or_none(text):
     """Nothing raises."""
     assert split(text) is None or text.startswith("sori_")
-
-
-def test_a_rate_limit_fills_up_again():
-    """At its rate, to its burst."""
-    now = [0.0]
-    limit = RateLimit(2.0, 3, lambda: now[0])
-    assert [limit.wait_s("a") for _ in range(4)] == [0, 0, 0, 0.5]
-    assert limit.wait_s("b") == 0
-    now[0] = 0.5
-    assert [limit.wait_s("a") for _ in range(2)] == [0, 0.5]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from simulator.retries import RetryPolicy
 from simulator.routing import Routes, Subscriptions
-from simulator.sender import Courier, Status
+from simulator.sender import EventSender, Status
 from sori.records import parse_headers
 from testkit.paths import ROOT
 from testkit.records import body
@@ -47,9 +47,9 @@ def events() -> list[tuple[dict[str, object], str]]:
     return [(json.loads(body(**{"account_id": ACCOUNT, **changes})), endpoint) for changes, endpoint in changed]
 
 
-def courier(it: Running, secret: str) -> Courier:
+def courier(it: Running, secret: str) -> EventSender:
     base = f"{it.url}/webhooks"
-    return Courier(
+    return EventSender(
         session=it.http,
         routes=Routes(f"{base}/sori", {campaign: f"{base}/{name}" for campaign, name in CAMPAIGNS.items()}),
         subscriptions=Subscriptions(frozenset({"campaign", "authentication", "admin"})),  # type: ignore[arg-type]
