@@ -115,6 +115,7 @@ def insert(engine: Client, texts: list[str], *, received_ms: int) -> None:
     """Rows as the sink writes them."""
     bodies = [json.dumps({"event": "authentication", "account_id": "a", "created_at": text}) for text in texts]
     data = [
-        [body, received_ms, 0, number, "", "", "", 0, "", f"id{number}", "", ""] for number, body in enumerate(bodies)
+        [body, received_ms, 0, number, "", "", "", 0, "", f"id{number}", "", "", 0]
+        for number, body in enumerate(bodies)
     ]
     engine.insert("events_in", data, column_names=list(COLUMNS), settings={"max_partitions_per_insert_block": 0})

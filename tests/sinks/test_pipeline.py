@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from clickhouse_connect.driver.client import Client
 
 from runtime.kafka.clients import make_producer, running
+from runtime.kafka.log_identity import read_log_identity
 from sori import topics as registry
 from sori.records import event_headers
 from sori.settings.kafka import KafkaSettings
@@ -137,6 +138,8 @@ async def test_a_late_event_is_counted_in_its_window_by_itself(topics: KafkaSett
     window |= {"source_partition": 0, "impressions": 2, "clicks": 0, "suspect_clicks": 0, "version": 2}
     late = {"account_id": "acc_1", "event": "campaign.impression", "created_at": 1760419512421, "identity": "act_0_2"}
     late |= {"window_start": 1760419500, "received_at": 1760423112421, "kafka_partition": 0, "kafka_offset": 2}
+    log = (await read_log_identity(topics, registry.EVENTS.name(topics.topic_prefix))).key  # as the streams stamp them
+    window["log"] = late["log"] = log
     async with sinks_running(settings_for(topics, dsn)), running(make_producer(topics), 10) as producer:
         await produce(producer, topics, registry.CTR_WINDOWS, json.dumps(window).encode())
         await produce(producer, topics, registry.LATE, json.dumps(late | {"reason": "late"}).encode())
