@@ -61,6 +61,7 @@ class TopicSink:
         counter(metrics.SINKS_LOG_RESTARTS).labels(self._topic)  # there from the start: its first increase is an alert
         self._assignment = Assignment()
         self._stopping = False
+        self._unplaced = ""  # why there is no position to read from
         self._committed_at = self._polled_at = self._checked_at = time.monotonic()
         self._read: dict[TopicPartition, int] = {}
         self._collector = Collector(
@@ -83,8 +84,8 @@ class TopicSink:
     @property
     def trouble(self) -> str:
         """Why this sink does not make progress, or an empty string."""
-        if self._store.trouble:
-            return self._store.trouble
+        if self._store.trouble or self._unplaced:
+            return self._store.trouble or self._unplaced
         waiting = self._assignment.in_flight is not None or self._collector.rows > 0
         if waiting and time.monotonic() - self._committed_at > self._settings.stall_s:
             return f"rows waiting, and nothing committed for {self._settings.stall_s:g} s"
@@ -237,8 +238,12 @@ class TopicSink:
             self._assignment.stale = True
         except (StorageUnavailable, InsertFailure, IllegalStateError) as error:
             _log.warning("position_unavailable", sink=self._spec.name, error=str(error))
+            if not isinstance(error, IllegalStateError):  # that is a rebalance under way
+                self._unplaced = f"unavailable: {error}"
             self._assignment.stale = True
             await asyncio.sleep(_RETRY_S)
+        else:
+            self._unplaced = ""
 
     async def _position(self, assigned: Mapping[int, TopicPartition], epoch: int) -> None:
         timeout_s = self._kafka.request_timeout_s

@@ -56,7 +56,7 @@ async def test_a_token_is_told_of_its_accounts_only(topics, filled: Settings):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["alerts", "--state", "opne"], "did you mean open"),
+        (["alerts", "--state", "openn"], "did you mean open"),
         (["alerts", "--rule", "nosuch"], "none of device_click_burst"),
         (["alerts", "--severity", "hgih"], "did you mean high"),
         (["subscribers", "add", "https://example.com/", "--rule", "fast_clik"], "did you mean fast_click"),
