@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-Place = tuple[int, int]  # partition, offset
+Position = tuple[int, int]  # partition, offset
 
 
 class Waiting(msgspec.Struct, frozen=True, array_like=True):
@@ -38,7 +38,7 @@ class QueueState(msgspec.Struct, frozen=True):
 class Item:
     """An alert that waits. `message` is whatever the sender needs; `subject` orders it among others."""
 
-    place: Place
+    position: Position
     subject: str
     message: Any
     due_s: float
@@ -56,7 +56,7 @@ class DeliveryQueue:
     limit: int
     ends: Mapping[int, int] | None = None
     request: int = 0
-    _items: dict[Place, Item] = field(default_factory=dict)
+    _items: dict[Position, Item] = field(default_factory=dict)
 
     @property
     def room(self) -> int:
@@ -77,18 +77,18 @@ class DeliveryQueue:
         """Whether a bounded queue has settled all of it."""
         return self.ends is not None and not self._items and not any(self.remaining(p) for p in self.next)
 
-    def feed(self, item: Item | None, place: Place) -> None:
-        """Move past `place`; `item` waits from now on, None is settled at once."""
-        partition, offset = place
+    def feed(self, item: Item | None, position: Position) -> None:
+        """Move past `position`; `item` waits from now on, None is settled at once."""
+        partition, offset = position
         if offset < self.next[partition]:
             return
         self.next[partition] = offset + 1
         if item is not None:
-            self._items[place] = item
+            self._items[position] = item
 
     def restore(self, item: Item) -> None:
         """Put back a waiting alert of a saved state."""
-        self._items[item.place] = item
+        self._items[item.position] = item
 
     def startable(self) -> Iterable[Item]:
         """What may be tried as far as order goes: the oldest of each subject, unless it is being tried."""
@@ -101,9 +101,9 @@ class DeliveryQueue:
 
     def settle(self, item: Item) -> None:
         """Called when an item is delivered or given up: it is never offered again."""
-        self._items.pop(item.place, None)
+        self._items.pop(item.position, None)
 
     def state(self) -> QueueState:
         """What to save."""
-        waiting = tuple(Waiting(*item.place, item.attempts, item.due_s) for item in self._items.values())
+        waiting = tuple(Waiting(*item.position, item.attempts, item.due_s) for item in self._items.values())
         return QueueState(dict(self.next), waiting, dict(self.ends) if self.ends is not None else None, self.request)

@@ -71,8 +71,8 @@ class Simulation:
         while True:
             self._feed()
             for queue, item in self.subscriber.take(self.now_s):
-                self.tried.append((self.now_s, item.place[1]))
-                heapq.heappush(self._flying, (self.now_s + self.latency_s, item.place[1], queue, item))
+                self.tried.append((self.now_s, item.position[1]))
+                heapq.heappush(self._flying, (self.now_s + self.latency_s, item.position[1], queue, item))
             moment = self._next()
             if moment is None or moment > until_s:
                 self.now_s = until_s

@@ -99,7 +99,7 @@ def test_kill_at_any_moment_loses_nothing(seed):
 
 def test_one_alert_that_is_always_refused_does_not_hold_up_other_subjects():
     """It is given up after its schedule, since the subscriber takes the others; its successors follow."""
-    simulation = Simulation(lambda _, item: Outcome(422) if item.place[1] == 3 else OK)
+    simulation = Simulation(lambda _, item: Outcome(422) if item.position[1] == 3 else OK)
     simulation.alerts(*[(n * 600.0, f"dev_{n % 4}") for n in range(1000)]).run(8 * DAY)
     assert simulation.exhausted == [3]
     assert sorted([*simulation.delivered, 3]) == list(range(1000))
