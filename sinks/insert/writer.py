@@ -41,7 +41,9 @@ class Writer:
 
     `insert` is atomic per call and month, and idempotent within the table's deduplication window: same token, same
     rows, stored once. But ClickHouse writes the token down before the rows appear: after a crash in between, the token
-    is known and the rows are not there. Whoever repeats an insert has to look whether the rows are there.
+    is known and the rows are not there. And what it keeps of a token hangs on the view that fills the table: after
+    `MODIFY QUERY` it is another hash, and once more when the server starts again; a repeated block is then stored
+    twice. Whoever repeats an insert has to look whether the rows are there, before and after.
     """
 
     def __init__(self, open_client: Callable[[], Client]) -> None:
