@@ -20,6 +20,8 @@ from streams.kafka.logs import Logs
 from streams.kafka.patience import Patience
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
+from streams.rules import registry
+from streams.state.fingerprint import fingerprint
 from streams.state.output import Output
 from streams.state.policy import TimePolicy
 from streams.worker import metrics
@@ -50,8 +52,18 @@ def hops(settings: Settings) -> list[Hop]:
     streams, rules, prefix = settings.streams, settings.rules, settings.kafka.topic_prefix
     policy, places = TimePolicy.of(streams), TimePolicy.of_places(streams)
     made = [
-        Hop("device", EVENTS.name(prefix), lambda part, resume: DeviceOperator(part, policy, rules, resume)),
-        Hop("place", GEO_ROLLUPS.name(prefix), lambda part, resume: PlaceOperator(part, places, rules, resume)),
+        Hop(
+            "device",
+            EVENTS.name(prefix),
+            lambda part, resume: DeviceOperator(part, policy, rules, resume),
+            fingerprint(policy.parts(), rules, registry.DEVICE_RULES),
+        ),
+        Hop(
+            "place",
+            GEO_ROLLUPS.name(prefix),
+            lambda part, resume: PlaceOperator(part, places, rules, resume),
+            fingerprint(places.parts(), rules, registry.ROLL_UP_RULES),
+        ),
     ]
     for hop in made:
         hop.make(0, None)

@@ -15,7 +15,7 @@ from runtime.telemetry.metrics import counter
 from sori import metrics
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
-from streams.state.checkpoint import Checkpoint, log_named
+from streams.state.checkpoint import NAMELESS, Checkpoint, counted_by
 
 _log = structlog.get_logger(__name__)
 
@@ -57,7 +57,7 @@ class Logs:
         ends = await read_end_offsets(kafka, found)
         kept: dict[TP, Checkpoint] = {}
         for tp, read in found.items():
-            if log_named(read.metadata) in (0, self._keys[tp.topic]) and read.offset <= ends[tp]:
+            if (counted_by(read.metadata) or NAMELESS).log in (0, self._keys[tp.topic]) and read.offset <= ends[tp]:
                 kept[TP(tp.topic, tp.partition)] = Checkpoint.parse(read.offset, read.metadata)
             else:
                 _restarts.labels(tp.topic).inc()

@@ -21,6 +21,7 @@ from faust.types.tuples import ConsumerMessage
 from streams.kafka.batches import Batch, RecordList, Records
 from streams.kafka.fetched import FetchedRecords, RawResults
 from streams.state.checkpoint import Checkpoint
+from streams.state.fingerprint import Fingerprint
 
 _log = structlog.get_logger(__name__)
 
@@ -41,8 +42,8 @@ class Checkpointer(Protocol):
         """Read committed checkpoints from Kafka; partitions without one are absent. Raises StorageUnavailable."""
         ...
 
-    def log_key(self, topic: str) -> int:
-        """Which log the topic was at the last `committed` (runtime/kafka/log_identity.py); commits name it."""
+    def fingerprint(self, topic: str) -> Fingerprint:
+        """What states of this topic's partitions are counted by, the log of the last `committed` included."""
         ...
 
     def restore(self, assigned: Mapping[TP, Checkpoint | None], epoch: int) -> Mapping[TP, int]:
@@ -147,7 +148,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         assigned = self.assignment()
         payload = {
             TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(
-                offset, points[tp].metadata(_checkpointer(self.app).log_key(tp.topic))
+                offset, points[tp].metadata(_checkpointer(self.app).fingerprint(tp.topic))
             )
             for tp, offset in offsets.items()
             if tp in assigned and tp in points and points[tp].offset == offset

@@ -188,7 +188,8 @@ class PartitionOperator(ABC):
         # the last one before `low` too: the watermark may still be its
         needless = sum(tick.offset < replay_start.low for tick in self._ticks) - 1
         del self._ticks[: max(0, needless)]
-        return Checkpoint(self.next_offset, replay_start, tuple(self._ticks), pending_advance_ms)
+        ticks = tuple(self._ticks)
+        return Checkpoint(self.next_offset, replay_start, ticks, pending_advance_ms, self.clock.watermark)
 
     def _replay(self, records: Sequence[Record]) -> None:
         kept, self.counters = self.counters, Counters()

@@ -34,6 +34,10 @@ MOVE_RULES = cast("tuple[WindowRule, ...]", (geo_hop,))
 #: After a roll-up that adds clicks to a place or a campaign.
 PLACE_RULES = cast("tuple[PlaceRule, ...]", (geo_click_burst, geo_ctr_anomaly, device_farm, ctr_anomaly))
 
+#: Names of the rules that run in each hop.
+DEVICE_RULES = (*(rule.NAME for rule in CLICK_RULES), *(rule.NAME for rule in (*COUNT_RULES, *MOVE_RULES)))
+ROLL_UP_RULES = tuple(module.NAME for module in PLACE_RULES)
+
 
 def every_rule() -> dict[str, ClickRule | WindowRule | PlaceRule]:
     """All rules by name."""

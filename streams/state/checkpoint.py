@@ -2,7 +2,8 @@
 
 Kafka keeps a metadata string beside each committed offset. Ours holds `low`, the smallest first-offset of anything
 live at that commit, and `horizon_ms`, the event time from which the state rebuilt from `low` is complete. It also
-holds the ticks: where in the log time moved on without a record, since the partition was silent (see idle).
+holds the ticks: where in the log time moved on without a record, since the partition was silent (see idle); and what
+the state was counted by (see fingerprint).
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from streams.state.fingerprint import Fingerprint
+
 #: Nothing has ever been evicted: state rebuilt from the start of the log is complete for all time.
 BEGINNING_MS = -(2**62)
+#: Of state of which nobody says what it was counted by.
+NAMELESS = Fingerprint()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +45,17 @@ class Checkpoint:
     """A flush point of one partition: everything before `offset` is emitted, and so is what `ticks` caused.
 
     `pending_advance_ms`: a tick at `offset` which is decided, but whose outputs may not have been emitted.
+    `watermark_ms`: the event time reached there; None where older versions of us did not say.
     """
 
     offset: int
     replay_start: ReplayStart
     ticks: tuple[Tick, ...] = ()
     pending_advance_ms: int | None = None
+    watermark_ms: int | None = None
 
-    def metadata(self, log: int = 0) -> str:
-        """The string committed beside the offset; `log` is the key of the log that it counts, 0: not named."""
+    def metadata(self, counted_by: Fingerprint = NAMELESS) -> str:
+        """The string committed beside the offset; `counted_by`: what the state was counted by, its log included."""
         flat: list[int] = []
         before = Tick(0, 0)
         for tick in self.ticks:
@@ -59,7 +66,9 @@ class Checkpoint:
             horizon=self.replay_start.horizon_ms,
             ticks=flat,
             promised=self.pending_advance_ms,
-            log=log,
+            mark=self.watermark_ms,
+            log=counted_by.log,
+            by=dict(counted_by.parts),
         )
         return _encoder.encode(fields).decode()
 
@@ -75,7 +84,7 @@ class Checkpoint:
         for step in zip(read.ticks[::2], read.ticks[1::2], strict=False):
             at = Tick(at.offset + step[0], at.time_ms + step[1])
             ticks.append(at)
-        return cls(offset, ReplayStart(min(read.low, offset), read.horizon), tuple(ticks), read.promised)
+        return cls(offset, ReplayStart(min(read.low, offset), read.horizon), tuple(ticks), read.promised, read.mark)
 
 
 class _Metadata(msgspec.Struct, omit_defaults=True):
@@ -85,15 +94,18 @@ class _Metadata(msgspec.Struct, omit_defaults=True):
     horizon: int
     ticks: list[int] = []
     promised: int | None = None
+    mark: int | None = None
     log: int = 0
+    by: dict[str, int] = {}
 
 
-def log_named(metadata: str) -> int:
-    """Key of the log that a committed string names; 0: none."""
+def counted_by(metadata: str) -> Fingerprint | None:
+    """What a committed string says of its state; None where it is not one of ours."""
     try:
-        return _decoder.decode(metadata).log
+        read = _decoder.decode(metadata)
     except msgspec.DecodeError:
-        return 0
+        return None
+    return Fingerprint(tuple(read.by.items()), read.log)
 
 
 _encoder = msgspec.json.Encoder()

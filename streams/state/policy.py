@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from sori.errors import ConfigError
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
 from streams.state.checkpoint import BEGINNING_MS
+
+NO_CAP = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,8 @@ class TimePolicy:
     window_ms: int
     lateness_ms: int
     max_skew_ms: int
-    max_devices: int = 2**62
-    max_account_devices: int = 2**62
+    max_devices: int = NO_CAP
+    max_account_devices: int = NO_CAP
 
     @classmethod
     def of(cls, settings: StreamsSettings) -> TimePolicy:
@@ -38,7 +40,12 @@ class TimePolicy:
     @classmethod
     def of_places(cls, settings: StreamsSettings) -> TimePolicy:
         """Policy of hop 2, where source partitions meet that may have drifted apart."""
-        return replace(cls.of(settings), lateness_ms=settings.place_lateness_s * 1000)
+        policy = replace(cls.of(settings), lateness_ms=settings.place_lateness_s * 1000)
+        return replace(policy, max_devices=NO_CAP, max_account_devices=NO_CAP)
+
+    def parts(self) -> dict[str, int]:
+        """What state depends on, by name, as fingerprints want it; a cap that there is not is left out."""
+        return {part.name: value for part in fields(self) if (value := getattr(self, part.name)) != NO_CAP}
 
     def horizon(self, watermark: int) -> int:
         """Windows that end at or before this are gone, and late."""

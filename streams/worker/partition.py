@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from typing import Self
 
 from streams.operators.base import PartitionOperator
-from streams.state.checkpoint import Checkpoint
+from streams.state.checkpoint import NAMELESS, Checkpoint
+from streams.state.fingerprint import Fingerprint
 from streams.worker.idle import Silence
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One topic and the operator that a partition of it gets."""
+    """One topic and the operator that a partition of it gets; `fingerprint`: what its state is counted by."""
 
     name: str
     topic: str
     make: Callable[[int, Checkpoint | None], PartitionOperator]
+    fingerprint: Fingerprint = NAMELESS
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from faust.types import TP
 
 from streams.kafka.batches import Batch
 from streams.state.checkpoint import Checkpoint
+from streams.state.fingerprint import Fingerprint
 from streams.state.output import Output, name_log
 from streams.worker import metrics
 from streams.worker.partition import Hop, StreamPartition
@@ -62,7 +63,7 @@ class StreamWorker:
         self._hops = {hop.topic: hop for hop in hops}
         self._send = send
         self._read_committed = read_committed
-        self.log_key = log_key
+        self._log_key = log_key
         self._partitions: dict[TP, StreamPartition] = {}
         self._points: dict[TP, Checkpoint] = {}
         self._committed: dict[TP, Checkpoint] = {}
@@ -73,6 +74,10 @@ class StreamWorker:
     async def committed(self, tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
         """Committed checkpoints from Kafka."""
         return await self._read_committed(tps)
+
+    def fingerprint(self, topic: str) -> Fingerprint:
+        """What states of this topic's partitions are counted by."""
+        return self._hops[topic].fingerprint.of_log(self._log_key(topic))
 
     def restore(self, assigned: Mapping[TP, Checkpoint | None], epoch: int) -> Mapping[TP, int]:
         """Keep operators that stand exactly at their committed offset; rebuild the others from their `low`."""
@@ -188,7 +193,7 @@ class StreamWorker:
                 if not held.may_flush(self._committed.get(tp)):
                     continue
                 owed, checkpoint = held.operator.flush()
-                outputs += name_log(owed, self.log_key(tp.topic))
+                outputs += name_log(owed, self._log_key(tp.topic))
                 taken.append((tp, held, checkpoint))
             if not taken:
                 return False

@@ -20,6 +20,7 @@ from sori.settings import load_settings
 from sori.settings.kafka import KafkaSettings
 from streams.kafka.logs import Logs
 from streams.state.checkpoint import Checkpoint, ReplayStart
+from streams.state.fingerprint import Fingerprint
 from testkit.records import event_record
 from testkit.sinks import settings_for, sinks_running
 from testkit.stage_process import StageProcess
@@ -87,7 +88,9 @@ async def test_streams_start_anew_where_a_checkpoint_is_about_another_log(topics
     notes = {0: (5, key), 1: (0, key ^ 1), 2: (7, key), 3: (0, 0)}
     async with running(make_consumer(topics, group_id=settings.streams.group), 10) as consumer:
         consumer.assign([TopicPartition(*tp) for tp in tps])
-        await consumer.commit({TopicPartition(name, p): (at, point.metadata(log)) for p, (at, log) in notes.items()})
+        await consumer.commit(
+            {TopicPartition(name, p): (at, point.metadata(Fingerprint(log=log))) for p, (at, log) in notes.items()}
+        )
     assert (await logs.committed(tps)).keys() == {tps[0], tps[3]}
 
 
