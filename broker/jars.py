@@ -16,8 +16,9 @@ from pathlib import Path
 import structlog
 
 from sori.errors import PrerequisiteError
+from sori.package_files import shipped
 
-POM = Path(__file__).parent.parent / "deploy" / "kafka" / "pom.xml"
+POM = shipped("deploy", "kafka", "pom.xml")
 _MAVEN_TIMEOUT_S = 600
 _REMEDY_MAVEN = "Install Maven 3.6 or newer (Debian/Ubuntu: `apt-get install maven`, macOS: `brew install maven`)."
 
@@ -25,14 +26,13 @@ _log = structlog.get_logger(__name__)
 
 
 def kafka_version(pom: Path = POM) -> str:
-    """The pinned version. Raises PrerequisiteError when the pom is not beside the packages (an installed wheel)."""
+    """The pinned version. Raises PrerequisiteError when the pom was not installed with the packages."""
     try:
         match = re.search(r"<kafka\.version>([^<]+)<", pom.read_text(encoding="utf-8"))
     except OSError as error:
         raise PrerequisiteError(
             f"{pom} cannot be read: {error.strerror}.",
-            "The embedded broker needs a checkout of the repository (`pip install -e .`); "
-            "otherwise set SORI_KAFKA__BOOTSTRAP to a Kafka that runs elsewhere.",
+            "Install the package again; otherwise set SORI_KAFKA__BOOTSTRAP to a Kafka that runs elsewhere.",
         ) from error
     if match is None:
         raise PrerequisiteError(f"{pom} has no <kafka.version>.", "Restore the file from the repository.")

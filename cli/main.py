@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 from dataclasses import dataclass
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -57,6 +59,12 @@ COMMANDS = (
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"sori {metadata.version('sori-event-pipeline')}")
+        raise typer.Exit
+
+
 def build() -> typer.Typer:
     """The whole application, every command registered."""
     app = typer.Typer(
@@ -67,6 +75,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(_root)
     for command in COMMANDS:
         target = getattr(importlib.import_module(f"cli.commands.{command.module}"), command.attribute)
         if command.group:
@@ -75,6 +84,14 @@ def build() -> typer.Typer:
             run = checked(target) if command.panel in {RUN, STAGES} else target
             app.command(command.name, rich_help_panel=command.panel)(run)
     return app
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the installed version.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    """SORI event pipeline: webhooks in, click-through rates and fraud alerts out."""
 
 
 def main() -> None:

@@ -19,8 +19,9 @@ from aiohttp import web
 
 from api.live.data import LiveData
 from sori.errors import PrerequisiteError
+from sori.package_files import shipped
 
-PAGE = Path(__file__).parent / "static"
+PAGE = shipped("api", "live", "static")
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",

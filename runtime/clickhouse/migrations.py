@@ -15,8 +15,9 @@ import structlog
 from clickhouse_connect.driver.client import Client
 
 from sori.errors import SchemaError
+from sori.package_files import shipped
 
-MIGRATIONS = Path(__file__).resolve().parents[2] / "deploy" / "clickhouse" / "migrations"
+MIGRATIONS = shipped("deploy", "clickhouse", "migrations")
 
 _NAME = re.compile(r"(?P<number>\d{4})_(?P<title>\w+)\.sql")
 _LEDGER = """

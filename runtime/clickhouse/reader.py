@@ -12,8 +12,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
 from runtime.clickhouse.client import Dsn, open_client, plain_message
 from sori.errors import ConfigError
+from sori.package_files import shipped
 
-DEFINITION = Path(__file__).resolve().parents[2] / "deploy" / "clickhouse" / "users.d" / "reader.xml"
+DEFINITION = shipped("deploy", "clickhouse", "users.d", "reader.xml")
 #: Name of the profile and of the quota that are made; not that of the file, which may be mounted as well.
 _NAME = "sori_reader"
 _NOT_ALLOWED, _NO_STORAGE, _NOT_IMPLEMENTED = 497, 514, 48
