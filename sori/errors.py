@@ -14,6 +14,7 @@ SoriError
 ├── StorageUnavailable        Kafka or ClickHouse cannot store now; worth a retry
 ├── SchemaError               ClickHouse has not the schema we need
 ├── QueryError                a query of the read side was refused
+├── SnapshotRefused           a snapshot of stream state is torn, foreign or of another format
 └── BacktestFailed            a process of a backtest failed or is gone
 """
 
@@ -86,3 +87,7 @@ class QueryError(SoriError):
 
 class BacktestFailed(SoriError):
     """A process of a backtest failed or is gone; nothing was written."""
+
+
+class SnapshotRefused(SoriError):
+    """A snapshot of stream state is torn, foreign or of another format: the log is read instead."""

@@ -44,6 +44,7 @@ PURE = (
     "streams.alerts",
     "streams.operators",
     "streams.rules",
+    "streams.snapshots",
     "streams.state",
     "streams.worker.idle",
     "streams.worker.partition",

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from heapq import heappop, heappush
 
+from streams.alerts.book_state import BookState, CaseState, TallyState
 from streams.alerts.episode import Case, Episode
 from streams.alerts.grouping import Slots, Tally
 from streams.alerts.record import Finding, Subject
@@ -167,6 +168,32 @@ class EpisodeBook:
         """What open episodes must be rebuilt from."""
         return (episode.replay_start for episode in self._open.values())
 
+    def state(self) -> BookState:
+        """As it stands right after a flush."""
+        return BookState(
+            self._numbers,
+            list(self._open.values()),
+            [CaseState.of(rule, subject, case) for (rule, subject), case in self._cases.items()],
+            [TallyState.of(rule, account, tally) for (rule, account), tally in self._tallies.items()],
+        )
+
+    def restore(self, state: BookState) -> None:
+        """Be as a book was right after a flush. Raises KeyError where a case or a tally names no open episode."""
+        self._numbers = state.numbers
+        self._open = {episode.number: episode for episode in state.episodes}
+        self._cases = {(case.rule, case.subject): case.case(self._open[case.alert]) for case in state.cases}
+        self._tallies = {
+            (tally.rule, tally.account): Tally(
+                tally.slot, tally.subjects, None if tally.group is None else self._open[tally.group]
+            )
+            for tally in state.tallies
+        }
+        for episode in self._open.values():
+            heappush(self._quiet, (self._quiet_at(episode), episode.number, episode))
+            if episode.pending:
+                heappush(self._due, self._due_at(episode))
+        self.next_due_ms = self._due[0][0] if self._due else NEVER_MS
+
     def _alert_for(
         self, finding: Finding, at_ms: int, watermark_ms: int, replay_start_now: Callable[[], ReplayStart]
     ) -> Episode:
@@ -256,8 +283,11 @@ class EpisodeBook:
     def _pend(self, episode: Episode) -> None:
         if not episode.pending:
             episode.pending = True
-            heappush(self._due, (episode.shown_ms + self._policy.update_every_ms, episode.number, episode))
+            heappush(self._due, self._due_at(episode))
             self.next_due_ms = self._due[0][0]
+
+    def _due_at(self, episode: Episode) -> tuple[int, int, Episode]:
+        return episode.shown_ms + self._policy.update_every_ms, episode.number, episode
 
     def _show(self, episode: Episode, shown_ms: int) -> None:
         if episode.closed:

@@ -26,6 +26,10 @@ class Subject(NamedTuple):
     value: str
 
 
+#: A count stays one: in an alert 5 is not 5.0, also where it was in a snapshot meanwhile.
+Number = int | float
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A rule's judgement that a subject is in a burst now. Counts over [window_start_ms, window_end_ms)."""
@@ -34,9 +38,9 @@ class Finding:
     subject: Subject
     window_start_ms: int
     window_end_ms: int
-    observed: float
-    expected: float
-    floor: float
+    observed: Number
+    expected: Number
+    floor: Number
     severity: Severity
     traffic_class: Literal["GIVT", "SIVT"]
     samples: tuple[str, ...] = ()

@@ -166,12 +166,15 @@ class PartitionOperator(ABC):
 
     def _take_up(self, resume: Checkpoint) -> None:
         """Take over the ticks: those before anything to re-read at once, the others as the replay reaches them."""
+        self._take_ticks(resume)
+        if not self.replaying and self._pending_advance_ms is not None:
+            self._tick(Tick(self.next_offset, self._pending_advance_ms))
+
+    def _take_ticks(self, resume: Checkpoint) -> None:
         self._ticks_to_come = list(resume.ticks)
         self._pending_advance_ms = resume.pending_advance_ms
         while self._ticks_to_come and self._ticks_to_come[0].offset <= self.next_offset:
             self._tick(self._ticks_to_come.pop(0))
-        if not self.replaying and self._pending_advance_ms is not None:
-            self._tick(Tick(self.next_offset, self._pending_advance_ms))
 
     def _tick(self, tick: Tick) -> None:
         """Let time pass up to `tick`. Two ticks at one offset do what the later one does alone."""

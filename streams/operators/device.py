@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sori.errors import InvalidEvent
+from sori.errors import InvalidEvent, SnapshotRefused
 from sori.events import IMPRESSION, decode_dims, decode_unchecked, parse_time_ms
 from sori.identity import identity as identity_of
 from sori.reading import body_of
@@ -18,6 +18,8 @@ from sori.records import IDENTITY
 from sori.settings.rules import RulesSettings
 from streams.operators.device_counting import DeviceCounting
 from streams.operators.rejects import Reject, rejected_outputs
+from streams.snapshots.device_changes import DeviceJournal, DeviceLoader
+from streams.snapshots.parts import Changes
 from streams.state.checkpoint import Checkpoint, ReplayStart
 from streams.state.device_panes import SEEN_UNIT_MS
 from streams.state.output import Output, Record
@@ -42,13 +44,49 @@ class DeviceOperator(DeviceCounting):
         """How many panes are held."""
         return len(self._store.panes)
 
+    def keep_changes(self) -> None:
+        """Note what changes from now on."""
+        self._journal = DeviceJournal(self._store)
+
+    def take_changes(self) -> Changes | None:
+        """What changed since the last call, as the next part."""
+        if self._journal is None:
+            return None
+        self._note_changes()
+        return self._journal.take()
+
+    @property
+    def unsaved(self) -> int:
+        """About how many cells changed; of those that rows are owed for, each once more."""
+        journal, dirty = self._journal, self._dirty
+        if journal is None:
+            return 0
+        return len(journal.devices) + len(journal.rows) + len(dirty.devices) + len(dirty.ctr)
+
+    def _note_changes(self) -> None:
+        journal, dirty = self._journal, self._dirty
+        if journal is not None:
+            journal.rows += dirty.ctr
+            journal.devices += dirty.devices
+            journal.subjects += dirty.subjects
+
+    def _live(self) -> list[int]:
+        return list(self._store.windows)
+
+    def _loader(self, live: frozenset[int]) -> DeviceLoader:
+        if any(start % self.policy.window_ms for start in live):
+            raise SnapshotRefused("a window begins where none can")
+        return DeviceLoader(self._store, self.partition, live)
+
     def _take_rows(self, version: int) -> list[Output]:
+        self._note_changes()
         outputs = self._dirty.take(version)
         outputs += rejected_outputs(self._rejects, self.partition, self.policy)
         self._rejects.clear()
         return outputs
 
     def _forget_rows(self) -> None:
+        self._note_changes()
         self._dirty.clear()
         self._rejects.clear()
 

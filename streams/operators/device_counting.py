@@ -10,11 +10,12 @@ from sori.events import AUTHENTICATION, CLICK, IMPRESSION, UNKNOWN, EventDims, G
 from sori.remembered import Remembered
 from sori.settings.rules import RulesSettings
 from streams.alerts.record import Subject
-from streams.operators.base import PartitionOperator
 from streams.operators.device_rows import DirtyRows
+from streams.operators.snapshots import SnapshotOperator
 from streams.rules.context import RuleContext
 from streams.rules.device_farm import PACE_MS
 from streams.rules.run_device_rules import DeviceRules
+from streams.snapshots.device_changes import DeviceJournal
 from streams.state.checkpoint import Checkpoint
 from streams.state.counters import (
     MAX_CLICKS_KEPT,
@@ -36,7 +37,7 @@ _OF_CAMPAIGNS = (IMPRESSION, CLICK)
 _PLACES_BYTES = 8 * 1024 * 1024
 
 
-class DeviceCounting(PartitionOperator):
+class DeviceCounting(SnapshotOperator):
     """State of one partition of the events topic, and how an event changes it."""
 
     def __init__(
@@ -46,6 +47,7 @@ class DeviceCounting(PartitionOperator):
         self._store = PaneStore(policy.pane_ms, policy.window_ms)
         self._awaited = self._store.awaited
         self._dirty = DirtyRows(partition)
+        self._journal: DeviceJournal | None = None
         self._places: Remembered[Geolocation | None, Place] = Remembered(_PLACES_BYTES)
         self._context = RuleContext(rules, policy, self.episodes, self.clock, self._replay_start)
         self._rules = DeviceRules(self._context, self._store)
@@ -61,6 +63,8 @@ class DeviceCounting(PartitionOperator):
                 if not cell.dirty:
                     cell.dirty = True
                     self._dirty.devices.append((scope.window, device, cell))
+        if cell is None and self._journal is not None:
+            self._journal.alone.add(scope)
         if name in _OF_CAMPAIGNS:
             self._count_campaign_event(event, name == CLICK, time_ms, identity, scope, cell)
         elif cell is not None and name == AUTHENTICATION:

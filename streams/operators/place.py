@@ -12,9 +12,11 @@ from collections.abc import Iterable
 import msgspec
 
 from sori.settings.rules import RulesSettings
-from streams.operators.base import PartitionOperator
+from streams.operators.snapshots import SnapshotOperator
 from streams.rules.context import RuleContext
 from streams.rules.run_place_rules import PlaceRules
+from streams.snapshots.parts import Changes
+from streams.snapshots.place_changes import PlaceJournal, PlaceLoader
 from streams.state.checkpoint import Checkpoint
 from streams.state.output import Output, Record
 from streams.state.place_panes import RollUp, RollUpPane, Series, SubjectSums
@@ -23,7 +25,7 @@ from streams.state.policy import EpisodePolicy, TimePolicy
 _decode = msgspec.json.Decoder(RollUp).decode
 
 
-class PlaceOperator(PartitionOperator):
+class PlaceOperator(SnapshotOperator):
     """State of one partition of the roll-up topic."""
 
     def __init__(
@@ -32,13 +34,33 @@ class PlaceOperator(PartitionOperator):
         super().__init__(partition, policy, EpisodePolicy.of(rules), resume)
         self._panes: dict[int, RollUpPane] = {}
         self._series: Series = {}
-        context = RuleContext(rules, policy, self.episodes, self.clock, self._replay_start)
-        self._rules = PlaceRules(context, self._panes, self._series)
+        self._context = RuleContext(rules, policy, self.episodes, self.clock, self._replay_start)
+        self._rules = PlaceRules(self._context, self._panes, self._series)
+        self._journal: PlaceJournal | None = None
 
     @property
     def live_panes(self) -> int:
         """How many panes are held."""
         return len(self._panes)
+
+    def keep_changes(self) -> None:
+        """Note what changes from now on."""
+        self._journal = PlaceJournal(self._panes, self._series, self.policy.pane_ms)
+
+    def take_changes(self) -> Changes | None:
+        """What changed since the last call, as the next part."""
+        return None if self._journal is None else self._journal.take()
+
+    @property
+    def unsaved(self) -> int:
+        """How many subjects' panes, and accounts' totals, changed."""
+        return 0 if self._journal is None else len(self._journal.subjects) + len(self._journal.totals)
+
+    def _live(self) -> list[int]:
+        return list(self._panes)
+
+    def _loader(self, live: frozenset[int]) -> PlaceLoader:
+        return PlaceLoader(self._panes, self._series, live)
 
     def _apply_all(self, records: Iterable[Record]) -> int:
         clock, episodes, applied = self.clock, self.episodes, 0
@@ -72,7 +94,7 @@ class PlaceOperator(PartitionOperator):
         if pane is None:
             pane = self._panes[start] = RollUpPane(offset)
         if row.campaign_clicks:
-            pane.take_totals(row)
+            self._take_totals(pane, row, start)
             return
         key = row.key
         series = self._series.get(key)
@@ -85,8 +107,16 @@ class PlaceOperator(PartitionOperator):
         added = sums.merge(row)
         if added is None:
             self.counters.duplicates += 1
-        elif added > 0:
+            return
+        if self._journal is not None:
+            self._journal.subjects[start, key] = None
+        if added > 0:
             self._rules.on_clicks(key, start)
+
+    def _take_totals(self, pane: RollUpPane, row: RollUp, start: int) -> None:
+        pane.take_totals(row)
+        if self._journal is not None:
+            self._journal.totals[start, row.account_id] = None
 
     def _take_rows(self, version: int) -> list[Output]:  # noqa: ARG002 - hop 2 owes alerts only
         return []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from sori.places import paths_of
 from sori.remembered import Remembered
 from sori.settings.rules import Rule, RulesSettings
+from streams.alerts.book_state import OpenSubjectState
 from streams.alerts.episode import Case
 from streams.alerts.episodes import EpisodeBook
 from streams.alerts.grouping import Slots
@@ -186,6 +187,24 @@ class RuleContext:
     def any_open(self) -> bool:
         """Whether it is worth asking."""
         return bool(self._open_subjects)
+
+    def state(self) -> list[OpenSubjectState]:
+        """Subjects in open episodes; their cases are the book's."""
+        return [
+            OpenSubjectState(
+                subject,
+                found.until_ms,
+                found.replay_start,
+                [rule for rule, case in found.cases.items() if self._book.cases.get((rule, subject)) is case],
+            )
+            for subject, found in self._open_subjects.items()
+        ]
+
+    def restore(self, subjects: Iterable[OpenSubjectState]) -> None:
+        """Be as a context was, after its book is. Raises KeyError where a case is missing there."""
+        for state in subjects:
+            cases = {rule: self._book.cases[rule, state.subject] for rule in state.rules}
+            self._open_subjects[state.subject] = OpenSubject(state.until_ms, state.replay_start, cases)
 
     def forget_closed(self) -> None:
         """Drop whose episodes are over; now and then, since it looks at everybody."""

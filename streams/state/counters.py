@@ -1,6 +1,7 @@
 """What is counted: one row, device, place or campaign. Structs are made and read in C.
 
-None of them is seen by the collector: no cycle can lead back to them.
+None of them is seen by the collector: no cycle can lead back to them. Those that snapshots hold as they are
+(streams/snapshots) are encoded by position: a new field goes to the end, and the snapshots' format grows.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ MAX_SAMPLES = 5
 OWED = -1
 
 
-class SubjectCell(msgspec.Struct, gc=False):
+class SubjectCell(msgspec.Struct, array_like=True, gc=False):
     """One place or one campaign in one pane. Devices are disjoint between source partitions, so counts add up.
 
     `scripts`: how many devices clicked with which behaviour (see device_farm). `emitted_clicks`: as of the last flush.
@@ -64,7 +65,7 @@ class DeviceRow(msgspec.Struct, gc=False):
     version: int
 
 
-class DeviceCell(msgspec.Struct, gc=False):
+class DeviceCell(msgspec.Struct, array_like=True, gc=False):
     """One device in one window. `campaign`: the first one shown; `others`: impressions of further ones.
 
     `place`: the first one seen; `regions`: every (country, region) with an event's id, once there are several places.
@@ -97,7 +98,7 @@ class DeviceCell(msgspec.Struct, gc=False):
         return self.impressions - (0 if self.others is None else sum(self.others.values()))
 
 
-class Click(msgspec.Struct, gc=False, frozen=True):
+class Click(msgspec.Struct, array_like=True, gc=False, frozen=True):
     """One click as rules that look at single clicks see it."""
 
     time_ms: int
@@ -106,7 +107,7 @@ class Click(msgspec.Struct, gc=False, frozen=True):
     identity: str
 
 
-class DeviceClicks(msgspec.Struct, gc=False):
+class DeviceClicks(msgspec.Struct, array_like=True, gc=False):
     """One device's clicks in one pane: how many, on which campaigns, and the first few of them."""
 
     clicks: int = 0

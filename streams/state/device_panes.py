@@ -65,9 +65,10 @@ class AccountPane:
     """One account in one pane: every other key of an event is looked up in here, so that none needs a tuple.
 
     `seen`: event name -> identity -> event time since the pane's start in SEEN_UNIT_MS; `impressions` is one of them.
+    `saved`: event name -> how many of its identities snapshots hold.
     """
 
-    __slots__ = ("campaigns", "clicks", "impressions", "places", "seen", "start_ms", "window")
+    __slots__ = ("campaigns", "clicks", "impressions", "places", "saved", "seen", "start_ms", "window")
 
     def __init__(self, start_ms: int, window: AccountWindow) -> None:
         self.start_ms = start_ms
@@ -77,6 +78,7 @@ class AccountPane:
         self.clicks: dict[str, DeviceClicks] = {}
         self.places: dict[Place, SubjectCell] = {}
         self.campaigns: dict[str, SubjectCell] = {}
+        self.saved: dict[str, int] = {}
 
     def seen_of(self, event: str) -> dict[str, int]:
         """Identities of events with this name."""
@@ -162,12 +164,16 @@ class PaneStore:
         start_ms = time_ms - time_ms % self.pane_ms
         pane = self.panes.get(start_ms)
         if pane is None:
-            window_start = start_ms - start_ms % self.window_ms
-            window = self.windows.get(window_start)
-            if window is None:
-                window = self.windows[window_start] = Window(window_start, offset)
+            window = self.window(start_ms - start_ms % self.window_ms, offset)
             pane = self.panes[start_ms] = Pane(start_ms, window, self._shown)
         return pane
+
+    def window(self, start_ms: int, offset: int) -> Window:
+        """The window that starts then; it begins here if `offset` is the first to touch it."""
+        window = self.windows.get(start_ms)
+        if window is None:
+            window = self.windows[start_ms] = Window(start_ms, offset)
+        return window
 
     def showings(self, account: str, identity: str, first_ms: int, last_ms: int) -> Iterator[tuple[int, int]]:
         """Panes touching [first, last] with an impression of this identity, latest first, and when it happened."""

@@ -1,0 +1,118 @@
+"""What both hops share of snapshots: hand out what changed, and stand where a snapshot stood.
+
+No I/O. The contract: an operator made from a commit, given a snapshot that stands at or before it and then the records
+from the snapshot on, has the same live state as one that never stopped; see streams/snapshots.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from typing import Protocol
+
+import msgspec
+
+from sori.errors import SnapshotRefused
+from streams.alerts.book_state import BookState, OpenSubjectState
+from streams.operators.base import PartitionOperator
+from streams.rules.context import RuleContext
+from streams.snapshots.parts import FORMAT, Changes, encode, read
+from streams.state.checkpoint import Checkpoint
+from streams.state.policy import Clock
+
+
+class Loader(Protocol):
+    """Puts parts back, oldest first."""
+
+    def merge(self, blob: bytes) -> None:
+        """Take a part. Raises SnapshotRefused."""
+        ...
+
+
+class _Rest(msgspec.Struct, array_like=True):
+    """All but panes and windows. `live`: starts of those that are not evicted."""
+
+    format: int
+    next_offset: int
+    clock: Clock
+    live: list[int]
+    book: BookState
+    subjects: list[OpenSubjectState]
+
+
+NOTHING_LIVE_MS = 2**62
+_decoder = msgspec.msgpack.Decoder(_Rest)
+
+
+class SnapshotOperator(PartitionOperator):
+    """An operator of which snapshots can be taken, if asked for before the first record."""
+
+    _context: RuleContext
+
+    @abstractmethod
+    def keep_changes(self) -> None:
+        """Note what changes from now on, for `take_changes`."""
+
+    @abstractmethod
+    def take_changes(self) -> Changes | None:
+        """What changed since the last call, as the next part; None where nothing did, or nothing is noted."""
+
+    @property
+    @abstractmethod
+    def unsaved(self) -> int:
+        """About how many cells `take_changes` has to encode."""
+
+    @property
+    def live_from_ms(self) -> int:
+        """Parts that hold nothing later than this are of no use any more; right after `flush`."""
+        return min(self._live(), default=NOTHING_LIVE_MS)
+
+    @abstractmethod
+    def _live(self) -> list[int]:
+        """Starts of what is not evicted."""
+
+    @abstractmethod
+    def _loader(self, live: frozenset[int]) -> Loader:
+        """Puts parts into this operator, which is empty. Raises SnapshotRefused where `live` is not possible."""
+
+    def take_rest(self) -> bytes:
+        """Right after `flush`, and after `take_changes`: all that parts do not hold."""
+        return encode(
+            _Rest(FORMAT, self.next_offset, self.clock, self._live(), self.episodes.state(), self._context.state())
+        )
+
+    def load(self, rest: bytes, parts: Iterable[bytes], resume: Checkpoint) -> Iterator[None]:
+        """Stand where a snapshot stood, part by part; `resume` is what this operator was made from.
+
+        Raises SnapshotRefused for whatever is odd about it; the operator is of no use then.
+        """
+        try:
+            yield from self._load(rest, parts, resume)
+        except SnapshotRefused:
+            raise
+        except Exception as error:
+            # anybody who may write to the topic can have written this
+            raise SnapshotRefused(f"the snapshot contradicts itself: {error!r}") from error
+
+    def _load(self, rest: bytes, parts: Iterable[bytes], resume: Checkpoint) -> Iterator[None]:
+        state = read(_decoder, rest)
+        if state.format != FORMAT:
+            raise SnapshotRefused(f"the rest of the snapshot has format {state.format}, not {FORMAT}")
+        if not 0 <= state.next_offset <= resume.offset:
+            raise SnapshotRefused(f"the snapshot stands at {state.next_offset}, the commit at {resume.offset}")
+        loader = self._loader(frozenset(state.live))
+        for part in parts:
+            loader.merge(part)
+            yield
+        self.next_offset = state.next_offset
+        for field in fields(Clock):  # in place: rules hold the same clock
+            setattr(self.clock, field.name, getattr(state.clock, field.name))
+        self.episodes.restore(state.book)
+        self._context.restore(state.subjects)
+        for episode in self.episodes.open_episodes:
+            episode.output("updated", 0)  # what cannot be told must not be found out at a flush
+        self._ticks.clear()
+        self._take_ticks(resume)
+        if not self.replaying:
+            self._settle()

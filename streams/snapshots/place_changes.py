@@ -1,0 +1,133 @@
+"""What changed in hop 2's panes since the last part, and putting it back."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sori.errors import SnapshotRefused
+from streams.snapshots.parts import FORMAT, Changes, encode, read
+from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey
+from streams.state.place_panes import RollUp, RollUpPane, Series, SubjectSums
+
+#: The fields of a roll-up in their order; as a tuple it is a quarter of the bytes.
+_RollUp = tuple[
+    int, str, int, int, int, int, int, int, str, str, str, str, dict[str, int], dict[str, int], list[str],
+    dict[str, int],
+]  # fmt: skip
+
+
+class _SubjectChanges(msgspec.Struct, array_like=True, gc=False):
+    """`key`: two strings of a campaign, four of a place."""
+
+    key: list[str]
+    sources: list[_RollUp]
+    impressions: int
+    clicks: int
+    clicking_devices: int
+    top_device_clicks: int
+
+
+class _PaneChanges(msgspec.Struct, array_like=True, gc=False):
+    start_ms: int
+    first_offset: int
+    subjects: list[_SubjectChanges]
+    totals: dict[str, dict[int, dict[str, int]]]
+
+
+class _PlaceChanges(msgspec.Struct, array_like=True, gc=False):
+    format: int
+    panes: list[_PaneChanges]
+
+
+_decoder = msgspec.msgpack.Decoder(_PlaceChanges)
+
+
+class PlaceJournal:
+    """Subjects, and accounts' totals, that changed since the last part, each with its pane."""
+
+    def __init__(self, panes: dict[int, RollUpPane], series: Series, pane_ms: int) -> None:
+        self._panes = panes
+        self._series = series
+        self._pane_ms = pane_ms
+        #: Sets in order, so that what is loaded lies as it lay.
+        self.subjects: dict[tuple[int, SubjectKey], None] = {}
+        self.totals: dict[tuple[int, str], None] = {}
+
+    def take(self) -> Changes | None:
+        """Encode and forget what changed; None where nothing did."""
+        found: dict[int, _PaneChanges] = {}
+        for start, key in self.subjects:
+            sums = self._series.get(key, {}).get(start)
+            if sums is not None:
+                self._of(start, found).subjects.append(_subject_changes(key, sums))
+        for start, account in self.totals:
+            pane = self._panes.get(start)
+            if pane is not None:
+                self._of(start, found).totals[account] = pane.totals[account]
+        self.subjects.clear()
+        self.totals.clear()
+        if not found:
+            return None
+        return Changes(encode(_PlaceChanges(FORMAT, list(found.values()))), max(found) + self._pane_ms)
+
+    def _of(self, start: int, found: dict[int, _PaneChanges]) -> _PaneChanges:
+        changes = found.get(start)
+        if changes is None:
+            changes = found[start] = _PaneChanges(start, self._panes[start].first_offset, [], {})
+        return changes
+
+
+def _subject_changes(key: SubjectKey, sums: SubjectSums) -> _SubjectChanges:
+    return _SubjectChanges(
+        list(key),
+        [msgspec.structs.astuple(row) for row in sums.sources.values()],
+        sums.impressions,
+        sums.clicks,
+        sums.clicking_devices,
+        sums.top_device_clicks,
+    )
+
+
+class PlaceLoader:
+    """Puts parts back into empty panes. `live`: starts of the panes that are not evicted."""
+
+    def __init__(self, panes: dict[int, RollUpPane], series: Series, live: frozenset[int]) -> None:
+        self._panes = panes
+        self._series = series
+        self._live = live
+
+    def merge(self, blob: bytes) -> None:
+        """Take a part. Raises SnapshotRefused."""
+        changes = read(_decoder, blob)
+        if changes.format != FORMAT:
+            raise SnapshotRefused(f"a part has format {changes.format}, not {FORMAT}")
+        for pane in changes.panes:
+            if pane.start_ms in self._live:
+                self._merge_pane(pane)
+
+    def _merge_pane(self, changes: _PaneChanges) -> None:
+        pane = self._panes.get(changes.start_ms)
+        if pane is None:
+            pane = self._panes[changes.start_ms] = RollUpPane(changes.first_offset)
+        pane.totals.update(changes.totals)
+        for subject in changes.subjects:
+            key = _key(subject.key)
+            series = self._series.setdefault(key, {})
+            if changes.start_ms not in series:
+                pane.subjects.append(key)
+            rows = [RollUp(*row) for row in subject.sources]
+            series[changes.start_ms] = SubjectSums(
+                {row.source_partition: row for row in rows},
+                subject.impressions,
+                subject.clicks,
+                subject.clicking_devices,
+                subject.top_device_clicks,
+            )
+
+
+def _key(names: list[str]) -> SubjectKey:
+    if len(names) == len(CampaignKey._fields):
+        return CampaignKey(*names)
+    if len(names) == len(PlaceKey._fields):
+        return PlaceKey(*names)
+    raise SnapshotRefused(f"neither a place nor a campaign: {len(names)} names")

@@ -1,0 +1,144 @@
+"""Resuming from any commit and any snapshot at or before it equals never having stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streams.operators.device import DeviceOperator
+from streams.operators.place import PlaceOperator
+from streams.operators.snapshots import SnapshotOperator
+from streams.snapshots.parts import Changes
+from streams.state.checkpoint import Checkpoint
+from tests.streams.test_exactness import (
+    POLICY,
+    RULES,
+    FakeRecord,
+    Stop,
+    device_records,
+    fingerprint,
+    flushes,
+    place_records,
+    scripts,
+)
+
+
+class Taken(NamedTuple):
+    """A snapshot as it would be stored."""
+
+    parts: list[Changes]
+    rest: bytes
+
+
+class Life:
+    """An operator that has its changes taken after every few records, and snapshots at flushes."""
+
+    def __init__(self, make: Any, cut: int, resume: Checkpoint | None = None, taken: Taken | None = None) -> None:
+        self.operator: SnapshotOperator = make(resume)
+        self.operator.keep_changes()
+        self.cut = cut
+        self.parts: list[Changes] = []
+        if taken is not None and resume is not None:
+            for _ in self.operator.load(taken.rest, (part.blob for part in taken.parts), resume):
+                pass
+            self.parts = list(taken.parts)
+
+    def apply(self, records: list[FakeRecord]) -> None:
+        """Apply records; parts are cut wherever it falls, flush or not."""
+        for begin in range(0, len(records), self.cut):
+            self.operator.apply(records[begin : begin + self.cut])
+            self._take_changes()
+
+    def snapshot(self) -> Taken:
+        """Right after a flush."""
+        self._take_changes()
+        self.parts = [part for part in self.parts if part.until_ms > self.operator.live_from_ms]
+        return Taken(list(self.parts), self.operator.take_rest())
+
+    def _take_changes(self) -> None:
+        changes = self.operator.take_changes()
+        if changes is not None:
+            self.parts.append(changes)
+
+
+class Choice(NamedTuple):
+    """Which commit and which of the snapshots before it; records between two cuts; when all of it happens again."""
+
+    commit: int
+    back: int
+    cut: int
+    again: int
+
+
+def lives(make: Any, records: list[FakeRecord], stops: list[Stop], choice: Choice) -> Iterator[tuple[object, object]]:
+    """Run once through, resume another from a commit and a snapshot, and that one again later; yield both to compare.
+
+    A pair must be compared before the next one is asked for: the operators go on with the same objects.
+    """
+    edges = {min(stop.records, len(records)): stop.ticks_s for stop in stops}
+    ends = sorted({*edges, len(records)})
+    batches = [(records[a:b], edges.get(b, [])) for a, b in zip([0, *ends], ends, strict=False)]
+    commit = choice.commit % len(batches)
+    whole, taken = Life(make, choice.cut), []
+    for batch, ticks_s in batches[: commit + 1]:
+        whole.apply(batch)
+        _, checkpoint = whole.operator.flush()
+        taken.append(whole.snapshot())
+        for number, seconds in enumerate(ticks_s):
+            if number:
+                whole.operator.flush()
+                taken.append(whole.snapshot())
+            checkpoint = whole.operator.advance(whole.operator.clock.watermark + seconds * 1000)
+    snapshot = taken[-1 - choice.back % len(taken)]
+    life = Life(make, choice.cut, checkpoint, snapshot)
+    life.apply([record for record in records if life.operator.next_offset <= record.offset < checkpoint.offset])
+    if checkpoint.pending_advance_ms is not None:
+        yield life.operator.flush(), whole.operator.flush()
+    yield fingerprint(life.operator), fingerprint(whole.operator)
+    for number, (batch, ticks_s) in enumerate(batches[commit + 1 :]):
+        whole.apply(batch)
+        life.apply(batch)
+        (mine, point), (theirs, _) = life.operator.flush(), whole.operator.flush()
+        yield mine, theirs
+        if number == choice.again:
+            life = Life(make, choice.cut, point, life.snapshot())
+        yield fingerprint(life.operator), fingerprint(whole.operator)
+        for seconds in ticks_s:
+            time_ms = whole.operator.clock.watermark + seconds * 1000
+            whole.operator.advance(time_ms)
+            life.operator.advance(time_ms)
+            yield life.operator.flush()[0], whole.operator.flush()[0]
+            yield fingerprint(life.operator), fingerprint(whole.operator)
+
+
+choices = st.builds(Choice, st.integers(0, 20), st.integers(0, 20), st.integers(1, 50), st.integers(0, 3))
+
+
+@pytest.mark.parametrize("operator", ["device", "place"])
+def test_resuming_from_any_commit_and_any_snapshot_equals_never_having_stopped(operator):
+    """Same state, same outputs byte for byte, wherever parts were cut, and when it is done twice in a row."""
+    make_records = device_records if operator == "device" else place_records
+    factory = DeviceOperator if operator == "device" else PlaceOperator
+
+    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(script=scripts, cuts=flushes, choice=choices)
+    def check(script, cuts, choice):
+        for resumed, whole in lives(partial(factory, 0, POLICY, RULES), make_records(script), cuts, choice):
+            assert resumed == whole
+
+    check()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(script=scripts, cuts=flushes, choice=choices)
+def test_a_snapshot_is_exact_where_a_window_tracks_no_more_devices(script, cuts, choice):
+    """What is in no device's count is in a snapshot all the same: else a repeated delivery would count again."""
+    capped = replace(POLICY, max_devices=2, max_account_devices=1)
+    for resumed, whole in lives(partial(DeviceOperator, 0, capped, RULES), device_records(script), cuts, choice):
+        assert resumed == whole
