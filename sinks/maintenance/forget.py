@@ -1,8 +1,12 @@
-"""Removes what ClickHouse knows of one device, and says what Kafka still knows and until when."""
+"""Removes what ClickHouse knows of one device, and says what Kafka still knows and until when.
+
+In steps, each of which may be broken off and done again: note the device and the windows that it was counted in, mask
+its rows table by table, recount the windows without it, remove the note. What stands in the note is not finished yet.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,88 +14,132 @@ from clickhouse_connect.driver.client import Client
 
 from sinks.maintenance import Progress
 from sinks.maintenance.backfill import countable_from
-from sinks.upkeep.recount import CTR, DEVICES, Counted, Target, repair_sql
+from sinks.maintenance.device_rows import DEVICE, TABLES, DeviceRows, literal, purge
+from sinks.upkeep.recount import CTR, DEVICES, Target, repair_sql, window_sql
 from sori.errors import ConfigError
 from sori.settings import Settings
 from sori.topics import DEVICE_WINDOWS, EVENTS, FRAUD_ALERTS, QUARANTINE, SESSION_RECORDS
 
-_DEVICE = "{device:String}"
-_IS_DEVICE = f"device_id = {_DEVICE}"
-#: Table -> the rows that are the device's. `late` holds identities only, so it goes by those of the device's events.
-_ROWS = {
-    "late": f"(account_id, event, identity) IN (SELECT account_id, event, identity FROM events WHERE {_IS_DEVICE})",  # noqa: S608
-    "quarantine": f"positionUTF8(raw, concat('\"', {_DEVICE}, '\"')) > 0",
-    # a group's alert names its members, so it goes whole
-    "alerts": f"(subject_kind = 'device' AND (subject = {_DEVICE}"
-    f" OR has(JSONExtract(toString(evidence), 'members', 'Array(String)'), {_DEVICE})))",
-    "session_records": _IS_DEVICE,
-    "device_windows": _IS_DEVICE,
-    "events": _IS_DEVICE,
-}
 _IN_KAFKA = (EVENTS, DEVICE_WINDOWS, FRAUD_ALERTS, QUARANTINE, SESSION_RECORDS)
 _CHUNK = 500
+_KEYS = "window_start, account_id, source_partition, log"
 
 
 def forget(client: Client, settings: Settings, params: Mapping[str, Any]) -> Iterator[Progress]:
-    """Parameters: device. Windows and roll-ups are recounted without its events; aggregates name no device.
+    """Parameters: device, or resume for all whose run was interrupted; dry_run, which only counts; purge.
 
-    Windows whose other raw events have aged out keep their counts (`windows_kept` in the result).
-
-    Other devices' alerts whose evidence mentions the device's events keep the event ids, which lead nowhere any more.
+    Windows and roll-ups are recounted without its events; aggregates name no device. Windows whose other raw events
+    have aged out keep their counts (`windows_kept` in the result). Rows are gone for every reader at once, and from the
+    disk with the next merge, or before this returns with `purge`. Safe to repeat and to break; whoever repeats it, also
+    with `resume`, finishes it. Other devices' alerts whose evidence mentions its events keep the event ids.
     """
     device = str(params.get("device", ""))
-    if not device:
-        raise ConfigError("forget: name a device")
-    found = _windows(client, device, settings.streams.window_s)
-    touched = [t for t in found if t.window_start >= countable_from(client, settings.streams.window_s)]
-    removed: dict[str, int] = {}
-    for number, (table, condition) in enumerate(_ROWS.items()):
-        yield {"done": number, "total": len(_ROWS) + 1, "note": f"removing from {table}"}
-        removed[table] = _remove(client, table, condition, device)
-    for counted in (CTR, DEVICES):
-        _recount(client, counted, touched, settings.streams.window_s)
-    windows = {"windows_recounted": len(touched), "windows_kept": len(found) - len(touched)}
-    yield {"result": {"removed": removed, **windows, "in_kafka": _in_kafka(settings)}}
+    if bool(device) == bool(params.get("resume")):
+        raise ConfigError("forget: name a device, or resume what was interrupted")
+    result: dict[str, Any] = {"removed": dict.fromkeys(TABLES, 0), "windows_recounted": 0, "windows_kept": 0}
+    for each in [device] if device else interrupted(client):
+        steps = _count(client, settings, each) if params.get("dry_run") else _forget(client, settings, each)
+        for step in steps:
+            if "result" not in step:
+                yield step
+                continue
+            found = step["result"]
+            result["removed"] = {table: n + found["removed"][table] for table, n in result["removed"].items()}
+            for name in ("windows_recounted", "windows_kept"):
+                result[name] += found[name]
+    if params.get("purge") and not params.get("dry_run"):
+        yield {"done": 0, "total": 1, "note": "removing from the disk"}
+        purge(client, [table for table, rows in result["removed"].items() if rows])
+    yield {"result": {**result, "interrupted": len(interrupted(client)), "in_kafka": _in_kafka(settings)}}
 
 
-def _remove(client: Client, table: str, condition: str, device: str) -> int:
+def interrupted(client: Client) -> list[str]:
+    """Devices that are being forgotten, or whose run broke off."""
+    found = client.query("SELECT device_id FROM forget_requests FINAL ORDER BY asked_at, device_id").result_rows
+    return [row[0] for row in found]
+
+
+def _count(client: Client, settings: Settings, device: str) -> Iterator[Progress]:
+    rows = DeviceRows(client, device)
+    removed = {}
+    for number, table in enumerate(TABLES):
+        yield {"done": number, "total": len(TABLES), "note": f"counting in {table}"}
+        removed[table] = rows.count(table)
+    first = countable_from(client, settings.streams.window_s)
+    query = f"SELECT count(), countIf(window_start >= toDateTime({first}, 'UTC')) FROM ({_touched_sql(settings)})"  # noqa: S608 - a number
+    windows, countable = client.query(query, parameters={"device": device}).result_rows[0]
+    yield {"result": {"removed": removed, "windows_recounted": countable, "windows_kept": windows - countable}}
+
+
+def _forget(client: Client, settings: Settings, device: str) -> Iterator[Progress]:
     given = {"device": device}
-    count = int(client.query(f"SELECT count() FROM {table} WHERE {condition}", parameters=given).result_rows[0][0])  # noqa: S608 - ours
-    if count:
-        # a mutation knows no query parameters
-        literal = "'" + device.replace("\\", "\\\\").replace("'", "\\'") + "'"
-        statement = f"ALTER TABLE {table} DELETE WHERE {condition.replace(_DEVICE, literal)}"
-        client.command(statement, settings={"mutations_sync": 1})
-    return count
-
-
-def _windows(client: Client, device: str, window_s: int) -> list[Target]:
-    start = f"intDiv(toUInt32(toDateTime(created_at, 'UTC')), {window_s}) * {window_s}"
-    query = (
-        f"SELECT DISTINCT {start} AS window, account_id, kafka_partition, log FROM events "  # noqa: S608 - a number
-        f"WHERE device_id = {_DEVICE} ORDER BY window"
+    client.command(f"INSERT INTO forget_requests (device_id) SELECT {DEVICE}", parameters=given)
+    client.command(
+        f"INSERT INTO forget_windows (device_id, {_KEYS}) SELECT {DEVICE}, {_KEYS} FROM ({_touched_sql(settings)})",  # noqa: S608 - names of ours
+        parameters=given,
     )
-    found = client.query(query, parameters={"device": device}).result_rows
-    chunks = [found[n : n + _CHUNK] for n in range(0, len(found), _CHUNK)]
-    return [target for chunk in chunks for target in _targets(client, chunk)]
+    todo = "SELECT count() FROM forget_windows FINAL WHERE recounted = 0 AND device_id = {device:String}"
+    windows = int(client.query(todo, parameters=given).result_rows[0][0])
+    rows, removed = DeviceRows(client, device), {}
+    total = len(TABLES) + windows
+    for number, table in enumerate(TABLES):
+        yield {"done": number, "total": total, "note": f"removing from {table}"}
+        removed[table] = rows.remove(table)
+    done = {"windows_recounted": 0, "windows_kept": 0}
+    first = countable_from(client, settings.streams.window_s)
+    while targets := _left(client, device):
+        yield {"done": min(total, len(TABLES) + sum(done.values())), "total": total, "note": "recounting windows"}
+        recounted = _recount(client, settings.streams.window_s, [t for t in targets if t.window_start >= first])
+        _note_recounted(client, device, targets)
+        done["windows_recounted"] += recounted
+        done["windows_kept"] += len(targets) - recounted
+    for table in ("forget_windows", "forget_requests"):
+        client.command(
+            f"ALTER TABLE {table} DELETE WHERE device_id = {literal(device)}",
+            settings={"mutations_sync": 2},
+        )
+    yield {"result": {"removed": removed, **done}}
 
 
-def _targets(client: Client, found: Sequence[Sequence[Any]]) -> list[Target]:
-    """With the version of the newest row of each, so that the recount replaces it and nothing newer."""
-    windows = ", ".join(f"toDateTime({row[0]}, 'UTC')" for row in found)
-    keys = "window_start, account_id, source_partition, log"
-    union = " UNION ALL ".join(
-        f"SELECT {keys}, version FROM {c.table} WHERE window_start IN ({windows})"  # noqa: S608 - numbers
-        for c in (CTR, DEVICES)
+def _touched_sql(settings: Settings) -> str:
+    """The windows that a device was counted in, as its raw events say."""
+    window = window_sql(settings.streams.window_s)
+    return (
+        f"SELECT DISTINCT {window} AS window_start, account_id, kafka_partition AS source_partition, log"  # noqa: S608 - a number
+        f" FROM events WHERE device_id = {DEVICE} AND event IN ({CTR.events})"
     )
-    query = f"SELECT toUnixTimestamp(window_start), account_id, source_partition, log, max(version) FROM ({union}) GROUP BY {keys}"  # noqa: E501, S608 - same
-    newest = {tuple(row[:4]): row[4] for row in client.query(query).result_rows}
-    return [Target(w, account, p, newest.get((w, account, p, log), 0), log) for w, account, p, log in found]
 
 
-def _recount(client: Client, counted: Counted, targets: list[Target], window_s: int) -> None:
-    for first in range(0, len(targets), _CHUNK):
-        client.command(repair_sql(counted, targets[first : first + _CHUNK], window_s))
+def _left(client: Client, device: str) -> list[Target]:
+    """The next windows to recount, with the version of the newest row: the recount replaces that and nothing newer."""
+    left = (
+        f"SELECT {_KEYS} FROM forget_windows FINAL"  # noqa: S608 - names of ours
+        f" WHERE recounted = 0 AND device_id = {DEVICE} ORDER BY {_KEYS} LIMIT {_CHUNK}"
+    )
+    versions = " UNION ALL ".join(
+        f"SELECT {_KEYS}, version FROM {counted.table} WHERE window_start IN (SELECT window_start FROM l)"  # noqa: S608 - same
+        for counted in (CTR, DEVICES)
+    )
+    query = f"""
+        WITH l AS ({left})
+        SELECT toUnixTimestamp(window_start), toString(account_id), source_partition, newest, log
+        FROM l
+        LEFT JOIN (SELECT {_KEYS}, max(version) AS newest FROM ({versions}) GROUP BY {_KEYS}) AS v USING ({_KEYS})
+        ORDER BY {_KEYS}"""  # noqa: S608 - same
+    return [Target(*row) for row in client.query(query, parameters={"device": device}).result_rows]
+
+
+def _recount(client: Client, window_s: int, targets: list[Target]) -> int:
+    """Only what campaigns were counted by: the device's own windows are gone, and no other's are touched."""
+    if targets:
+        client.command(repair_sql(CTR, targets, window_s))
+    return len(targets)
+
+
+def _note_recounted(client: Client, device: str, targets: list[Target]) -> None:
+    rows = [[device, t.window_start, t.account_id, t.source_partition, t.log, 1] for t in targets]
+    names = ["device_id", "window_start", "account_id", "source_partition", "log", "recounted"]
+    client.insert("forget_windows", rows, column_names=names)
 
 
 def _in_kafka(settings: Settings) -> list[dict[str, str]]:

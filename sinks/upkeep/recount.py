@@ -107,7 +107,7 @@ def backfill_sql(counted: Counted, start: int, end: int, window_s: int) -> str:
         (
             SELECT {keys}, version FROM {counted.table} FINAL WHERE {_between("window_start", start, end)}
             UNION ALL
-            SELECT DISTINCT {_window(window_s)} AS window_start, account_id, kafka_partition, log, toUInt64(0)
+            SELECT DISTINCT {window_sql(window_s)} AS window_start, account_id, kafka_partition, log, toUInt64(0)
             FROM events
             WHERE event IN ({counted.events}) AND {_between("created_at", start, end)}
         )
@@ -130,22 +130,25 @@ def _recount(counted: Counted, wanted: str, start: int, end: int, window_s: int)
         SELECT {keys}, {dimensions}, {sums}, any(wanted.version) AS version, 1 AS repaired
         FROM
         (
-            SELECT {_window(window_s)} AS window_start, account_id, toInt32(kafka_partition) AS source_partition,
+            SELECT {window_sql(window_s)} AS window_start, account_id, toInt32(kafka_partition) AS source_partition,
                 log, {dimensions}, {from_events}
             FROM events FINAL
             WHERE event IN ({counted.events}) AND {_between("created_at", start, end)}
+                AND {window_sql(window_s)} IN (SELECT window_start FROM wanted)
                 AND account_id IN (SELECT account_id FROM wanted) {"AND device_id != ''" if counted is DEVICES else ""}
             GROUP BY {keys}, {dimensions}
             UNION ALL
             SELECT {keys}, {dimensions}, {from_windows}
-            FROM {counted.table} FINAL WHERE {_between("window_start", start, end)}
+            FROM {counted.table} FINAL
+            WHERE {_between("window_start", start, end)} AND window_start IN (SELECT window_start FROM wanted)
         ) AS c
         INNER JOIN wanted USING ({keys})
         GROUP BY {keys}, {dimensions}
         SETTINGS insert_deduplicate = 0, max_partitions_per_insert_block = 0"""  # noqa: S608 - same
 
 
-def _window(window_s: int) -> str:
+def window_sql(window_s: int) -> str:
+    """The window that an event falls into."""
     return f"toDateTime(intDiv(toUInt32(toDateTime(created_at, 'UTC')), {window_s}) * {window_s}, 'UTC')"
 
 

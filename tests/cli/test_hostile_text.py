@@ -51,7 +51,7 @@ STORED = {
     "verify": [],
     "audit": [],
     "subscribers attempts": [SUB],
-    "forget": ["--device", HOSTILE + "x"],
+    "forget": ["--device", HOSTILE + "x", "--yes"],
 }
 #: The same for what Kafka holds.
 HELD = {

@@ -117,7 +117,7 @@ async def test_commands_work_while_another_process_holds_the_data(
     exported = await sori("export", str(tmp_path / "out"))
     assert "20 events in 1 files" in exported
     assert "no flushes: Kafka holds none since then" in exported
-    assert "Removed of device dev_1" in await sori("forget", "--device", "dev_1")
+    assert "Removed of device dev_1" in await sori("forget", "--device", "dev_1", "--yes")
     assert "agree" in await sori("verify")
 
     sinks.stop()
