@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,10 +33,22 @@ class EmbeddedBroker:
 
     `async with EmbeddedBroker(folder) as broker:` starts it, waits until it answers, and stops it cleanly.
     Port 0 picks a free one, kept for later starts of the same object. The child dies with this process.
+    `properties` and `format_options` are Kafka's own, on top of ours: tests have TLS, users and several nodes by them.
     """
 
-    def __init__(self, data_dir: Path, *, port: int = 0, heap_mb: int = 384, start_timeout_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        port: int = 0,
+        heap_mb: int = 384,
+        start_timeout_s: float = 60.0,
+        properties: Mapping[str, str] | None = None,
+        format_options: Sequence[str] = (),
+    ) -> None:
         self.directory = storage.BrokerDir(data_dir)
+        self._properties = properties or {}
+        self._format_options = format_options
         self.heap_mb = heap_mb
         self.port = port
         self._start_timeout_s = start_timeout_s
@@ -66,8 +79,8 @@ class EmbeddedBroker:
                 require_free(self.port, "--broker-port (SORI_BROKER__PORT)")
             else:
                 self.port = free_port()
-            storage.prepare(self.directory, self.port, free_port())
-            await asyncio.to_thread(storage.format_once, self.directory, java, jars)
+            storage.prepare(self.directory, self.port, free_port(), self._properties)
+            await asyncio.to_thread(storage.format_once, self.directory, java, jars, self._format_options)
             self._archive = ClassArchive.beside(jars, java)
             began = time.monotonic()
             self._process = self._spawn(java, jars, self._archive, lock)

@@ -6,9 +6,10 @@ import base64
 import re
 import subprocess
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from broker.java import Java
 from runtime.process.ports import LOOPBACK
@@ -16,6 +17,8 @@ from runtime.process.private_files import private_folder
 from sori.errors import StorageUnavailable
 
 _FORMAT_TIMEOUT_S = 60
+#: Lists that further listeners are added to.
+_ADDED = ("listeners", "advertised.listeners", "listener.security.protocol.map")
 
 _LOG4J = """\
 status = error
@@ -109,13 +112,18 @@ def server_properties(data: Path, port: int, controller_port: int) -> dict[str, 
     }
 
 
-def prepare(directory: BrokerDir, port: int, controller_port: int) -> None:
-    """Write the configuration for this start; never touches the data."""
+def prepare(
+    directory: BrokerDir, port: int, controller_port: int, properties: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Write the configuration for this start, `properties` on top of ours; never touches the data.
+
+    `listeners` and the map of their protocols are added to ours, everything else replaces it.
+    """
     private_folder(directory.log.parent)
     private_folder(directory.data)
-    lines = [
-        f"{key}={_escape(value)}" for key, value in server_properties(directory.data, port, controller_port).items()
-    ]
+    ours = server_properties(directory.data, port, controller_port)
+    added = {key: f"{ours[key]},{properties[key]}" for key in _ADDED if key in properties}
+    lines = [f"{key}={_escape(value)}" for key, value in {**ours, **properties, **added}.items()]
     directory.properties.write_text("\n".join(lines) + "\n", encoding="utf-8")
     directory.log4j.write_text(_LOG4J.format(log=_escape(str(directory.log.absolute()))), encoding="utf-8")
 
@@ -125,15 +133,17 @@ def is_formatted(directory: BrokerDir) -> bool:
     return (directory.data / "meta.properties").is_file()
 
 
-def format_once(directory: BrokerDir, java: Java, jars: Sequence[Path]) -> None:
+def format_once(directory: BrokerDir, java: Java, jars: Sequence[Path], more: Sequence[str] = ()) -> None:
     """Give the storage a random cluster id unless it has one; records already there stay. Blocking, about a second.
 
+    `more` are further arguments of Kafka's storage tool.
     Raises StorageUnavailable with Kafka's own words when it refuses.
     """
     if is_formatted(directory):
         return
     options = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", f"-Dlog4j2.configurationFile={directory.log4j}"]
-    arguments = ["format", "--cluster-id", _cluster_id(), "--config", str(directory.properties), "--ignore-formatted"]
+    cluster_id = () if "--cluster-id" in more else ("--cluster-id", _cluster_id())
+    arguments = ["format", *cluster_id, "--config", str(directory.properties), "--ignore-formatted", *more]
     command = [str(java.path), *options, "-cp", class_path(jars), "kafka.tools.StorageTool", *arguments]
     result = subprocess.run(command, capture_output=True, text=True, timeout=_FORMAT_TIMEOUT_S, check=False)
     if result.returncode != 0:

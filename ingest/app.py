@@ -17,9 +17,11 @@ from ingest.storage.spool.async_spool import DiskSpool
 from ingest.storage.spool.limits import SpoolLimits
 from ingest.storage.spool_drain import Drain
 from ingest.wiring import Ingress, Source, WorkerFolder, build
+from runtime.kafka.rights_check import tell_lacking_rights
 from runtime.process.private_files import private_data_dir
 from runtime.process.signals import stop_event
 from sori.errors import PrerequisiteError
+from sori.rights import rights_of
 from sori.settings import Settings
 
 #: How long the start waits to learn whether Kafka is there; then events are spooled until it is.
@@ -50,7 +52,10 @@ async def serve(settings: Settings, source: Source | None = None, place: WorkerF
         with stop_event() as stop:
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, ingress.housekeeper.reload_all)
+            # beside the start, which must not wait: without its rights an ingress spools
+            rights = asyncio.create_task(tell_lacking_rights(settings.kafka, rights_of("ingest", settings)))
             await run(ingress, stop.wait)
+            rights.cancel()
     finally:
         await spool.close()
 

@@ -58,6 +58,20 @@ PRIVATE_PARTS = (
         "the request protocol, to ask for topic ids",
     ),
     PrivatePart(
+        "aiokafka",
+        "0.13.0",
+        "0.15",
+        "runtime/kafka/explain.py",
+        "one connection by itself, to learn why none can be made",
+    ),
+    PrivatePart(
+        "aiokafka",
+        "0.13.0",
+        "0.15",
+        "broker/acls.py",
+        "the request that gives a right, and the admin client's own client to send it",
+    ),
+    PrivatePart(
         "faust-streaming",
         "0.15.3",
         "0.16",

@@ -16,6 +16,7 @@ from sori.settings import Settings
 from sori.topics import EVENTS, GEO_ROLLUPS
 from streams.kafka.batches import Batch, BatchSchema
 from streams.kafka.calls import send_outputs, wait_for_topics
+from streams.kafka.credentials import faust_credentials
 from streams.kafka.logs import Logs
 from streams.kafka.patience import Patience
 from streams.operators.device import DeviceOperator
@@ -76,6 +77,7 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
     app = StreamApp(
         streams.group,
         broker=";".join(f"sori-batch://{server.strip()}" for server in kafka.bootstrap.split(",")),
+        broker_credentials=faust_credentials(kafka),
         datadir=scratch,
         store="memory://",
         web_enabled=False,

@@ -11,8 +11,42 @@ from typing import Any, Literal, get_args, get_origin
 
 from sori.settings import Settings
 from sori.settings.catalogue import Setting, settings_of
+from sori.settings.kafka_login import STAGES
 
 SETTINGS = list(settings_of(Settings))
+
+
+def _kafka_companions() -> dict[str, dict[str, Any]]:
+    """A login's settings come in pairs, and with a protocol that uses them."""
+    password = {"security_protocol": "SASL_SSL", "sasl_mechanism": "PLAIN"}
+    token = {"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER", "oauth_token_url": "https://idp/token"}
+    client = {**token, "oauth_client_id": "me", "oauth_client_secret": "hush"}
+    certificate = {"security_protocol": "SSL"}
+    login: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "sasl_username": (password, {"sasl_password": "hush"}),
+        "sasl_password": (password, {"sasl_username": "me"}),
+        "tls_cert": (certificate, {"tls_key": "key.pem"}),
+        "tls_key": (certificate, {"tls_cert": "cert.pem"}),
+        "tls_key_password": (certificate, {"tls_cert": "cert.pem", "tls_key": "key.pem"}),
+        "oauth_client_id": (token, {"oauth_client_secret": "hush"}),
+        "oauth_client_secret": (token, {"oauth_client_id": "me"}),
+        "oauth_token_path": (token, {}),
+    }
+    return {
+        "kafka.sasl_mechanism": {
+            "kafka": {"security_protocol": "SASL_SSL", "sasl_username": "me", "sasl_password": "hush"}
+        },
+        "kafka.tls_ca": {"kafka": certificate},
+        "kafka.oauth_token_url": {"kafka": {k: v for k, v in client.items() if k != "oauth_token_url"}},
+        "kafka.oauth_scope": {"kafka": client},
+        **{f"kafka.{name}": {"kafka": {**group, **rest}} for name, (group, rest) in login.items()},
+        **{
+            f"kafka.{stage}.{name}": {"kafka": {**group, stage: rest}}
+            for name, (group, rest) in login.items()
+            for stage in STAGES
+        },
+    }
+
 
 #: Settings whose text has a form of its own.
 TEXTS: Mapping[str, str] = {"notify.allow_networks": "10.0.0.0/8,192.168.0.0/16"}
@@ -23,6 +57,7 @@ COMPANIONS: Mapping[str, dict[str, Any]] = {
     "clickhouse.events_days": {"sinks": {"repair_lookback_s": 3600.0}},
     "clickhouse.windows_days": {"clickhouse": {"events_days": 1}, "sinks": {"repair_lookback_s": 3600.0}},
     "ingest.max_body_bytes": {"ingest": {"max_buffered_bytes": 2**30}},
+    **_kafka_companions(),
 }
 
 

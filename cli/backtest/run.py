@@ -58,7 +58,7 @@ class Asked:
 def opened(source: str, settings: Settings, stored: AbstractContextManager[Engine]) -> Iterator[History]:
     """What `--from` names; `stored` is who is asked where that is ClickHouse."""
     if source == "kafka":
-        with closing(KafkaHistory(settings.kafka)) as history:
+        with closing(KafkaHistory(settings.kafka.of("admin"))) as history:
             yield history
     elif source == "clickhouse":
         with stored as engine:
@@ -120,7 +120,7 @@ def _in_processes(
 def _facts(history: History, asked: Asked) -> Facts:
     facts = history.facts(asked.span)
     if asked.as_flushed and not isinstance(history, KafkaHistory):
-        with closing(KafkaHistory(asked.settings.kafka)) as kafka:
+        with closing(KafkaHistory(asked.settings.kafka.of("admin"))) as kafka:
             return kafka.as_flushed(asked.span, facts)
     return facts
 

@@ -39,8 +39,11 @@ def api(
 async def _run(settings: Settings) -> None:
     from api.service import serving
     from cli.shared.rule_cards import cards
+    from runtime.kafka.rights_check import tell_lacking_rights
     from runtime.process.signals import stop_event
+    from sori.rights import rights_of
 
+    await tell_lacking_rights(settings.kafka.of("api"), rights_of("api", settings))
     with stop_event() as stop:
-        async with serving(settings, card_of=cards(settings)):
+        async with serving(settings.as_stage("api"), card_of=cards(settings)):
             await stop.wait()

@@ -159,7 +159,7 @@ async def _send(settings: Settings, found: list[dict[str, str]]) -> None:
     from sori.topics import SESSION_RECORDS
 
     topic, timeout_s = SESSION_RECORDS.name(settings.kafka.topic_prefix), settings.kafka.request_timeout_s
-    async with running(make_producer(settings.kafka, linger_ms=20), timeout_s) as producer:
+    async with running(make_producer(settings.kafka.of("admin"), linger_ms=20), timeout_s) as producer:
         for row in found:
             await bounded(
                 producer.send(topic, orjson.dumps(row), key=row["device_id"].encode() or None), timeout_s, "import"

@@ -57,7 +57,7 @@ def ingest(
     }
 
     def read() -> Settings:
-        return load_settings(config, ingest=given)
+        return load_settings(config, ingest=given).as_stage("ingest")
 
     settings = read()
     configure_logging(settings.log, stage=f"ingest/{worker}" if worker else "ingest")

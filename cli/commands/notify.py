@@ -26,7 +26,7 @@ def notify(
 
     from runtime.telemetry.logging import configure_logging
 
-    settings = load_settings(config)
+    settings = load_settings(config).as_stage("notify")
     configure_logging(settings.log, stage="notify")
     uvloop.run(_run(settings))
 
@@ -34,9 +34,12 @@ def notify(
 async def _run(settings: Settings) -> None:
     from notify.service import NotifyService
     from runtime.http import admin_server
+    from runtime.kafka.rights_check import tell_lacking_rights
     from runtime.process.signals import stop_event
+    from sori.rights import rights_of
 
     service = NotifyService(settings)
+    await tell_lacking_rights(settings.kafka, rights_of("notify", settings))
     admin = settings.notify
     with stop_event() as stop:
         async with admin_server(admin.admin_host, admin.admin_port, service.readiness):

@@ -40,7 +40,7 @@ def list_(
     from cli.shared.terminal import Terminal
     from ingest.quarantine.replay import read_held
 
-    held = _chosen(asyncio.run(read_held(load_settings(config))), None, account, reason)
+    held = _chosen(asyncio.run(read_held(load_settings(config).as_stage("admin"))), None, account, reason)
     if json:
         for one in held:
             fields = {name: getattr(one, name) for name in one.__slots__ if name != "body"}
@@ -67,7 +67,7 @@ def show(
     from cli.shared.terminal import Terminal
     from ingest.quarantine.replay import read_held
 
-    (one,) = _chosen(asyncio.run(read_held(load_settings(config))), [held_id], None, None)
+    (one,) = _chosen(asyncio.run(read_held(load_settings(config).as_stage("admin"))), [held_id], None, None)
     if raw:
         typer.get_binary_stream("stdout").write(one.body)
         return
@@ -100,7 +100,7 @@ def replay(
 
     if not (ids or all_ or account or reason):
         raise typer.BadParameter("say which: ids, --account, --reason or --all")
-    settings = load_settings(config)
+    settings = load_settings(config).as_stage("admin")
     held = _chosen(asyncio.run(replay.read_held(settings)), ids, account, reason)
     result = asyncio.run(replay.replay(settings, held))
     table = Table("id", "what happened")

@@ -44,10 +44,13 @@ async def _run(settings: Settings, *, with_api: bool) -> None:
     from cli.shared.maintenance import run_here
     from cli.shared.rule_cards import cards
     from runtime.http import admin_server
+    from runtime.kafka.rights_check import tell_lacking_rights
     from runtime.process.signals import stop_event
     from sinks.service import SinkService
+    from sori.rights import rights_of
 
-    service = SinkService(settings)
+    service = SinkService(settings.as_stage("sinks"))
+    await tell_lacking_rights(settings.kafka.of("sinks"), rights_of("sinks", settings))
     with stop_event() as stop:
         async with AsyncExitStack() as stack:
             admin = settings.sinks
@@ -55,6 +58,7 @@ async def _run(settings: Settings, *, with_api: bool) -> None:
             if with_api:
                 # the schema first: whoever asks should find the views
                 await service.prepare(stop)
-                run_task = partial(run_here, settings)
-                await stack.enter_async_context(serving(settings, service.readiness, run_task, cards(settings)))
+                run_task = partial(run_here, settings.as_stage("admin"))
+                reading = settings.as_stage("api")
+                await stack.enter_async_context(serving(reading, service.readiness, run_task, cards(settings)))
             await service.run(stop)

@@ -30,7 +30,7 @@ def streams(
     from runtime.telemetry.logging import configure_logging
     from streams.app import hops, run
 
-    settings = load_settings(config)
+    settings = load_settings(config).as_stage("streams")
     configure_logging(settings.log, stage="streams")
     hops(settings)  # settings that do not fit are told before anything starts
 

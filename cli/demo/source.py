@@ -68,7 +68,7 @@ class Source:
 
     async def lags(self) -> dict[str, int]:
         """Uncommitted records by consumer group."""
-        return await group_lags(self._settings.kafka, self._readers)
+        return await group_lags(self._settings.kafka.of("admin"), self._readers)
 
     async def stored(self) -> set[EventKey]:
         """Every event in events_current."""

@@ -9,16 +9,17 @@ import sys
 from collections.abc import Iterator
 
 from cli.doctor.check import Check, good, guarded
+from sori.errors import ConfigError, StorageUnavailable
 from sori.settings import Settings
-from sori.settings.kafka import KafkaSettings
+from sori.settings.kafka import KafkaSettings, is_embedded
 
 _CHDB_PROBE = "import chdb; print(str(chdb.query('SELECT version()', 'TabSeparated')).strip())"
 
 
 def kafka(settings: Settings) -> Iterator[Check]:
     """The embedded broker's needs; or, when another Kafka is configured, whether that one answers."""
-    if settings.kafka.bootstrap != KafkaSettings().bootstrap:
-        yield _external_kafka(settings.kafka.bootstrap)
+    if not is_embedded(settings.kafka):
+        yield _external_kafka(settings.kafka.of("admin"))
         return
     yield guarded("Java", _java)
     yield _jars()
@@ -63,10 +64,17 @@ def _jars() -> Check:
     return check
 
 
-def _external_kafka(bootstrap: str) -> Check:
-    from broker.probe import answers
+def _external_kafka(kafka: KafkaSettings) -> Check:
+    """Whether it lets the commands' user in."""
+    from runtime.kafka.clients import running_admin
 
-    if asyncio.run(answers(bootstrap)):
-        return good("Kafka", f"answers at {bootstrap}")
-    remedy = "Start it, or correct SORI_KAFKA__BOOTSTRAP; unset, `sori up` runs its own broker."
-    return Check("Kafka", ok=False, detail=f"nothing answers at {bootstrap}", remedy=remedy)
+    async def ask() -> None:
+        async with running_admin(kafka):
+            pass
+
+    try:
+        asyncio.run(ask())
+    except (StorageUnavailable, ConfigError) as error:
+        remedy = "Start it, or correct SORI_KAFKA__BOOTSTRAP and SORI_KAFKA__SECURITY_PROTOCOL; without the first"
+        return Check("Kafka", ok=False, detail=str(error), remedy=f"{remedy} `sori up` runs its own broker.")
+    return good("Kafka", f"answers at {kafka.bootstrap}")

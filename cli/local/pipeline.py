@@ -25,7 +25,7 @@ from runtime.process.private_files import private_data_dir
 from runtime.process.supervisor import ProcessChild, Supervisor
 from sori.errors import StorageUnavailable
 from sori.settings import Settings, load_settings
-from sori.settings.kafka import KafkaSettings
+from sori.settings.kafka import is_embedded
 from sori.settings.layer import merge
 
 #: The stages as child commands, in starting order: readers before writers, so that nothing waits unread.
@@ -66,7 +66,7 @@ class LocalPipeline:
     ) -> LocalPipeline:
         """Settle every port and path. Raises ConfigError, and PrerequisiteError when a port is taken."""
         asked = load_settings(config, **overrides)
-        embedded = asked.kafka.bootstrap == KafkaSettings().bootstrap
+        embedded = is_embedded(asked.kafka)
         for stage, port, host, option in listening(asked):
             if embedded or stage != "broker":
                 require_free(port, option, host)
@@ -121,7 +121,7 @@ class LocalPipeline:
         self.secret_file = keep_secret(settings)
         if self.embedded_kafka:
             await self._start_broker()
-        await apply_topics(settings.kafka)
+        await apply_topics(settings.kafka.of("admin"))
         if not parse_dsn(settings.clickhouse_dsn).embedded:  # the sinks migrate an embedded engine themselves
             await self._apply_schema()
         for name, arguments in STAGES.items():

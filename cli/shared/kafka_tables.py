@@ -30,7 +30,8 @@ BootstrapOption = Annotated[
 
 def settings_for(config: Path | None, bootstrap: str | None) -> Settings:
     """Settings, with a Kafka given on the command line on top."""
-    return load_settings(config, **({} if bootstrap is None else {"kafka": {"bootstrap": bootstrap}}))
+    given = {} if bootstrap is None else {"kafka": {"bootstrap": bootstrap}}
+    return load_settings(config, **given).as_stage("admin")
 
 
 def with_table(settings: Settings, topic: Topic, work: Callable[[CompactedTable], Awaitable[T]]) -> T:

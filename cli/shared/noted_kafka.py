@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sori.errors import ConfigError
-from sori.settings.kafka import KafkaSettings
+from sori.settings.kafka import KafkaSettings, is_embedded
 
 if TYPE_CHECKING:
     from sori.settings import Settings
@@ -19,12 +19,12 @@ def noted_kafka(settings: Settings) -> KafkaSettings:
     from api.query.holder_note import read_note
     from runtime.clickhouse.client import parse_dsn, path_holder
 
-    dsn = parse_dsn(settings.clickhouse_dsn)
+    dsn, kafka = parse_dsn(settings.clickhouse_dsn), settings.kafka.of("admin")
     if dsn.path is None:
-        return settings.kafka
+        return kafka
     note = read_note(dsn)
     if note is not None and note.bootstrap and note.pid == path_holder(dsn.path):
-        return settings.kafka.model_copy(update={"bootstrap": note.bootstrap, "topic_prefix": note.topic_prefix})
-    if settings.kafka.bootstrap == KafkaSettings().bootstrap:
+        return kafka.model_copy(update={"bootstrap": note.bootstrap, "topic_prefix": note.topic_prefix})
+    if is_embedded(settings.kafka):
         raise ConfigError(f"no pipeline runs on {settings.data_dir}, so its Kafka is not known; set kafka.bootstrap")
-    return settings.kafka
+    return kafka

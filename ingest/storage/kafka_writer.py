@@ -17,6 +17,7 @@ from aiokafka.errors import (
 
 from ingest.admission.record import Record
 from runtime.kafka.clients import abandon, bounded, make_producer, start, stop
+from runtime.kafka.explain import explain
 from runtime.kafka.partitioner import key_hash
 from sori.errors import StorageUnavailable
 from sori.remembered import Remembered
@@ -100,7 +101,7 @@ class KafkaLog:
             self.disconnect()
             if not isinstance(error, KafkaError | OSError):
                 _log.exception("produce_failed")  # a bug of aiokafka's or ours must not stop events from being spooled
-            raise StorageUnavailable(f"produce: {error!r}") from error
+            raise StorageUnavailable(f"produce: {explain(error) or repr(error)}") from error
 
     async def _hand_over(self, producer: AIOKafkaProducer, records: Sequence[Record]) -> list[asyncio.Future[Any]]:
         """One batch per partition: aiokafka's send() per record costs several times the builder's append."""

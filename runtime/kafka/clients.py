@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerClosed
 
+from runtime.kafka.explain import explain, why_unreachable
+from runtime.kafka.security import connection_options
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
 
@@ -20,6 +23,9 @@ ClientT = TypeVar("ClientT", bound="Client")
 
 #: Longest wait for a client to say goodbye; after that its sockets are closed under it.
 STOP_TIMEOUT_S = 3.0
+
+#: With which settings a client was made: where it cannot connect, they say why.
+_made_with: WeakKeyDictionary[Any, KafkaSettings] = WeakKeyDictionary()
 
 _log = structlog.get_logger(__name__)
 
@@ -50,7 +56,7 @@ async def bounded(awaitable: Awaitable[T], timeout_s: float, what: str) -> T:
     try:
         return task.result()
     except (KafkaError, OSError, asyncio.CancelledError) as error:
-        raise StorageUnavailable(f"{what}: {type(error).__name__}: {error}") from error
+        raise StorageUnavailable(f"{what}: {explain(error) or f'{type(error).__name__}: {error}'}") from error
 
 
 def _abandon(task: asyncio.Future[Any]) -> None:
@@ -60,9 +66,9 @@ def _abandon(task: asyncio.Future[Any]) -> None:
 
 def make_producer(settings: KafkaSettings, **options: Any) -> AIOKafkaProducer:
     """A producer that loses nothing it acknowledged: idempotent, acks=all, lz4. Start it with `start`."""
-    return AIOKafkaProducer(
+    producer = AIOKafkaProducer(
         **{
-            "bootstrap_servers": settings.bootstrap,
+            **connection_options(settings),
             "acks": "all",
             "enable_idempotence": True,
             "compression_type": "lz4",
@@ -70,29 +76,48 @@ def make_producer(settings: KafkaSettings, **options: Any) -> AIOKafkaProducer:
             **options,
         }
     )
+    _made_with[producer] = settings
+    return producer
 
 
 def make_consumer(settings: KafkaSettings, *topics: str, **options: Any) -> AIOKafkaConsumer:
     """A consumer that commits only when told to and starts at the oldest record. Start it with `start`."""
-    return AIOKafkaConsumer(
+    consumer = AIOKafkaConsumer(
         *topics,
         **{
-            "bootstrap_servers": settings.bootstrap,
+            **connection_options(settings),
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",
             "request_timeout_ms": int(settings.request_timeout_s * 1000),
             **options,
         },
     )
+    _made_with[consumer] = settings
+    return consumer
+
+
+def make_admin(settings: KafkaSettings) -> AIOKafkaAdminClient:
+    """A client that asks about the cluster and changes it; `running_admin` starts and closes one."""
+    timeout_ms = int(settings.request_timeout_s * 1000)
+    return AIOKafkaAdminClient(**connection_options(settings), request_timeout_ms=timeout_ms)
 
 
 async def start(client: Client, timeout_s: float, what: str = "connect") -> None:
     """Start a client, or stop it again and raise StorageUnavailable."""
     try:
         await bounded(client.start(), timeout_s, what)
-    except BaseException:
+    except BaseException as error:
         await stop(client, timeout_s=min(timeout_s, STOP_TIMEOUT_S))
+        await _say_why(_made_with.get(client), error, what)
         raise
+
+
+async def _say_why(kafka: KafkaSettings | None, error: BaseException, what: str) -> None:
+    """aiokafka logs why it finds no server, and raises only that. Raises StorageUnavailable where there is a reason."""
+    if kafka is None or not (isinstance(error.__cause__, KafkaConnectionError) or kafka.sasl):
+        return
+    if reason := await why_unreachable(kafka):
+        raise StorageUnavailable(f"{what}: {reason}") from error
 
 
 async def stop(client: Client, timeout_s: float = STOP_TIMEOUT_S) -> None:
@@ -143,13 +168,22 @@ async def running(client: ClientT, timeout_s: float, what: str = "connect") -> A
         await stop(client)
 
 
+async def _start_admin(admin: AIOKafkaAdminClient) -> None:
+    await admin.start()
+    if not admin._client.cluster.brokers():  # noqa: SLF001 - a refused token looks like an empty cluster
+        raise KafkaConnectionError("no broker answers")
+
+
 @asynccontextmanager
 async def running_admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client while the block runs; bound each of its calls. Raises StorageUnavailable on entry."""
-    timeout_s = settings.request_timeout_s
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap, request_timeout_ms=int(timeout_s * 1000))
+    admin, what = make_admin(settings), f"Kafka at {settings.bootstrap} does not answer"
     try:
-        await bounded(admin.start(), timeout_s, f"Kafka at {settings.bootstrap} does not answer")
+        try:
+            await bounded(_start_admin(admin), settings.request_timeout_s, what)
+        except StorageUnavailable as error:
+            await _say_why(settings, error, f"Kafka at {settings.bootstrap}")
+            raise
         yield admin
     finally:
         with suppress(StorageUnavailable):

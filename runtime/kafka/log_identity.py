@@ -16,12 +16,13 @@ from io import BytesIO
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import IncompatibleBrokerVersion
+from aiokafka.errors import IncompatibleBrokerVersion, TopicAuthorizationFailedError
 from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
 
 from runtime.kafka.clients import bounded, running_admin
+from runtime.kafka.explain import explain
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
 
@@ -111,14 +112,19 @@ class _MetadataRequestV10(RequestStruct):  # type: ignore[misc]  # same
     )
 
 
-class _MetadataRequest(Request[_MetadataRequestV10]):  # type: ignore[misc]  # same
+class MetadataRequest(Request[_MetadataRequestV10]):  # type: ignore[misc]  # same
+    """Asks about these topics by name, with `operations` also what our user may do with them."""
+
     API_KEY = 3
 
-    def __init__(self, topic: str) -> None:
-        self._topic = topic
+    def __init__(self, *topics: str, operations: bool = False) -> None:
+        self._topics: list[tuple[uuid.UUID, str, dict[int, bytes]]] = [
+            (uuid.UUID(int=0), topic, {}) for topic in topics
+        ]
+        self._operations = operations
 
     def build(self, request_struct_class: type[_MetadataRequestV10]) -> _MetadataRequestV10:
-        return request_struct_class([(uuid.UUID(int=0), self._topic, {})], False, False, False, {})  # noqa: FBT003
+        return request_struct_class(self._topics, False, False, self._operations, {})  # noqa: FBT003
 
 
 async def read_log_identity(kafka: KafkaSettings, topic: str) -> LogIdentity:
@@ -127,13 +133,20 @@ async def read_log_identity(kafka: KafkaSettings, topic: str) -> LogIdentity:
         return await bounded(_ask(admin, topic), kafka.request_timeout_s, f"identity of {topic}")
 
 
-async def _ask(admin: AIOKafkaAdminClient, topic: str) -> LogIdentity:
+async def ask_metadata(admin: AIOKafkaAdminClient, request: MetadataRequest) -> Any:
+    """Kafka's answer, from any broker. Raises IncompatibleBrokerVersion where it is too old to know."""
     client = admin._client  # noqa: SLF001 - the admin client has no public way to send a request of ours
+    return await client.send(client.get_random_node(), request)
+
+
+async def _ask(admin: AIOKafkaAdminClient, topic: str) -> LogIdentity:
     try:
-        answer: Any = await client.send(client.get_random_node(), _MetadataRequest(topic))
+        answer = await ask_metadata(admin, MetadataRequest(topic))
     except IncompatibleBrokerVersion:
         return LogIdentity((await admin.describe_cluster())["cluster_id"] or "", topic, uuid.UUID(int=0))
     error, name, topic_id, *_ = answer.topics[0]
+    if error == TopicAuthorizationFailedError.errno:
+        raise StorageUnavailable(explain(TopicAuthorizationFailedError(topic)))
     if error:
         raise StorageUnavailable(f"topic {topic}: Kafka answers error {error}; run `sori topics apply`")
     return LogIdentity(answer.cluster_id or "", name, topic_id)

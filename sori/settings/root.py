@@ -13,6 +13,7 @@ from sori.settings.broker import BrokerSettings
 from sori.settings.clickhouse import ClickHouseSettings
 from sori.settings.ingest import IngestSettings
 from sori.settings.kafka import KafkaSettings
+from sori.settings.kafka_login import Stage
 from sori.settings.log import LogSettings
 from sori.settings.notify import NotifySettings
 from sori.settings.rules import RulesSettings
@@ -56,6 +57,10 @@ class Settings(BaseModel):
                     f"streams.window_s ({needed_s:g} s): late events could not be counted; keep longer, or 0 = for ever"
                 )
         return self
+
+    def as_stage(self, stage: Stage) -> Settings:
+        """The same settings with Kafka reached as this stage's user. Raises ConfigError when there is none."""
+        return self.model_copy(update={"kafka": self.kafka.of(stage)})
 
     @property
     def reading_dsn(self) -> str:

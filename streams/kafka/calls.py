@@ -16,7 +16,9 @@ from faust.types import TP
 
 from runtime.kafka.clients import bounded, running_admin
 from runtime.kafka.offsets import read_committed_offsets
+from runtime.kafka.rights_check import lacking_rights, tell_lacking_rights
 from sori.errors import StorageUnavailable
+from sori.rights import rights_of
 from sori.settings import Settings
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, EVENTS, FRAUD_ALERTS, GEO_ROLLUPS, LATE, QUARANTINE
 from streams.kafka.patience import Patience, patiently
@@ -84,8 +86,10 @@ async def wait_for_topics(settings: Settings, stop: asyncio.Event) -> None:
             async with running_admin(settings.kafka) as admin:
                 missing = needed - set(await bounded(admin.list_topics(), settings.kafka.request_timeout_s, "topics"))
             if not missing:
+                await tell_lacking_rights(settings.kafka, rights_of("streams", settings))
                 return
-            waiting_for = f"topics {sorted(missing)}; `sori topics apply` creates them"
+            lacking = await lacking_rights(settings.kafka, rights_of("streams", settings))
+            waiting_for = "; ".join(lacking) or f"topics {sorted(missing)}; `sori topics apply` creates them"
         except StorageUnavailable as error:
             waiting_for = f"Kafka: {error}"
         if waiting_for != said:
