@@ -21,13 +21,16 @@ from streams.operators.rejects import Reject, rejected_outputs
 from streams.snapshots.device_changes import DeviceJournal, DeviceLoader
 from streams.snapshots.parts import Changes
 from streams.state.checkpoint import Checkpoint, ReplayStart
-from streams.state.device_panes import SEEN_UNIT_MS
+from streams.state.cold_ids import SEEN_UNIT_MS
+from streams.state.cooling import Cooling
 from streams.state.output import Output, Record
 from streams.state.policy import TimePolicy
 
 #: How many headers the ingress gives a plain event, and where it puts the identity among them.
 _HEADERS = 6
 _IDENTITY_AT = 5
+#: Identities and devices packed in one go.
+PACKED_AT_ONCE = 25_000
 
 
 class DeviceOperator(DeviceCounting):
@@ -38,6 +41,8 @@ class DeviceOperator(DeviceCounting):
     ) -> None:
         super().__init__(partition, policy, rules, resume)
         self._rejects: list[Reject] = []
+        self._cooling = Cooling(self._store)
+        self._cooled_at = self.next_offset
 
     @property
     def live_panes(self) -> int:
@@ -47,6 +52,7 @@ class DeviceOperator(DeviceCounting):
     def keep_changes(self) -> None:
         """Note what changes from now on."""
         self._journal = DeviceJournal(self._store)
+        self._cooling.saving = True
 
     def take_changes(self) -> Changes | None:
         """What changed since the last call, as the next part."""
@@ -93,6 +99,9 @@ class DeviceOperator(DeviceCounting):
     def _evict(self, horizon_ms: int) -> None:
         self._store.evict(horizon_ms)
         self._context.forget_closed()
+        # keeps up with whatever was applied since, and else a flush takes no longer for it
+        self._cooling.run(self.clock.watermark, max(PACKED_AT_ONCE, 2 * (self.next_offset - self._cooled_at)))
+        self._cooled_at = self.next_offset
 
     def _ends(self) -> Iterable[int]:
         return (start + self.policy.window_ms for start in self._store.windows)
@@ -141,7 +150,7 @@ class DeviceOperator(DeviceCounting):
             scope = pane.accounts.get(event.account_id) or pane.open(event.account_id)
             name = event.event or event.event_type or ""
             seen = scope.impressions if name == IMPRESSION else scope.seen_of(name)
-            if identity in seen:
+            if identity in seen or (scope.packed and scope.was_seen(name, identity)):
                 self.counters.duplicates += 1
             else:
                 seen[identity] = (time_ms - begin) // SEEN_UNIT_MS

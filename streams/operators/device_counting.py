@@ -172,7 +172,9 @@ class DeviceCounting(SnapshotOperator):
         return f"{event.platform or UNKNOWN}|{event.campaign_id}|{done}|{(time_ms - shown) // PACE_MS}"
 
     def _track(self, held: AccountWindow, device: str) -> DeviceCell | None:
-        """A cell for one more device; None where the window tracks no more."""
+        """The cell of a device that was packed, or one for one more; None where the window tracks no more."""
+        if held.window.cold_devices is not None and (found := held.find(device)) is not None:
+            return found
         if not held.admits(self.policy.max_devices, self.policy.max_account_devices):
             self.counters.untracked += 1
             return None

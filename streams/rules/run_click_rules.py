@@ -120,11 +120,11 @@ class ClickRules:
         return self._plans.remember(account, made, 4 * len(account))
 
     def _clicks_in_windows(self, key: DeviceKey, begin_ms: int, end_ms: int) -> int:
-        windows, window_ms, found = self._store.windows, self._store.window_ms, 0
+        (account, device), windows, window_ms, found = key, self._store.windows, self._store.window_ms, 0
         for start in range(begin_ms - begin_ms % window_ms, end_ms, window_ms):
             window = windows.get(start)
-            if window is not None and (cell := window.device(key)) is not None:
-                found += cell.clicks
+            if window is not None and (held := window.accounts.get(account)) is not None:
+                found += held.clicks_of(device)
         return found
 
     def _report(self, entry: Entry, view: ClickView, subject: Subject, found: Exceeded) -> None:

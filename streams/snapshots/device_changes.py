@@ -14,6 +14,7 @@ import msgspec
 from sori.errors import SnapshotRefused
 from streams.snapshots.parts import FORMAT, Changes, encode, read
 from streams.state.checkpoint import ReplayStart
+from streams.state.cooling import Cooling
 from streams.state.counters import CtrRow, DeviceCell, DeviceClicks, Place, SubjectCell
 from streams.state.device_panes import AccountPane, AccountWindow, CampaignKey, Pane, PaneStore, SubjectKey
 
@@ -50,6 +51,8 @@ class _DeviceChanges(msgspec.Struct, array_like=True, gc=False):
 
 
 _decoder = msgspec.msgpack.Decoder(_DeviceChanges)
+#: Identities and devices packed after each part, of those that are older than the newest.
+_PACKED_AT_ONCE = 100_000
 
 
 class DeviceJournal:
@@ -183,6 +186,7 @@ class DeviceLoader:
         self._store = store
         self._partition = partition
         self._live = live
+        self._cooling = Cooling(store)
         # one tuple and one string for all cells that have it, as when they were counted
         self._places: dict[Place, Place] = {}
         self._names: dict[str, str] = {}
@@ -195,6 +199,8 @@ class DeviceLoader:
         for window in changes.windows:
             if window.start_ms in self._live:
                 self._merge_window(window)
+        # as it was packed where it was taken: all of it as it comes would be several times as large
+        self._cooling.run(max(self._store.windows, default=0), _PACKED_AT_ONCE)
 
     def _merge_window(self, changes: _WindowChanges) -> None:
         store, start = self._store, changes.start_ms
@@ -228,6 +234,7 @@ class DeviceLoader:
                 cell.place = self._place(cell.place)
             if cell.campaign is not None:
                 cell.campaign = names.setdefault(cell.campaign, cell.campaign)
+        scope.tracked += sum(scope.find(device) is None for device in devices)
         scope.devices.update(devices)
 
     def _merge_pane(self, pane: Pane, scope: AccountWindow, changes: _PaneChanges) -> None:

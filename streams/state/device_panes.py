@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sori.events import IMPRESSION
 from streams.state.checkpoint import ReplayStart
+from streams.state.cold_ids import SEEN_UNIT_MS
 from streams.state.counters import CtrRow, DeviceCell, DeviceClicks, Place, SubjectCell
 
 if TYPE_CHECKING:
+    from streams.state.cold_devices import ColdDevices
+    from streams.state.cold_ids import ColdIds
     from streams.state.matches import Margin, Match, Matches
 
 
@@ -35,28 +38,49 @@ CtrKey = tuple[str, str, str, Place]
 #: account, device
 DeviceKey = tuple[str, str]
 
-#: Event times inside a pane are kept in units of this: integers up to 256 are shared by the interpreter.
-SEEN_UNIT_MS = 40
+#: How long after its end a window is packed: by then most of what is out of order has come.
+COOL_AFTER_MS = 30_000
 
 
 class AccountWindow:
-    """One account in one window: its CTR rows and its devices."""
+    """One account in one window: its CTR rows and its devices.
 
-    __slots__ = ("account", "ctr", "devices", "window")
+    Once the window is packed, `devices` are those that were changed or asked for since, and `clicked` says how often
+    each device clicked that did.
+    """
+
+    __slots__ = ("account", "clicked", "ctr", "devices", "tracked", "window")
 
     def __init__(self, account: str, window: Window) -> None:
         self.account = account
         self.window = window
         self.ctr: dict[CtrKey, CtrRow] = {}
         self.devices: dict[str, DeviceCell] = {}
+        self.clicked: dict[str, int] = {}
+        self.tracked = 0
+
+    def find(self, device: str) -> DeviceCell | None:
+        """The cell of a device that is tracked; one that was packed is a cell again from now on."""
+        cell = self.devices.get(device)
+        if cell is None and (cold := self.window.cold_devices) is not None:
+            cell = cold.get(self.account, device)
+            if cell is not None:
+                self.devices[device] = cell
+        return cell
+
+    def clicks_of(self, device: str) -> int:
+        """How often a device clicked that is tracked."""
+        cell = self.devices.get(device)
+        return self.clicked.get(device, 0) if cell is None else cell.clicks
 
     def admits(self, max_devices: int, max_account_devices: int) -> bool:
         """Whether one more device may be tracked; it is counted then.
 
         First come, first tracked: a window is always rebuilt from its first record, so a replay admits the same ones.
         """
-        if len(self.devices) >= max_account_devices or self.window.tracked >= max_devices:
+        if self.tracked >= max_account_devices or self.window.tracked >= max_devices:
             return False
+        self.tracked += 1
         self.window.tracked += 1
         return True
 
@@ -65,10 +89,11 @@ class AccountPane:
     """One account in one pane: every other key of an event is looked up in here, so that none needs a tuple.
 
     `seen`: event name -> identity -> event time since the pane's start in SEEN_UNIT_MS; `impressions` is one of them.
-    `saved`: event name -> how many of its identities snapshots hold.
+    `saved`: event name -> how many of its identities snapshots hold. `packed`: what came before was moved to the
+    window's `cold_ids`.
     """
 
-    __slots__ = ("campaigns", "clicks", "impressions", "places", "saved", "seen", "start_ms", "window")
+    __slots__ = ("campaigns", "clicks", "impressions", "packed", "places", "saved", "seen", "start_ms", "window")
 
     def __init__(self, start_ms: int, window: AccountWindow) -> None:
         self.start_ms = start_ms
@@ -79,6 +104,20 @@ class AccountPane:
         self.places: dict[Place, SubjectCell] = {}
         self.campaigns: dict[str, SubjectCell] = {}
         self.saved: dict[str, int] = {}
+        self.packed = False
+
+    def was_seen(self, event: str, identity: str) -> bool:
+        """Whether an identity is among those that were packed."""
+        window = self.window.window
+        if window.cold_ids is None:
+            return False
+        times, begin = window.cold_ids.times(self.window.account, event, identity), self.start_ms - window.start_ms
+        return any(begin <= time * SEEN_UNIT_MS < begin + window.pane_ms for time in times)
+
+    @property
+    def loose(self) -> int:
+        """How many identities are not packed."""
+        return sum(map(len, self.seen.values()))
 
     def seen_of(self, event: str) -> dict[str, int]:
         """Identities of events with this name."""
@@ -121,12 +160,29 @@ class Window:
 
     `first_offset` is the first record that touched it: whoever wants it exact must re-read from there; and from
     `suspects`, what the episodes stood on whose clicks it counts as suspect. `tracked` devices may be capped.
+    `touched` since it was packed last, which is not to be done before the watermark is `cool_from_ms`; see cooling.
     """
 
-    __slots__ = ("accounts", "first_offset", "start_ms", "suspects", "tracked")
+    __slots__ = (
+        "accounts",
+        "cold_devices",
+        "cold_ids",
+        "cool_from_ms",
+        "first_offset",
+        "pane_ms",
+        "start_ms",
+        "suspects",
+        "touched",
+        "tracked",
+    )
 
-    def __init__(self, start_ms: int, first_offset: int) -> None:
+    def __init__(self, start_ms: int, first_offset: int, pane_ms: int, cool_from_ms: int) -> None:
         self.start_ms = start_ms
+        self.pane_ms = pane_ms
+        self.cold_ids: ColdIds | None = None
+        self.cold_devices: ColdDevices | None = None
+        self.touched = True
+        self.cool_from_ms = cool_from_ms
         self.first_offset = first_offset
         self.accounts: dict[str, AccountWindow] = {}
         self.tracked = 0
@@ -139,10 +195,17 @@ class Window:
             held = self.accounts[account] = AccountWindow(account, self)
         return held
 
+    def shown_at(self, account: str, identity: str) -> dict[int, int]:
+        """When impressions with this identity happened that were packed, by their pane."""
+        if self.cold_ids is None:
+            return {}
+        found = [self.start_ms + time * SEEN_UNIT_MS for time in self.cold_ids.times(account, IMPRESSION, identity)]
+        return {time_ms - time_ms % self.pane_ms: time_ms for time_ms in found}
+
     def device(self, key: DeviceKey) -> DeviceCell | None:
         """One device, if it was seen and is tracked."""
         held = self.accounts.get(key[0])
-        return None if held is None else held.devices.get(key[1])
+        return None if held is None else held.find(key[1])
 
 
 class PaneStore:
@@ -166,25 +229,40 @@ class PaneStore:
         if pane is None:
             window = self.window(start_ms - start_ms % self.window_ms, offset)
             pane = self.panes[start_ms] = Pane(start_ms, window, self._shown)
+        pane.window.touched = True
         return pane
 
     def window(self, start_ms: int, offset: int) -> Window:
         """The window that starts then; it begins here if `offset` is the first to touch it."""
         window = self.windows.get(start_ms)
         if window is None:
-            window = self.windows[start_ms] = Window(start_ms, offset)
+            cool_from_ms = start_ms + self.window_ms + COOL_AFTER_MS
+            window = self.windows[start_ms] = Window(start_ms, offset, self.pane_ms, cool_from_ms)
         return window
+
+    def panes_of(self, window: Window) -> list[Pane]:
+        """The panes of a window, oldest first."""
+        starts = range(window.start_ms, window.start_ms + self.window_ms, self.pane_ms)
+        return [pane for start in starts if (pane := self.panes.get(start)) is not None]
 
     def showings(self, account: str, identity: str, first_ms: int, last_ms: int) -> Iterator[tuple[int, int]]:
         """Panes touching [first, last] with an impression of this identity, latest first, and when it happened."""
-        pane_ms, shown = self.pane_ms, self._shown.get(account)
+        pane_ms, window_ms, shown = self.pane_ms, self.window_ms, self._shown.get(account)
         if shown is None:
             return
-        get = shown.get
-        for start in range(last_ms - last_ms % pane_ms, first_ms - first_ms % pane_ms - 1, -pane_ms):
-            identities = get(start)
-            if identities and identity in identities:
-                yield start, start + identities[identity] * SEEN_UNIT_MS
+        get, first, last = shown.get, first_ms - first_ms % pane_ms, last_ms - last_ms % pane_ms
+        for window_start in range(last - last % window_ms, first - window_ms, -window_ms):
+            window = self.windows.get(window_start)
+            if window is None:
+                continue
+            packed = window.shown_at(account, identity) if window.cold_ids is not None else None
+            latest, earliest = min(last, window_start + window_ms - pane_ms), max(first, window_start)
+            for start in range(latest, earliest - 1, -pane_ms):
+                identities = get(start)
+                if identities and identity in identities:
+                    yield start, start + identities[identity] * SEEN_UNIT_MS
+                elif packed and start in packed:
+                    yield start, packed[start]
 
     def shown_at(self, account: str, identity: str, first_ms: int, last_ms: int) -> int | None:
         """When the impression with this identity happened: the latest in panes touching [first, last]."""

@@ -23,6 +23,7 @@ from streams.operators.place import PlaceOperator
 from streams.state.checkpoint import Checkpoint
 from streams.state.device_panes import AccountWindow
 from streams.state.policy import TimePolicy
+from tests.streams.packed import packed
 
 T0 = 1_760_419_200_000
 POLICY = TimePolicy(pane_ms=10_000, window_ms=30_000, lateness_ms=100_000, max_skew_ms=60_000)
@@ -232,15 +233,16 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
         open_subject = operator._context._open_subjects.items()
         state["open_subjects"] = {who: found.until_ms for who, found in open_subject if watermark <= found.until_ms}
         state["panes"] = {
-            (pane.start_ms, account): (held.seen, held.clicks, held.places, held.campaigns)
+            (pane.start_ms, account): (held.clicks, held.places, held.campaigns)
             for pane in store.panes.values()
             for account, held in pane.accounts.items()
         }
         state["windows"] = {
-            (window.start_ms, account): (window.first_offset, window.tracked, counts_of(held), held.devices)
+            (window.start_ms, account): (window.first_offset, window.tracked, counts_of(held), held.tracked)
             for window in store.windows.values()
             for account, held in window.accounts.items()
         }
+        state["held"] = {window.start_ms: packed(store, window) for window in store.windows.values()}
     elif isinstance(operator, PlaceOperator):
         panes = operator._panes.items()
         state["panes"] = {start: (p.first_offset, p.subjects, p.totals) for start, p in panes}
