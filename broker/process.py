@@ -43,10 +43,12 @@ class EmbeddedBroker:
         port: int = 0,
         heap_mb: int = 384,
         start_timeout_s: float = 60.0,
+        controller_port: int = 0,
         properties: Mapping[str, str] | None = None,
         format_options: Sequence[str] = (),
     ) -> None:
         self.directory = storage.BrokerDir(data_dir)
+        self._controller_port = controller_port
         self._properties = properties or {}
         self._format_options = format_options
         self.heap_mb = heap_mb
@@ -79,7 +81,7 @@ class EmbeddedBroker:
                 require_free(self.port, "--broker-port (SORI_BROKER__PORT)")
             else:
                 self.port = free_port()
-            storage.prepare(self.directory, self.port, free_port(), self._properties)
+            storage.prepare(self.directory, self.port, self._controller_port or free_port(), self._properties)
             await asyncio.to_thread(storage.format_once, self.directory, java, jars, self._format_options)
             self._archive = ClassArchive.beside(jars, java)
             began = time.monotonic()

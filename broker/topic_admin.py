@@ -108,7 +108,7 @@ async def _create(admin: AIOKafkaAdminClient, topics: list[Topic], kafka: KafkaS
             topic.name(kafka.topic_prefix),
             wanted_partitions(topic, kafka),
             kafka.replication,
-            topic_configs=topic.config(),
+            topic_configs={**topic.config(), **_in_sync(kafka.replication)},
         )
         for topic in topics
     ]
@@ -117,6 +117,11 @@ async def _create(admin: AIOKafkaAdminClient, topics: list[Topic], kafka: KafkaS
         if code in {0, TopicAlreadyExistsError.errno}:  # another process was faster: the same result
             continue
         raise StorageUnavailable(f"Kafka refuses to create {name}: {for_code(code).__name__} {detail[0] or ''}".strip())
+
+
+def _in_sync(replicas: int) -> dict[str, str]:
+    """From three replicas on, a write waits for two: a 2xx then outlives a broker, and writes go on without it."""
+    return {"min.insync.replicas": "2"} if replicas >= 3 else {}
 
 
 async def _until_usable(admin: AIOKafkaAdminClient, wanted: Mapping[str, int]) -> None:
