@@ -3,6 +3,9 @@
 chdb:///absolute/path                         embedded; one process at a time may hold the path
 clickhouse://user:password@host:port/db       server, HTTP (8123)
 clickhouses://user:password@host:port/db      server, HTTPS (8443)
+clickhouse://user:password@a,b:8124/db        several servers: the first that answers, at each opening of a client
+
+Options after `?` are the driver's (`compress=lz4`, `ca_cert=…`) or any setting of ClickHouse (`insert_quorum=auto`).
 """
 
 from __future__ import annotations
@@ -10,14 +13,15 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import clickhouse_connect
+import structlog
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, ProgrammingError
 
 from runtime.process.private_files import private_folder
 from sori.errors import ConfigError, StorageUnavailable
@@ -25,6 +29,8 @@ from sori.errors import ConfigError, StorageUnavailable
 _SECURE = {"clickhouse": False, "clickhouses": True}
 _AUTHENTICATION_FAILED = frozenset({192, 193, 194, 516})
 _UNKNOWN_DATABASE = 81
+_WRONG_SETTING = frozenset({27, 43, 53, 69, 72, 115, 164, 452})
+_log = structlog.get_logger(__name__)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -44,6 +50,8 @@ class Dsn:
     database: str = "default"
     secure: bool = False
     options: tuple[tuple[str, str], ...] = ()
+    #: Further servers, asked in this order where those before do not answer.
+    others: tuple[tuple[str, int], ...] = ()
 
     @property
     def embedded(self) -> bool:
@@ -55,32 +63,58 @@ class Dsn:
         if self.path is not None:
             return f"chdb://{self.path}"
         scheme = "clickhouses" if self.secure else "clickhouse"
-        return f"{scheme}://{self.user}@{self.host}:{self.port}/{self.database}"
+        hosts = ",".join(f"{_bracketed(host)}:{port}" for host, port in self.servers)
+        return f"{scheme}://{self.user}@{hosts}/{self.database}"
+
+    @property
+    def servers(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of each, in the order in which they are asked."""
+        return ((self.host, self.port), *self.others)
 
 
 def parse_dsn(text: str) -> Dsn:
     """Read a DSN. Raises ConfigError with the accepted forms."""
     try:
-        url = urlsplit(text)
-        port = url.port
+        login, hosts, rest = _split(text)
+        url = urlsplit(rest)
+        servers = [urlsplit(f"//{host}") for host in hosts]
+        ports = [server.port for server in servers]
     except ValueError as error:
         raise ConfigError(f"clickhouse.dsn cannot be read: {error}") from error
     if url.scheme == "chdb":
         if url.netloc or not url.path.strip("/"):
             raise ConfigError("clickhouse.dsn: chDB wants an absolute path, as in chdb:///var/lib/clickhouse")
         return Dsn(path=Path(unquote(url.path)))
-    if url.scheme not in _SECURE or not url.hostname:
+    names = [server.hostname for server in servers]
+    if url.scheme not in _SECURE or not all(names):
         raise ConfigError("clickhouse.dsn must be chdb:///path or clickhouse[s]://user:password@host:port/database")
     secure = _SECURE[url.scheme]
+    default = 8443 if secure else 8123
+    first, *others = [(str(name), port or default) for name, port in zip(names, ports, strict=True)]
+    user, _, password = login.partition(":")
     return Dsn(
-        host=url.hostname,
-        port=port or (8443 if secure else 8123),
-        user=unquote(url.username or "default"),
-        password=unquote(url.password or ""),
+        host=first[0],
+        port=first[1],
+        user=unquote(user or "default"),
+        password=unquote(password),
         database=unquote(url.path.strip("/")) or "default",
         secure=secure,
         options=tuple(parse_qsl(url.query)),
+        others=tuple(others),
     )
+
+
+def _split(text: str) -> tuple[str, list[str], str]:
+    """user:password, the servers, and the URL without either: no library reads several servers."""
+    match = re.fullmatch(r"(\w+://)([^/?#]*)(.*)", text, re.DOTALL)
+    if match is None:
+        return "", [""], text
+    login, _, hosts = match[2].rpartition("@")
+    return login, hosts.split(","), f"{match[1]}{'x' if hosts and not match[1].startswith('chdb') else hosts}{match[3]}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def open_client(
@@ -145,15 +179,30 @@ def path_holder(path: Path) -> int | None:
 
 
 def _open_server(dsn: Dsn, create_database: bool, timeout_s: float) -> Client:
+    """On the first server that answers. Raises as `open_client` does, of the last where none does."""
+    for host, port in dsn.servers[:-1]:
+        try:
+            return _open_one(replace(dsn, host=host, port=port, others=()), create_database, timeout_s)
+        except StorageUnavailable as error:
+            _log.warning("clickhouse_server_passed_over", server=f"{_bracketed(host)}:{port}", error=str(error))
+    host, port = dsn.servers[-1]
+    return _open_one(replace(dsn, host=host, port=port, others=()), create_database, timeout_s)
+
+
+def _open_one(dsn: Dsn, create_database: bool, timeout_s: float) -> Client:
     try:
         return _connect(dsn, dsn.database, timeout_s)
     except DatabaseError as error:
         if error.code in _AUTHENTICATION_FAILED:
             raise ConfigError(f"{dsn}: ClickHouse refuses this user or password") from error
+        if error.code in _WRONG_SETTING:
+            raise ConfigError(f"{dsn}: the options after ? are wrong: {plain_message(error)}") from error
         if error.code != _UNKNOWN_DATABASE:
             raise StorageUnavailable(f"{dsn}: {plain_message(error)}") from error
         if not create_database:
             raise ConfigError(f"{dsn}: no database {dsn.database!r}; create it with `sori schema apply`") from error
+    except ProgrammingError as error:
+        raise ConfigError(f"{dsn}: the options after ? are wrong: {plain_message(error)}") from error
     except ClickHouseError as error:
         raise StorageUnavailable(f"{dsn}: {plain_message(error)}") from error
     bootstrap = _connect(dsn, "default", timeout_s)
@@ -171,9 +220,9 @@ def _connect(dsn: Dsn, database: str, timeout_s: float) -> Client:
         "connect_timeout": 5,
         "send_receive_timeout": timeout_s,
         "compress": compress,
-        **dict(dsn.options),
     }
-    return clickhouse_connect.get_client(
+    given = dict(dsn.options)
+    client = clickhouse_connect.get_client(
         host=dsn.host,
         port=dsn.port,
         username=dsn.user,
@@ -181,5 +230,9 @@ def _connect(dsn: Dsn, database: str, timeout_s: float) -> Client:
         database=database,
         secure=dsn.secure,
         autogenerate_session_id=False,  # sessions would serialise a client's calls on the server
-        **options,
+        generic_args=given,  # the driver sorts out which are its own and which are settings of ClickHouse
+        **{name: value for name, value in options.items() if name not in given},
     )
+    if given:
+        client.command("SELECT 1")  # the driver asks nothing with them: what the server does not know is told here
+    return client
