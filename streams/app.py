@@ -37,6 +37,8 @@ _log = structlog.get_logger(__name__)
 #: Batches an agent may have waiting; each has up to `fetched.MAX_RECORDS` records.
 _BUFFERED_BATCHES = 4
 _MAX_POLL_RECORDS = 10_000
+#: After a flush passes this many times what it took before an alert brings about the next one.
+_REST_PER_FLUSH = 5
 
 
 class StreamApp(faust.App):
@@ -169,15 +171,22 @@ async def _run_app(app: StreamApp, settings: Settings, stop: asyncio.Event) -> i
 
 
 async def _flush_until(app: StreamApp, interval_s: float, stop: asyncio.Event) -> bool:
-    """Flush and commit every `interval_s`, and at once when an alert opened. Returns whether the application failed."""
+    """Flush and commit every `interval_s`, and at once when an alert opened. Returns whether the application failed.
+
+    Where alerts open without end, flushes take a part of the time only: each one emits all that changed so far.
+    """
     worker = app.checkpointer
     stopping = asyncio.ensure_future(stop.wait())
     crashed = asyncio.ensure_future(app.wait_until_stopped())
     replaced = asyncio.ensure_future(app.logs.until_replaced())
     try:
         while not (stop.is_set() or app.crashed or crashed.done()):
+            rest_s = min(worker.flush_took_s * _REST_PER_FLUSH, interval_s)
+            await asyncio.wait({stopping, crashed}, timeout=rest_s, return_when=asyncio.FIRST_COMPLETED)
             alert = asyncio.ensure_future(worker.owes_alert.wait())
-            await asyncio.wait({stopping, crashed, alert}, timeout=interval_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {stopping, crashed, alert}, timeout=interval_s - rest_s, return_when=asyncio.FIRST_COMPLETED
+            )
             alert.cancel()
             if replaced.done():
                 await app.crash(replaced.result())

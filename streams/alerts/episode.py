@@ -34,6 +34,7 @@ class Episode:
     dirty: bool = False
     announced: bool = False  # whether its opening was emitted
     pending: bool = False  # whether it changed since it was last shown
+    due_ms: int = 0  # when that is to be shown
     closed: bool = False
     findings: int = 0
     samples: list[str] = field(default_factory=list)

@@ -25,6 +25,9 @@ NEVER_MS = 2**62
 #: From so many on, those of past slots are dropped.
 _MANY_TALLIES = 4_096
 
+#: Names that the updates of a group carry on average within `update_every`.
+MEMBERS_PER_UPDATE = 100
+
 Key = tuple[str, Subject]
 
 
@@ -100,7 +103,9 @@ class EpisodeBook:
         return True
 
     def _note(self, case: Case, observed: float, at_ms: int) -> None:
-        """The subject exceeds its rule: that will do for this step."""
+        """The subject exceeds its rule: that will do for this step. A late finding is of a step long gone."""
+        if at_ms < case.step_begin_ms:
+            return
         case.last_ms = max(case.last_ms, at_ms)
         case.alert.last_ms = max(case.alert.last_ms, at_ms)
         case.step_begin_ms, case.step_end_ms = self._step(case.last_ms)
@@ -191,7 +196,7 @@ class EpisodeBook:
         for episode in self._open.values():
             heappush(self._quiet, (self._quiet_at(episode), episode.number, episode))
             if episode.pending:
-                heappush(self._due, self._due_at(episode))
+                heappush(self._due, (episode.due_ms, episode.number, episode))
         self.next_due_ms = self._due[0][0] if self._due else NEVER_MS
 
     def _alert_for(
@@ -283,11 +288,11 @@ class EpisodeBook:
     def _pend(self, episode: Episode) -> None:
         if not episode.pending:
             episode.pending = True
-            heappush(self._due, self._due_at(episode))
+            # each record names every member: the more there are, the fewer records
+            wait_ms = self._policy.update_every_ms * (1 + len(episode.members) // MEMBERS_PER_UPDATE)
+            episode.due_ms = episode.shown_ms + wait_ms
+            heappush(self._due, (episode.due_ms, episode.number, episode))
             self.next_due_ms = self._due[0][0]
-
-    def _due_at(self, episode: Episode) -> tuple[int, int, Episode]:
-        return episode.shown_ms + self._policy.update_every_ms, episode.number, episode
 
     def _show(self, episode: Episode, shown_ms: int) -> None:
         if episode.closed:

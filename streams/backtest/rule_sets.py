@@ -44,6 +44,6 @@ class EveryPlaceRules(PlaceRules):
     def __init__(self, sets: Sequence[PlaceRules]) -> None:
         self._sets = sets
 
-    def on_clicks(self, key: SubjectKey, pane_start: int) -> None:
+    def on_clicks(self, key: SubjectKey, pane_start: int, added: int) -> None:
         for rules in self._sets:
-            rules.on_clicks(key, pane_start)
+            rules.on_clicks(key, pane_start, added)

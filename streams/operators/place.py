@@ -111,7 +111,7 @@ class PlaceOperator(SnapshotOperator):
         if self._journal is not None:
             self._journal.subjects[start, key] = None
         if added > 0:
-            self._rules.on_clicks(key, start)
+            self._rules.on_clicks(key, start, added)
 
     def _take_totals(self, pane: RollUpPane, row: RollUp, start: int) -> None:
         pane.take_totals(row)
@@ -131,6 +131,7 @@ class PlaceOperator(SnapshotOperator):
                 del series[start]
                 if not series:
                     del self._series[key]
+        self._context.forget_closed()
 
     def _ends(self) -> Iterable[int]:
         return (start + self.policy.pane_ms for start in self._panes)

@@ -175,6 +175,18 @@ class RuleContext:
         open_subject.until_ms = max(open_subject.until_ms, at_ms + self._cooldown_ms)
         return self._book.take_unjudged(case, at_ms, counts=counts)
 
+    def hardly_grown(self, open_subject: OpenSubject, rule: str, at_ms: int, added: int) -> bool:
+        """Whether a subject judged by whole steps exceeded the rule in this step or a later one, and has not grown by
+        half since: a judgement could neither open nor prolong an episode, and no count would be far above the known.
+
+        `added`: how much its counts have grown since it was last asked.
+        """
+        case = open_subject.cases.get(rule)
+        if case is None or at_ms >= case.step_end_ms or self._clock.watermark > case.last_ms + self._cooldown_ms:
+            return False
+        case.unjudged += added
+        return 2 * case.unjudged < case.observed
+
     def open_subject(self, subject: Subject) -> OpenSubject | None:
         """Whether the subject is in an open episode now, and what that stands on.
 

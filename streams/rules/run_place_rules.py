@@ -35,7 +35,7 @@ class PlaceRules:
         for module in registry.PLACE_RULES:
             context.check(module.NAME, partial(_lookback_ms, module, grid))
 
-    def on_clicks(self, key: SubjectKey, pane_start: int) -> None:
+    def on_clicks(self, key: SubjectKey, pane_start: int, added: int) -> None:
         """Judge the subject as of the pane that got clicks; only while all panes read are live and complete."""
         if isinstance(key, CampaignKey):
             subject, modules = Subject(key.account, "campaign", key.campaign), self._of_campaigns
@@ -46,7 +46,10 @@ class PlaceRules:
             return
         rules, end = context.of_account(key.account), pane_start + self._grid.pane_ms
         view = PlaceView(end, self._grid.pane_ms, self._series.get(key, {}))
+        open_subject = context.open_subject(subject) if context.any_open else None
         for module in modules:
+            if open_subject and context.hardly_grown(open_subject, module.NAME, pane_start, added):
+                continue
             rule = settings_of(rules, module.NAME)
             if not context.runs(rule, subject.value):
                 continue
@@ -57,6 +60,8 @@ class PlaceRules:
 
     def _report(self, module: PlaceRule, subject: Subject, finding: PlaceFinding, end_ms: int) -> None:
         found, window, span = finding.judgement, finding.window, (finding.begin_ms, end_ms)
+        if self._context.again(module.NAME, subject, found, end_ms - self._grid.pane_ms):
+            return
         clicks = sum(sums.clicks for sums in window)
         campaigns = add_counts(sums.campaigns() for sums in window)
         everybody = self._clicks_of_everybody(subject.account_id, span, campaigns)

@@ -60,6 +60,8 @@ class StreamWorker:
         self.flowing = asyncio.Event()
         self.flowing.set()
         self.oldest_unflushed: float | None = None
+        #: What the last flush took of the event loop, seconds: making rows, not waiting for Kafka.
+        self.flush_took_s = 0.0
         self._hops = {hop.topic: hop for hop in hops}
         self._send = send
         self._read_committed = read_committed
@@ -195,6 +197,7 @@ class StreamWorker:
                 owed, checkpoint = held.operator.flush()
                 outputs += name_log(owed, self._log_key(tp.topic))
                 taken.append((tp, held, checkpoint))
+            self.flush_took_s = time.monotonic() - clock
             if not taken:
                 return False
             if self.oldest_unflushed == began:

@@ -215,6 +215,7 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
                 e.shown_ms,
                 e.announced,
                 e.pending,
+                e.pending and e.due_ms,
                 e.findings,
                 e.peak,
                 e.samples,

@@ -1,0 +1,116 @@
+"""A place or campaign in an open episode is judged again once it has grown: no alert comes, ends or is named otherwise.
+
+Against the same operator that judges after every roll-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sori.settings.rules import RulesSettings
+from sori.topics import FRAUD_ALERTS
+from streams.operators.place import PlaceOperator
+from streams.rules import geo_click_burst
+from tests.streams.test_exactness import POLICY, RULES, T0, FakeRecord, place_records, scripts
+
+#: A rule that judges two windows shows the count of whichever it exceeds first: one window each makes counts compare.
+ONE_WINDOW = RULES.model_copy(
+    update={
+        name: getattr(RULES, name).model_copy(update={"quick_window_s": 20})
+        for name in ("ctr_anomaly", "geo_ctr_anomaly")
+    }
+)
+#: What the skipped judgements could not have changed.
+SAME = ("rule", "subject", "opened_at", "closed_at", "state")
+BUSY = 40
+
+
+def alerts_of(
+    records: Iterable[FakeRecord], *, skipping: bool, every: int = 7, rules: RulesSettings = RULES
+) -> dict[str, dict[str, Any]]:
+    """The newest record of each alert, with a flush now and then and a long silence at the end."""
+    operator, newest = PlaceOperator(0, POLICY, rules), {}
+    if not skipping:
+        operator._context.hardly_grown = lambda *_: False  # type: ignore[method-assign] # judges after every roll-up
+
+    def flush() -> None:
+        for output in operator.flush()[0]:
+            if output.topic is FRAUD_ALERTS:
+                alert = orjson.loads(output.value)
+                newest[alert["alert_id"]] = alert
+
+    for number, record in enumerate(records):
+        operator.apply([record])
+        if number % every == 0:
+            flush()
+    operator.advance(operator.clock.watermark + 1_000_000)
+    flush()
+    return newest
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(script=scripts, every=st.integers(1, 50), rules=st.sampled_from([RULES, ONE_WINDOW]))
+def test_judging_after_growth_only_raises_and_closes_the_same_alerts_and_keeps_their_counts_near(script, every, rules):
+    """The count that an alert shows is at least half of the largest one there was, and never above it.
+
+    But for what a late roll-up brings of a window that ended before the one shown: that may be passed over.
+    """
+    records = place_records(script)
+    sparing, thorough = (alerts_of(records, skipping=skipping, every=every, rules=rules) for skipping in (True, False))
+    assert sparing.keys() == thorough.keys()
+    for name, alert in sparing.items():
+        wanted = thorough[name]
+        assert [alert[field] for field in SAME] == [wanted[field] for field in SAME]
+        assert alert["evidence"].get("member_count") == wanted["evidence"].get("member_count")
+        assert alert["observed"] <= wanted["observed"]
+        if rules is ONE_WINDOW and wanted["window_end"] >= alert["window_end"]:
+            assert alert["observed"] >= wanted["observed"] / 2
+
+
+def roll_up(number: int, source: int, pane: int, clicks: int) -> FakeRecord:
+    """What one source partition says of one place in one pane."""
+    row = {
+        "pane_start": T0 // 1000 + 10 * pane,
+        "account_id": "acc",
+        "source_partition": source,
+        "clicks": clicks,
+        "clicking_devices": clicks,
+        "country": "c",
+        "region": "r",
+        "city": "city",
+        "version": number,
+    }
+    return FakeRecord(number, T0, orjson.dumps(row), [])
+
+
+def test_a_place_under_attack_is_judged_a_few_times_in_a_pane_however_many_roll_ups_come(monkeypatch):
+    """Each of many roll-ups adds a little; each judgement waits until the count has grown by half."""
+    judged = []
+    inner = geo_click_burst.evaluate
+    monkeypatch.setattr(geo_click_burst, "evaluate", lambda view, rule: judged.append(1) or inner(view, rule))
+    operator = PlaceOperator(0, POLICY, RULES)
+    operator.apply([roll_up(number, 0, 0, 4 + number) for number in range(10 * BUSY)])
+    assert 5 < len(judged) < BUSY
+
+
+def test_a_source_that_lags_behind_is_judged_when_it_brings_most_of_the_clicks():
+    """What it brings is of an earlier pane than the one that the episode was found in last."""
+    late = [roll_up(1, 0, 1, 4), *(roll_up(2 + more, 1, 0, 100 * (1 + more)) for more in range(3))]
+    (alert,) = (one for one in alerts_of(late, skipping=True).values() if one["rule"] == geo_click_burst.NAME)
+    assert alert["observed"] >= 300
+
+
+def test_whose_episode_is_over_is_forgotten():
+    """An account may have any number of places."""
+    operator = PlaceOperator(0, POLICY, RULES)
+    for number, pane in enumerate(range(0, 100, 2)):
+        row = orjson.loads(roll_up(number, 0, pane, 9).value) | {"city": f"city_{pane}"}
+        operator.apply([FakeRecord(number, T0, orjson.dumps(row), [])])
+        operator.flush()
+    assert operator._context.any_open
+    assert len(operator._context._open_subjects) < 10
