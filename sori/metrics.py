@@ -90,6 +90,12 @@ STREAMS_PANES = MetricSpec("sori_streams_live_panes", "gauge", "Live panes over 
 STREAMS_LOG_RESTARTS = MetricSpec(
     "sori_streams_log_restarts_total", "counter", "Logs whose offsets started again under our commits.", ("topic",)
 )
+STREAMS_DOUBTS = MetricSpec(
+    "sori_streams_doubted_checkpoints_total",
+    "counter",
+    "Assigned partitions whose commit did not fit their log or our settings, by case.",
+    ("topic", "case"),
+)
 STREAMS_HOLES = MetricSpec(
     "sori_streams_holes_total", "counter", "Rewinds that did not find their first record: retention, or a loss."
 )

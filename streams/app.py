@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Iterable
 
 import faust
 import structlog
@@ -22,6 +22,7 @@ from streams.kafka.patience import Patience
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
 from streams.rules import registry
+from streams.state.continuation import Counting
 from streams.state.fingerprint import fingerprint
 from streams.state.output import Output
 from streams.state.policy import TimePolicy
@@ -59,18 +60,23 @@ def hops(settings: Settings) -> list[Hop]:
             "device",
             EVENTS.name(prefix),
             lambda part, resume: DeviceOperator(part, policy, rules, resume),
-            fingerprint(policy.parts(), rules, registry.DEVICE_RULES),
+            Counting(fingerprint(policy.parts(), rules, registry.DEVICE_RULES), policy, policy.lateness_ms),
         ),
         Hop(
             "place",
             GEO_ROLLUPS.name(prefix),
             lambda part, resume: PlaceOperator(part, places, rules, resume),
-            fingerprint(places.parts(), rules, registry.ROLL_UP_RULES),
+            Counting(fingerprint(places.parts(), rules, registry.ROLL_UP_RULES), places, policy.lateness_ms),
         ),
     ]
     for hop in made:
         hop.make(0, None)
     return made
+
+
+def counting(of: Iterable[Hop]) -> dict[str, Counting]:
+    """How each topic is counted."""
+    return {hop.topic: hop.counting for hop in of if hop.counting is not None}
 
 
 def build_app(settings: Settings, scratch: str) -> StreamApp:
@@ -102,7 +108,7 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
     async def send(outputs: list[Output]) -> None:
         await send_outputs(app, kafka.topic_prefix, outputs, patience)
 
-    logs = app.logs = Logs(settings)
+    logs = app.logs = Logs(settings, counting(hops(settings)))
     app.giving_up = lambda: bool(app.crashed)
     worker = app.checkpointer = StreamWorker(
         hops(settings),
@@ -110,7 +116,7 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
         logs.committed,
         fetch_wait_ms=streams.fetch_wait_ms,
         idle_after_s=streams.idle_after_s,
-        log_key=logs.key,
+        logs=logs,
     )
     patience = Patience(kafka.request_timeout_s * 3, streams.outage_s, worker.note_outage, lambda: app.giving_up())  # noqa: PLW0108 - set anew later
     tracing = open_tracing(settings.traces, "streams")

@@ -85,9 +85,12 @@ class Repairer:
         ]
 
     def _recount(self, targets: Sequence[Target]) -> None:
-        window_s = self._settings.streams.window_s
-        for counted in TABLES:
-            self._writer.execute(repair_sql(counted, targets, window_s))
+        by_length: dict[int, list[Target]] = {}
+        for target in targets:
+            by_length.setdefault(target.window_s or self._settings.streams.window_s, []).append(target)
+        for window_s, of_length in by_length.items():
+            for counted in TABLES:
+                self._writer.execute(repair_sql(counted, of_length, window_s))
         self._note(targets, refused=False)
 
     async def _refuse(self, targets: Sequence[Target], countable_from: int) -> None:

@@ -48,7 +48,8 @@ SETTLED_S = 3600
 class Target:
     """One window (epoch seconds) of one account, log and source partition, and the version its recount is good for.
 
-    `settled`: its last late event was stored so long ago that nothing of before it is still on its way.
+    `settled`: its last late event was stored so long ago that nothing of before it is still on its way. `window_s`: its
+    length; 0: as windows are now.
     """
 
     window_start: int
@@ -57,6 +58,7 @@ class Target:
     version: int
     log: int = 0
     settled: bool = False
+    window_s: int = 0
 
 
 def pending_sql(lookback_s: int) -> str:
@@ -73,9 +75,10 @@ def pending_sql(lookback_s: int) -> str:
     )
     return f"""
         SELECT toUInt32(window_start) AS window, account_id, source_partition, greatest(last, top) AS version,
-            log, settled
+            log, settled, length
         FROM (SELECT window_start, account_id, kafka_partition AS source_partition,
-                     log, toUInt64(max(kafka_offset) + 1) AS last, max(stored_at) < now() - {SETTLED_S} AS settled
+                     log, toUInt64(max(kafka_offset) + 1) AS last, max(stored_at) < now() - {SETTLED_S} AS settled,
+                     max(window_s) AS length
               {late} GROUP BY {keys}) AS l
         LEFT JOIN (SELECT {keys}, max(version) AS top, maxIf(version, repaired = 0) AS stream_top
                    FROM ({current}) GROUP BY {keys}) AS c USING ({keys})

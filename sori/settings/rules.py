@@ -15,7 +15,11 @@ class EpisodeSettings(BaseModel):
 
     cooldown_s: int = Field(120, gt=0, description="Quiet time after which an episode closes, seconds of event time.")
     update_every_s: int = Field(5, gt=0, description="Least time between two updates of an alert, seconds.")
-    max_length_s: int = Field(3600, gt=0, description="An episode is cut at multiples of this, seconds of event time.")
+    max_length_s: int = Field(
+        3600,
+        gt=0,
+        description="Greatest length of an episode; a longer burst goes on in a new one, seconds of event time.",
+    )
     group_from: int = Field(
         5,
         ge=0,

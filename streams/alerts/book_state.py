@@ -7,7 +7,6 @@ import msgspec
 from streams.alerts.episode import Case, Episode
 from streams.alerts.grouping import Tally
 from streams.alerts.record import Subject
-from streams.state.checkpoint import ReplayStart
 
 
 class CaseState(msgspec.Struct, array_like=True):
@@ -71,5 +70,4 @@ class OpenSubjectState(msgspec.Struct, array_like=True):
 
     subject: Subject
     until_ms: int
-    replay_start: ReplayStart
     rules: list[str]

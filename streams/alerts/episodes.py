@@ -1,8 +1,8 @@
 """Episodes: many findings about one subject are one alert that opens once, is updated, and closes when quiet.
 
 Everything here is event time and a pure function of the findings, so that replaying them rebuilds it. An episode
-that a commit finds open holds the log where it opened (see checkpoint.ReplayStart); to bound that, an episode is cut
-at the first multiple of `max_length` after it lasted that long; a burst that goes on continues in a new one from there.
+that a commit finds open holds the log where it opened (see checkpoint.ReplayStart); to bound that, a long episode is
+cut (see EpisodePolicy); a burst that goes on continues in a new one from there.
 
 What an event may cause here does not grow with what is open: updates and closings fall due from heaps.
 """
@@ -161,6 +161,15 @@ class EpisodeBook:
         self._dirty.clear()
         self._unannounced = 0
 
+    def announce(self, episodes: Iterable[Episode]) -> None:
+        """Owe the opening of these open episodes, whatever was said of them before."""
+        for episode in list(episodes):
+            episode.announced = False
+            if not episode.dirty:
+                episode.dirty = True
+                self._dirty.append(episode)
+            self._unannounced += 1
+
     def owes(self) -> bool:
         """Whether a new alert waits to be emitted."""
         return self._unannounced > 0
@@ -258,7 +267,7 @@ class EpisodeBook:
         self._close(before, before.cut_ms)
         self._cases.update(moved)
         # Held by the opening of the episode it continues: only a replay that opens that one cuts it here again.
-        start = at_ms - at_ms % self._policy.max_length_ms
+        start = at_ms - at_ms % self._policy.cut_every_ms
         fresh = Episode(
             self._next_number(),
             before.subject,
@@ -325,13 +334,12 @@ class EpisodeBook:
         return episode.last_ms + self._policy.cooldown_ms
 
     def _cut_after(self, start_ms: int) -> int:
-        """First multiple of the greatest length that is at least one length after the start."""
-        length = self._policy.max_length_ms
-        return -(-(start_ms + length) // length) * length
+        every_ms = self._policy.cut_every_ms
+        return -(-(start_ms + self._policy.cut_from_ms) // every_ms) * every_ms
 
     def _step(self, time_ms: int) -> tuple[int, int]:
         """Begin and end of the step that this time lies in: a pane, and no step goes beyond a cut."""
-        step_ms, length_ms = self._step_ms, self._policy.max_length_ms
+        step_ms, length_ms = self._step_ms, self._policy.cut_every_ms
         cut_ms = time_ms - time_ms % length_ms
         begin = time_ms - time_ms % step_ms
         return max(begin, cut_ms), min(begin + step_ms, cut_ms + length_ms)

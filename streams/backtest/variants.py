@@ -85,7 +85,7 @@ def _others(
     """What all sets but the first judge with: they share the operator's state, and have books of their own."""
     made = []
     for rules in variants[1:]:
-        book = EpisodeBook(EpisodePolicy.of(rules), operator.policy.pane_ms)
+        book = EpisodeBook(EpisodePolicy.of(rules, operator.policy.lateness_ms), operator.policy.pane_ms)
         context = RuleContext(rules, operator.policy, book, operator.clock, operator._replay_start)  # noqa: SLF001 - as the operator's own
         made.append((book, context, rules_of(context)))
     return made

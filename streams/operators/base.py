@@ -30,6 +30,7 @@ class Counters:
     replayed: int = 0
     duplicates: int = 0
     late: int = 0
+    incomplete: int = 0
     future: int = 0
     undecodable: int = 0
     untracked: int = 0
@@ -60,6 +61,7 @@ class PartitionOperator(ABC):
         self.next_offset = 0 if resume is None else resume.replay_start.low
         self.clock = Clock(complete_from=BEGINNING_MS if resume is None else resume.replay_start.horizon_ms)
         self.counters = Counters()
+        self._lengths = () if resume is None else resume.lengths
         self.episodes = EpisodeBook(episodes, policy.pane_ms)
         # Records before this offset were emitted by whoever committed it: they are applied silently.
         self._settled_at = 0 if resume is None else resume.offset
@@ -192,7 +194,8 @@ class PartitionOperator(ABC):
         needless = sum(tick.offset < replay_start.low for tick in self._ticks) - 1
         del self._ticks[: max(0, needless)]
         ticks = tuple(self._ticks)
-        return Checkpoint(self.next_offset, replay_start, ticks, pending_advance_ms, self.clock.watermark)
+        mark = self.clock.watermark
+        return Checkpoint(self.next_offset, replay_start, ticks, pending_advance_ms, mark, self._lengths)
 
     def _replay(self, records: Sequence[Record]) -> None:
         kept, self.counters = self.counters, Counters()

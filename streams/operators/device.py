@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from sori.errors import InvalidEvent, SnapshotRefused
-from sori.events import IMPRESSION, decode_dims, decode_unchecked, parse_time_ms
+from sori.events import IMPRESSION, EventDims, decode_dims, decode_unchecked, parse_time_ms
 from sori.identity import identity as identity_of
 from sori.reading import body_of
 from sori.records import IDENTITY
@@ -87,7 +87,7 @@ class DeviceOperator(DeviceCounting):
     def _take_rows(self, version: int) -> list[Output]:
         self._note_changes()
         outputs = self._dirty.take(version)
-        outputs += rejected_outputs(self._rejects, self.partition, self.policy)
+        outputs += rejected_outputs(self._rejects, self.partition, self._window_of)
         self._rejects.clear()
         return outputs
 
@@ -140,9 +140,8 @@ class DeviceOperator(DeviceCounting):
             if time_ms > clock.watermark:
                 clock.watermark = time_ms
                 open_from = self._open_from()
-            elif time_ms < open_from:
-                self.counters.late += 1
-                self._rejects.append(Reject(record, event, "late", time_ms, identity))
+            if time_ms < open_from:
+                self._reject_late(record, event, time_ms, identity)
                 continue
             if pane is None or not begin <= time_ms < end:
                 pane = self._store.at(time_ms, record.offset)
@@ -162,9 +161,27 @@ class DeviceOperator(DeviceCounting):
         return applied
 
     def _open_from(self) -> int:
-        """Events before this are late. A pane lives as long as its window: half a window could not be rebuilt."""
+        """Events before this are late. A pane lives as long as its window: half a window could not be rebuilt.
+
+        So are those of windows that may have events which this state has not seen: it must not speak for them.
+        """
+        since = max(self.policy.horizon(self.clock.watermark), self.clock.complete_from)
+        return since - since % self.policy.window_ms
+
+    def _reject_late(self, record: Record, event: EventDims, time_ms: int, identity: str) -> None:
         horizon = self.policy.horizon(self.clock.watermark)
-        return horizon - horizon % self.policy.window_ms
+        late = time_ms < horizon - horizon % self.policy.window_ms
+        if late:
+            self.counters.late += 1
+        else:
+            self.counters.incomplete += 1
+        self._rejects.append(Reject(record, event, "late" if late else "incomplete", time_ms, identity))
+
+    def _window_of(self, time_ms: int) -> tuple[int, int]:
+        """Start and length of the window of an event that may be of long ago, when windows were others."""
+        lengths = (length for until_ms, length in self._lengths if time_ms < until_ms)
+        length_ms = next(lengths, self.policy.window_ms)
+        return time_ms - time_ms % length_ms, length_ms
 
 
 def _identity(record: Record) -> str:

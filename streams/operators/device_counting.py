@@ -43,7 +43,7 @@ class DeviceCounting(SnapshotOperator):
     def __init__(
         self, partition: int, policy: TimePolicy, rules: RulesSettings, resume: Checkpoint | None = None
     ) -> None:
-        super().__init__(partition, policy, EpisodePolicy.of(rules), resume)
+        super().__init__(partition, policy, EpisodePolicy.of(rules, policy.lateness_ms), resume)
         self._store = PaneStore(policy.pane_ms, policy.window_ms)
         self._awaited = self._store.awaited
         self._dirty = DirtyRows(partition)
@@ -152,11 +152,8 @@ class DeviceCounting(SnapshotOperator):
         open_subject = self._context.open_subject(device)
         if open_subject is not None:
             row.suspect_clicks += 1
-            window.suspects = (
-                open_subject.replay_start
-                if window.suspects is None
-                else window.suspects.joined(open_subject.replay_start)
-            )
+            if window.suspects is None:  # what later ones stand on begins later
+                window.suspects = self._context.replay_start()
 
     def _script(
         self, event: EventDims, cell: DeviceCell, time_ms: int, identity: str, scope: AccountPane

@@ -31,7 +31,7 @@ class PlaceOperator(SnapshotOperator):
     def __init__(
         self, partition: int, policy: TimePolicy, rules: RulesSettings, resume: Checkpoint | None = None
     ) -> None:
-        super().__init__(partition, policy, EpisodePolicy.of(rules), resume)
+        super().__init__(partition, policy, EpisodePolicy.of(rules, policy.lateness_ms), resume)
         self._panes: dict[int, RollUpPane] = {}
         self._series: Series = {}
         self._context = RuleContext(rules, policy, self.episodes, self.clock, self._replay_start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -12,7 +12,9 @@ from sori.quarantine import Quarantined, Reason, stable_id
 from sori.records import parse_headers
 from sori.topics import EVENTS, LATE, QUARANTINE
 from streams.state.output import Output, Record, pack_lines
-from streams.state.policy import TimePolicy
+
+#: From event time to start and length of its window, milliseconds.
+WindowOf = Callable[[int], tuple[int, int]]
 
 
 class Reject(NamedTuple):
@@ -25,10 +27,10 @@ class Reject(NamedTuple):
     identity: str
 
 
-def rejected_outputs(rejects: Sequence[Reject], partition: int, policy: TimePolicy) -> list[Output]:
+def rejected_outputs(rejects: Sequence[Reject], partition: int, window_of: WindowOf) -> list[Output]:
     """Undecodable records to quarantine, late and future events to the late topic."""
     undecodable = [undecodable_output(r.record, r.reason, partition) for r in rejects if r.event is None]
-    return undecodable + late_outputs(rejects, partition, policy)
+    return undecodable + late_outputs(rejects, partition, window_of)
 
 
 def undecodable_output(record: Record, detail: str, partition: int) -> Output:
@@ -51,8 +53,8 @@ def undecodable_output(record: Record, detail: str, partition: int) -> Output:
     return Output(QUARANTINE, value, key=quarantined.key, headers=quarantined.headers())
 
 
-def late_outputs(rejects: Sequence[Reject], partition: int, policy: TimePolicy) -> list[Output]:
-    """Rows of the late topic: events that came after their pane was evicted, or from a clock far ahead."""
+def late_outputs(rejects: Sequence[Reject], partition: int, window_of: WindowOf) -> list[Output]:
+    """Rows of the late topic: events whose windows are gone or not whole, or from a clock far ahead."""
     lines = [
         orjson.dumps(
             {
@@ -60,7 +62,8 @@ def late_outputs(rejects: Sequence[Reject], partition: int, policy: TimePolicy) 
                 "event": event.name,
                 "created_at": time_ms,
                 "identity": identity,
-                "window_start": (time_ms - time_ms % policy.window_ms) // 1000,
+                "window_start": window[0] // 1000,
+                "window_s": window[1] // 1000,
                 "received_at": record.timestamp,
                 "kafka_partition": partition,
                 "kafka_offset": record.offset,
@@ -68,6 +71,6 @@ def late_outputs(rejects: Sequence[Reject], partition: int, policy: TimePolicy) 
             }
         )
         for record, event, reason, time_ms, identity in rejects
-        if event is not None
+        if event is not None and (window := window_of(time_ms))
     ]
     return pack_lines(LATE, lines, partition)

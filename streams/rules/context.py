@@ -38,10 +38,9 @@ class Evidence:
 
 @dataclass(slots=True)
 class OpenSubject:
-    """A subject in an open episode: until which watermark, from where all of that can be rebuilt, and cases by rule."""
+    """A subject in an open episode: until which watermark, and cases by rule."""
 
     until_ms: int
-    replay_start: ReplayStart
     cases: dict[str, Case] = field(default_factory=dict)
 
 
@@ -61,7 +60,7 @@ class RuleContext:
         self._book = book
         self._clock = clock
         self._replay_start_now = replay_start_now
-        self._cooldown_ms = EpisodePolicy.of(rules).cooldown_ms
+        self._cooldown_ms = rules.episodes.cooldown_s * 1000
         self._open_subjects: dict[Subject, OpenSubject] = {}
         self._look_again_ms = BEGINNING_MS
         self._by_account: Remembered[str, RulesSettings] = Remembered(ACCOUNTS_BYTES)
@@ -74,7 +73,8 @@ class RuleContext:
 
     def check(self, rule: str, lookback_ms: Callable[[RulesSettings], int]) -> None:
         """Raise ConfigError where the rule, with any account's parameters, could not be replayed exactly."""
-        episodes, lateness_ms = EpisodePolicy.of(self.rules), self.policy.lateness_ms
+        lateness_ms = self.policy.lateness_ms
+        episodes = EpisodePolicy.of(self.rules, lateness_ms)
         lookbacks = [lookback_ms(variant) for variant in self.rules.variants()]
         for one in lookbacks:
             episodes.check(rule, one, lateness_ms)
@@ -136,15 +136,12 @@ class RuleContext:
             details=dict(found.details),
         )
         case = self._book.add(finding, at_ms, self._clock.watermark, self._replay_start_now)
-        until_ms, replay_start = at_ms + self._cooldown_ms, case.alert.replay_start
+        until_ms = at_ms + self._cooldown_ms
         open_subject = self._open_subjects.get(subject)
         if open_subject is not None and self._clock.watermark <= open_subject.until_ms:
-            open_subject.until_ms, open_subject.replay_start = (
-                max(until_ms, open_subject.until_ms),
-                replay_start.joined(open_subject.replay_start),
-            )
+            open_subject.until_ms = max(until_ms, open_subject.until_ms)
         else:
-            open_subject = self._open_subjects[subject] = OpenSubject(until_ms, replay_start)
+            open_subject = self._open_subjects[subject] = OpenSubject(until_ms)
         open_subject.cases[rule] = case
 
     def again(self, rule: str, subject: Subject, found: Judgement, at_ms: int) -> bool:
@@ -187,8 +184,15 @@ class RuleContext:
         case.unjudged += added
         return 2 * case.unjudged < case.observed
 
+    def replay_start(self) -> ReplayStart:
+        """What all that matters now can be rebuilt from, whom rules found within the cooldown included.
+
+        Lateness is at least what a rule looks back plus the cooldown, so what made such findings is live.
+        """
+        return self._replay_start_now()
+
     def open_subject(self, subject: Subject) -> OpenSubject | None:
-        """Whether the subject is in an open episode now, and what that stands on.
+        """Whether the subject is in an open episode now.
 
         By the same words of time by which an episode closes, not by whether it was swept yet: a replay agrees.
         """
@@ -206,7 +210,6 @@ class RuleContext:
             OpenSubjectState(
                 subject,
                 found.until_ms,
-                found.replay_start,
                 [rule for rule, case in found.cases.items() if self._book.cases.get((rule, subject)) is case],
             )
             for subject, found in self._open_subjects.items()
@@ -216,7 +219,7 @@ class RuleContext:
         """Be as a context was, after its book is. Raises KeyError where a case is missing there."""
         for state in subjects:
             cases = {rule: self._book.cases[rule, state.subject] for rule in state.rules}
-            self._open_subjects[state.subject] = OpenSubject(state.until_ms, state.replay_start, cases)
+            self._open_subjects[state.subject] = OpenSubject(state.until_ms, cases)
 
     def forget_closed(self) -> None:
         """Drop whose episodes are over; now and then, since it looks at everybody."""

@@ -12,7 +12,7 @@ from streams.state.place_panes import RollUp, RollUpPane, Series, SubjectSums
 #: The fields of a roll-up in their order; as a tuple it is a quarter of the bytes.
 _RollUp = tuple[
     int, str, int, int, int, int, int, int, str, str, str, str, dict[str, int], dict[str, int], list[str],
-    dict[str, int],
+    dict[str, int], int,
 ]  # fmt: skip
 
 
@@ -117,7 +117,7 @@ class PlaceLoader:
                 pane.subjects.append(key)
             rows = [RollUp(*row) for row in subject.sources]
             series[changes.start_ms] = SubjectSums(
-                {row.source_partition: row for row in rows},
+                {row.source: row for row in rows},
                 subject.impressions,
                 subject.clicks,
                 subject.clicking_devices,

@@ -45,7 +45,8 @@ class Checkpoint:
     """A flush point of one partition: everything before `offset` is emitted, and so is what `ticks` caused.
 
     `pending_advance_ms`: a tick at `offset` which is decided, but whose outputs may not have been emitted.
-    `watermark_ms`: the event time reached there; None where older versions of us did not say.
+    `watermark_ms`: the event time reached there; None where older versions of us did not say. `lengths`: up to which
+    event time windows had another length, and which, milliseconds; earliest first.
     """
 
     offset: int
@@ -53,6 +54,7 @@ class Checkpoint:
     ticks: tuple[Tick, ...] = ()
     pending_advance_ms: int | None = None
     watermark_ms: int | None = None
+    lengths: tuple[tuple[int, int], ...] = ()
 
     def metadata(self, counted_by: Fingerprint = NAMELESS) -> str:
         """The string committed beside the offset; `counted_by`: what the state was counted by, its log included."""
@@ -67,7 +69,9 @@ class Checkpoint:
             ticks=flat,
             promised=self.pending_advance_ms,
             mark=self.watermark_ms,
+            lengths=list(self.lengths),
             log=counted_by.log,
+            partitions=counted_by.partitions,
             by=dict(counted_by.parts),
         )
         return _encoder.encode(fields).decode()
@@ -84,7 +88,14 @@ class Checkpoint:
         for step in zip(read.ticks[::2], read.ticks[1::2], strict=False):
             at = Tick(at.offset + step[0], at.time_ms + step[1])
             ticks.append(at)
-        return cls(offset, ReplayStart(min(read.low, offset), read.horizon), tuple(ticks), read.promised, read.mark)
+        return cls(
+            offset,
+            ReplayStart(min(read.low, offset), read.horizon),
+            tuple(ticks),
+            read.promised,
+            read.mark,
+            tuple(read.lengths),
+        )
 
 
 class _Metadata(msgspec.Struct, omit_defaults=True):
@@ -95,7 +106,9 @@ class _Metadata(msgspec.Struct, omit_defaults=True):
     ticks: list[int] = []
     promised: int | None = None
     mark: int | None = None
+    lengths: list[tuple[int, int]] = []
     log: int = 0
+    partitions: int = 0
     by: dict[str, int] = {}
 
 
@@ -105,7 +118,7 @@ def counted_by(metadata: str) -> Fingerprint | None:
         read = _decoder.decode(metadata)
     except msgspec.DecodeError:
         return None
-    return Fingerprint(tuple(read.by.items()), read.log)
+    return Fingerprint(tuple(read.by.items()), read.log, read.partitions)
 
 
 _encoder = msgspec.json.Encoder()

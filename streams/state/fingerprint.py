@@ -26,31 +26,35 @@ GROUPING = ("group_from", "group_window_s")
 class Fingerprint:
     """Small numbers by name: lengths in milliseconds as they are, everything else as 32 bits of a hash.
 
-    `log` is the key of the log that was counted (runtime/kafka/log_identity.py), 0: not named.
+    `log` is the key of the log that was counted (runtime/kafka/log_identity.py), and `partitions` how many the topic
+    had; 0: not told.
     """
 
     parts: tuple[tuple[str, int], ...] = ()
     log: int = 0
+    partitions: int = 0
 
-    def of_log(self, log: int) -> Fingerprint:
+    def of_log(self, log: int, partitions: int = 0) -> Fingerprint:
         """The same of another log."""
-        return replace(self, log=log)
+        return replace(self, log=log, partitions=partitions)
 
     def get(self, part: str) -> int | None:
         """One part; None where it is not told."""
         return dict(self.parts).get(part)
 
     def changed_from(self, before: Fingerprint) -> tuple[str, ...]:
-        """Names of the parts that differ, `log` included where both name theirs, those of one alone included."""
+        """Names of the parts that differ, those of one alone included; `log` and `partitions` where both tell them."""
         ours, theirs = dict(self.parts), dict(before.parts)
         names = [name for name in {**theirs, **ours} if ours.get(name) != theirs.get(name)]
-        if self.log and before.log and self.log != before.log:
-            names.append("log")
+        for name in ("log", "partitions"):
+            told = getattr(self, name), getattr(before, name)
+            if all(told) and told[0] != told[1]:
+                names.append(name)
         return tuple(sorted(names))
 
     @property
     def key(self) -> str:
-        """16 hex digits that name all parts together."""
+        """16 hex digits that name all parts and the log together; the number of partitions changes no state."""
         return hashlib.blake2b(orjson.dumps([sorted(self.parts), self.log]), digest_size=8).hexdigest()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, LATE, Topic
+from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS, LATE, Topic
 
 #: Packs stay under the 1 MB that brokers and consumers take by default.
 MAX_PACK_BYTES = 700_000
@@ -80,17 +80,17 @@ def pack(topic: Topic, rows: bytes, lane: int) -> list[Output]:
     return packed
 
 
-#: Rows that are kept for longer than the log that they were counted in.
-_STORED = (CTR_WINDOWS, DEVICE_WINDOWS, LATE)
+#: Rows whose versions or offsets may outlive the log that they were counted in.
+_VERSIONED = (CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS, LATE)
 
 
 def name_log(outputs: Sequence[Output], log: int) -> list[Output]:
-    """Have each row that is stored say in which log its offsets count; 0: unknown, so they say nothing."""
+    """Have each row say in which log its offsets count; 0: unknown, so they say nothing."""
     # a line break within JSON is always escaped, so it only ever ends a row
     head = b'{"log":%d,' % log
     return [
         replace(output, value=head + output.value[1:].replace(b"\n{", b"\n" + head))
-        if log and output.topic in _STORED
+        if log and output.topic in _VERSIONED
         else output
         for output in outputs
     ]

@@ -1,4 +1,7 @@
-"""Hop 2's state: per pane and subject (place or campaign), the newest roll-up of every source partition, and sums."""
+"""Hop 2's state: per pane and subject (place or campaign), the newest roll-up of every source, and sums.
+
+A source is a partition of a log of the events topic.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from sori.events import UNKNOWN
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey
 
 _MAX_SAMPLES = 10
+#: More than a topic can have partitions.
+_PARTITION_BITS = 24
 
 
 class RollUp(msgspec.Struct, frozen=True):
@@ -36,6 +41,12 @@ class RollUp(msgspec.Struct, frozen=True):
     scripts: dict[str, int] = {}
     samples: list[str] = []
     campaign_clicks: dict[str, int] = {}
+    log: int = 0
+
+    @property
+    def source(self) -> int:
+        """Source partition and log in one: versions of two logs say nothing about each other."""
+        return self.log << _PARTITION_BITS | self.source_partition
 
     @property
     def key(self) -> SubjectKey:
@@ -63,10 +74,10 @@ class SubjectSums:
 
     def merge(self, row: RollUp) -> int | None:
         """Take a roll-up unless a newer one is known; return how many clicks it added, or None where it was stale."""
-        known = self.sources.get(row.source_partition)
+        known = self.sources.get(row.source)
         if known is not None and known.version >= row.version:
             return None
-        self.sources[row.source_partition] = row
+        self.sources[row.source] = row
         if known is None or known.scripts != row.scripts:
             self._scripts = None
         self.impressions += row.impressions - (known.impressions if known else 0)
@@ -111,7 +122,7 @@ def add_counts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 class RollUpPane:
-    """One pane of all subjects. `totals`: account -> source partition -> campaign -> all its clicks there."""
+    """One pane of all subjects. `totals`: account -> source -> campaign -> all its clicks there."""
 
     __slots__ = ("first_offset", "subjects", "totals")
 
@@ -122,7 +133,7 @@ class RollUpPane:
 
     def take_totals(self, row: RollUp) -> None:
         """Note a row of `campaign_clicks`. A pane's clicks only grow, so the largest count is the newest."""
-        known = self.totals.setdefault(row.account_id, {}).setdefault(row.source_partition, {})
+        known = self.totals.setdefault(row.account_id, {}).setdefault(row.source, {})
         for campaign, clicks in row.campaign_clicks.items():
             known[campaign] = max(clicks, known.get(campaign, 0))
 

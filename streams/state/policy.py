@@ -10,6 +10,8 @@ from sori.settings.streams import StreamsSettings
 from streams.state.checkpoint import BEGINNING_MS
 
 NO_CAP = 2**62
+#: Cuts of episodes lie at this part of their greatest length at least: less would cut most of them once more.
+_CUTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +71,33 @@ class EpisodePolicy:
     """How findings become alerts. Milliseconds; `group_from` subjects found within `group_window_ms` share an alert.
 
     Replay is exact when, before the horizon of a replay start, no decision can matter after it: a rule may look back
-    `lookback_ms`, so lateness >= lookback + cooldown, and a cut must be further apart than lateness.
+    `lookback_ms`, so lateness >= lookback + cooldown, and cuts must be further apart than lateness.
+
+    An episode is cut at the first multiple of `cut_every_ms` at which it has lasted `cut_from_ms`: together at most
+    `max_length_ms`, where lateness leaves room for that, else twice as long.
     """
 
     cooldown_ms: int
     update_every_ms: int
     max_length_ms: int
+    cut_every_ms: int
+    cut_from_ms: int
     group_from: int = 0
     group_window_ms: int = 0
 
     @classmethod
-    def of(cls, rules: RulesSettings) -> EpisodePolicy:
-        """Policy in the settings."""
+    def of(cls, rules: RulesSettings, lateness_ms: int) -> EpisodePolicy:
+        """Policy in the settings, of an operator with this lateness."""
         episodes = rules.episodes
+        length_ms = episodes.max_length_s * 1000
+        parts = min(_CUTS, length_ms // lateness_ms)
+        cut_every_ms = length_ms // parts if parts > 1 else length_ms
         return cls(
             cooldown_ms=episodes.cooldown_s * 1000,
             update_every_ms=episodes.update_every_s * 1000,
-            max_length_ms=episodes.max_length_s * 1000,
+            max_length_ms=length_ms,
+            cut_every_ms=cut_every_ms,
+            cut_from_ms=(parts - 1) * cut_every_ms if parts > 1 else length_ms,
             group_from=episodes.group_from,
             group_window_ms=episodes.group_window_s * 1000,
         )

@@ -37,6 +37,7 @@ def observe_operator(hop: str, operator: PartitionOperator) -> None:
     duplicates.labels(hop).inc(taken.duplicates)
     late.labels("late").inc(taken.late)
     late.labels("future").inc(taken.future)
+    late.labels("incomplete").inc(taken.incomplete)
     if operator.clock.watermark > 0:
         watermark.labels(hop, str(operator.partition)).set(operator.clock.watermark / 1000)
 

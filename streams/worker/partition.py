@@ -7,26 +7,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
+from streams.alerts.published import Reconciliation, name_source
 from streams.operators.base import PartitionOperator
 from streams.state.checkpoint import NAMELESS, Checkpoint
+from streams.state.continuation import Counting
 from streams.state.fingerprint import Fingerprint
+from streams.state.output import Output
 from streams.worker.idle import Silence
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One topic and the operator that a partition of it gets; `fingerprint`: what its state is counted by."""
+    """One topic and the operator that a partition of it gets; `counting`: how, None where nobody resumes."""
 
     name: str
     topic: str
     make: Callable[[int, Checkpoint | None], PartitionOperator]
-    fingerprint: Fingerprint = NAMELESS
+    counting: Counting | None = None
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What its state is counted by."""
+        return NAMELESS if self.counting is None else self.counting.fingerprint
 
 
 @dataclass(slots=True)
 class StreamPartition:
     """State of a partition between `restore` and `restore`.
 
+    `reconciliation`: what is published of alerts is still to be compared; nothing is committed before that is done.
     `settled`: the last flush or commit, all of whose outputs are in Kafka. `pending_advance`: a tick was applied, and
     its outputs wait until this is committed. `ticked`: that commit is done, so its outputs are owed.
     """
@@ -41,6 +50,7 @@ class StreamPartition:
     last_offset: int | None = None
     pending_advance: Checkpoint | None = None
     silence: Silence | None = None
+    reconciliation: Reconciliation | None = None
 
     @classmethod
     def made(cls, hop: Hop, partition: int, checkpoint: Checkpoint | None) -> Self:
@@ -61,7 +71,23 @@ class StreamPartition:
             if self.pending_advance != committed:
                 return False
             self.pending_advance, self.ticked = None, True
-        return not self.operator.replaying and (self.operator.next_offset > self.flushed or self.ticked)
+        operator, reconciliation = self.operator, self.reconciliation
+        owes = operator.next_offset > self.flushed or self.ticked
+        if reconciliation is not None:
+            owes = owes or reconciliation.due(operator.next_offset)
+        return not operator.replaying and owes
+
+    def flush(self) -> tuple[list[Output], Checkpoint]:
+        """What the operator owes, and what becomes of alerts that it does not know."""
+        operator, reconciliation = self.operator, self.reconciliation
+        if reconciliation is not None:
+            reconciliation.before(operator.episodes)
+        owed, checkpoint = operator.flush()
+        if reconciliation is not None:
+            owed = [*owed, *reconciliation.after(owed, operator.episodes, operator.next_offset)]
+            if reconciliation.done:
+                self.reconciliation = None
+        return name_source(owed, self.hop.name, operator.partition), checkpoint
 
     def flushed_to(self, checkpoint: Checkpoint) -> None:
         """All outputs before this are in Kafka."""
@@ -70,7 +96,8 @@ class StreamPartition:
     def tick(self, end_offset: int, idle_after_s: float, now_s: float, wall_ms: int) -> Checkpoint | None:
         """Move time on if the partition is read to its end and silent; return what to commit for that."""
         operator = self.operator
-        if operator.replaying or self.pending_advance is not None or self.ticked:
+        waits = self.pending_advance is not None or self.ticked or self.reconciliation is not None
+        if operator.replaying or waits:
             return None
         if operator.next_offset != self.flushed or operator.next_offset < end_offset:
             self.silence = None

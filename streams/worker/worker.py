@@ -10,10 +10,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
+from typing import Protocol
 
 import structlog
 from faust.types import TP
 
+from streams.alerts.published import Reconciliation
 from streams.kafka.batches import Batch
 from streams.state.checkpoint import Checkpoint
 from streams.state.fingerprint import Fingerprint
@@ -40,6 +42,33 @@ Send = Callable[[list[Output]], Awaitable[None]]
 ReadCommitted = Callable[[Iterable[TP]], Awaitable[Mapping[TP, Checkpoint]]]
 
 
+class Logs(Protocol):
+    """Which logs the topics are."""
+
+    def key(self, topic: str) -> int:
+        """Of the log behind a topic; 0: unknown."""
+        ...
+
+    def name(self, fingerprint: Fingerprint, topic: str) -> Fingerprint:
+        """The fingerprint with the topic's log in it."""
+        ...
+
+    def reconciliation(self, tp: TP, hop: str) -> Reconciliation | None:
+        """What is published of a partition's alerts, where the last `committed` found its commit in doubt."""
+        ...
+
+
+class _Unnamed:
+    def key(self, topic: str) -> int:  # noqa: ARG002 - as Logs
+        return 0
+
+    def name(self, fingerprint: Fingerprint, topic: str) -> Fingerprint:  # noqa: ARG002 - as Logs
+        return fingerprint
+
+    def reconciliation(self, tp: TP, hop: str) -> Reconciliation | None:  # noqa: ARG002 - as Logs
+        return None
+
+
 class StreamWorker:
     """All assigned partitions of this process. Implements transport.Checkpointer."""
 
@@ -51,7 +80,7 @@ class StreamWorker:
         *,
         fetch_wait_ms: int,
         idle_after_s: float = 60.0,
-        log_key: Callable[[str], int] = lambda _: 0,
+        logs: Logs | None = None,
     ) -> None:
         self.fetch_wait_ms = fetch_wait_ms
         self._idle_after_s = idle_after_s
@@ -65,7 +94,7 @@ class StreamWorker:
         self._hops = {hop.topic: hop for hop in hops}
         self._send = send
         self._read_committed = read_committed
-        self._log_key = log_key
+        self._logs: Logs = logs or _Unnamed()
         self._partitions: dict[TP, StreamPartition] = {}
         self._points: dict[TP, Checkpoint] = {}
         self._committed: dict[TP, Checkpoint] = {}
@@ -79,7 +108,7 @@ class StreamWorker:
 
     def fingerprint(self, topic: str) -> Fingerprint:
         """What states of this topic's partitions are counted by."""
-        return self._hops[topic].fingerprint.of_log(self._log_key(topic))
+        return self._logs.name(self._hops[topic].fingerprint, topic)
 
     def restore(self, assigned: Mapping[TP, Checkpoint | None], epoch: int) -> Mapping[TP, int]:
         """Keep operators that stand exactly at their committed offset; rebuild the others from their `low`."""
@@ -117,7 +146,9 @@ class StreamWorker:
     def _new_partition(self, tp: TP, checkpoint: Checkpoint | None) -> StreamPartition:
         hop = self._hops[tp.topic]
         self._points.pop(tp, None)
-        return StreamPartition.made(hop, tp.partition, checkpoint)
+        made = StreamPartition.made(hop, tp.partition, checkpoint)
+        made.reconciliation = self._logs.reconciliation(tp, hop.name)
+        return made
 
     def flush_points(self) -> Mapping[TP, Checkpoint]:
         """Checkpoints to commit: newest of each partition whose outputs are all in Kafka, unless it is committed."""
@@ -194,8 +225,8 @@ class StreamWorker:
                 metrics.observe_operator(held.hop.name, held.operator)
                 if not held.may_flush(self._committed.get(tp)):
                     continue
-                owed, checkpoint = held.operator.flush()
-                outputs += name_log(owed, self._log_key(tp.topic))
+                owed, checkpoint = held.flush()
+                outputs += name_log(owed, self._logs.key(tp.topic))
                 taken.append((tp, held, checkpoint))
             self.flush_took_s = time.monotonic() - clock
             if not taken:
@@ -211,7 +242,8 @@ class StreamWorker:
             for tp, held, checkpoint in taken:
                 if self._partitions.get(tp) is held and not self._suspended:
                     held.flushed_to(checkpoint)
-                    self._points[tp] = checkpoint
+                    if held.reconciliation is None:
+                        self._points[tp] = checkpoint
             return True
 
     def note_outage(self, seconds: float) -> None:

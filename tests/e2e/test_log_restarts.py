@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from runtime.kafka.clients import make_consumer, make_producer, running
 from sori import topics as registry
 from sori.settings import load_settings
 from sori.settings.kafka import KafkaSettings
+from streams.app import counting, hops
 from streams.kafka.logs import Logs
 from streams.state.checkpoint import Checkpoint, ReplayStart
 from streams.state.fingerprint import Fingerprint
@@ -78,10 +81,10 @@ async def test_a_topic_made_anew_under_running_sinks_is_read_from_its_beginning(
 
 
 async def test_streams_start_anew_where_a_checkpoint_is_about_another_log(topics: KafkaSettings) -> None:
-    """One that names it, and one beyond the log's end; their own and one from before logs had names are kept."""
+    """One that names it; one beyond the log's end is silent on what it may have spoken of. Others are kept."""
     await send(topics, 0, 5)
     settings = load_settings(kafka=topics.model_dump(), streams={"group": topics.topic_prefix + "s"})
-    logs, name = Logs(settings), registry.EVENTS.name(topics.topic_prefix)
+    logs, name = Logs(settings, counting(hops(settings))), registry.EVENTS.name(topics.topic_prefix)
     tps = [TP(name, number) for number in range(4)]
     await logs.committed(tps)
     point, key = Checkpoint(0, ReplayStart(0, 0)), logs.key(name)
@@ -91,7 +94,11 @@ async def test_streams_start_anew_where_a_checkpoint_is_about_another_log(topics
         await consumer.commit(
             {TopicPartition(name, p): (at, point.metadata(Fingerprint(log=log))) for p, (at, log) in notes.items()}
         )
-    assert (await logs.committed(tps)).keys() == {tps[0], tps[3]}
+    found = await logs.committed(tps)
+    assert found.keys() == {tps[0], tps[2], tps[3]}
+    assert (found[tps[0]], found[tps[3]]) == (replace(point, offset=5), point)
+    assert found[tps[2]].offset == 0
+    assert found[tps[2]].replay_start.horizon_ms > time.time() * 1000
 
 
 async def counted(kafka: KafkaSettings) -> int:

@@ -334,6 +334,16 @@ def test_resuming_from_any_commit_equals_never_having_stopped(operator):
     check()
 
 
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(script=scripts, cuts=flushes, commit=st.integers(0, 20), length_s=st.sampled_from([200, 300, 650]))
+def test_resuming_is_exact_where_long_episodes_are_cut_between(script, cuts, commit, length_s):
+    """Where lateness leaves room, cuts lie closer than an episode is long: at halves, thirds, sixths."""
+    rules = RULES.model_copy(update={"episodes": RULES.episodes.model_copy(update={"max_length_s": length_s})})
+    make = partial(DeviceOperator, 0, POLICY, rules)
+    for resumed, whole in resumed_beside_whole(make, device_records(script), cuts, commit):
+        assert resumed == whole
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(script=scripts, cuts=flushes, commit=st.integers(0, 20))
 def test_resuming_is_exact_where_a_window_tracks_no_more_devices(script, cuts, commit):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,8 +13,11 @@ from clickhouse_connect.driver.client import Client
 from api.query.engine import Row
 from api.query.verification import verify
 from sinks.builders import events, packed
+from sinks.consumer.log_book import LogBook
 from sinks.insert.writer import Writer
+from sinks.upkeep.late_repair import Repairer
 from sinks.upkeep.recount import TABLES, Target, backfill_sql, pending_sql, repair_sql
+from sori.settings import load_settings
 from sori.topics import CTR_WINDOWS
 from streams.state.output import Output, name_log
 from testkit.records import FakeRecord, event_record
@@ -196,3 +201,23 @@ def test_a_backfill_leaves_other_windows_alone(client: Client, writer: Writer) -
     writer.insert(events.build([event_record(0), event_record(1, created_at="2025-10-14T05:26:00Z")]), None)
     client.command(backfill_sql(TABLES[0], MINUTE + 60, MINUTE + 120, 60))
     assert client.query("SELECT toUnixTimestamp(minute) FROM ctr_by_minute").result_rows == [(MINUTE + 60,)]
+
+
+def test_a_late_event_of_when_windows_were_shorter_recounts_the_window_that_it_was_in(
+    client: Client, writer: Writer
+) -> None:
+    """Windows are five minutes long by now: counted by that, the minute would be all five."""
+    writer.insert(events.build([event_record(n) for n in range(4)]), None)
+    later = [event_record(n, created_at="2025-10-14T05:26:30Z") for n in range(4, 9)]
+    writer.insert(events.build(later), None)
+    store(writer, "ctr_windows", row(impressions=4, version=4), row(impressions=5, version=9, window_start=MINUTE + 60))
+    store(writer, "late_in", late(9, window_s=60))
+    [target] = pending(client)
+    assert (target.window_start, target.window_s) == (MINUTE, 60)
+    settings = load_settings(streams={"window_s": 300, "lateness_s": 7200, "place_lateness_s": 7200})
+    with ThreadPoolExecutor(1) as executor:
+        Repairer(settings, writer, executor, LogBook(settings.kafka, writer, executor))._recount([target])
+    assert ask(client, "SELECT minute, impressions FROM ctr_by_minute ORDER BY minute") == [
+        {"minute": datetime.fromtimestamp(MINUTE, UTC), "impressions": 4},
+        {"minute": datetime.fromtimestamp(MINUTE + 60, UTC), "impressions": 5},
+    ]
