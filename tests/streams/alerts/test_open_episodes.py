@@ -34,7 +34,7 @@ def report(context: RuleContext, subject: Subject, at_ms: int) -> None:
 
 def test_an_event_that_is_not_judged_keeps_the_episode_open_as_a_finding_would():
     """Both who asks whether a device is suspect and who closes the episode count from that event on."""
-    book, clock = EpisodeBook(EpisodePolicy.of(RULES), PANE_MS), Clock()
+    book, clock = EpisodeBook(EpisodePolicy.of(RULES, POLICY.lateness_ms), PANE_MS), Clock()
     context = RuleContext(RULES, POLICY, book, clock, lambda: ReplayStart(0, 0))
     clock.watermark = T0 + 1_000
     report(context, BOT, clock.watermark)
@@ -53,7 +53,7 @@ def test_an_event_that_is_not_judged_keeps_the_episode_open_as_a_finding_would()
 @pytest.mark.parametrize("devices", [1, 90, 900])
 def test_the_updates_of_a_group_carry_so_many_names_at_most_in_a_stretch_of_time_however_many_its_members(devices):
     """A record names every member, so that the newest one says all; the more there are, the rarer it is."""
-    policy = EpisodePolicy(900_000, 5_000, 3_600_000, group_from=1, group_window_ms=60_000)
+    policy = EpisodePolicy(900_000, 5_000, 3_600_000, 3_600_000, 3_600_000, group_from=1, group_window_ms=60_000)
     book, names, seconds = EpisodeBook(policy, PANE_MS), 0, 300
     book.group("rule", Slots(60_000, 600_000))
     for second in range(seconds):
