@@ -13,7 +13,7 @@ define bench
 	$(BIN)/python -m bench.$(1) $(ARGS)
 endef
 
-.PHONY: help setup jars compose-secrets demo up test check bench-ingest bench-streams bench-sinks eval-fraud soak clean
+.PHONY: help setup jars compose-secrets demo up test check bench-ingest bench-streams bench-sinks eval-fraud soak rehearse clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -61,6 +61,9 @@ eval-fraud: setup  ## precision, recall and delay of the fraud rules
 
 soak: setup  ## 15 minutes of the whole pipeline at 1,000 events/s: nothing lost, memory flat
 	$(call bench,soak)
+
+rehearse: setup  ## docker-compose.yml and deploy/k8s as closed real processes, with traffic (needs root)
+	$(BIN)/python -m testkit.rehearsal $(ARGS)
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -26,7 +26,9 @@ import chdb
 import lz4.frame
 from aiohttp import web
 
-USER, PASSWORD = "sori", "secret"
+USER, PASSWORD, READER = "sori", "secret", "sori_api"
+#: Other users than that one, as NAME:PASSWORD,...; those after the first only read.
+USERS_VARIABLE = "SORI_TEST_CLICKHOUSE_USERS"
 
 #: before: die before the engine sees it; middle: die having read half of it; after: die with the rows stored and no
 #: answer given; refuse: 503 once; busy: TOO_MANY_PARTS once.
@@ -128,7 +130,8 @@ class Server:
             params |= await _form(request)
             body = b""
         try:
-            _authenticate(request)
+            if _authenticate(request):
+                params["readonly"] = "2"  # a profile would let it change some settings; here it may change any
             result = await asyncio.get_running_loop().run_in_executor(self._threads, self._execute, params, body)
         except Exception as error:  # noqa: BLE001 - every engine error becomes an answer
             return _failure(str(error))
@@ -160,13 +163,16 @@ class Server:
         return fault
 
 
-def _authenticate(request: web.Request) -> None:
+def _authenticate(request: web.Request) -> bool:
+    """Whether this user only reads."""
     header = request.headers.get("Authorization", "")
     user, key = request.headers.get("X-ClickHouse-User", ""), request.headers.get("X-ClickHouse-Key", "")
     if header.startswith("Basic "):
         user, _, key = base64.b64decode(header[6:]).decode().partition(":")
-    if (user, key) != (USER, PASSWORD):
+    users = os.environ.get(USERS_VARIABLE, f"{USER}:{PASSWORD},{READER}:{PASSWORD}").split(",")
+    if f"{user}:{key}" not in users:
         raise RuntimeError(f"Code: 516. DB::Exception: {user}: Authentication failed. (AUTHENTICATION_FAILED)")
+    return users.index(f"{user}:{key}") > 0
 
 
 async def _form(request: web.Request) -> dict[str, str]:

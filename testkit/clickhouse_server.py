@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 from runtime.process.ports import free_port
-from testkit.clickhouse_http import FAULTS, PASSWORD, USER
+from testkit.clickhouse_http import FAULTS, PASSWORD, READER, USER
 
 
 class ClickHouseServer:
@@ -26,6 +26,11 @@ class ClickHouseServer:
     def dsn(self) -> str:
         """How clients reach it."""
         return f"clickhouse://{USER}:{PASSWORD}@127.0.0.1:{self.port}/default"
+
+    @property
+    def reader_dsn(self) -> str:
+        """How a user that only reads reaches it."""
+        return self.dsn.replace(f"//{USER}:", f"//{READER}:")
 
     def start(self) -> None:
         """Start, and return when it answers."""

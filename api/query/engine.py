@@ -84,9 +84,12 @@ class DirectEngine:
             self._client = None
 
     def _open(self) -> Client:
-        # readonly comes last: after it no setting can change
-        limits = {**query_limits(self._settings), "readonly": 1}
-        return open_client(self.dsn, settings=limits, send_receive_timeout=self._settings.query_timeout_s + 5)
+        patience_s = self._settings.query_timeout_s + 5
+        client = open_client(self.dsn, settings=query_limits(self._settings), send_receive_timeout=patience_s)
+        # last, as no setting can change after it; a user that only reads (1 or 2) may not set it at all
+        if str(client.command("SELECT getSetting('readonly')")) == "0":
+            client.set_client_setting("readonly", 1)
+        return client
 
     def _run(self, client: Client, sql: str, fmt: str) -> bytes:
         most = self._settings.max_result_mb * 1024 * 1024

@@ -54,7 +54,7 @@ async def run(pipeline: LocalPipeline, traffic: Traffic, folder: Path, console: 
         source = Source(pipeline.settings, pipeline.api_url)
         truth = await _simulate(pipeline, traffic, folder, source, console)
         with console.status("waiting until every stage has caught up, then comparing with the truth"):
-            return await _judge(truth, source, began)
+            return await reconcile(truth, source, began)
     finally:
         with console.status("stopping"):
             await pipeline.stop()
@@ -99,7 +99,8 @@ async def _watch(ended: asyncio.Task[int], source: Source, duration_s: float, co
             await asyncio.wait({ended}, timeout=_REFRESH_S)
 
 
-async def _judge(truth: Truth, source: Source, began: float) -> Verdict:
+async def reconcile(truth: Truth, source: Source, began: float) -> Verdict:
+    """Wait until every stage has caught up, then compare; `began` is the monotonic second of the start."""
     await _drained(source)
     stored, differences, alerts = await source.stored(), await source.ctr_differences(), await source.alerts()
     return judge(truth, stored, differences, alerts, time.monotonic() - began)

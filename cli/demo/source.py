@@ -46,9 +46,9 @@ class Snapshot:
 class Source:
     """Questions to one pipeline; every method raises QueryError or StorageUnavailable."""
 
-    def __init__(self, settings: Settings, api_url: str) -> None:
+    def __init__(self, settings: Settings, api_url: str, token: str | None = None) -> None:
         self._settings = settings
-        self._engine = HttpEngine(api_url)
+        self._engine = HttpEngine(api_url, token=token)
         prefix = settings.kafka.topic_prefix
         self._readers = {
             f"{settings.sinks.group}.{spec.name}": [spec.topic.name(prefix)] for spec in sink_specs(settings.sinks)

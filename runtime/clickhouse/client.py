@@ -128,8 +128,8 @@ def open_client(
 
     `settings` hold for every query. `send_receive_timeout` (seconds) bounds one request to a server.
 
-    Raises ConfigError (DSN, credentials, no such database), PathHeld (another process has the chDB path) or
-    StorageUnavailable (the server does not answer).
+    Raises ConfigError (DSN, credentials, no such database, a setting that the user may not set), PathHeld
+    (another process has the chDB path) or StorageUnavailable (the server does not answer).
     """
     target = parse_dsn(dsn) if isinstance(dsn, str) else dsn
     client = (
@@ -138,7 +138,13 @@ def open_client(
         else _open_server(target, create_database, send_receive_timeout)
     )
     for name, value in (settings or {}).items():
-        client.set_client_setting(name, value)
+        try:
+            client.set_client_setting(name, value)
+        except ProgrammingError as error:
+            client.close()
+            raise ConfigError(
+                f"{target}: this user may not set {name}; give it the profile of deploy/clickhouse/users.d/reader.xml"
+            ) from error
     return client
 
 

@@ -1,0 +1,1 @@
+"""Production rehearsed without a container engine: the deployment files' own services as isolated real processes."""
