@@ -6,7 +6,7 @@ clock: it takes records and returns outputs. State is a pure function of the rec
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -18,8 +18,9 @@ from sori.records import IDENTITY
 from sori.settings.rules import RulesSettings
 from streams.operators.device_counting import DeviceCounting
 from streams.operators.rejects import Reject, rejected_outputs
-from streams.snapshots.device_changes import DeviceJournal, DeviceLoader
-from streams.snapshots.parts import Changes
+from streams.snapshots.device_journal import DeviceJournal
+from streams.snapshots.device_loader import DeviceLoader
+from streams.snapshots.parts import MAX_CELLS, Changes
 from streams.state.checkpoint import Checkpoint, ReplayStart
 from streams.state.cold_ids import SEEN_UNIT_MS
 from streams.state.cooling import Cooling
@@ -54,12 +55,10 @@ class DeviceOperator(DeviceCounting):
         self._journal = DeviceJournal(self._store)
         self._cooling.saving = True
 
-    def take_changes(self) -> Changes | None:
-        """What changed since the last call, as the next part."""
-        if self._journal is None:
-            return None
+    def take_changes(self, most: int = MAX_CELLS) -> Iterator[Changes]:
+        """What changed since the last call, as further parts."""
         self._note_changes()
-        return self._journal.take()
+        return iter(()) if self._journal is None else self._journal.take(most)
 
     @property
     def unsaved(self) -> int:

@@ -15,7 +15,7 @@ from streams.operators.snapshots import SnapshotOperator
 from streams.rules.context import RuleContext
 from streams.rules.device_farm import PACE_MS
 from streams.rules.run_device_rules import DeviceRules
-from streams.snapshots.device_changes import DeviceJournal
+from streams.snapshots.device_journal import DeviceJournal
 from streams.state.checkpoint import Checkpoint
 from streams.state.counters import (
     MAX_CLICKS_KEPT,
@@ -64,7 +64,7 @@ class DeviceCounting(SnapshotOperator):
                     cell.dirty = True
                     self._dirty.devices.append((scope.window, device, cell))
         if cell is None and self._journal is not None:
-            self._journal.alone.add(scope)
+            self._journal.alone.append(scope)
         if name in _OF_CAMPAIGNS:
             self._count_campaign_event(event, name == CLICK, time_ms, identity, scope, cell)
         elif cell is not None and name == AUTHENTICATION:

@@ -7,7 +7,7 @@ Event time is the pane's; roll-ups are cumulative upserts, so duplicates and old
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -15,7 +15,7 @@ from sori.settings.rules import RulesSettings
 from streams.operators.snapshots import SnapshotOperator
 from streams.rules.context import RuleContext
 from streams.rules.run_place_rules import PlaceRules
-from streams.snapshots.parts import Changes
+from streams.snapshots.parts import MAX_CELLS, Changes
 from streams.snapshots.place_changes import PlaceJournal, PlaceLoader
 from streams.state.checkpoint import Checkpoint
 from streams.state.output import Output, Record
@@ -47,9 +47,9 @@ class PlaceOperator(SnapshotOperator):
         """Note what changes from now on."""
         self._journal = PlaceJournal(self._panes, self._series, self.policy.pane_ms)
 
-    def take_changes(self) -> Changes | None:
-        """What changed since the last call, as the next part."""
-        return None if self._journal is None else self._journal.take()
+    def take_changes(self, most: int = MAX_CELLS) -> Iterator[Changes]:
+        """What changed since the last call, as further parts."""
+        return iter(()) if self._journal is None else self._journal.take(most)
 
     @property
     def unsaved(self) -> int:

@@ -17,7 +17,7 @@ from sori.errors import SnapshotRefused
 from streams.alerts.book_state import BookState, OpenSubjectState
 from streams.operators.base import PartitionOperator
 from streams.rules.context import RuleContext
-from streams.snapshots.parts import FORMAT, Changes, encode, read
+from streams.snapshots.parts import FORMAT, MAX_CELLS, Changes, encode, read
 from streams.state.checkpoint import Checkpoint
 from streams.state.policy import Clock
 
@@ -55,8 +55,12 @@ class SnapshotOperator(PartitionOperator):
         """Note what changes from now on, for `take_changes`."""
 
     @abstractmethod
-    def take_changes(self) -> Changes | None:
-        """What changed since the last call, as the next part; None where nothing did, or nothing is noted."""
+    def take_changes(self, most: int = MAX_CELLS) -> Iterator[Changes]:
+        """What changed since the last call, as parts of about `most` cells; none where nothing is noted.
+
+        Records may be applied between two of them. A snapshot needs all parts, with no record applied after the last
+        call began.
+        """
 
     @property
     @abstractmethod

@@ -19,6 +19,9 @@ FORMAT = 1
 #: More parts than any snapshot has: `lateness` over the shortest interval, with room.
 MAX_PARTS = 20_000
 
+#: Cells of a part: encoding them takes less than a slice of the event loop (streams/worker), about 10 ms.
+MAX_CELLS = 4_000
+
 T = TypeVar("T")
 
 

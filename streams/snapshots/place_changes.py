@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from sori.errors import SnapshotRefused
-from streams.snapshots.parts import FORMAT, Changes, encode, read
+from streams.snapshots.parts import FORMAT, MAX_CELLS, Changes, encode, read
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey
 from streams.state.place_panes import RollUp, RollUpPane, Series, SubjectSums
 
@@ -53,22 +55,30 @@ class PlaceJournal:
         self.subjects: dict[tuple[int, SubjectKey], None] = {}
         self.totals: dict[tuple[int, str], None] = {}
 
-    def take(self) -> Changes | None:
-        """Encode and forget what changed; None where nothing did."""
+    def take(self, most: int = MAX_CELLS) -> Iterator[Changes]:
+        """Forget what changed, and encode it in parts of about `most` cells each; see DeviceJournal.take."""
+        subjects, totals = self.subjects, self.totals
+        self.subjects, self.totals = {}, {}
         found: dict[int, _PaneChanges] = {}
-        for start, key in self.subjects:
+        for cells, (start, key) in enumerate(subjects, 1):
             sums = self._series.get(key, {}).get(start)
             if sums is not None:
                 self._of(start, found).subjects.append(_subject_changes(key, sums))
-        for start, account in self.totals:
+            if found and cells % most == 0:
+                yield self._encoded(found)
+        for cells, (start, account) in enumerate(totals, 1):
             pane = self._panes.get(start)
             if pane is not None:
                 self._of(start, found).totals[account] = pane.totals[account]
-        self.subjects.clear()
-        self.totals.clear()
-        if not found:
-            return None
-        return Changes(encode(_PlaceChanges(FORMAT, list(found.values()))), max(found) + self._pane_ms)
+            if found and cells % most == 0:
+                yield self._encoded(found)
+        if found:
+            yield self._encoded(found)
+
+    def _encoded(self, found: dict[int, _PaneChanges]) -> Changes:
+        changes = Changes(encode(_PlaceChanges(FORMAT, list(found.values()))), max(found) + self._pane_ms)
+        found.clear()
+        return changes
 
     def _of(self, start: int, found: dict[int, _PaneChanges]) -> _PaneChanges:
         changes = found.get(start)

@@ -26,7 +26,7 @@ RECORDS = {
 
 def taken(factory: type[DeviceOperator | PlaceOperator]) -> tuple[Checkpoint, bytes, list[bytes]]:
     """A checkpoint, and a snapshot with open episodes in two parts."""
-    life = Life(partial(factory, 0, POLICY, RULES), cut=60)
+    life = Life(partial(factory, 0, POLICY, RULES), cut=(60, 4_000))
     life.apply(RECORDS[factory])
     _, checkpoint = life.operator.flush()
     snapshot = life.snapshot()

@@ -37,42 +37,46 @@ class Taken(NamedTuple):
 
 
 class Life:
-    """An operator that has its changes taken after every few records, and snapshots at flushes."""
+    """An operator that has a part of its changes taken after every few records, and snapshots at flushes."""
 
-    def __init__(self, make: Any, cut: int, resume: Checkpoint | None = None, taken: Taken | None = None) -> None:
+    def __init__(
+        self, make: Any, cut: tuple[int, int], resume: Checkpoint | None = None, taken: Taken | None = None
+    ) -> None:
         self.operator: SnapshotOperator = make(resume)
         self.operator.keep_changes()
-        self.cut = cut
+        self.cut, self.most = cut
         self.parts: list[Changes] = []
+        self.taking: Iterator[Changes] = iter(())
         if taken is not None and resume is not None:
             for _ in self.operator.load(taken.rest, (part.blob for part in taken.parts), resume):
                 pass
             self.parts = list(taken.parts)
 
     def apply(self, records: list[FakeRecord]) -> None:
-        """Apply records; parts are cut wherever it falls, flush or not."""
+        """Apply records; parts are cut wherever it falls, flush or not, and records applied while some are missing."""
         for begin in range(0, len(records), self.cut):
             self.operator.apply(records[begin : begin + self.cut])
-            self._take_changes()
+            part = next(self.taking, None)
+            if part is None:
+                self.taking = self.operator.take_changes(self.most)
+            else:
+                self.parts.append(part)
 
     def snapshot(self) -> Taken:
         """Right after a flush."""
-        self._take_changes()
+        self.parts += [*self.taking, *self.operator.take_changes(self.most)]
         self.parts = [part for part in self.parts if part.until_ms > self.operator.live_from_ms]
         return Taken(list(self.parts), self.operator.take_rest())
 
-    def _take_changes(self) -> None:
-        changes = self.operator.take_changes()
-        if changes is not None:
-            self.parts.append(changes)
-
 
 class Choice(NamedTuple):
-    """Which commit and which of the snapshots before it; records between two cuts; when all of it happens again."""
+    """Which commit and which of the snapshots before it; records between two cuts, and cells of a part; when all of it
+    happens again.
+    """
 
     commit: int
     back: int
-    cut: int
+    cut: tuple[int, int]
     again: int
 
 
@@ -117,7 +121,8 @@ def lives(make: Any, records: list[FakeRecord], stops: list[Stop], choice: Choic
             yield fingerprint(life.operator), fingerprint(whole.operator)
 
 
-choices = st.builds(Choice, st.integers(0, 20), st.integers(0, 20), st.integers(1, 50), st.integers(0, 3))
+cuts_at = st.tuples(st.integers(1, 50), st.sampled_from([1, 7, 4_000]))
+choices = st.builds(Choice, st.integers(0, 20), st.integers(0, 20), cuts_at, st.integers(0, 3))
 
 
 @pytest.mark.parametrize("operator", ["device", "place"])

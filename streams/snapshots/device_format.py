@@ -1,0 +1,55 @@
+"""A part of hop 1's state. Explicit about counters: how they lie in memory may change."""
+
+from __future__ import annotations
+
+import msgspec
+
+from streams.state.checkpoint import ReplayStart
+from streams.state.counters import DeviceClicks, Place, SubjectCell
+
+#: campaign, material, platform, place, impressions, clicks, suspect clicks. Places are numbers of the part's table.
+Row = tuple[str, str, str, int, int, int, int]
+#: impressions, clicks, authentications, events, place or -1, regions, campaign or -1, further campaigns
+Device = tuple[int, int, int, int, int, dict[tuple[str, str], str] | None, int, dict[str, int] | None]
+
+
+class PaneChanges(msgspec.Struct, array_like=True, gc=False):
+    """One account in one pane."""
+
+    start_ms: int
+    seen: dict[str, dict[str, int]]
+    clicks: dict[str, DeviceClicks]
+    places: list[tuple[int, SubjectCell]]
+    campaigns: dict[str, SubjectCell]
+
+
+class AccountChanges(msgspec.Struct, array_like=True, gc=False):
+    """One account in one window."""
+
+    account: str
+    tracked: int
+    rows: list[Row]
+    devices: dict[str, Device]
+    panes: list[PaneChanges]
+
+
+class WindowChanges(msgspec.Struct, array_like=True, gc=False):
+    """One window; all but `accounts` is as of now."""
+
+    start_ms: int
+    first_offset: int
+    tracked: int
+    suspects: ReplayStart | None
+    accounts: list[AccountChanges]
+
+
+class DeviceChanges(msgspec.Struct, array_like=True, gc=False):
+    """`places`, `campaigns`: what cells name by number. Each is told once, so that a load makes each once."""
+
+    format: int
+    places: list[Place]
+    campaigns: list[str]
+    windows: list[WindowChanges]
+
+
+decoder = msgspec.msgpack.Decoder(DeviceChanges)

@@ -1,0 +1,100 @@
+"""Puts hop 1's parts back."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from sori.errors import SnapshotRefused
+from streams.snapshots.device_format import Device, PaneChanges, Row, WindowChanges, decoder
+from streams.snapshots.parts import FORMAT, read
+from streams.state.cooling import Cooling
+from streams.state.counters import CtrRow, DeviceCell, Place, SubjectCell
+from streams.state.device_panes import AccountWindow, Pane, PaneStore
+
+#: Identities and devices packed after each part, of those that are older than the newest.
+_PACKED_AT_ONCE = 100_000
+
+
+class DeviceLoader:
+    """Puts parts back into an empty store. `live`: starts of the windows that are not evicted."""
+
+    def __init__(self, store: PaneStore, partition: int, live: frozenset[int]) -> None:
+        self._store = store
+        self._partition = partition
+        self._live = live
+        self._cooling = Cooling(store)
+        # one tuple and one string for all cells that have it, as when they were counted
+        self._known: dict[Place | str, Place | str] = {}
+        self._places: list[Place | None] = []
+        self._campaigns: list[str | None] = []
+
+    def merge(self, blob: bytes) -> None:
+        """Take a part. Raises SnapshotRefused."""
+        changes = read(decoder, blob)
+        if changes.format != FORMAT:
+            raise SnapshotRefused(f"a part has format {changes.format}, not {FORMAT}")
+        known = self._known.setdefault
+        # the last one is what -1 names
+        self._places = [*(cast("Place", known(place, place)) for place in changes.places), None]
+        self._campaigns = [*(cast("str", known(name, name)) for name in changes.campaigns), None]
+        for window in changes.windows:
+            if window.start_ms in self._live:
+                self._merge_window(window)
+        # as it was packed where it was taken: all of it as it comes would be several times as large
+        self._cooling.run(max(self._store.windows, default=0), _PACKED_AT_ONCE)
+
+    def _merge_window(self, changes: WindowChanges) -> None:
+        store, start = self._store, changes.start_ms
+        window = store.window(start, changes.first_offset)
+        window.tracked, window.suspects = changes.tracked, changes.suspects
+        panes = range(start, start + store.window_ms, store.pane_ms)
+        for account in changes.accounts:
+            scope = window.of(account.account)
+            scope.tracked = account.tracked
+            for row in account.rows:
+                self._merge_row(scope, row)
+            self._merge_devices(scope, account.devices)
+            for pane in account.panes:
+                if pane.start_ms not in panes:
+                    raise SnapshotRefused(f"pane {pane.start_ms} is none of window {start}")
+                self._merge_pane(store.at(pane.start_ms, changes.first_offset), scope, pane)
+
+    def _merge_row(self, scope: AccountWindow, row: Row) -> None:
+        campaign, material, platform, place, impressions, clicks, suspect_clicks = row
+        key = campaign, material, platform, self._place(place)
+        held = scope.ctr.get(key)
+        if held is None:
+            start = scope.window.start_ms // 1000
+            held = scope.ctr[key] = CtrRow(start, scope.account, *key[:3], *key[3], self._partition, version=0)
+        held.impressions, held.clicks, held.suspect_clicks = impressions, clicks, suspect_clicks
+
+    def _merge_devices(self, scope: AccountWindow, devices: dict[str, Device]) -> None:
+        # a loop, and by position: this is most of a load
+        held, places, campaigns = scope.devices, self._places, self._campaigns
+        for device, (impressions, clicks, auths, events, place, regions, campaign, others) in devices.items():
+            cell = held[device] = DeviceCell(impressions, clicks, auths, events)
+            cell.place, cell.regions, cell.campaign, cell.others = places[place], regions, campaigns[campaign], others
+
+    def _merge_pane(self, pane: Pane, scope: AccountWindow, changes: PaneChanges) -> None:
+        held = pane.accounts.get(scope.account) or pane.open(scope.account)
+        for name, seen in changes.seen.items():
+            known = held.seen_of(name)
+            known.update(seen)
+            held.saved[name] = len(known)
+        held.clicks.update(changes.clicks)
+        for place, cell in changes.places:
+            held.places[self._place(place)] = _settled(cell)
+        for campaign, cell in changes.campaigns.items():
+            held.campaigns[campaign] = _settled(cell)
+
+    def _place(self, number: int) -> Place:
+        place = self._places[number]
+        if place is None:
+            raise SnapshotRefused("a row is of no place")
+        return place
+
+
+def _settled(cell: SubjectCell) -> SubjectCell:
+    """As it is after a flush."""
+    cell.dirty, cell.emitted_clicks = False, cell.clicks
+    return cell
