@@ -107,6 +107,21 @@ STREAMS_UNTRACKED = MetricSpec(
 STREAMS_TICKS = MetricSpec(
     "sori_streams_ticks_total", "counter", "Times that a silent partition let event time pass.", ("hop",)
 )
+STREAMS_SNAPSHOTS = MetricSpec(
+    "sori_streams_snapshots_total",
+    "counter",
+    "Snapshots of state by what came of them: stored, loaded; failed, refused: the log is read instead.",
+    ("topic", "outcome"),
+)
+STREAMS_SNAPSHOT_BYTES = MetricSpec(
+    "sori_streams_snapshot_bytes_total", "counter", "Bytes of snapshots stored, before compression.", ("topic",)
+)
+STREAMS_REPLAY_LEFT = MetricSpec(
+    "sori_streams_replay_left_records",
+    "gauge",
+    "Records to read again until the state stands at the commit; 0: ready.",
+    ("topic", "partition"),
+)
 STREAMS_COMMIT_AGE = MetricSpec("sori_streams_uncommitted_seconds", "gauge", "Age of the oldest uncommitted work.")
 
 # --- sinks ------------------------------------------------------------------------------------------------------------

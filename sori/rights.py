@@ -34,7 +34,7 @@ class Right:
 TOPICS: Mapping[Stage, tuple[tuple[Topic, ...], tuple[Topic, ...]]] = {
     "ingest": ((), (topics.EVENTS, topics.QUARANTINE)),
     "streams": (
-        (topics.EVENTS, topics.GEO_ROLLUPS),
+        (topics.EVENTS, topics.GEO_ROLLUPS, topics.STATE),
         (
             topics.CTR_WINDOWS,
             topics.DEVICE_WINDOWS,
@@ -42,6 +42,7 @@ TOPICS: Mapping[Stage, tuple[tuple[Topic, ...], tuple[Topic, ...]]] = {
             topics.FRAUD_ALERTS,
             topics.LATE,
             topics.QUARANTINE,
+            topics.STATE,
         ),
     ),
     "sinks": (

@@ -61,6 +61,21 @@ DELIVERY_STATE = Topic(
     extra={"segment.bytes": str(16 * 1024 * 1024), "min.cleanable.dirty.ratio": "0.1"},
 )
 DELIVERY_ATTEMPTS = Topic("delivery-attempts", 2, 30 * _DAY_MS, "subscription id", "NDJSON rows, one per attempt")
+#: Snapshots of the streams: much is written, and deleted soon; what is not compacted yet is never read.
+STATE = Topic(
+    "state",
+    6,
+    0,
+    "group, partition and record number",
+    "parts of the state of one partition, msgpack",
+    cleanup="compact",
+    extra={
+        "segment.bytes": str(64 * 1024 * 1024),
+        "min.cleanable.dirty.ratio": "0.3",
+        "min.compaction.lag.ms": "60000",
+        "delete.retention.ms": "600000",
+    },
+)
 
 TOPICS = (
     EVENTS,
@@ -75,4 +90,5 @@ TOPICS = (
     API_TOKENS,
     DELIVERY_STATE,
     DELIVERY_ATTEMPTS,
+    STATE,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterable, Callable, Iterable
+from contextlib import nullcontext
 
 import faust
 import structlog
@@ -19,6 +20,7 @@ from streams.kafka.calls import send_outputs, wait_for_topics
 from streams.kafka.credentials import faust_credentials
 from streams.kafka.logs import Logs
 from streams.kafka.patience import Patience
+from streams.kafka.state_topic import StateTopic
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
 from streams.rules import registry
@@ -28,7 +30,8 @@ from streams.state.output import Output
 from streams.state.policy import TimePolicy
 from streams.worker import metrics
 from streams.worker.gc_tuning import spare_state
-from streams.worker.partition import Hop
+from streams.worker.partition import Hop, replay_progress
+from streams.worker.snapshots import Snapshots
 from streams.worker.tracing import traced
 from streams.worker.watchdog import Watchdog
 from streams.worker.worker import StreamWorker
@@ -40,6 +43,8 @@ _BUFFERED_BATCHES = 4
 _MAX_POLL_RECORDS = 10_000
 #: After a flush passes this many times what it took before an alert brings about the next one.
 _REST_PER_FLUSH = 5
+#: Between two looks for a partition of which a snapshot is due.
+_LOOK_S = 0.2
 
 
 class StreamApp(faust.App):
@@ -49,6 +54,8 @@ class StreamApp(faust.App):
     logs: Logs
     #: Whether there is no point in waiting for Kafka any more.
     giving_up: Callable[[], bool]
+    #: Where snapshots are kept; None: they are off.
+    state_topic: StateTopic | None = None
 
 
 def hops(settings: Settings) -> list[Hop]:
@@ -110,6 +117,8 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
 
     logs = app.logs = Logs(settings, counting(hops(settings)))
     app.giving_up = lambda: bool(app.crashed)
+    if streams.snapshots:
+        app.state_topic = StateTopic(settings)
     worker = app.checkpointer = StreamWorker(
         hops(settings),
         send,
@@ -117,6 +126,7 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
         fetch_wait_ms=streams.fetch_wait_ms,
         idle_after_s=streams.idle_after_s,
         logs=logs,
+        snapshots=Snapshots(app.state_topic, streams.group, streams.snapshot_interval_s) if app.state_topic else None,
     )
     patience = Patience(kafka.request_timeout_s * 3, streams.outage_s, worker.note_outage, lambda: app.giving_up())  # noqa: PLW0108 - set anew later
     tracing = open_tracing(settings.traces, "streams")
@@ -160,20 +170,32 @@ async def _run_app(app: StreamApp, settings: Settings, stop: asyncio.Event) -> i
 
     async def readiness() -> dict[str, str]:
         missing = {} if worker.positions() else {"assignment": "no partitions assigned"}
+        missing |= replay_progress(worker.replaying().values())
         return missing if watchdog.healthy else {**missing, "progress": f"nothing committed for {watchdog.age_s:.0f} s"}
 
-    async with admin_server(settings.streams.admin_host, settings.streams.admin_port, readiness):
+    state_topic = nullcontext() if app.state_topic is None else app.state_topic.running()
+    async with admin_server(settings.streams.admin_host, settings.streams.admin_port, readiness), state_topic:
         watchdog.start()
+        keeping = asyncio.create_task(_keep_snapshots(worker), name="snapshots")
         try:
             await app.start()
             failed = await _flush_until(app, settings.streams.flush_interval_s, stop)
             if not failed:
-                await worker.flush()
+                await worker.before_revoke()
         finally:
+            keeping.cancel()
             await _stop_app(app)
             watchdog.stop()
     _log.info("stopped", failed=failed)
     return 1 if failed else 0
+
+
+async def _keep_snapshots(worker: StreamWorker) -> None:
+    """Beside the flushes, so that none of them waits for a snapshot."""
+    while worker.keeper is not None:
+        await asyncio.sleep(_LOOK_S)
+        await worker.keeper.save_next()
+        await worker.keeper.store_taken()
 
 
 async def _flush_until(app: StreamApp, interval_s: float, stop: asyncio.Event) -> bool:
@@ -215,6 +237,9 @@ async def _flush_until(app: StreamApp, interval_s: float, stop: asyncio.Event) -
 
 
 def _observe(app: StreamApp) -> None:
+    replaying = app.checkpointer.replaying()
+    for tp in app.checkpointer.positions():
+        metrics.replay_left.labels(tp.topic, str(tp.partition)).set(replaying.get(tp, (0, 0))[0])
     for hop, live in app.checkpointer.live_panes().items():
         metrics.panes.labels(hop).set(live)
     for tp, position in app.checkpointer.positions().items():

@@ -32,6 +32,13 @@ class StreamsSettings(BaseModel):
     outage_s: float = Field(
         900.0, gt=0, description="Outputs wait this long in memory for a Kafka that does not answer, seconds."
     )
+    snapshots: bool = Field(
+        default=True,
+        description="Keep snapshots of state in Kafka: a restart reads those instead of the log of `lateness_s`.",
+    )
+    snapshot_interval_s: float = Field(
+        10.0, gt=0, description="Between two snapshots of a partition, seconds; so much of the log is read on top."
+    )
     admin_port: int = Field(
         8082, ge=0, le=65535, description="Port of /healthz and /metrics; 0: off, or free in `sori up`."
     )

@@ -55,18 +55,14 @@ class DeviceOperator(DeviceCounting):
         self._journal = DeviceJournal(self._store)
         self._cooling.saving = True
 
+    def keep_no_changes(self) -> None:
+        """Note nothing any more."""
+        self._journal = None
+
     def take_changes(self, most: int = MAX_CELLS) -> Iterator[Changes]:
         """What changed since the last call, as further parts."""
-        self._note_changes()
+        # rows that are owed still are noted at the flush that a snapshot follows
         return iter(()) if self._journal is None else self._journal.take(most)
-
-    @property
-    def unsaved(self) -> int:
-        """About how many cells changed; of those that rows are owed for, each once more."""
-        journal, dirty = self._journal, self._dirty
-        if journal is None:
-            return 0
-        return len(journal.devices) + len(journal.rows) + len(dirty.devices) + len(dirty.ctr)
 
     def _note_changes(self) -> None:
         journal, dirty = self._journal, self._dirty

@@ -47,14 +47,13 @@ class PlaceOperator(SnapshotOperator):
         """Note what changes from now on."""
         self._journal = PlaceJournal(self._panes, self._series, self.policy.pane_ms)
 
+    def keep_no_changes(self) -> None:
+        """Note nothing any more."""
+        self._journal = None
+
     def take_changes(self, most: int = MAX_CELLS) -> Iterator[Changes]:
         """What changed since the last call, as further parts."""
         return iter(()) if self._journal is None else self._journal.take(most)
-
-    @property
-    def unsaved(self) -> int:
-        """How many subjects' panes, and accounts' totals, changed."""
-        return 0 if self._journal is None else len(self._journal.subjects) + len(self._journal.totals)
 
     def _live(self) -> list[int]:
         return list(self._panes)

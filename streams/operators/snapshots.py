@@ -55,17 +55,16 @@ class SnapshotOperator(PartitionOperator):
         """Note what changes from now on, for `take_changes`."""
 
     @abstractmethod
+    def keep_no_changes(self) -> None:
+        """Note nothing any more."""
+
+    @abstractmethod
     def take_changes(self, most: int = MAX_CELLS) -> Iterator[Changes]:
         """What changed since the last call, as parts of about `most` cells; none where nothing is noted.
 
         Records may be applied between two of them. A snapshot needs all parts, with no record applied after the last
         call began.
         """
-
-    @property
-    @abstractmethod
-    def unsaved(self) -> int:
-        """About how many cells `take_changes` has to encode."""
 
     @property
     def live_from_ms(self) -> int:

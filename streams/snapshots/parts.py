@@ -6,18 +6,20 @@ is decoded and not when an event meets it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import TypeVar
 from zlib import crc32
 
 import msgspec
 
 from sori.errors import SnapshotRefused
+from streams.state.output import MAX_PACK_BYTES
 
 #: Grows with every change of what is written; another one's snapshots are not read.
 FORMAT = 1
-#: More parts than any snapshot has: `lateness` over the shortest interval, with room.
-MAX_PARTS = 20_000
+#: More records than any snapshot has: a day of parts, with room.
+MAX_RECORDS = 100_000
 
 #: Cells of a part: encoding them takes less than a slice of the event loop (streams/worker), about 10 ms.
 MAX_CELLS = 4_000
@@ -26,9 +28,9 @@ T = TypeVar("T")
 
 
 class Part(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One part as it lies in the topic: record offset, length, checksum. `until_ms`: end of the newest pane in it."""
+    """One part in the topic: offsets of its records, length, checksum. `until_ms`: end of its newest pane."""
 
-    at: int
+    at: list[int]
     length: int
     crc: int
     until_ms: int
@@ -44,6 +46,11 @@ class Manifest(msgspec.Struct, array_like=True, frozen=True):
     parts: list[Part]
     rest: Part
 
+    def records(self) -> Iterator[int]:
+        """Offsets of all records that it needs."""
+        for part in (*self.parts, self.rest):
+            yield from part.at
+
 
 class Changes(msgspec.Struct, frozen=True):
     """An encoded part that is not stored yet."""
@@ -51,8 +58,12 @@ class Changes(msgspec.Struct, frozen=True):
     blob: bytes
     until_ms: int
 
-    def stored(self, at: int) -> Part:
-        """The part, once the record that holds it has an offset."""
+    def pieces(self) -> list[bytes]:
+        """As records that every broker takes."""
+        return [self.blob[at : at + MAX_PACK_BYTES] for at in range(0, len(self.blob), MAX_PACK_BYTES)]
+
+    def stored(self, at: list[int]) -> Part:
+        """The part, once the records that hold its pieces have offsets."""
         return Part(at, len(self.blob), crc32(self.blob), self.until_ms)
 
 
@@ -75,18 +86,22 @@ def read_manifest(blob: bytes, fingerprint: str, source: str, at_most: int) -> M
         raise SnapshotRefused(f"the snapshot is of {manifest.source}, not of {source}")
     if not 0 <= manifest.offset <= at_most:
         raise SnapshotRefused(f"the snapshot stands at {manifest.offset}, the commit at {at_most}")
-    if len(manifest.parts) > MAX_PARTS:
-        raise SnapshotRefused(f"the snapshot has {len(manifest.parts)} parts")
+    records = list(manifest.records())
+    if len(records) > MAX_RECORDS:
+        raise SnapshotRefused(f"the snapshot has {len(records)} records")
+    if any(later <= earlier for earlier, later in pairwise((-1, *records))):
+        raise SnapshotRefused("the records of the snapshot are not in order")
     return manifest
 
 
 def checked(part: Part, found: Mapping[int, bytes]) -> bytes:
     """The bytes of a part among the records found by offset. Raises SnapshotRefused when they are torn or missing."""
-    blob = found.get(part.at)
-    if blob is None:
-        raise SnapshotRefused(f"a part of the snapshot is missing: record {part.at}")
+    missing = [at for at in part.at if at not in found]
+    if missing:
+        raise SnapshotRefused(f"a part of the snapshot is missing: record {missing[0]}")
+    blob = b"".join(found[at] for at in part.at)
     if len(blob) != part.length or crc32(blob) != part.crc:
-        raise SnapshotRefused(f"a part of the snapshot is torn: record {part.at}")
+        raise SnapshotRefused(f"a part of the snapshot is torn: record {part.at[0] if part.at else '-'}")
     return blob
 
 

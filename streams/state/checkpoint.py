@@ -8,7 +8,7 @@ the state was counted by (see fingerprint).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
@@ -40,6 +40,13 @@ class Tick(NamedTuple):
     time_ms: int
 
 
+class Position(NamedTuple):
+    """Where a snapshot's manifest lies: a record of the state topic."""
+
+    partition: int
+    offset: int
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A flush point of one partition: everything before `offset` is emitted, and so is what `ticks` caused.
@@ -47,6 +54,7 @@ class Checkpoint:
     `pending_advance_ms`: a tick at `offset` which is decided, but whose outputs may not have been emitted.
     `watermark_ms`: the event time reached there; None where older versions of us did not say. `lengths`: up to which
     event time windows had another length, and which, milliseconds; earliest first.
+    `snapshot`: state at or before `offset`, a shortcut and no more (see snapshots): it makes no other checkpoint.
     """
 
     offset: int
@@ -55,6 +63,7 @@ class Checkpoint:
     pending_advance_ms: int | None = None
     watermark_ms: int | None = None
     lengths: tuple[tuple[int, int], ...] = ()
+    snapshot: Position | None = field(default=None, compare=False)
 
     def metadata(self, counted_by: Fingerprint = NAMELESS) -> str:
         """The string committed beside the offset; `counted_by`: what the state was counted by, its log included."""
@@ -73,6 +82,7 @@ class Checkpoint:
             log=counted_by.log,
             partitions=counted_by.partitions,
             by=dict(counted_by.parts),
+            snap=self.snapshot,
         )
         return _encoder.encode(fields).decode()
 
@@ -95,6 +105,7 @@ class Checkpoint:
             read.promised,
             read.mark,
             tuple(read.lengths),
+            read.snap,
         )
 
 
@@ -110,6 +121,7 @@ class _Metadata(msgspec.Struct, omit_defaults=True):
     log: int = 0
     partitions: int = 0
     by: dict[str, int] = {}
+    snap: Position | None = None
 
 
 def counted_by(metadata: str) -> Fingerprint | None:

@@ -25,6 +25,9 @@ untracked = counter(names.STREAMS_UNTRACKED)
 holes = counter(names.STREAMS_HOLES)
 ticks = counter(names.STREAMS_TICKS)
 uncommitted = gauge(names.STREAMS_COMMIT_AGE)
+snapshots = counter(names.STREAMS_SNAPSHOTS)
+snapshot_bytes = counter(names.STREAMS_SNAPSHOT_BYTES)
+replay_left = gauge(names.STREAMS_REPLAY_LEFT)
 
 
 def observe_operator(hop: str, operator: PartitionOperator) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Self
 
 from streams.alerts.published import Reconciliation, name_source
-from streams.operators.base import PartitionOperator
+from streams.operators.snapshots import SnapshotOperator
 from streams.state.checkpoint import NAMELESS, Checkpoint
 from streams.state.continuation import Counting
 from streams.state.fingerprint import Fingerprint
 from streams.state.output import Output
 from streams.worker.idle import Silence
+from streams.worker.saving import Saving
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Hop:
 
     name: str
     topic: str
-    make: Callable[[int, Checkpoint | None], PartitionOperator]
+    make: Callable[[int, Checkpoint | None], SnapshotOperator]
     counting: Counting | None = None
 
     @property
@@ -41,7 +42,7 @@ class StreamPartition:
     """
 
     hop: Hop
-    operator: PartitionOperator
+    operator: SnapshotOperator
     flushed: int
     settled: Checkpoint | None
     ticked: bool
@@ -51,11 +52,11 @@ class StreamPartition:
     pending_advance: Checkpoint | None = None
     silence: Silence | None = None
     reconciliation: Reconciliation | None = None
+    saving: Saving | None = None
 
     @classmethod
-    def made(cls, hop: Hop, partition: int, checkpoint: Checkpoint | None) -> Self:
-        """A fresh operator that will replay up to the checkpoint."""
-        operator = hop.make(partition, checkpoint)
+    def made(cls, hop: Hop, operator: SnapshotOperator, checkpoint: Checkpoint | None) -> Self:
+        """An operator that will replay up to the checkpoint that it was made from."""
         flushed = -1 if checkpoint is None else checkpoint.offset
         owes_tick = checkpoint is not None and checkpoint.pending_advance_ms is not None
         return cls(hop, operator, flushed, checkpoint, owes_tick, operator.next_offset, time.monotonic())
@@ -64,6 +65,20 @@ class StreamPartition:
         """Whether the state is exactly that of the commit."""
         untouched = self.pending_advance is None and not self.ticked
         return untouched and self.settled == checkpoint and self.operator.next_offset == checkpoint.offset
+
+    def replays_to(self, checkpoint: Checkpoint) -> bool:
+        """Whether the state is on the way to the commit, and need not begin anew."""
+        return self.operator.replaying and self.settled == checkpoint
+
+    @property
+    def replay_left(self) -> int:
+        """Records until the state stands at the commit."""
+        return self.flushed - self.operator.next_offset if self.operator.replaying else 0
+
+    def rests(self) -> bool:
+        """Whether nothing has happened since the last flush, so that the state is that of the flush."""
+        settled = not self.operator.replaying and self.pending_advance is None and not self.ticked
+        return settled and self.operator.next_offset == self.flushed
 
     def may_flush(self, committed: Checkpoint | None) -> bool:
         """Whether something is owed, and nothing that stands on a tick that is not committed yet."""
@@ -111,3 +126,12 @@ class StreamPartition:
             return None
         self.pending_advance = operator.advance(time_ms)
         return self.pending_advance
+
+
+def replay_progress(replaying: Collection[tuple[int, int]]) -> dict[str, str]:
+    """What is not ready, of partitions that replay: each has records left, and of how many."""
+    if not replaying:
+        return {}
+    left, total = map(sum, zip(*replaying, strict=True))
+    done = 100 * (total - left) // max(1, total)
+    return {"replay": f"{len(replaying)} partitions read {total} records again: {done} % done"}

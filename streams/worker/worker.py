@@ -21,7 +21,9 @@ from streams.state.checkpoint import Checkpoint
 from streams.state.fingerprint import Fingerprint
 from streams.state.output import Output, name_log
 from streams.worker import metrics
+from streams.worker.keeper import Keeper, named
 from streams.worker.partition import Hop, StreamPartition
+from streams.worker.snapshots import Snapshots
 
 _log = structlog.get_logger(__name__)
 
@@ -81,6 +83,7 @@ class StreamWorker:
         fetch_wait_ms: int,
         idle_after_s: float = 60.0,
         logs: Logs | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.fetch_wait_ms = fetch_wait_ms
         self._idle_after_s = idle_after_s
@@ -95,6 +98,12 @@ class StreamWorker:
         self._send = send
         self._read_committed = read_committed
         self._logs: Logs = logs or _Unnamed()
+        self.keeper = None
+        if snapshots is not None:
+            self.keeper = Keeper(
+                snapshots, lambda: self._partitions, lambda topic: self.fingerprint(topic).key, self._stored
+            )
+        self._loaded: dict[TP, StreamPartition] = {}
         self._partitions: dict[TP, StreamPartition] = {}
         self._points: dict[TP, Checkpoint] = {}
         self._committed: dict[TP, Checkpoint] = {}
@@ -103,26 +112,43 @@ class StreamWorker:
         self._flushing = asyncio.Lock()
 
     async def committed(self, tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
-        """Committed checkpoints from Kafka."""
-        return await self._read_committed(tps)
+        """Committed checkpoints from Kafka; where one names a snapshot, that is loaded, for `restore`."""
+        found = await self._read_committed(tps)
+        self._loaded = {}
+        for tp, checkpoint in found.items():
+            if self.keeper is not None and checkpoint.snapshot is not None and not self._kept(tp, checkpoint):
+                loaded = await self.keeper.load(self._hops[tp.topic], tp, checkpoint)
+                if loaded is not None:
+                    loaded.reconciliation = self._logs.reconciliation(tp, loaded.hop.name)
+                    self._loaded[tp] = loaded
+        return found
+
+    def _kept(self, tp: TP, checkpoint: Checkpoint | None) -> StreamPartition | None:
+        """What we have of a partition, where it stands at this commit or is on the way to it."""
+        held = self._partitions.get(tp)
+        usable = held and checkpoint and (held.stands_at(checkpoint) or held.replays_to(checkpoint))
+        return held if usable else None
 
     def fingerprint(self, topic: str) -> Fingerprint:
         """What states of this topic's partitions are counted by."""
         return self._logs.name(self._hops[topic].fingerprint, topic)
 
     def restore(self, assigned: Mapping[TP, Checkpoint | None], epoch: int) -> Mapping[TP, int]:
-        """Keep operators that stand exactly at their committed offset; rebuild the others from their `low`."""
+        """Keep operators that stand at their committed offset, or are on the way; the others stand where a loaded
+        snapshot does, or are rebuilt from their `low`.
+        """
         self._epoch = epoch
         self._suspended = False
         self._committed = {tp: checkpoint for tp, checkpoint in assigned.items() if checkpoint is not None}
+        usable = {tp: self._kept(tp, checkpoint) for tp, checkpoint in assigned.items()}
         before, self._partitions = self._partitions, {}
         positions: dict[TP, int] = {}
         for tp, checkpoint in assigned.items():
-            kept = before.get(tp)
-            if kept and checkpoint and kept.stands_at(checkpoint):
+            kept = usable.get(tp) or self._loaded.get(tp)
+            if kept and checkpoint:
                 kept.last_offset = kept.silence = None
                 self._partitions[tp] = kept
-                positions[tp] = checkpoint.offset
+                positions[tp] = kept.operator.next_offset
                 continue
             self._partitions[tp] = self._new_partition(tp, checkpoint)
             if checkpoint is not None:
@@ -138,24 +164,30 @@ class StreamWorker:
                 for tp, checkpoint in assigned.items()
                 if checkpoint
                 and checkpoint.replay_start.low < checkpoint.offset
-                and self._partitions[tp] is not before.get(tp)
+                and self._partitions[tp] not in (before.get(tp), self._loaded.get(tp))
             },
+            loaded=len(self._loaded),
         )
+        self._loaded = {}
         return positions
 
     def _new_partition(self, tp: TP, checkpoint: Checkpoint | None) -> StreamPartition:
         hop = self._hops[tp.topic]
         self._points.pop(tp, None)
-        made = StreamPartition.made(hop, tp.partition, checkpoint)
+        made = StreamPartition.made(hop, hop.make(tp.partition, checkpoint), checkpoint)
         made.reconciliation = self._logs.reconciliation(tp, hop.name)
-        return made
+        return made if self.keeper is None else self.keeper.begin(made)
 
     def flush_points(self) -> Mapping[TP, Checkpoint]:
         """Checkpoints to commit: newest of each partition whose outputs are all in Kafka, unless it is committed."""
-        return {tp: point for tp, point in self._points.items() if self._committed.get(tp) != point}
+        return {tp: point for tp, point in self._points.items() if not _same(self._committed.get(tp), point)}
 
     def on_committed(self, points: Mapping[TP, Checkpoint]) -> None:
         """Called by the transport after a commit: these checkpoints need no other."""
+        for tp, point in points.items():
+            held, before = self._partitions.get(tp), self._committed.get(tp)
+            if held is not None and held.saving is not None and (before is None or before.snapshot != point.snapshot):
+                held.saving.named = point.snapshot
         self._committed.update(points)
 
     def on_batch(self, batch: Batch) -> None:
@@ -226,6 +258,9 @@ class StreamWorker:
                 if not held.may_flush(self._committed.get(tp)):
                     continue
                 owed, checkpoint = held.flush()
+                if self.keeper is not None:
+                    self.keeper.flushed(tp, held)
+                checkpoint = named(held, checkpoint)
                 outputs += name_log(owed, self._logs.key(tp.topic))
                 taken.append((tp, held, checkpoint))
             self.flush_took_s = time.monotonic() - clock
@@ -265,14 +300,32 @@ class StreamWorker:
                     None if self._suspended else held.tick(end_offset(tp) or 0, self._idle_after_s, now_s, wall_ms)
                 )
                 if pending_advance is not None:
-                    self._points[tp] = pending_advance
+                    self._points[tp] = named(held, pending_advance)
                     metrics.ticks.labels(held.hop.name).inc()
                     advanced = True
         return advanced
 
     async def before_revoke(self) -> None:
-        """Flush, so that the next owner finds the commit where we stand."""
+        """Flush, so that the next owner finds the commit where we stand; a snapshot too, if it can be had soon."""
+        if self.keeper is not None:
+            self.keeper.want_all()
         await self.flush()
+        if self.keeper is not None and not self._suspended:
+            await self.keeper.hand_over()
+
+    def _stored(self, tp: TP, held: StreamPartition) -> None:
+        """A snapshot is stored: name it in the flush point that there is."""
+        point = self._points.get(tp)
+        if point is not None and self._partitions.get(tp) is held:
+            self._points[tp] = named(held, point)
+
+    def replaying(self) -> dict[TP, tuple[int, int]]:
+        """Of partitions whose state does not stand at the commit yet: records to read again, and of how many."""
+        return {
+            tp: (held.replay_left, held.flushed - held.replay_from)
+            for tp, held in self._partitions.items()
+            if held.operator.replaying
+        }
 
     def suspend(self) -> None:
         """Partitions are being reassigned: what was flushed and not committed must not be committed any more.
@@ -293,3 +346,8 @@ class StreamWorker:
     def positions(self) -> dict[TP, int]:
         """Next offset of each assigned partition."""
         return {tp: held.operator.next_offset for tp, held in self._partitions.items()}
+
+
+def _same(committed: Checkpoint | None, point: Checkpoint) -> bool:
+    """Whether a commit says all that the point would."""
+    return committed is not None and committed == point and committed.snapshot == point.snapshot

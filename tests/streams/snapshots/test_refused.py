@@ -36,8 +36,10 @@ def taken(factory: type[DeviceOperator | PlaceOperator]) -> tuple[Checkpoint, by
 def test_a_part_that_is_missing_short_or_changed_is_torn():
     """By its place, length and checksum."""
     blob = b"what changed"
-    part = Changes(blob, 10).stored(7)
+    part = Changes(blob, 10).stored([7])
     assert checked(part, {7: blob}) == blob
+    two = Changes(blob, 10).stored([7, 9])
+    assert checked(two, {7: blob[:3], 9: blob[3:]}) == blob
     for found in ({}, {8: blob}, {7: blob[:-1]}, {7: b"what changes"}):
         with pytest.raises(SnapshotRefused):
             checked(part, found)
@@ -53,12 +55,14 @@ def test_a_part_that_is_missing_short_or_changed_is_torn():
         {"offset": -1},
         {"offset": "100"},
         {"parts": [[1, 2]]},
+        {"parts": [[[3], 0, 0, 0]]},
+        {"parts": [[[-1], 0, 0, 0]]},
     ],
 )
 def test_a_manifest_is_refused_that_is_not_of_this_state(change):
     """Another format, other rules, another partition, or beyond the commit."""
-    part = Changes(b"", 0).stored(1)
-    whole = msgspec.structs.asdict(Manifest(FORMAT, "rules", "sori.events/0", 100, [part], part))
+    part, rest = Changes(b"", 0).stored([1]), Changes(b"", 0).stored([2])
+    whole = msgspec.structs.asdict(Manifest(FORMAT, "rules", "sori.events/0", 100, [part], rest))
     assert read_manifest(encode(list(whole.values())), "rules", "sori.events/0", 100).parts == [part]
     with pytest.raises(SnapshotRefused):
         read_manifest(encode(list({**whole, **change}.values())), "rules", "sori.events/0", 100)
