@@ -238,6 +238,7 @@ async def _flush_until(app: StreamApp, interval_s: float, stop: asyncio.Event) -
 
 def _observe(app: StreamApp) -> None:
     replaying = app.checkpointer.replaying()
+    metrics.replay_left.clear()  # of partitions that went, too
     for tp in app.checkpointer.positions():
         metrics.replay_left.labels(tp.topic, str(tp.partition)).set(replaying.get(tp, (0, 0))[0])
     for hop, live in app.checkpointer.live_panes().items():

@@ -36,6 +36,8 @@ def show(done: Run) -> None:
         table.add_row(name, str(times))
     table.add_row("workers down at the end, started again", str(done.ended))
     table.add_row("partitions replayed", str(done.replays))
+    table.add_row("partitions taken over from a snapshot", str(done.loaded))
+    table.add_row("snapshots refused", str(done.refused))
     console.print(table)
     found = done.verdict
     console.print(
@@ -57,9 +59,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of traffic and faults")
     parser.add_argument("--rate", type=float, default=1_500.0, help="events per second")
     parser.add_argument("--workers", type=int, default=3, help="stream workers")
+    parser.add_argument("--snapshots", choices=("on", "off"), default="on", help="take over from snapshots, or the log")
     parser.add_argument("--keep", type=Path, help="folder for the workers' logs; default a temporary one")
     options = parser.parse_args()
-    plan = Plan(options.seed, options.minutes * 60, options.rate, workers=options.workers)
+    snapshots = options.snapshots == "on"
+    plan = Plan(options.seed, options.minutes * 60, options.rate, workers=options.workers, snapshots=snapshots)
     with scratch_folder("chaos") as scratch:
         folder = options.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)

@@ -58,6 +58,7 @@ class DeviceOperator(DeviceCounting):
     def keep_no_changes(self) -> None:
         """Note nothing any more."""
         self._journal = None
+        self._cooling.saving = False
 
     def take_changes(self, most: int = MAX_CELLS) -> Iterator[Changes]:
         """What changed since the last call, as further parts."""

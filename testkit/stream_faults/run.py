@@ -19,7 +19,10 @@ from testkit.upserts import UpsertTables
 
 @dataclass
 class Run:
-    """What was done and what came of it. `ended`: workers that were down when traffic ended, and were started."""
+    """What was done and what came of it. `ended`: workers that were down when traffic ended, and were started.
+
+    Of partitions: `replays` of the log, snapshots `loaded` and `refused`.
+    """
 
     verdict: Verdict
     faults: Counter[str]
@@ -27,6 +30,8 @@ class Run:
     ended: int
     settle_s: float
     replays: int
+    loaded: int
+    refused: int
     exit_codes: list[int]
 
 
@@ -40,6 +45,7 @@ class Plan:
     least: int = 24_000
     workers: int = 3
     script: tuple[str, ...] = ()
+    snapshots: bool = True
     pause_s: tuple[float, float] = (0.5, 4.0)
     settle_limit_s: float = 90.0
 
@@ -53,7 +59,7 @@ async def run(
 ) -> Run:
     """Run the plan on topics that exist and are empty; `between` is awaited before each fault instead of a pause."""
     rng = Random(plan.seed)
-    fleet = Fleet(kafka, f"{kafka.topic_prefix}chaos", folder, plan.workers, rng)
+    fleet = Fleet(kafka, f"{kafka.topic_prefix}chaos", folder, plan.workers, rng, plan.snapshots)
     traffic, enough, ended = Traffic(plan.seed), asyncio.Event(), 0
     fleet.start()
     try:
@@ -78,8 +84,8 @@ async def run(
             await fleet.settled()
     finally:
         codes = await asyncio.to_thread(fleet.stop)
-    replays = fleet.logs().count('"event":"replayed"')
-    return Run(verdict, fleet.done, traffic.sent, ended, time.monotonic() - began, replays, codes)
+    counts = fleet.logged("replayed"), fleet.logged("snapshot_loaded"), fleet.logged("snapshot_refused")
+    return Run(verdict, fleet.done, traffic.sent, ended, time.monotonic() - began, *counts, codes)
 
 
 async def _read(tables: UpsertTables) -> None:

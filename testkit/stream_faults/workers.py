@@ -19,6 +19,7 @@ ENV = {
     "SORI_STREAMS__LATENESS_S": "200",
     "SORI_STREAMS__SESSION_TIMEOUT_S": str(SESSION_TIMEOUT_S),
     "SORI_STREAMS__FLUSH_INTERVAL_S": "0.5",
+    "SORI_STREAMS__SNAPSHOT_INTERVAL_S": "2",
     "SORI_RULES__EPISODES__COOLDOWN_S": "10",
     "SORI_RULES__CLICK_WITHOUT_IMPRESSION__WINDOW_S": "20",
     "SORI_RULES__CLICK_WITHOUT_IMPRESSION__HORIZON_S": "20",
@@ -40,11 +41,12 @@ class Fleet:
     folder: Path
     size: int
     rng: Random
+    snapshots: bool = True
     done: Counter[str] = field(default_factory=Counter)
     _logged: dict[int, int] = field(default_factory=dict)  # length of a worker's log when it was last started
 
     def __post_init__(self) -> None:
-        env = {**ENV, "SORI_STREAMS__GROUP": self.group}
+        env = {**ENV, "SORI_STREAMS__GROUP": self.group, "SORI_STREAMS__SNAPSHOTS": str(self.snapshots).lower()}
         # the first is a static member: it comes back without a rebalance where it is quick enough
         self.workers = [
             StageProcess(
@@ -110,6 +112,6 @@ class Fleet:
         """Stop all; their exit codes."""
         return [worker.stop() for worker in self.workers]
 
-    def logs(self) -> str:
-        """What all of them logged."""
-        return "".join(worker.log_text() for worker in self.workers)
+    def logged(self, event: str) -> int:
+        """How often they logged an event, all together."""
+        return sum(worker.log_text().count(f'"event":"{event}"') for worker in self.workers)

@@ -20,18 +20,23 @@ EVENTS_LEAST = 24_000
 
 
 @pytest.mark.timeout(240)
-async def test_every_window_is_exact_after_workers_were_killed_frozen_stopped_and_started(topics, tmp_path):
+@pytest.mark.parametrize("snapshots", [True, False], ids=["snapshots", "log alone"])
+async def test_every_window_is_exact_after_workers_were_killed_frozen_stopped_and_started(topics, tmp_path, snapshots):
     """Under load with duplicates and disorder: windows equal the truth, and each attack is one alert, closed."""
     group = f"{topics.topic_prefix}chaos"
 
     async def commits() -> None:
         await wait_for_commits(topics, group, 1_500)
 
-    plan = Plan(seed=7, least=EVENTS_LEAST, script=SCRIPT)
+    plan = Plan(seed=7, least=EVENTS_LEAST, script=SCRIPT, snapshots=snapshots)
     done = await run(topics, tmp_path, plan, lambda _: None, between=commits)
     assert done.verdict.exact, done.verdict
     assert len(done.verdict.episodes) >= 4
-    assert done.replays > len(SCRIPT)
+    if snapshots:
+        assert done.loaded > len(SCRIPT)
+    else:
+        assert done.replays > len(SCRIPT)
+        assert done.loaded == 0
     assert done.exit_codes == [0, 0, 0]
     points = await committed(topics, group)
     assert len(points) == topics.event_partitions

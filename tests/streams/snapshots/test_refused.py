@@ -25,7 +25,7 @@ RECORDS = {
 
 
 def taken(factory: type[DeviceOperator | PlaceOperator]) -> tuple[Checkpoint, bytes, list[bytes]]:
-    """A checkpoint, and a snapshot with open episodes in two parts."""
+    """A checkpoint, and a snapshot with open episodes."""
     life = Life(partial(factory, 0, POLICY, RULES), cut=(60, 4_000))
     life.apply(RECORDS[factory])
     _, checkpoint = life.operator.flush()
@@ -115,7 +115,7 @@ def test_an_operator_whose_snapshot_was_refused_is_made_anew_and_replays():
     checkpoint, rest, parts = taken(DeviceOperator)
     operator = DeviceOperator(0, POLICY, RULES, checkpoint)
     with pytest.raises(SnapshotRefused):
-        list(operator.load(rest, [parts[0], parts[1][:-1]], checkpoint))
+        list(operator.load(rest, [parts[0], parts[0][:-1]], checkpoint))
     replayed, whole = DeviceOperator(0, POLICY, RULES, checkpoint), DeviceOperator(0, POLICY, RULES)
     low = checkpoint.replay_start.low
     replayed.apply([record for record in RECORDS[DeviceOperator] if record.offset >= low])

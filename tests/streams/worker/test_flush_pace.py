@@ -39,6 +39,10 @@ class Stormy:
         """None."""
         return {}
 
+    def replaying(self) -> dict[object, tuple[int, int]]:
+        """None."""
+        return {}
+
     def positions(self) -> dict[object, int]:
         """None."""
         return {}
