@@ -20,6 +20,8 @@ from streams.state.place_panes import add_counts
 
 #: Campaigns for which an alert says what share of their clicks the device made.
 _MAX_SHARES = 5
+#: So many clicks come in no pane: whatever the device does in this one, the rule has nothing more to say.
+_NOT_IN_THIS_PANE = 2**62
 
 
 class _Plan(NamedTuple):
@@ -75,8 +77,10 @@ class ClickRules:
         for entry in entries:
             module, rule = entry.module, entry.rule
             if not (module.COUNTS_ALL or all_kept) or view.key[1] in rule.allow:
+                margin.due[entry.number] = _NOT_IN_THIS_PANE
                 continue
             if not self._context.exact_from(module.reads_from_ms(view.end_ms, rule, self._grid)):
+                margin.due[entry.number] = _NOT_IN_THIS_PANE  # what is evicted, or was not read again, stays so
                 continue
             found = module.evaluate(view, rule)
             if isinstance(found, int):

@@ -9,7 +9,8 @@ import pytest
 from sori.settings.rules import RulesSettings
 from streams.alerts.record import iso
 from streams.operators.device import DeviceOperator
-from streams.rules import click_without_impression, device_click_burst, duplicate_click, fast_click
+from streams.rules import click_without_impression, device_click_burst, duplicate_click, fast_click, run_click_rules
+from streams.state.counters import MAX_CLICKS_KEPT
 from streams.state.device_panes import PaneStore
 from streams.state.policy import TimePolicy
 from testkit.records import FakeRecord, body
@@ -19,21 +20,21 @@ POLICY = TimePolicy(pane_ms=10_000, window_ms=60_000, lateness_ms=600_000, max_s
 RULES = (click_without_impression, device_click_burst, duplicate_click, fast_click)
 
 
-def flood(devices: int, seconds: int) -> list[FakeRecord]:
-    """Every device clicks once a second what it was never shown."""
+def flood(devices: int, seconds: int, per_second: int = 1) -> list[FakeRecord]:
+    """Every device clicks so often a second what it was never shown."""
     return [
         FakeRecord(
             body(
-                created_at=iso(T0 + second * 1000),
-                activity_id=f"a{second}-{device}",
+                created_at=iso(T0 + turn * 1000 // per_second),
+                activity_id=f"a{turn}-{device}",
                 event="campaign.click",
                 device_id=f"bot_{device}",
-                campaign={"id": f"cmp_{(second + device) % 7}"},
+                campaign={"id": f"cmp_{(turn + device) % 7}"},
             ),
-            second * devices + device,
-            timestamp=T0 + second * 1000,
+            turn * devices + device,
+            timestamp=T0 + turn * 1000 // per_second,
         )
-        for second in range(seconds)
+        for turn in range(seconds * per_second)
         for device in range(devices)
     ]
 
@@ -72,6 +73,15 @@ def test_a_device_in_an_open_episode_is_judged_once_per_step_and_its_impressions
     assert counted["looked for an impression"] <= 2 * events
     for module in (click_without_impression, device_click_burst):  # those that keep finding them
         assert 0 < counted[module.NAME] <= devices * (steps + 1)
+
+
+def test_clicks_beyond_those_kept_of_a_pane_are_not_looked_at_by_rules_that_need_each_one(monkeypatch):
+    """Whatever else the device does in this pane: only its next one is looked at again."""
+    looked, inner = [], run_click_rules.clicks_between
+    monkeypatch.setattr(run_click_rules, "clicks_between", lambda *args: looked.append(1) or inner(*args))
+    operator, panes, per_second = DeviceOperator(0, POLICY, RulesSettings()), 6, 50
+    operator.apply(flood(1, panes * 10, per_second))
+    assert 0 < len(looked) <= panes * 3 * MAX_CLICKS_KEPT
 
 
 def test_many_devices_in_open_episodes_leave_nothing_that_each_event_walks_through():
