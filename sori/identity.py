@@ -14,8 +14,11 @@ The identity is found once, where the event is admitted, from its plain form (so
 windows and ClickHouse take it from there.
 
 The key keeps a device's events in one partition, in order: device rules need its whole past, and a repetition by
-SORI's retries, which send the same body, meets the first delivery there. A repetition that changes its device, or whose
-window is gone, is not met there; ClickHouse knows it by its identity.
+SORI's retries, which send the same body, meets the first delivery there. A repetition that changes its device or its
+created_at, or whose window is gone, is not met there: the sinks know it by its identity, and count its windows again
+(sinks/upkeep/repetitions.py). What keying by identity would cost instead: docs/architecture.md.
+
+First received: by the record's timestamp (received_at), then by offset, partition and log.
 """
 
 from __future__ import annotations

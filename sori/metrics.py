@@ -138,6 +138,9 @@ SINKS_LOG_RESTARTS = MetricSpec(
     "sori_sinks_log_restarts_total", "counter", "Logs whose offsets started again under our commits.", ("topic",)
 )
 SINKS_REPAIRED = MetricSpec("sori_sinks_recounted_windows_total", "counter", "Windows recounted for late events.")
+SINKS_REPETITIONS = MetricSpec(
+    "sori_sinks_repetitions_total", "counter", "Deliveries found that repeat an event with another time or elsewhere."
+)
 SINKS_RECOUNTS_REFUSED = MetricSpec(
     "sori_sinks_recounts_refused_total",
     "counter",

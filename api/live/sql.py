@@ -95,7 +95,7 @@ def _pulse(span: Range, now: datetime, account: str | None) -> str:
     return f"""
         SELECT
             (SELECT toUnixTimestamp64Milli(max(received_at)) FROM events {events}) AS last_received_ms,
-            (SELECT uniqExact(account_id, event, created_at, identity) FROM events {events}
+            (SELECT uniqExact(account_id, event, identity) FROM events {events}
                 AND received_at >= toDateTime({minute_ago}, 'UTC')) AS events_last_minute,
             (SELECT count() FROM late_events {received}) AS late,
             (SELECT count() FROM quarantine_current {received}) AS quarantined,

@@ -13,6 +13,7 @@ from sori.settings.clickhouse import ClickHouseSettings
 #: Table -> setting that governs it and the time from which its rows age. A late event may have been received long ago.
 _GOVERNED = {
     "events": ("events_days", "toDateTime(received_at)"),
+    "identities": ("events_days", "toDateTime(received_at)"),
     "ctr_windows": ("windows_days", "window_start"),
     "device_windows": ("windows_days", "window_start"),
     "window_repairs": ("windows_days", "window_start"),
@@ -22,6 +23,7 @@ _GOVERNED = {
     "delivery_attempts": ("attempts_days", "toDateTime(attempted_at)"),
     "session_records": ("sessions_days", "toDateTime(at)"),
     "late": ("late_days", "stored_at"),
+    "repetitions": ("late_days", "toDateTime(found_at)"),
     "quarantine": ("quarantine_days", "toDateTime(received_at)"),
 }
 _log = structlog.get_logger(__name__)

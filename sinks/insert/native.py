@@ -19,7 +19,15 @@ except ImportError:  # pragma: no cover - another version of the driver
     data_conv = None  # type: ignore[assignment]
 
 #: ClickHouse type -> array typecode.
-_TYPECODES = {"UInt8": "B", "Int32": "i", "UInt32": "I", "Int64": "q", "UInt64": "Q", "DateTime('UTC')": "I"}
+_TYPECODES = {
+    "UInt8": "B",
+    "Int32": "i",
+    "UInt32": "I",
+    "Int64": "q",
+    "UInt64": "Q",
+    "DateTime('UTC')": "I",
+    "DateTime64(3, 'UTC')": "q",  # seconds, milliseconds
+}
 
 
 def encode_block(names: Sequence[str], types: Sequence[str], columns: Sequence[Sequence[Any]]) -> bytearray:

@@ -7,8 +7,8 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from runtime.clickhouse.kept import iso, read_kept
 from sinks.maintenance import Progress
-from sinks.upkeep.kept import iso, read_kept
 from sinks.upkeep.recount import TABLES, backfill_sql
 from sori.errors import ConfigError
 from sori.settings import Settings

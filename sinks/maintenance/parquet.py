@@ -13,11 +13,11 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from runtime.clickhouse.kept import iso
 from sinks.builders.events import COLUMNS
 from sinks.insert.writer import SETTINGS
 from sinks.maintenance import Progress
 from sinks.maintenance.backfill import backfill, countable_from
-from sinks.upkeep.kept import iso
 from sori.errors import ConfigError
 from sori.settings import Settings
 
@@ -29,6 +29,7 @@ _SELECTED = """
     canonical, arrayStringConcat(defects, ',') AS defects, log
 """
 _WITHIN = "received_at >= toDateTime64({start:Int64}, 3, 'UTC') AND received_at < toDateTime64({end:Int64}, 3, 'UTC')"
+_OURS = f"NOT repeated AND {_WITHIN}"
 
 
 def export_events(client: Client, _settings: Settings, params: Mapping[str, Any]) -> Iterator[Progress]:
@@ -39,7 +40,7 @@ def export_events(client: Client, _settings: Settings, params: Mapping[str, Any]
     rows = 0
     for number, hour in enumerate(hours, 1):
         bounds = {"start": max(start, hour), "end": min(end, hour + _HOUR_S)}
-        query = f"SELECT {_SELECTED} FROM events FINAL WHERE {_WITHIN} ORDER BY kafka_partition, kafka_offset"  # noqa: S608 - ours
+        query = f"SELECT {_SELECTED} FROM events FINAL WHERE {_OURS} ORDER BY kafka_partition, kafka_offset"  # noqa: S608 - ours
         target = folder / f"events-{datetime.fromtimestamp(hour, UTC):%Y%m%dT%H}.parquet"
         partial = target.with_suffix(".partial")
         with client.raw_stream(query, parameters=bounds, fmt="Parquet") as stream, partial.open("wb") as file:
@@ -89,7 +90,7 @@ def _hours_sql() -> str:
 
 
 def _count(client: Client, bounds: Mapping[str, int]) -> int:
-    query = f"SELECT count() FROM events FINAL WHERE {_WITHIN}"  # noqa: S608 - ours
+    query = f"SELECT count() FROM events FINAL WHERE {_OURS}"  # noqa: S608 - ours
     return int(client.query(query, parameters=dict(bounds)).result_rows[0][0])
 
 

@@ -1,8 +1,8 @@
-"""Recounts the windows that late events touched, so that they agree with the raw events again.
+"""Recounts the windows that late events and repetitions touched, so that they agree with the raw events again.
 
-Stateless: what is to be done is read from ClickHouse each time (late events without a recount, or with a stream row on
-top of it), so a crash at any point only means doing it again, to the same effect. A window whose raw events have aged
-out is left as it is, and that is noted down: counted again it would lose what is no longer there.
+Stateless: what is to be done is read from ClickHouse each time (late events and repetitions without a recount, or with
+a stream row on top of it), so a crash at any point only means doing it again, to the same effect. A window whose raw
+events have aged out is left as it is, and that is noted down: counted again it would lose what is no longer there.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from typing import TypeVar
 
 import structlog
 
+from runtime.clickhouse.kept import iso, read_kept
 from runtime.telemetry.metrics import counter
 from sinks.builders.inserts import ColumnarInsert
 from sinks.consumer.commit_intents import read_standing
 from sinks.consumer.log_book import LogBook
 from sinks.insert.writer import Writer
-from sinks.upkeep.kept import iso, read_kept
 from sinks.upkeep.recount import TABLES, Target, pending_sql, repair_sql
+from sinks.upkeep.repetitions import Repetitions
 from sori import metrics
 from sori.settings import Settings
 from sori.topics import EVENTS
@@ -33,6 +34,7 @@ _LEDGER = {
     "version": "UInt64",
     "refused": "UInt8",
     "log": "UInt32",
+    "found_to": "DateTime64(3, 'UTC')",
 }
 _log = structlog.get_logger(__name__)
 
@@ -47,19 +49,25 @@ class Repairer:
         self._writer = writer
         self._executor = executor
         self._book = book
+        self._repetitions = Repetitions(writer, int(settings.streams.window_s))
         counter(metrics.SINKS_RECOUNTS_REFUSED).labels("window")  # there from the start: its first increase is an alert
 
     async def once(self) -> int:
-        """Recount what is pending and can be recounted now; returns how many windows. Raises InsertFailure."""
+        """Recount what is pending and can be recounted now; returns how many windows. Raises InsertFailure.
+
+        Repetitions that arrived are found first, so that none of them is counted.
+        """
+        await self._call(self._repetitions.find)
+        found_to = await self._call(lambda: self._writer.count("SELECT toUnixTimestamp64Milli(now64(3))"))
         lookback_s = int(self._settings.sinks.repair_lookback_s)
         found = await self._call(lambda: self._writer.rows(pending_sql(lookback_s)))
         kept = await self._call(lambda: read_kept(self._writer.rows))
         wanted = await self._stored(Target(*row) for row in found)
         targets = [t for t in wanted if t.window_start >= kept.countable]
-        await self._refuse([t for t in wanted if t.window_start < kept.countable], kept.countable)
+        await self._refuse([t for t in wanted if t.window_start < kept.countable], kept.countable, found_to)
         for start in range(0, len(targets), _CHUNK):
             chunk = targets[start : start + _CHUNK]
-            await self._call(lambda chunk=chunk: self._recount(chunk))  # type: ignore[misc]
+            await self._call(lambda chunk=chunk: self._recount(chunk, found_to))  # type: ignore[misc]
         if targets:
             counter(metrics.SINKS_REPAIRED).inc(len(targets))
             _log.info("windows_recounted", windows=len(targets))
@@ -84,23 +92,23 @@ class Repairer:
             if (standing.offsets.get(t.source_partition, 0) >= t.version if t.log == ours else t.settled)
         ]
 
-    def _recount(self, targets: Sequence[Target]) -> None:
+    def _recount(self, targets: Sequence[Target], found_to: int) -> None:
         by_length: dict[int, list[Target]] = {}
         for target in targets:
             by_length.setdefault(target.window_s or self._settings.streams.window_s, []).append(target)
         for window_s, of_length in by_length.items():
             for counted in TABLES:
                 self._writer.execute(repair_sql(counted, of_length, window_s))
-        self._note(targets, refused=False)
+        self._note(targets, found_to, refused=False)
 
-    async def _refuse(self, targets: Sequence[Target], countable_from: int) -> None:
+    async def _refuse(self, targets: Sequence[Target], countable_from: int, found_to: int) -> None:
         if targets:
-            await self._call(lambda: self._note(targets, refused=True))
+            await self._call(lambda: self._note(targets, found_to, refused=True))
             counter(metrics.SINKS_RECOUNTS_REFUSED).labels("window").inc(len(targets))
             first = iso(min(t.window_start for t in targets))
             _log.warning("windows_not_recounted", windows=len(targets), first=first, countable_from=iso(countable_from))
 
-    def _note(self, targets: Sequence[Target], *, refused: bool) -> None:
+    def _note(self, targets: Sequence[Target], found_to: int, *, refused: bool) -> None:
         columns: list[Sequence[object]] = [
             [t.window_start for t in targets],
             [t.account_id for t in targets],
@@ -108,6 +116,7 @@ class Repairer:
             [t.version for t in targets],
             [refused] * len(targets),
             [t.log for t in targets],
+            [found_to] * len(targets),
         ]
         self._writer.insert(ColumnarInsert("window_repairs", list(_LEDGER), list(_LEDGER.values()), columns), None)
 

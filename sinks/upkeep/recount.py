@@ -62,13 +62,21 @@ class Target:
 
 
 def pending_sql(lookback_s: int) -> str:
-    """Targets that late events of the last `lookback_s` seconds call for and no recount has answered yet.
+    """Targets that late events and repetitions of the last `lookback_s` seconds call for and no recount has answered.
 
-    Columns: those of Target.
+    A recount leaves no row of the stream standing. One that comes after it calls for another, whatever its version: it
+    may be of a key that nothing was counted in, so that no row of the recount outranks it. Columns: those of Target.
     """
     keys = _KEYS
-    late = f"FROM late FINAL WHERE stored_at >= now() - {int(lookback_s)} AND event IN ({DEVICES.events})"
-    touched = f"FINAL WHERE window_start IN (SELECT window_start {late})"
+    recent = f">= now() - {int(lookback_s)} AND event IN ({DEVICES.events})"
+    noted = f"""
+        SELECT window_start, account_id, kafka_partition AS source_partition, log, kafka_offset,
+            toDateTime64(stored_at, 3, 'UTC') AS at, toDateTime64(0, 3, 'UTC') AS found, window_s
+        FROM late FINAL WHERE stored_at {recent}
+        UNION ALL
+        SELECT window_start, account_id, kafka_partition, log, kafka_offset, found_at, found_at, 0
+        FROM repetitions WHERE found_at {recent}"""  # noqa: S608 - numbers and names of ours
+    touched = f"FINAL WHERE window_start IN (SELECT window_start FROM ({noted}))"  # noqa: S608 - same
     current = " UNION ALL ".join(
         f"SELECT {keys}, version, repaired FROM {counted.table} {touched}"  # noqa: S608 - same
         for counted in TABLES
@@ -76,14 +84,14 @@ def pending_sql(lookback_s: int) -> str:
     return f"""
         SELECT toUInt32(window_start) AS window, account_id, source_partition, greatest(last, top) AS version,
             log, settled, length
-        FROM (SELECT window_start, account_id, kafka_partition AS source_partition,
-                     log, toUInt64(max(kafka_offset) + 1) AS last, max(stored_at) < now() - {SETTLED_S} AS settled,
-                     max(window_s) AS length
-              {late} GROUP BY {keys}) AS l
+        FROM (SELECT {keys}, toUInt64(max(kafka_offset) + 1) AS last, max(at) < now() - {SETTLED_S} AS settled,
+                     max(found) AS latest, max(window_s) AS length
+              FROM ({noted}) GROUP BY {keys}) AS l
         LEFT JOIN (SELECT {keys}, max(version) AS top, maxIf(version, repaired = 0) AS stream_top
                    FROM ({current}) GROUP BY {keys}) AS c USING ({keys})
-        LEFT JOIN (SELECT {keys}, max(version) AS done FROM window_repairs GROUP BY {keys}) AS r USING ({keys})
-        WHERE last > done OR stream_top > done
+        LEFT JOIN (SELECT {keys}, max(version) AS done, max(found_to) AS seen, max(refused) AS refused
+                   FROM window_repairs GROUP BY {keys}) AS r USING ({keys})
+        WHERE last > done OR stream_top > if(refused, done, 0) OR latest > seen
         ORDER BY {keys} LIMIT 10000"""  # noqa: S608 - same
 
 
@@ -136,7 +144,7 @@ def _recount(counted: Counted, wanted: str, start: int, end: int, window_s: int)
             SELECT {window_sql(window_s)} AS window_start, account_id, toInt32(kafka_partition) AS source_partition,
                 log, {dimensions}, {from_events}
             FROM events FINAL
-            WHERE event IN ({counted.events}) AND {_between("created_at", start, end)}
+            WHERE NOT repeated AND event IN ({counted.events}) AND {_between("created_at", start, end)}
                 AND {window_sql(window_s)} IN (SELECT window_start FROM wanted)
                 AND account_id IN (SELECT account_id FROM wanted) {"AND device_id != ''" if counted is DEVICES else ""}
             GROUP BY {keys}, {dimensions}

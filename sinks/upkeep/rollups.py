@@ -8,9 +8,9 @@ from concurrent.futures import Executor
 
 import structlog
 
+from runtime.clickhouse.kept import Kept, iso, read_kept
 from runtime.telemetry.metrics import counter
 from sinks.insert.writer import Writer
-from sinks.upkeep.kept import Kept, iso, read_kept
 from sori import metrics
 
 #: Families of roll-ups: table prefix and the dimensions that stay beside time and account.

@@ -26,9 +26,11 @@ class SinksSettings(BaseModel):
     backoff_max_s: float = Field(15.0, gt=0, description="Longest pause between two tries, seconds.")
     session_timeout_s: float = Field(10.0, gt=0, description="When a silent process loses its partitions, seconds.")
     stall_s: float = Field(60.0, gt=0, description="Waiting rows and no commit for so long: not healthy, seconds.")
-    repair_interval_s: float = Field(10.0, gt=0, description="Pause between two looks for late events, seconds.")
+    repair_interval_s: float = Field(
+        10.0, gt=0, description="Pause between two looks for late and repeated events, seconds."
+    )
     repair_lookback_s: float = Field(
-        172_800.0, gt=0, description="How long a late event's windows are kept consistent with later rows, seconds."
+        172_800.0, gt=0, description="How long windows of late and repeated events are kept consistent, seconds."
     )
     rollup_interval_s: float = Field(15.0, gt=0, description="Pause between two roll-ups of quiet windows, seconds.")
     rollup_quiet_s: float = Field(

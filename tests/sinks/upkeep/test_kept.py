@@ -11,13 +11,13 @@ from clickhouse_connect.driver.client import Client
 from pydantic import ValidationError
 
 from runtime.clickhouse import retention
+from runtime.clickhouse.kept import Kept, read_kept
 from sinks.builders import events, packed
 from sinks.consumer.commit_intents import Standing
 from sinks.consumer.log_book import LogBook, NamedLog
 from sinks.insert.writer import Writer
 from sinks.maintenance.tasks import TASKS
 from sinks.upkeep import late_repair
-from sinks.upkeep.kept import Kept, read_kept
 from sinks.upkeep.late_repair import Repairer
 from sinks.upkeep.rollups import Roller
 from sori.errors import ConfigError

@@ -216,8 +216,22 @@ def test_a_late_event_of_when_windows_were_shorter_recounts_the_window_that_it_w
     assert (target.window_start, target.window_s) == (MINUTE, 60)
     settings = load_settings(streams={"window_s": 300, "lateness_s": 7200, "place_lateness_s": 7200})
     with ThreadPoolExecutor(1) as executor:
-        Repairer(settings, writer, executor, LogBook(settings.kafka, writer, executor))._recount([target])
+        Repairer(settings, writer, executor, LogBook(settings.kafka, writer, executor))._recount([target], 0)
     assert ask(client, "SELECT minute, impressions FROM ctr_by_minute ORDER BY minute") == [
         {"minute": datetime.fromtimestamp(MINUTE, UTC), "impressions": 4},
         {"minute": datetime.fromtimestamp(MINUTE + 60, UTC), "impressions": 5},
     ]
+
+
+def test_a_stream_row_that_the_recount_overtook_calls_for_another(client: Client, writer: Writer) -> None:
+    """The event was stored, found to be a repetition and recounted before the stream told of it, under its own key."""
+    writer.insert(events.build([event_record(n) for n in range(4)]), None)
+    store(writer, "ctr_windows", row(impressions=3, version=3))
+    store(writer, "late_in", late(9))
+    repair(client, pending(client))
+    store(writer, "ctr_windows", row(impressions=1, version=10, city="Elsewhere"))
+    assert pending(client) == [Target(MINUTE, "acc_1", 0, 10)]
+    repair(client, pending(client))
+    store(writer, "ctr_windows", row(impressions=1, version=7, city="Nowhere"))
+    repair(client, pending(client))
+    assert (differences(client), pending(client)) == ([], [])
