@@ -1,6 +1,6 @@
 """`make soak`: the whole pipeline as `sori up` runs it, under steady signed traffic with an attack now and then.
 
-Measured: every accepted event by its number in events_current; windows against raw events; freshness, from the answer
+Measured: every accepted event by its number in events_current; what `sori verify` finds; freshness, from the answer
 to an event until its window can be read; alert latency, from the answer to the click that tips the scale until the
 alert is on the event stream; resident memory and processor share of each process. Exit code 1 when an event is lost
 or counted twice, an attack goes unnoticed, a process dies or its memory grows. Ctrl-C ends it early with its figures.
@@ -53,7 +53,7 @@ async def soak(options: argparse.Namespace, folder: Path) -> tuple[Report, Watch
 async def _under_load(pipeline: LocalPipeline, options: argparse.Namespace, report: Report, watched: Watched) -> None:
     connector, timeout = aiohttp.TCPConnector(limit=256), aiohttp.ClientTimeout(total=10)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as http:
-        traffic, reader = Traffic(http, pipeline.webhook_url), Reader(http, pipeline.api_url)
+        traffic, reader = Traffic(http, pipeline.webhook_url, options.repetitions), Reader(http, pipeline.api_url)
         freshness: list[float | None] = []
         load = asyncio.create_task(traffic.run(options.rate))
         console.print(f"live page {pipeline.api_url}/   logs {pipeline.logs}", soft_wrap=True)
@@ -86,6 +86,7 @@ async def _under_load(pipeline: LocalPipeline, options: argparse.Namespace, repo
         console.print("comparing every event with what was accepted")
         report.counted = await reader.counted(traffic)
         report.differing_windows = await reader.differing_windows()
+        report.recounted_for_repetitions = await reader.repetitions()
         report.restarts = watched.restarts
 
 
@@ -100,6 +101,7 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
 
 def _fill(report: Report, traffic: Traffic, freshness: list[float | None], watched: Watched) -> None:
     report.refused, report.slowest_answer_s = dict(traffic.refused), traffic.slowest_s
+    report.repeated = dict(traffic.repeated)
     report.freshness_s = [age for age in freshness if age is not None]
     report.unseen_probes = len(freshness) - len(report.freshness_s)
     complete = [attack for attack in traffic.attacks.values() if len(attack.answered) >= 45]
@@ -135,6 +137,13 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15.0, help="how long, after 10 s of warming up")
     parser.add_argument("--rate", type=int, default=1000, help="events per second beside probes and attacks")
     parser.add_argument("--attack-every", type=float, default=10.0, help="pause between two attacks, seconds")
+    parser.add_argument(
+        "--repetitions",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of deliveries that repeat an event with another created_at, device, place, or late, such as 0.05",
+    )
     parser.add_argument("--picture", type=Path, help="draw memory over time into this file (.svg or .png)")
     options = parser.parse_args()
     with scratch_folder("soak") as folder:

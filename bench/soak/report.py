@@ -23,6 +23,8 @@ class Report:
     seconds: float = 0.0
     sent: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
+    repeated: Mapping[str, int] = field(default_factory=dict)
+    recounted_for_repetitions: int = 0
     slowest_answer_s: float = 0.0
     asked_again: Mapping[str, int] = field(default_factory=dict)
     counted: Counted | None = None
@@ -86,6 +88,8 @@ def show(report: Report, console: Console) -> None:
     for name, value in (
         ("sent", f"{report.sent:,} ({report.sent / max(report.seconds, 0.1):,.0f}/s)"),
         ("refused", _times(report.refused)),
+        ("repeated", _times(report.repeated)),
+        ("repetitions recounted", f"{report.recounted_for_repetitions:,}"),
         ("slowest answer", f"{report.slowest_answer_s:.2f} s"),
         ("asked the api again", _times(report.asked_again)),
         ("accepted", f"{counted.accepted:,}" if counted else "-"),

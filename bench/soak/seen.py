@@ -12,7 +12,8 @@ from typing import Any
 
 import aiohttp
 
-from api.query.verification import differences_sql
+from api.query.engine import HttpEngine, rows
+from api.query.verification import verify
 from bench.soak.traffic import Traffic
 
 _POLL_S = 0.05
@@ -109,13 +110,20 @@ class Reader:
             await asyncio.sleep(2.0)
 
     async def differing_windows(self) -> int:
-        """Windows that do not equal the raw events, once every stage has caught up."""
-        deadline = time.monotonic() + 60
+        """What `sori verify` finds, once every stage has caught up and what was late or repeated is counted again."""
+        deadline = time.monotonic() + 120
         while True:
-            rows = len((await self.text(f"{differences_sql()} FORMAT TSV")).splitlines())
+            rows = len(await asyncio.to_thread(verify, self._ask))
             if not rows or time.monotonic() > deadline:
                 return rows
             await asyncio.sleep(2.0)
+
+    async def repetitions(self) -> int:
+        """Deliveries that were found to repeat an event otherwise than a retry does."""
+        return int(await self.text("SELECT count() FROM repetitions FINAL FORMAT TSV"))
+
+    def _ask(self, sql: str) -> list[dict[str, Any]]:
+        return rows(HttpEngine(self._url, 120.0), sql)
 
 
 def _note(alert: dict[str, Any], traffic: Traffic) -> None:

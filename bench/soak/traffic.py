@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import time
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +14,13 @@ import aiohttp
 
 from bench.common.steady_load import event_now, steadily
 from sori.signature import HmacSha256
+from testkit.repetitions import REPETITIONS, repeated
 
 SECRET = "soak"  # noqa: S105 - a pipeline of our own, gone afterwards
 _CLICKS = 60
 _CLICK_EVERY_S = 0.05
+#: Among so many of the last events one is picked to be repeated.
+_REMEMBERED = 5000
 _HEADERS = {"Content-Type": "application/json"}
 
 
@@ -38,9 +42,15 @@ class Attack:
 
 
 class Traffic:
-    """Signed impressions and clicks, created now. `accepted` has a 1 at the number of every event that got a 2xx."""
+    """Signed impressions and clicks, created now. `accepted` has a 1 at the number of every event that got a 2xx.
 
-    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+    A share of the deliveries are `repetitions` of an event that was accepted, each of another sort.
+    """
+
+    def __init__(self, http: aiohttp.ClientSession, url: str, repetitions: float = 0.0) -> None:
+        self._repetitions = repetitions
+        self._recent: deque[dict[str, Any]] = deque(maxlen=_REMEMBERED)
+        self.repeated: Counter[str] = Counter()
         self._http = http
         self._url = url
         self._rng = random.Random(1)
@@ -55,6 +65,19 @@ class Traffic:
         number = len(self.accepted)
         self.accepted.append(0)
         event = event_now(self._rng, account_id="acc_soak", activity_id=f"soak-{number}", **fields)
+        if not await self._post(event):
+            return False
+        self.accepted[number] = 1
+        self._recent.append(event)
+        return True
+
+    async def send_again(self) -> bool:
+        """One of the last events once more, in another way; whether it was accepted."""
+        sort = self._rng.choice(tuple(REPETITIONS))
+        self.repeated[sort] += 1
+        return await self._post(repeated(self._rng.choice(self._recent), sort))
+
+    async def _post(self, event: dict[str, Any]) -> bool:
         body = json.dumps(event).encode()
         signature = self._scheme.sign(SECRET.encode(), body)
         begun = time.monotonic()
@@ -67,15 +90,17 @@ class Traffic:
         except (aiohttp.ClientError, TimeoutError) as error:
             outcome = type(error).__name__
         self.slowest_s = max(self.slowest_s, time.monotonic() - begun)
-        if outcome == "200":
-            self.accepted[number] = 1
-            return True
-        self.refused[outcome] = self.refused.get(outcome, 0) + 1
-        return False
+        if outcome != "200":
+            self.refused[outcome] = self.refused.get(outcome, 0) + 1
+        return outcome == "200"
 
     async def run(self, rate: int) -> None:
-        """About `rate` events per second, until cancelled."""
-        await steadily(self.send, rate)
+        """About `rate` deliveries per second, until cancelled."""
+        await steadily(self._next, rate)
+
+    async def _next(self) -> bool:
+        again = self._recent and self._rng.random() < self._repetitions
+        return await (self.send_again() if again else self.send())
 
     async def attack(self) -> None:
         """One device clicks far too often."""
