@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
+from zlib import crc32
 
 from sori.remembered import Remembered
 from sori.settings.rules import RulesSettings
@@ -20,6 +21,9 @@ from streams.state.place_panes import add_counts
 
 #: Campaigns for which an alert says what share of their clicks the device made.
 _MAX_SHARES = 5
+#: Of one account, pane and partition: from so many clicking devices on, further ones are judged in some panes only. So
+#: judging takes a bounded part of the time whatever one account sends; what is counted and published is not affected.
+JUDGED_DEVICES = 2_000
 #: So many clicks come in no pane: whatever the device does in this one, the rule has nothing more to say.
 _NOT_IN_THIS_PANE = 2**62
 
@@ -51,10 +55,19 @@ class ClickRules:
         """Run every click rule that is due. Clicks beyond those kept of a pane move those only that count all."""
         plan = self._plans.get(key[0]) or self._plan(key[0])
         margin = self._margin(key, pane_start)
+        if self._passed_over(key, pane_start):
+            return
         subject, entries = Subject(key[0], "device", key[1]), plan.entries
         if self._context.any_open and (open_subject := self._context.open_subject(subject)) is not None:
             settled = self._context.settled
-            entries = tuple([one for one in entries if not settled(open_subject, one.name, time_ms, counts=one.counts)])
+            cases = open_subject.cases
+            entries = tuple(
+                [
+                    one
+                    for one in entries
+                    if one.name not in cases or not settled(open_subject, one.name, time_ms, counts=one.counts)
+                ]
+            )
         if margin is not None:
             due, clicks = margin.due, margin.clicks
             entries = tuple([entry for entry in entries if due[entry.number] <= clicks])
@@ -71,6 +84,18 @@ class ClickRules:
             margin = self._matches.margins[key] = Margin(pane_start, len(self._modules))
         view = ClickView(key, time_ms, end, cells, self._store, self._matches, plan.reach)
         self._judge(view, subject, entries, margin)
+
+    def _passed_over(self, key: DeviceKey, pane_start: int) -> bool:
+        """Whether so many devices of the account click in this pane that this one waits for another pane.
+
+        A matter of the pane's own clicks up to this one, which a replay has again; every device has its turn.
+        """
+        clicking = len(self._store.panes[pane_start].accounts[key[0]].clicks)
+        if clicking <= JUDGED_DEVICES:
+            return False
+        turns = clicking // JUDGED_DEVICES + 1
+        turn = crc32(key[1].encode("utf-8", "surrogatepass")) + pane_start // self._grid.pane_ms
+        return turn % turns != 0
 
     def _judge(self, view: ClickView, subject: Subject, entries: tuple[Entry, ...], margin: Margin) -> None:
         all_kept = view.cells[-1][1].clicks <= MAX_CLICKS_KEPT
