@@ -90,6 +90,12 @@ STREAMS_PANES = MetricSpec("sori_streams_live_panes", "gauge", "Live panes over 
 STREAMS_LOG_RESTARTS = MetricSpec(
     "sori_streams_log_restarts_total", "counter", "Logs whose offsets started again under our commits.", ("topic",)
 )
+STREAMS_NOT_JUDGED = MetricSpec(
+    "sori_streams_not_judged_total",
+    "counter",
+    "What no rule judged: events (late, future, incomplete), and judgements of which panes were gone or not complete.",
+    ("hop", "what", "reason"),
+)
 STREAMS_DOUBTS = MetricSpec(
     "sori_streams_doubted_checkpoints_total",
     "counter",

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
 from streams.alerts.episodes import EpisodeBook
+from streams.rules.context import NotJudged, RuleContext
 from streams.state.checkpoint import BEGINNING_MS, Checkpoint, ReplayStart, Tick
 from streams.state.output import Output, Record
 from streams.state.policy import Clock, EpisodePolicy, TimePolicy
@@ -34,6 +35,7 @@ class Counters:
     future: int = 0
     undecodable: int = 0
     untracked: int = 0
+    not_judged: NotJudged = field(default_factory=NotJudged)
 
 
 class Due(NamedTuple):
@@ -54,6 +56,8 @@ class PartitionOperator(ABC):
     Guarantee: made from any committed checkpoint and fed from its `low`, it owes from there on what the operator that
     made the checkpoint owed. Nothing is raised for what records hold: late, odd and undecodable ones are outputs.
     """
+
+    _context: RuleContext
 
     def __init__(self, partition: int, policy: TimePolicy, episodes: EpisodePolicy, resume: Checkpoint | None) -> None:
         self.partition = partition
@@ -124,6 +128,11 @@ class PartitionOperator(ABC):
     def take_counters(self) -> Counters:
         """Counters since the last call."""
         taken, self.counters = self.counters, Counters()
+        taken.not_judged = self._take_not_judged()
+        return taken
+
+    def _take_not_judged(self) -> NotJudged:
+        taken, self._context.not_judged = self._context.not_judged, NotJudged()
         return taken
 
     @property
@@ -209,6 +218,7 @@ class PartitionOperator(ABC):
         self._apply_all(records[begin:])
         self.counters = kept
         kept.replayed += len(records)
+        self._take_not_judged()
         self._forget_owed()
         if not self.replaying:
             self._settle()

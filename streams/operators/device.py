@@ -113,7 +113,7 @@ class DeviceOperator(DeviceCounting):
                 replay_start = replay_start.joined(window.suspects)
         return replay_start
 
-    def _apply_all(self, records: Iterable[Record]) -> int:
+    def _apply_all(self, records: Iterable[Record]) -> int:  # noqa: C901 - hot
         clock, episodes, skew = self.clock, self.episodes, self.policy.max_skew_ms
         open_from, begin, end, applied = self._open_from(), 0, 0, 0
         pane = None
@@ -128,14 +128,18 @@ class DeviceOperator(DeviceCounting):
                 self.counters.undecodable += 1
                 self._rejects.append(Reject(record, None, str(error), 0, ""))
                 continue
-            if 0 <= record.timestamp < time_ms - skew:
+            stamp = record.timestamp
+            if 0 <= stamp < time_ms - skew:
                 # A clock far ahead must not close everybody's windows.
                 self.counters.future += 1
                 self._rejects.append(Reject(record, event, "future", time_ms, identity))
                 continue
             if time_ms > clock.watermark:
-                clock.watermark = time_ms
-                open_from = self._open_from()
+                # a clock that runs ahead counts where it says, and moves nobody's time but to when it was received
+                reached = stamp if 0 <= stamp < time_ms else time_ms
+                if reached > clock.watermark:
+                    clock.watermark = reached
+                    open_from = self._open_from()
             if time_ms < open_from:
                 self._reject_late(record, event, time_ms, identity)
                 continue

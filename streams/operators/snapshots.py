@@ -16,7 +16,6 @@ import msgspec
 from sori.errors import SnapshotRefused
 from streams.alerts.book_state import BookState, OpenSubjectState
 from streams.operators.base import PartitionOperator
-from streams.rules.context import RuleContext
 from streams.snapshots.parts import FORMAT, MAX_CELLS, Changes, encode, read
 from streams.state.checkpoint import Checkpoint
 from streams.state.policy import Clock
@@ -47,8 +46,6 @@ _decoder = msgspec.msgpack.Decoder(_Rest)
 
 class SnapshotOperator(PartitionOperator):
     """An operator of which snapshots can be taken, if asked for before the first record."""
-
-    _context: RuleContext
 
     @abstractmethod
     def keep_changes(self) -> None:

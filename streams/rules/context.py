@@ -37,6 +37,14 @@ class Evidence:
 
 
 @dataclass(slots=True)
+class NotJudged:
+    """Judgements that were called for and not made: since panes they read were let go, or are not complete yet."""
+
+    too_late: int = 0
+    incomplete: int = 0
+
+
+@dataclass(slots=True)
 class OpenSubject:
     """A subject in an open episode: until which watermark, and cases by rule."""
 
@@ -70,6 +78,7 @@ class RuleContext:
             "campaign": frozenset(rules.allow.campaigns),
         }
         self._accounts = frozenset(rules.allow.accounts)
+        self.not_judged = NotJudged()
 
     def check(self, rule: str, lookback_ms: Callable[[RulesSettings], int]) -> None:
         """Raise ConfigError where the rule, with any account's parameters, could not be replayed exactly."""
@@ -100,10 +109,16 @@ class RuleContext:
     def exact_from(self, begin_ms: int) -> bool:
         """Whether every pane that starts at `begin_ms` or later is live and, after a rewind, complete.
 
-        Nothing is judged otherwise: so a replay judges exactly what was judged.
+        Nothing is judged otherwise: so a replay judges exactly what was judged. What is not, is counted.
         """
-        clock = self._clock
-        return begin_ms >= self.policy.horizon(clock.watermark) and begin_ms >= clock.complete_from
+        clock, counters = self._clock, self.not_judged
+        if begin_ms < self.policy.horizon(clock.watermark):
+            counters.too_late += 1
+            return False
+        if begin_ms < clock.complete_from:
+            counters.incomplete += 1
+            return False
+        return True
 
     @staticmethod
     def runs(rule: Rule, subject: str) -> bool:

@@ -135,9 +135,9 @@ def continued(found: Found, doubt: Doubt, now: Counting, known: Known) -> Checkp
         since_ms = known.now_ms if doubt is Doubt.BEYOND_END else known.received_ms
         seen_ms = since_ms + skew_ms + margin_ms
     elif doubt is Doubt.REPLAY_GONE and not _COUNTING.intersection(found.changed(now.fingerprint)):
-        seen_ms = mark
+        seen_ms = mark + skew_ms
     else:  # what came after the commit may be published, too: of how much event time nobody knows
-        seen_ms = max(mark, known.now_ms + skew_ms)
+        seen_ms = max(mark, known.now_ms) + skew_ms
     lengths = () if before is None or doubt is Doubt.OTHER_LOG else before.lengths
     length_ms = found.fingerprint.get("window_ms") or policy.window_ms
     # no window of before reaches beyond it

@@ -14,6 +14,7 @@ events = counter(names.STREAMS_EVENTS)
 replayed = counter(names.STREAMS_REPLAYED)
 duplicates = counter(names.STREAMS_DUPLICATES)
 late = counter(names.STREAMS_LATE)
+not_judged = counter(names.STREAMS_NOT_JUDGED)
 undecodable = counter(names.STREAMS_UNDECODABLE)
 alerts = counter(names.STREAMS_ALERTS)
 flush_seconds = histogram(names.STREAMS_FLUSH_SECONDS)
@@ -41,6 +42,10 @@ def observe_operator(hop: str, operator: PartitionOperator) -> None:
     late.labels("late").inc(taken.late)
     late.labels("future").inc(taken.future)
     late.labels("incomplete").inc(taken.incomplete)
+    for reason, count in (("late", taken.late), ("future", taken.future), ("incomplete", taken.incomplete)):
+        not_judged.labels(hop, "event", reason).inc(count)
+    not_judged.labels(hop, "judgement", "late").inc(taken.not_judged.too_late)
+    not_judged.labels(hop, "judgement", "incomplete").inc(taken.not_judged.incomplete)
     if operator.clock.watermark > 0:
         watermark.labels(hop, str(operator.partition)).set(operator.clock.watermark / 1000)
 

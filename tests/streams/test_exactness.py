@@ -122,7 +122,7 @@ def steps_of(script: list[Segment]) -> Iterator[Step]:
     for segment in script:
         rng = Random(segment.seed)
         for _ in range(segment.count):
-            back = rng.randint(-5, segment.disorder_s) if segment.disorder_s and rng.random() < 0.3 else 0
+            back = rng.randint(-55, segment.disorder_s) if segment.disorder_s and rng.random() < 0.3 else 0
             yield Step(
                 advance_s=round(rng.expovariate(1 / segment.every_s)),
                 back_s=back,

@@ -15,6 +15,7 @@ from sori.settings.rules import RulesSettings
 from sori.times import iso
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, FRAUD_ALERTS, LATE, QUARANTINE
 from streams.operators.device import DeviceOperator
+from streams.state.checkpoint import Checkpoint, ReplayStart
 from streams.state.output import Output
 from streams.state.policy import TimePolicy
 from testkit.records import FakeRecord, body
@@ -176,3 +177,43 @@ def test_devices_beyond_the_cap_count_in_the_rates_only_and_one_account_leaves_r
     assert sum(row["impressions"] for row in rows(outputs, CTR_WINDOWS)) == 7
     assert [row["device_id"] for row in rows(outputs, DEVICE_WINDOWS)] == ["dev_0", "dev_1", "dev_2", "other"]
     assert subject.take_counters().untracked == 2
+
+
+def orphaned_clicks(first: int) -> list[FakeRecord]:
+    """A device that clicks what it was never shown, for two minutes."""
+    script = [T0 + number * 2_000 for number in range(60)]
+    return [
+        record(first + number, at_ms, event="campaign.click", account_id="b", device_id="bot")
+        for number, at_ms in enumerate(script)
+    ]
+
+
+def found(records: list[FakeRecord]) -> tuple[set[str], DeviceOperator]:
+    """Rules that found somebody, and the operator."""
+    subject = operator()
+    subject.apply(records)
+    alerts = [orjson.loads(output.value) for output in subject.flush()[0] if output.topic is FRAUD_ALERTS]
+    return {alert["rule"] for alert in alerts}, subject
+
+
+def test_one_clock_that_runs_ahead_silences_no_rule_and_makes_nobody_late():
+    """As far ahead as is allowed: its own events count where it says, time goes on as events are received."""
+    ahead = [record(0, T0 + 295_000, received_ms=T0, account_id="a", device_id="foreign")]
+    old = [record(1, T0 - 400_000, received_ms=T0, account_id="b", device_id="slow")]
+    alone, _ = found(orphaned_clicks(2))
+    beside, subject = found([*ahead, *old, *orphaned_clicks(2)])
+    assert "click_without_impression" in alone
+    assert beside == alone
+    taken = subject.take_counters()
+    assert (taken.late, taken.not_judged.too_late) == (0, 0)
+    assert subject.clock.watermark == T0 + 118_000
+
+
+def test_what_no_rule_judged_is_counted():
+    """The state begins in the middle: what reads further back waits, and that is said."""
+    since = T0 - T0 % 60_000
+    subject = DeviceOperator(3, POLICY, RulesSettings(), Checkpoint(2, ReplayStart(2, since)))
+    subject.apply([record(1, since - 1, received_ms=T0), *orphaned_clicks(2)])
+    taken = subject.take_counters()
+    assert taken.not_judged.incomplete > 0
+    assert taken.not_judged.too_late == 0
