@@ -46,7 +46,7 @@ class DeviceCounting(SnapshotOperator):
         super().__init__(partition, policy, EpisodePolicy.of(rules, policy.lateness_ms), resume)
         self._store = PaneStore(policy.pane_ms, policy.window_ms)
         self._awaited = self._store.awaited
-        self._dirty = DirtyRows(partition)
+        self._dirty = DirtyRows(partition, self.clock, policy.pane_ms)
         self._journal: DeviceJournal | None = None
         self._places: Remembered[Geolocation | None, Place] = Remembered(_PLACES_BYTES)
         self._context = RuleContext(rules, policy, self.episodes, self.clock, self._replay_start)

@@ -14,6 +14,7 @@ from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS
 from streams.state.counters import CtrRow, DeviceCell, DeviceRow, SubjectCell
 from streams.state.device_panes import AccountWindow, CampaignKey, SubjectKey
 from streams.state.output import Output, pack, pack_lines
+from streams.state.policy import Clock
 
 #: Of a row's campaigns and behaviours those with the largest counts are named.
 MOST_CAMPAIGNS, MOST_SCRIPTS = 20, 8
@@ -24,8 +25,10 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 class DirtyRows:
     """Cells to emit, each once however often it changed."""
 
-    def __init__(self, partition: int) -> None:
+    def __init__(self, partition: int, clock: Clock, pane_ms: int) -> None:
         self._partition = partition
+        self._clock = clock
+        self._pane_ms = pane_ms
         self.ctr: list[CtrRow] = []
         self.devices: list[tuple[AccountWindow, str, DeviceCell]] = []
         self.subjects: list[tuple[int, SubjectKey, SubjectCell]] = []
@@ -94,12 +97,16 @@ class DirtyRows:
         return outputs + [output for lane, lines in lanes.items() for output in pack_lines(GEO_ROLLUPS, lines, lane)]
 
     def _head(self, pane_start: int, account: str, version: int) -> dict[str, Any]:
-        return {
+        head = {
             "pane_start": pane_start // 1000,
             "account_id": account,
             "source_partition": self._partition,
             "version": version,
         }
+        watermark = self._clock.watermark
+        if pane_start > watermark:  # of a clock that runs ahead: hop 2's must not follow it
+            head["reached"] = -(-watermark // self._pane_ms) * self._pane_ms // 1000
+        return head
 
     def _subject_line(self, pane_start: int, key: SubjectKey, cell: SubjectCell, version: int) -> bytes:
         """What is empty is left out: most rows are about impressions."""

@@ -84,8 +84,9 @@ class PlaceOperator(SnapshotOperator):
         policy, clock = self.policy, self.clock
         start = row.pane_start * 1000
         # The pane's end, not the source's watermark: what moved the clock must itself be live to be replayed.
-        if start + policy.pane_ms > clock.watermark:
-            clock.watermark = start + policy.pane_ms
+        reached = row.reached * 1000 or start + policy.pane_ms
+        if reached > clock.watermark:
+            clock.watermark = reached
         if start + policy.pane_ms <= policy.horizon(clock.watermark):
             self.counters.late += 1
             return

@@ -14,7 +14,7 @@ from streams.state.place_panes import RollUp, RollUpPane, Series, SubjectSums
 #: The fields of a roll-up in their order; as a tuple it is a quarter of the bytes.
 _RollUp = tuple[
     int, str, int, int, int, int, int, int, str, str, str, str, dict[str, int], dict[str, int], list[str],
-    dict[str, int], int,
+    dict[str, int], int, int,
 ]  # fmt: skip
 
 

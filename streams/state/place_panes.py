@@ -21,6 +21,8 @@ _PARTITION_BITS = 24
 class RollUp(msgspec.Struct, frozen=True):
     """One row of the roll-up topic: cumulative counts of one subject in one pane of one source partition.
 
+    `reached`: how far event time had come, seconds, where the pane is ahead of that.
+
     A row with a `campaign_id` is about that campaign; one with `campaign_clicks` about no subject, it tells all clicks
     of some campaigns to every partition; any other is about the place.
     """
@@ -42,6 +44,7 @@ class RollUp(msgspec.Struct, frozen=True):
     samples: list[str] = []
     campaign_clicks: dict[str, int] = {}
     log: int = 0
+    reached: int = 0
 
     @property
     def source(self) -> int:

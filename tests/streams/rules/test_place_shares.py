@@ -22,6 +22,7 @@ from streams.operators.place import PlaceOperator
 from streams.state.counters import SubjectCell
 from streams.state.device_panes import CampaignKey
 from streams.state.output import Output
+from streams.state.policy import Clock
 from testkit.history import Live, scenario
 from testkit.records import FakeRecord, body
 from tests.streams.test_exactness import POLICY, RULES, T0
@@ -254,7 +255,7 @@ def test_shares_of_simulated_floods_are_within_what_the_plan_holds(name):
 
 def test_totals_are_told_again_only_where_clicks_came():
     """Every lane gets them, so what is known there is not repeated."""
-    cell, dirty = SubjectCell(clicks=3), DirtyRows(0)
+    cell, dirty = SubjectCell(clicks=3), DirtyRows(0, Clock(2**62), 10_000)
     dirty.add_subject(0, CampaignKey("acc_1", "cmp_1"), cell)
     assert click_totals(dirty.subjects) == {(0, "acc_1"): {"cmp_1": 3}}
     dirty.clear()

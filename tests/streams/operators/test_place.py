@@ -1,0 +1,63 @@
+"""Hop 2: what a row of another log, or of a clock that runs ahead, does to the sums and to the time of others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from sori.settings.rules import RulesSettings
+from sori.times import iso
+from sori.topics import GEO_ROLLUPS
+from streams.operators.device import DeviceOperator
+from streams.operators.place import PlaceOperator
+from streams.state.device_panes import CampaignKey
+from streams.state.output import Output, name_log
+from streams.state.policy import TimePolicy
+from testkit.records import FakeRecord, body
+
+T0 = 1_760_419_200_000
+DEVICES = TimePolicy(pane_ms=10_000, window_ms=60_000, lateness_ms=600_000, max_skew_ms=300_000)
+PLACES = TimePolicy(pane_ms=10_000, window_ms=60_000, lateness_ms=3_600_000, max_skew_ms=300_000)
+
+
+def roll_ups(*events: FakeRecord, log: int) -> list[Output]:
+    """What hop 1 tells hop 2 of these."""
+    operator = DeviceOperator(0, DEVICES, RulesSettings())
+    operator.apply(events)
+    return [output for output in name_log(operator.flush()[0], log) if output.topic is GEO_ROLLUPS]
+
+
+def event(offset: int, created_ms: int, received_ms: int) -> FakeRecord:
+    """An impression."""
+    return FakeRecord(body(activity_id=f"act_{offset}", created_at=iso(created_ms)), offset, timestamp=received_ms)
+
+
+def place_operator(*outputs: Output) -> PlaceOperator:
+    """Hop 2 after these."""
+    operator = PlaceOperator(0, PLACES, RulesSettings())
+    operator.apply([FakeRecord(output.value, offset) for offset, output in enumerate(outputs)])
+    return operator
+
+
+def impressions(operator: PlaceOperator) -> Any:
+    """Of the campaign in its one pane."""
+    [sums] = operator._series[CampaignKey("acc_1", "cmp_1")].values()
+    return sums.impressions
+
+
+def test_rows_of_a_log_that_was_made_anew_count_beside_those_of_the_old_one():
+    """Their versions begin again: they are lower, and no older."""
+    old = roll_ups(*[event(offset, T0, T0) for offset in range(1_000, 1_004)], log=7)
+    new = roll_ups(*[event(offset, T0, T0) for offset in range(3)], log=8)
+    assert b'{"log":7,' in old[0].value
+    assert impressions(place_operator(*old, *new)) == 7
+    assert impressions(place_operator(*old, *old)) == 4
+
+
+def test_a_clock_that_runs_ahead_takes_no_place_of_others_along():
+    """Else their episodes would close, and their rules fall silent, by a time that nobody has reached."""
+    ahead, now = event(1, T0 + 295_000, T0), event(0, T0 - 1_000, T0 - 1_000)
+    operator = place_operator(*roll_ups(now, ahead, log=7))
+    assert operator.clock.watermark == T0
+    assert orjson.loads(roll_ups(now, log=7)[0].value.split(b"\n")[0]).get("reached") is None
