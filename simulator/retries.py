@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+from sori.sender_schedule import CONTRACT
+
 
 @dataclass(frozen=True)
 class RetryPolicy:
     """Up to `retries` after the first attempt, exponential backoff from `first_s` with ±`jitter`; times in seconds."""
 
-    retries: int = 3
-    first_s: float = 1.0
-    factor: float = 2.0
-    jitter: float = 0.2
-    timeout_s: float = 5.0
+    retries: int = CONTRACT.retries
+    first_s: float = CONTRACT.first_backoff_s
+    factor: float = CONTRACT.backoff_factor
+    jitter: float = CONTRACT.jitter
+    timeout_s: float = CONTRACT.timeout_s
 
     def pause_s(self, retry: int, rng: Random) -> float:
         """How long to wait before this retry, counted from 1."""

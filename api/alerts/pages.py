@@ -81,6 +81,10 @@ def _in_place(place: str) -> str:
 
 
 def _campaigns(campaigns: Sequence[str]) -> str:
-    parts = [f"JSONHas(toString(evidence), 'campaigns', {quote(campaign)})" for campaign in campaigns]
+    parts = [
+        f"(JSONHas(toString(evidence), 'campaigns', {quote(campaign)}) OR "
+        f"has(JSONExtract(toString(evidence), 'affected_campaigns', 'Array(String)'), {quote(campaign)}))"
+        for campaign in campaigns
+    ]
     own = f"(subject_kind = 'campaign' AND {among('subject', campaigns)})"
     return f"({' OR '.join([*parts, own])})" if parts else ""

@@ -18,7 +18,8 @@ from bench.fraud.offline import Labelled, Outcome, Seen
 from simulator.plan import Attack
 from simulator.traffic import Plan
 from sori.events import AUTHENTICATION, CLICK, parse_time_ms
-from sori.settings.rules import CtrRule, RulesSettings
+from sori.sender_schedule import CONTRACT
+from sori.settings.rules import ClickWithoutImpression, CtrRule, RulesSettings
 
 _SLACK_MS = 60_000
 _CLICKING = frozenset(
@@ -152,7 +153,7 @@ def evidence_ms(attack: Attack, events: Sequence[Labelled], rules: RulesSettings
         "geo_click_flood": lambda: _at_least(clicks, geo.floor, geo.window_s),
         "quiet_click_flood": lambda: _beside_the_busiest(clicks, quiet),
         "click_injection": lambda: _at_least([c for c in clicks if c.identity in shown], fast.floor, fast.window_s),
-        "ghost_clicks": lambda: _later(_at_least(ghosts, ghost.floor, ghost.window_s), ghost.grace_s),
+        "ghost_clicks": lambda: _later(_at_least(ghosts, ghost.floor, ghost.window_s), _grace_s(ghost)),
         "duplicate_clicks": lambda: _at_least(clicks, duplicate.floor + 1, duplicate.window_s),
         "device_farm": lambda: _distinct(clicks, lambda click: click.device, farm.floor, farm.window_s),
         "auth_stuffing": lambda: _at_least(logins, rules.device_auth_burst.floor, 60),
@@ -160,6 +161,10 @@ def evidence_ms(attack: Attack, events: Sequence[Labelled], rules: RulesSettings
         "geo_hopping": lambda: _distinct(once, _country, rules.geo_hop.min_countries, 60 * rules.geo_hop.windows),
     }
     return needs[attack.kind]()
+
+
+def _grace_s(rule: ClickWithoutImpression) -> float:
+    return CONTRACT.longest_delay_s if rule.grace_s is None else rule.grace_s
 
 
 def _at_least(events: Sequence[Labelled], count: int, within_s: int) -> int | None:
@@ -173,8 +178,8 @@ def _country(event: Labelled) -> str:
     return event.place.split("/")[0]
 
 
-def _later(at_ms: int | None, by_s: int) -> int | None:
-    return None if at_ms is None else at_ms + by_s * 1000
+def _later(at_ms: int | None, by_s: float) -> int | None:
+    return None if at_ms is None else at_ms + int(by_s * 1000)
 
 
 def _distinct(events: Sequence[Labelled], what: Callable[[Labelled], str], count: int, within_s: int) -> int | None:

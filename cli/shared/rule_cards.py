@@ -14,8 +14,10 @@ def cards(settings: Settings) -> Callable[[str, str], dict[str, Any] | None]:
     """A rule and an account to the rule's card with the account's thresholds; None where there is no such rule."""
     from streams.rules.click_view import Grid
     from streams.rules.registry import card
+    from streams.state.policy import TimePolicy
 
-    grid = Grid(settings.streams.pane_s * 1000, settings.streams.window_s * 1000)
+    policy = TimePolicy.of(settings.streams)
+    grid = Grid(policy.pane_ms, policy.window_ms, policy.grace_ms)
 
     def of(rule: str, account: str) -> dict[str, Any] | None:
         found = card(rule, settings.rules, account, grid)

@@ -16,6 +16,7 @@ class Evidence(msgspec.Struct, frozen=True):
     """The part of the evidence that filters look at."""
 
     campaigns: dict[str, Any] = {}
+    affected_campaigns: list[str] = []
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -49,7 +50,7 @@ class Alert(msgspec.Struct, frozen=True):
     def campaigns(self) -> frozenset[str]:
         """Every campaign it concerns."""
         own = {self.subject} if self.subject_kind == "campaign" else set()
-        return frozenset(own | self.evidence.campaigns.keys())
+        return frozenset(own | self.evidence.campaigns.keys() | set(self.evidence.affected_campaigns))
 
 
 _decoder = msgspec.json.Decoder(Alert)

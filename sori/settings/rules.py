@@ -91,7 +91,11 @@ class ClickWithoutImpression(Rule):
 
     window_s: int = Field(120, gt=0, description="Sliding window, seconds; a multiple of the pane.")
     horizon_s: int = Field(240, gt=0, description="An impression this long before the window still counts, seconds.")
-    grace_s: int = Field(5, ge=0, description="Clicks younger than this wait: their impression may be on its way.")
+    grace_s: float | None = Field(
+        None,
+        ge=0,
+        description="A click waits so long for its impression, seconds; unset: what `streams.sender` may take.",
+    )
     floor: int = Field(6, gt=0, description="Fewest clicks without an impression in the window.")
     min_share: float = Field(0.5, gt=0, le=1, description="Least share of them among the device's clicks.")
 

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sori.settings.sender import SenderSettings
+
 
 class StreamsSettings(BaseModel):
     """Settings of `sori streams`."""
@@ -15,6 +17,7 @@ class StreamsSettings(BaseModel):
     lateness_s: int = Field(600, gt=0, description="Allowed lateness, seconds of event time.")
     place_lateness_s: int = Field(3600, gt=0, description="How far source partitions may drift apart, seconds.")
     max_skew_s: float = Field(300.0, ge=0, description="How far created_at may lie ahead of received_at, seconds.")
+    sender: SenderSettings = SenderSettings()
     flush_interval_s: float = Field(1.0, gt=0, description="Work between two flushes, seconds.")
     session_timeout_s: float = Field(10.0, gt=0, description="Kafka session timeout, seconds.")
     fetch_wait_ms: int = Field(100, gt=0, description="How long the broker may hold back an empty fetch, ms.")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from streams.alerts.episode import Case, Episode
 from streams.alerts.grouping import Tally
 from streams.alerts.record import Subject
+from streams.state.counters import Place
 
 
 class CaseState(msgspec.Struct, array_like=True):
@@ -56,13 +59,44 @@ class TallyState(msgspec.Struct, array_like=True):
         return cls(rule, account, tally.slot, tally.subjects, None if group is None or group.closed else group.number)
 
 
+class CorrectableState(msgspec.Struct, array_like=True):
+    """What may still be put right, or was: its alert by number, its case if the book has another now or none."""
+
+    rule: str
+    subject: Subject
+    alert: int
+    case: CaseState | None
+    grounds: dict[int, Any]
+    stands: bool
+    taken_back: bool
+
+
+class MarkState(msgspec.Struct, array_like=True):
+    """Clicks of a row that are suspect for the sake of these alerts, by number."""
+
+    subject: Subject
+    window_start: int
+    campaign: str
+    material: str
+    platform: str
+    place: Place
+    numbers: list[int]
+    clicks: int
+
+
 class BookState(msgspec.Struct, array_like=True):
-    """`numbers`: of the newest episode. Heaps are made from episodes; what they hold of closed ones does nothing."""
+    """`numbers`: of the newest episode. Heaps are made from episodes; what they hold of closed ones does nothing.
+
+    `past`: closed ones that may still be put right.
+    """
 
     numbers: int
     episodes: list[Episode]
     cases: list[CaseState]
     tallies: list[TallyState]
+    past: list[Episode]
+    correctable: list[CorrectableState]
+    marks: list[MarkState]
 
 
 class OpenSubjectState(msgspec.Struct, array_like=True):

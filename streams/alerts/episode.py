@@ -38,11 +38,14 @@ class Episode:
     closed: bool = False
     findings: int = 0
     samples: list[str] = field(default_factory=list)
-    campaigns: dict[str, int] = field(default_factory=dict)
+    campaigns: dict[str, None] = field(default_factory=dict)  # of all findings
     members: dict[str, None] = field(default_factory=dict)  # of a group, the first one included
     group_from: int = 0  # so many subjects at once made it a group; 0: it is none
     member_bytes: int = 0
     latest: Finding | None = None
+    explained: dict[str, None] = field(default_factory=dict)  # of a group, whom late impressions explain
+    explanation: str = ""  # why it was taken back
+    closed_ms: int = 0
     grown: int = 0  # events since the latest finding, each of which it would have counted
 
     @property
@@ -52,6 +55,7 @@ class Episode:
 
     def join(self, subject: Subject) -> None:
         """Make a subject a member."""
+        self.explained.pop(subject.value, None)
         if subject.value not in self.members:
             self.members[subject.value] = None
             self.member_bytes += len(subject.value.encode("utf-8", "surrogatepass")) + 3
@@ -77,15 +81,16 @@ class Episode:
             if len(self.samples) < _MAX_SAMPLES and sample not in self.samples:
                 self.samples.append(sample)
         for campaign, clicks in finding.campaigns.items():
-            if campaign in self.campaigns or len(self.campaigns) < _MAX_CAMPAIGNS:
-                self.campaigns[campaign] = max(clicks, self.campaigns.get(campaign, 0))
+            if clicks and len(self.campaigns) < _MAX_CAMPAIGNS:
+                self.campaigns[campaign] = None
 
     def output(self, state: State, offset: int, closed_ms: int | None = None) -> Output:
         """The alert's record as of `offset`."""
         face = self.face
         evidence: dict[str, Any] = {
             "sample_event_ids": list(self.samples),
-            "campaigns": dict(self.campaigns),
+            "campaigns": {campaign: clicks for campaign, clicks in face.campaigns.items() if clicks},
+            "affected_campaigns": list(self.campaigns),
             "findings": self.findings,
             **face.details,
         }
@@ -97,6 +102,10 @@ class Episode:
                 "members": list(self.members),
                 "strongest_member": face.subject.value,
             }
+            if self.explained:
+                evidence["explained_members"] = list(self.explained)
+        if self.explanation:
+            evidence["explanation"] = self.explanation
         return alert_output(
             face,
             subject=self.subject,

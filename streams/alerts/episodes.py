@@ -13,15 +13,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from heapq import heappop, heappush
 
 from streams.alerts.book_state import BookState, CaseState, TallyState
+from streams.alerts.corrections import EXPLANATION, Correctable, Corrections
 from streams.alerts.episode import Case, Episode
 from streams.alerts.grouping import Slots, Tally
 from streams.alerts.record import Finding, Subject
 from streams.state.checkpoint import ReplayStart
 from streams.state.output import Output
-from streams.state.policy import EpisodePolicy
+from streams.state.policy import NEVER_MS, EpisodePolicy
 
-#: No update waits.
-NEVER_MS = 2**62
 #: From so many on, those of past slots are dropped.
 _MANY_TALLIES = 4_096
 
@@ -34,8 +33,9 @@ Key = tuple[str, Subject]
 class EpisodeBook:
     """All open episodes of one partition, and the alert records they owe."""
 
-    def __init__(self, policy: EpisodePolicy, step_ms: int) -> None:
+    def __init__(self, policy: EpisodePolicy, step_ms: int, correctable_ms: int = 0) -> None:
         self._policy = policy
+        self.corrections = Corrections(correctable_ms)
         self._step_ms = step_ms
         self.next_due_ms = NEVER_MS
         self._cases: dict[Key, Case] = {}
@@ -129,7 +129,8 @@ class EpisodeBook:
         self.next_due_ms = NEVER_MS
 
     def sweep(self, watermark_ms: int) -> None:
-        """Close what has been quiet for the cooldown."""
+        """Close what has been quiet for the cooldown, and forget what cannot be put right any more."""
+        self.corrections.sweep(watermark_ms)
         quiet = self._quiet
         while quiet and quiet[0][0] < watermark_ms:
             at_ms, number, episode = heappop(quiet)
@@ -179,8 +180,27 @@ class EpisodeBook:
         return (self._quiet_at(episode) + 1 for episode in self._open.values())
 
     def replay_starts(self) -> Iterable[ReplayStart]:
-        """What open episodes must be rebuilt from."""
-        return (episode.replay_start for episode in self._open.values())
+        """What open episodes, and those that may be put right, must be rebuilt from."""
+        yield from (episode.replay_start for episode in self._open.values())
+        yield from self.corrections.replay_starts()
+
+    def take_back(self, wrong: Correctable, watermark_ms: int) -> None:
+        """Close an alert that late impressions explain, and say why; of a group, take the subject out of account."""
+        alert, key = wrong.alert, (wrong.rule, wrong.subject)
+        case = self._cases.get(key)
+        if case is not None and case.alert is alert:
+            del self._cases[key]
+        if alert.group_from:
+            alert.explained[wrong.subject.value] = None
+        if len(alert.explained) < len(alert.members):
+            if not alert.closed:
+                self._pend(alert)
+        else:
+            alert.explanation = EXPLANATION
+            if not alert.closed:
+                self._close(alert, watermark_ms)
+        if alert.closed and all(owed is not alert for owed, _ in self._closed):
+            self._closed.append((alert, alert.closed_ms))
 
     def state(self) -> BookState:
         """As it stands right after a flush."""
@@ -189,6 +209,9 @@ class EpisodeBook:
             list(self._open.values()),
             [CaseState.of(rule, subject, case) for (rule, subject), case in self._cases.items()],
             [TallyState.of(rule, account, tally) for (rule, account), tally in self._tallies.items()],
+            list({one.alert.number: one.alert for one in self.corrections.held if one.alert.closed}.values()),
+            self.corrections.state(self._cases),
+            self.corrections.state_of_marks(),
         )
 
     def restore(self, state: BookState) -> None:
@@ -316,7 +339,7 @@ class EpisodeBook:
             self._close(episode, self._quiet_at(episode))
 
     def _close(self, episode: Episode, at_ms: int) -> None:
-        episode.closed = True
+        episode.closed, episode.closed_ms = True, at_ms
         del self._open[episode.number]
         self._closed.append((episode, at_ms))
         rule, subject = episode.peak.rule, episode.subject

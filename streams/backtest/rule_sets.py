@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from streams.rules.run_device_rules import DeviceRules
 from streams.rules.run_place_rules import PlaceRules
-from streams.state.counters import DeviceCell, Place
+from streams.state.counters import CtrRow, DeviceCell, Place
 from streams.state.device_panes import DeviceKey, SubjectKey
 
 
@@ -21,6 +21,17 @@ class EveryDeviceRules(DeviceRules):
     def on_click(self, key: DeviceKey, time_ms: int, pane_start: int) -> None:
         for rules in self._sets:
             rules.on_click(key, time_ms, pane_start)
+
+    def judge_due(self, watermark_ms: int) -> None:
+        for rules in self._sets:
+            rules.judge_due(watermark_ms)
+
+    def on_impression(
+        self, key: DeviceKey, campaign: str | None, identity: str, time_ms: int
+    ) -> list[tuple[CtrRow, int]]:
+        # rows count what is suspect by the first set
+        first, *_ = [rules.on_impression(key, campaign, identity, time_ms) for rules in self._sets]
+        return first
 
     def on_event(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
         for rules in self._sets:
@@ -47,3 +58,7 @@ class EveryPlaceRules(PlaceRules):
     def on_clicks(self, key: SubjectKey, pane_start: int, added: int) -> None:
         for rules in self._sets:
             rules.on_clicks(key, pane_start, added)
+
+    def on_impressions(self, key: SubjectKey, pane_start: int) -> None:
+        for rules in self._sets:
+            rules.on_impressions(key, pane_start)

@@ -74,7 +74,7 @@ class PlaceVariants(PlaceOperator):
 
 def let_pass(operator: DeviceVariants | PlaceVariants, silent_ms: int) -> None:
     """As workers do with a silent partition: its event time goes on as the clock does. And show every open episode."""
-    operator.clock.watermark += max(0, silent_ms)
+    operator.let_pass(operator.clock.watermark + max(0, silent_ms))
     for book in operator.books:
         book.show_pending()
 
@@ -85,7 +85,8 @@ def _others(
     """What all sets but the first judge with: they share the operator's state, and have books of their own."""
     made = []
     for rules in variants[1:]:
-        book = EpisodeBook(EpisodePolicy.of(rules, operator.policy.lateness_ms), operator.policy.pane_ms)
+        policy = EpisodePolicy.of(rules, operator.policy.lateness_ms)
+        book = EpisodeBook(policy, operator.policy.pane_ms, operator.policy.puts_right_ms)
         context = RuleContext(rules, operator.policy, book, operator.clock, operator._replay_start)  # noqa: SLF001 - as the operator's own
         made.append((book, context, rules_of(context)))
     return made

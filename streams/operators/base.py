@@ -66,7 +66,7 @@ class PartitionOperator(ABC):
         self.clock = Clock(complete_from=BEGINNING_MS if resume is None else resume.replay_start.horizon_ms)
         self.counters = Counters()
         self._lengths = () if resume is None else resume.lengths
-        self.episodes = EpisodeBook(episodes, policy.pane_ms)
+        self.episodes = EpisodeBook(episodes, policy.pane_ms, policy.puts_right_ms)
         # Records before this offset were emitted by whoever committed it: they are applied silently.
         self._settled_at = 0 if resume is None else resume.offset
         self._ticks: list[Tick] = []
@@ -103,6 +103,7 @@ class PartitionOperator(ABC):
     def flush(self) -> tuple[list[Output], Checkpoint]:
         """Everything owed as of now, and the checkpoint to commit once all of it is in Kafka. Owed once only."""
         self.episodes.sweep(self.clock.watermark)
+        self.clock.correctable = self._correctable()
         outputs = self._take_rows(self.next_offset)
         outputs += self.episodes.flush(self.next_offset)
         self._evict(self.policy.horizon(self.clock.watermark))
@@ -141,8 +142,16 @@ class PartitionOperator(ABC):
         """How many panes are held."""
 
     @abstractmethod
+    def _judge_due(self, watermark_ms: int) -> None:
+        """Called when the watermark has reached `clock.due_ms`: judge what waited, and set when to come again."""
+
+    @abstractmethod
     def _apply_all(self, records: Iterable[Record]) -> int:
         """Apply records, and move `next_offset` behind them; never raises for what they hold. Returns how many."""
+
+    def _correctable(self) -> bool:
+        """Whether a late impression may put something right."""
+        return len(self.episodes.corrections) > 0
 
     @abstractmethod
     def _take_rows(self, version: int) -> list[Output]:
@@ -187,15 +196,24 @@ class PartitionOperator(ABC):
         while self._ticks_to_come and self._ticks_to_come[0].offset <= self.next_offset:
             self._tick(self._ticks_to_come.pop(0))
 
+    def let_pass(self, time_ms: int) -> None:
+        """Let time pass without a record, from one thing that falls due to the next: in one step or in several."""
+        clock, episodes = self.clock, self.episodes
+        until_ms = max(clock.watermark, time_ms)
+        while (due_ms := min(clock.due_ms, episodes.next_due_ms)) <= until_ms:
+            clock.watermark = max(clock.watermark, due_ms)
+            if clock.watermark >= clock.due_ms:
+                self._judge_due(clock.watermark)
+            if clock.watermark >= episodes.next_due_ms:
+                episodes.show_due(clock.watermark)
+        clock.watermark = until_ms
+
     def _tick(self, tick: Tick) -> None:
         """Let time pass up to `tick`. Two ticks at one offset do what the later one does alone."""
         if self._ticks and self._ticks[-1].offset == tick.offset:
             self._ticks.pop()
         self._ticks.append(tick)
-        clock, episodes = self.clock, self.episodes
-        clock.watermark = max(clock.watermark, tick.time_ms)
-        while clock.watermark >= episodes.next_due_ms:
-            episodes.show_due(episodes.next_due_ms)
+        self.let_pass(tick.time_ms)
 
     def _checkpoint(self, pending_advance_ms: int | None) -> Checkpoint:
         replay_start = self._replay_start_of_everything()

@@ -16,6 +16,9 @@ from sori.identity import identity as identity_of
 from sori.reading import body_of
 from sori.records import IDENTITY
 from sori.settings.rules import RulesSettings
+from streams.alerts.book_state import MarkState
+from streams.alerts.corrections import Grounds
+from streams.alerts.record import Subject
 from streams.operators.device_counting import DeviceCounting
 from streams.operators.rejects import Reject, rejected_outputs
 from streams.snapshots.device_journal import DeviceJournal
@@ -24,6 +27,7 @@ from streams.snapshots.parts import MAX_CELLS, Changes
 from streams.state.checkpoint import Checkpoint, ReplayStart
 from streams.state.cold_ids import SEEN_UNIT_MS
 from streams.state.cooling import Cooling
+from streams.state.counters import CtrRow
 from streams.state.output import Output, Record
 from streams.state.policy import TimePolicy
 
@@ -79,6 +83,14 @@ class DeviceOperator(DeviceCounting):
         if any(start % self.policy.window_ms for start in live):
             raise SnapshotRefused("a window begins where none can")
         return DeviceLoader(self._store, self.partition, live)
+
+    def _grounds_of(self, rule: str, subject: Subject, state: object) -> Grounds:
+        return self._rules.grounds_of(rule, subject, state)
+
+    def _row_of(self, mark: MarkState) -> CtrRow | None:
+        window = self._store.windows.get(mark.window_start * 1000)
+        held = None if window is None else window.accounts.get(mark.subject.account_id)
+        return None if held is None else held.ctr.get((mark.campaign, mark.material, mark.platform, mark.place))
 
     def _take_rows(self, version: int) -> list[Output]:
         self._note_changes()
@@ -154,6 +166,8 @@ class DeviceOperator(DeviceCounting):
             else:
                 seen[identity] = (time_ms - begin) // SEEN_UNIT_MS
                 self._count(event, name, time_ms, identity, scope)
+            if clock.watermark >= clock.due_ms:
+                self._judge_due(clock.watermark)
             if clock.watermark >= episodes.next_due_ms:
                 episodes.show_due(clock.watermark)
         if applied:

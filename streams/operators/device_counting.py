@@ -29,7 +29,7 @@ from streams.state.counters import (
     SubjectCell,
 )
 from streams.state.device_panes import AccountPane, AccountWindow, CampaignKey, CtrKey, PaneStore, PlaceKey, Window
-from streams.state.policy import EpisodePolicy, TimePolicy
+from streams.state.policy import NEVER_MS, EpisodePolicy, TimePolicy
 
 #: A tuple, since a set would hash each name.
 _OF_CAMPAIGNS = (IMPRESSION, CLICK)
@@ -51,6 +51,10 @@ class DeviceCounting(SnapshotOperator):
         self._places: Remembered[Geolocation | None, Place] = Remembered(_PLACES_BYTES)
         self._context = RuleContext(rules, policy, self.episodes, self.clock, self._replay_start)
         self._rules = DeviceRules(self._context, self._store)
+
+    def _judge_due(self, watermark_ms: int) -> None:
+        self.clock.due_ms = NEVER_MS
+        self._rules.judge_due(watermark_ms)
 
     def _count(self, event: EventDims, name: str, time_ms: int, identity: str, scope: AccountPane) -> None:
         """Count an event that was not seen before, and have the rules judge what it changed."""
@@ -111,6 +115,8 @@ class DeviceCounting(SnapshotOperator):
             device.impressions += 1
             if device.campaign != campaign_id:
                 device.shown_another(row.campaign_id)  # one string for all devices, the event's own can go
+        if self.clock.correctable:
+            self._put_right(event, campaign_id, time_ms, identity)
 
     def _count_click(  # noqa: PLR0917 - hot
         self,
@@ -147,11 +153,25 @@ class DeviceCounting(SnapshotOperator):
             if self._context.any_open:
                 self._mark_suspect(cells[0], scope.window.window, Subject(event.account_id, "device", device))
 
+    def _put_right(self, event: EventDims, campaign: str, time_ms: int, identity: str) -> None:
+        """An impression may explain what its device, or the one that clicked on it, is accused of."""
+        account = event.account_id
+        own = event.device_id or ""
+        accused = {subject.value for subject in self.episodes.corrections.missing(account, identity)}
+        for device in sorted(accused | {own}):
+            of_own = campaign if device == own else None
+            for row, clicks in self._rules.on_impression((account, device), of_own, identity, time_ms):
+                row.suspect_clicks -= clicks
+                if row.version >= 0:
+                    row.version = OWED
+                    self._dirty.ctr.append(row)
+
     def _mark_suspect(self, row: CtrRow, window: Window, device: Subject) -> None:
         """Count a click also as suspect when its device is in an open episode (its opening click included)."""
         open_subject = self._context.open_subject(device)
         if open_subject is not None:
             row.suspect_clicks += 1
+            self._context.mark(device, open_subject, row)
             if window.suspects is None:  # what later ones stand on begins later
                 window.suspects = self._context.replay_start()
 

@@ -12,6 +12,9 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from sori.settings.rules import RulesSettings
+from streams.alerts.book_state import MarkState
+from streams.alerts.corrections import Grounds
+from streams.alerts.record import Subject
 from streams.operators.snapshots import SnapshotOperator
 from streams.rules.context import RuleContext
 from streams.rules.run_place_rules import PlaceRules
@@ -80,7 +83,7 @@ class PlaceOperator(SnapshotOperator):
                 continue
             self._merge(row, record.offset)
 
-    def _merge(self, row: RollUp, offset: int) -> None:
+    def _merge(self, row: RollUp, offset: int) -> None:  # noqa: C901 - hot
         policy, clock = self.policy, self.clock
         start = row.pane_start * 1000
         # The pane's end, not the source's watermark: what moved the clock must itself be live to be replayed.
@@ -104,6 +107,7 @@ class PlaceOperator(SnapshotOperator):
         if sums is None:
             sums = series[start] = SubjectSums()
             pane.subjects.append(key)
+        shown = sums.impressions
         added = sums.merge(row)
         if added is None:
             self.counters.duplicates += 1
@@ -112,14 +116,25 @@ class PlaceOperator(SnapshotOperator):
             self._journal.subjects[start, key] = None
         if added > 0:
             self._rules.on_clicks(key, start, added)
+        if sums.impressions > shown and clock.correctable and start + policy.pane_ms < clock.watermark:
+            self._rules.on_impressions(key, start)
 
     def _take_totals(self, pane: RollUpPane, row: RollUp, start: int) -> None:
         pane.take_totals(row)
         if self._journal is not None:
             self._journal.totals[start, row.account_id] = None
 
+    def _grounds_of(self, rule: str, subject: Subject, state: object) -> Grounds:
+        return self._rules.grounds_of(rule, subject, state)
+
+    def _row_of(self, mark: MarkState) -> None:  # noqa: ARG002 - as of every hop
+        return None
+
     def _take_rows(self, version: int) -> list[Output]:  # noqa: ARG002 - hop 2 owes alerts only
         return []
+
+    def _judge_due(self, watermark_ms: int) -> None:
+        """Nothing waits here: rates are judged at once, and put right."""
 
     def _forget_rows(self) -> None:
         """Hop 2 owes no rows."""

@@ -14,10 +14,14 @@ from typing import Protocol
 import msgspec
 
 from sori.errors import SnapshotRefused
-from streams.alerts.book_state import BookState, OpenSubjectState
+from streams.alerts.book_state import BookState, MarkState, OpenSubjectState
+from streams.alerts.corrections import Correctable, Grounds
+from streams.alerts.record import Subject
 from streams.operators.base import PartitionOperator
+from streams.rules.waiting_clicks import Waiting
 from streams.snapshots.parts import FORMAT, MAX_CELLS, Changes, encode, read
 from streams.state.checkpoint import Checkpoint
+from streams.state.counters import CtrRow
 from streams.state.policy import Clock
 
 
@@ -38,6 +42,7 @@ class _Rest(msgspec.Struct, array_like=True):
     live: list[int]
     book: BookState
     subjects: list[OpenSubjectState]
+    waiting: list[Waiting]
 
 
 NOTHING_LIVE_MS = 2**62
@@ -76,10 +81,40 @@ class SnapshotOperator(PartitionOperator):
     def _loader(self, live: frozenset[int]) -> Loader:
         """Puts parts into this operator, which is empty. Raises SnapshotRefused where `live` is not possible."""
 
+    @abstractmethod
+    def _grounds_of(self, rule: str, subject: Subject, state: object) -> Grounds:
+        """What a finding rested on."""
+
+    @abstractmethod
+    def _row_of(self, mark: MarkState) -> CtrRow | None:
+        """The row of a mark; None where it is gone, or where there are no rows."""
+
+    def _restore_corrections(self, book: BookState) -> None:
+        alerts = {episode.number: episode for episode in (*book.past, *book.episodes)}
+        cases, held = self.episodes.cases, []
+        for one in book.correctable:
+            case = (
+                cases[one.rule, one.subject]
+                if one.case is None
+                else one.case.case(alerts.get(one.case.alert, alerts[one.alert]))
+            )
+            grounds = {step: self._grounds_of(one.rule, one.subject, made) for step, made in one.grounds.items()}
+            alert = alerts[one.alert]
+            held.append(Correctable(one.rule, one.subject, case, alert, grounds, one.stands, one.taken_back))
+        self.episodes.corrections.restore(held, [(mark, self._row_of(mark)) for mark in book.marks])
+
     def take_rest(self) -> bytes:
         """Right after `flush`, and after `take_changes`: all that parts do not hold."""
         return encode(
-            _Rest(FORMAT, self.next_offset, self.clock, self._live(), self.episodes.state(), self._context.state())
+            _Rest(
+                FORMAT,
+                self.next_offset,
+                self.clock,
+                self._live(),
+                self.episodes.state(),
+                self._context.state(),
+                self._context.waiting.state(),
+            )
         )
 
     def load(self, rest: bytes, parts: Iterable[bytes], resume: Checkpoint) -> Iterator[None]:
@@ -110,7 +145,9 @@ class SnapshotOperator(PartitionOperator):
             setattr(self.clock, field.name, getattr(state.clock, field.name))
         self.episodes.restore(state.book)
         self._context.restore(state.subjects)
-        for episode in self.episodes.open_episodes:
+        self._context.waiting.restore(state.waiting)
+        self._restore_corrections(state.book)
+        for episode in (*self.episodes.open_episodes, *state.book.past):
             episode.output("updated", 0)  # what cannot be told must not be found out at a flush
         self._ticks.clear()
         self._take_ticks(resume)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
 from sori.settings.rules import Rule
+from streams.alerts.corrections import Grounds
 from streams.rules.context import TrafficClass
 from streams.rules.judgement import Judgement
 from streams.state.counters import Click, DeviceClicks
@@ -15,18 +16,20 @@ from streams.state.matches import Match, Matches, Reach
 
 
 class Grid(NamedTuple):
-    """Lengths of panes and windows, milliseconds."""
+    """Lengths of panes and windows, and how late what happened before may come; milliseconds."""
 
     pane_ms: int
     window_ms: int
+    grace_ms: int = 0
 
 
 class Exceeded(NamedTuple):
-    """A judgement, where its window begins, and the clicks it rests on."""
+    """A judgement, where its window begins, and the clicks it rests on; `grounds`: what late impressions may take."""
 
     judgement: Judgement
     begin_ms: int
     clicks: Sequence[Click]
+    grounds: Grounds | None = None
 
 
 #: Or: the fewest further clicks of the device, in the same pane, with which it could exceed the rule; at least 1.
@@ -35,7 +38,10 @@ Verdict = Exceeded | int
 
 @dataclass(slots=True)
 class ClickView:
-    """One device as of one click; `cells` are its clicks per pane, oldest first, of the widest window of all rules."""
+    """One device as of one click; `cells` are its clicks per pane, oldest first, of the widest window of all rules.
+
+    `waited_ms`: clicks up to then have waited for their impression as long as the sender may take.
+    """
 
     key: DeviceKey
     time_ms: int
@@ -44,6 +50,7 @@ class ClickView:
     store: PaneStore
     matches: Matches
     reach: Reach
+    waited_ms: int
 
     def since(self, begin_ms: int) -> list[DeviceClicks]:
         """Its clicks in panes from `begin_ms` on."""
@@ -95,6 +102,8 @@ class ClickRule(Protocol):
     TRAFFIC_CLASS: Literal["GIVT", "SIVT"]
     #: Whether it counts clicks beyond those that are kept one by one.
     COUNTS_ALL: bool
+    #: Whether a click is judged only after it has waited for its impression.
+    WAITS: bool
 
     @staticmethod
     def lookback_ms(rule: Rule, grid: Grid) -> int:

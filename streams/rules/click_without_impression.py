@@ -2,7 +2,8 @@
 
 Statistic: orphans in a sliding window. A click is explained by an impression with its activity_id; what is left of a
 campaign's clicks is explained by impressions of that campaign on that device, each explaining one click, back to
-`horizon_s` before the window. Clicks younger than `grace_s` wait, since their impression may be on its way. At least
+`horizon_s` before the window. A click is judged once its impression has had the time that the sender may take to
+deliver it (`grace_s`, else sori/sender_schedule.py); an impression that comes later still takes it back. At least
 `floor` orphans and `min_share` of the device's clicks. A click needs an ad in view (MRC click measurement guidelines);
 flooding clicks without serving anything is click spamming. MRC invalid traffic: SIVT.
 """
@@ -11,7 +12,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from sori.settings.rules import ClickWithoutImpression
 from streams.rules.click_view import ClickView, Exceeded, Grid, Verdict
@@ -21,11 +25,17 @@ from streams.state.counters import Click
 NAME = "click_without_impression"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
 COUNTS_ALL = False
+WAITS = True
+
+
+def grace_ms(rule: ClickWithoutImpression, grid: Grid) -> int:
+    """How long a click waits for its impression."""
+    return grid.grace_ms if rule.grace_s is None else int(rule.grace_s * 1000)
 
 
 def lookback_ms(rule: ClickWithoutImpression, grid: Grid) -> int:
-    """How far before the end of its window the rule reads, CTR windows being read whole."""
-    return (rule.window_s + rule.horizon_s) * 1000 + grid.window_ms
+    """How far before the watermark at which it judges the rule reads, CTR windows being read whole."""
+    return (rule.window_s + rule.horizon_s) * 1000 + grid.window_ms + grace_ms(rule, grid)
 
 
 def reads_from_ms(end_ms: int, rule: ClickWithoutImpression, grid: Grid) -> int:
@@ -35,20 +45,17 @@ def reads_from_ms(end_ms: int, rule: ClickWithoutImpression, grid: Grid) -> int:
 
 
 def evaluate(view: ClickView, rule: ClickWithoutImpression) -> Verdict:
-    """Judge a device after a click."""
+    """Judge a device as of a click that has waited."""
     begin = view.end_ms - rule.window_s * 1000
     horizon = reads_from_ms(view.end_ms, rule, Grid(view.store.pane_ms, view.store.window_ms))
-    latest = view.time_ms - rule.grace_s * 1000
-    all_kept = view.kept(begin)
-    kept = [click for click in all_kept if click.time_ms <= latest]
-    young = len(all_kept) - len(kept)  # may turn out to be without one, too
+    kept = [click for click in view.kept(begin) if click.time_ms <= view.time_ms]
     if len(kept) < rule.floor:
-        return max(1, rule.floor - len(all_kept))
+        return max(1, rule.floor - len(kept))
     matched: Counter[str] = Counter()
     unmatched: Counter[str] = Counter()
     alone: list[Click] = []
     for click, match in view.matched(begin):
-        if click.time_ms > latest:
+        if click.time_ms > view.time_ms:
             continue
         if match.explained_ms is None or match.explained_ms < horizon:
             unmatched[click.campaign] += 1
@@ -56,10 +63,68 @@ def evaluate(view: ClickView, rule: ClickWithoutImpression) -> Verdict:
         else:
             matched[click.campaign] += 1
     if len(alone) < rule.floor:
-        return max(1, rule.floor - len(alone) - young)
+        return max(1, rule.floor - len(alone))
     shown = {campaign: view.impressions(campaign, horizon) for campaign in unmatched}
     found = judge(matched, unmatched, shown, rule)
-    return 1 if found is None else Exceeded(found, begin, alone)
+    if found is None:
+        return 1
+    grounds = Grounds(rule, matched, unmatched, shown, alone, horizon, view.time_ms, view.reach.explained_after)
+    return Exceeded(found, begin, alone, grounds)
+
+
+_Counts = dict[str, int]
+_State = tuple[_Counts, _Counts, _Counts, list[tuple[int, str, str, str]], int, int, int]
+
+
+@dataclass(slots=True)
+class Grounds:
+    """What a finding rests on: an impression that comes later takes a part of it away."""
+
+    rule: ClickWithoutImpression
+    matched: Counter[str]
+    unmatched: Counter[str]
+    shown: dict[str, int]
+    alone: list[Click]
+    horizon_ms: int
+    time_ms: int
+    after_ms: int
+
+    @classmethod
+    def of(cls, state: object, rule: ClickWithoutImpression) -> Grounds:
+        """From its `state`. Raises msgspec.ValidationError."""
+        matched, unmatched, shown, alone, *times = msgspec.convert(state, _State)
+        return cls(rule, Counter(matched), Counter(unmatched), shown, [Click(*click) for click in alone], *times)
+
+    @property
+    def state(self) -> object:
+        """As plain data."""
+        alone = [msgspec.structs.astuple(click) for click in self.alone]
+        return self.matched, self.unmatched, self.shown, alone, self.horizon_ms, self.time_ms, self.after_ms
+
+    @property
+    def missing(self) -> list[str]:
+        """Identities of impressions that it misses."""
+        return [click.identity for click in self.alone]
+
+    def explain(self, campaign: str | None, identity: str, shown_ms: int) -> bool:
+        """Take an impression that was missing; whether it changed anything."""
+        if shown_ms < self.horizon_ms:
+            return False
+        for click in self.alone:
+            if click.identity == identity and shown_ms <= click.time_ms + self.after_ms:
+                self.alone = [other for other in self.alone if other is not click]
+                self.unmatched[click.campaign] -= 1
+                self.matched[click.campaign] += 1
+                self.shown[click.campaign] += 1
+                return True
+        if campaign is None or campaign not in self.unmatched or shown_ms > self.time_ms:
+            return False
+        self.shown[campaign] += 1
+        return True
+
+    def hold(self) -> bool:
+        """Whether it still exceeds the rule."""
+        return judge(self.matched, self.unmatched, self.shown, self.rule) is not None
 
 
 def orphans(matched: Mapping[str, int], unmatched: Mapping[str, int], shown: Mapping[str, int]) -> int:

@@ -10,12 +10,15 @@ from sori.places import paths_of
 from sori.remembered import Remembered
 from sori.settings.rules import Rule, RulesSettings
 from streams.alerts.book_state import OpenSubjectState
+from streams.alerts.corrections import Correctable, Grounds
 from streams.alerts.episode import Case
 from streams.alerts.episodes import EpisodeBook
 from streams.alerts.grouping import Slots
 from streams.alerts.record import Finding, Subject
 from streams.rules.judgement import Judgement
+from streams.rules.waiting_clicks import WaitingClicks
 from streams.state.checkpoint import BEGINNING_MS, ReplayStart
+from streams.state.counters import CtrRow
 from streams.state.policy import Clock, EpisodePolicy, TimePolicy
 
 SubjectKind = Literal["device", "place", "campaign"]
@@ -67,6 +70,7 @@ class RuleContext:
         self.policy = policy
         self._book = book
         self._clock = clock
+        self.waiting = WaitingClicks()
         self._replay_start_now = replay_start_now
         self._cooldown_ms = rules.episodes.cooldown_s * 1000
         self._open_subjects: dict[Subject, OpenSubject] = {}
@@ -94,6 +98,10 @@ class RuleContext:
             cooldown_ms=episodes.cooldown_ms,
         )
         self._book.group(rule, slots)
+
+    def wake_at(self, watermark_ms: int) -> None:
+        """Have `judge_due` called when the watermark comes here."""
+        self._clock.due_ms = min(self._clock.due_ms, watermark_ms)
 
     def allowed(self, account: str, kind: SubjectKind, value: str) -> bool:
         """Whether no rule judges this subject."""
@@ -134,8 +142,9 @@ class RuleContext:
         found: Judgement,
         evidence: Evidence,
         at_ms: int,
+        grounds: Grounds | None = None,
     ) -> None:
-        """Enter a judgement made for event time `at_ms` into the book."""
+        """Enter a judgement made for event time `at_ms` into the book; `grounds`: what late impressions may take."""
         finding = Finding(
             rule=rule,
             subject=subject,
@@ -158,8 +167,9 @@ class RuleContext:
         else:
             open_subject = self._open_subjects[subject] = OpenSubject(until_ms)
         open_subject.cases[rule] = case
+        self._note(rule, subject, case, at_ms, grounds)
 
-    def again(self, rule: str, subject: Subject, found: Judgement, at_ms: int) -> bool:
+    def again(self, rule: str, subject: Subject, found: Judgement, at_ms: int, grounds: Grounds | None = None) -> bool:
         """Enter a judgement that adds nothing to a group's alert but its time; return whether it was one."""
         open_subject = self.open_subject(subject)
         case = None if open_subject is None else open_subject.cases.get(rule)
@@ -170,7 +180,54 @@ class RuleContext:
         ):
             return False
         open_subject.until_ms = max(open_subject.until_ms, at_ms + self._cooldown_ms)
+        self._note(rule, subject, case, at_ms, grounds)
         return True
+
+    def put_right(
+        self,
+        subject: Subject,
+        campaign: str | None,
+        identity: str,
+        shown_ms: int,
+        asked_again: Callable[[str, int], Grounds | None] | None = None,
+    ) -> list[tuple[CtrRow, int]]:
+        """Take an impression that came late; rows, and how many of their clicks are suspect no longer.
+
+        `asked_again`: what a rule finds as of the last event that it was not asked about, being settled.
+        """
+        corrections, rows = self._book.corrections, []
+        for wrong in corrections.explained(subject, campaign, identity, shown_ms, self._clock.watermark):
+            grounds = asked_again(wrong.rule, wrong.case.last_ms) if asked_again and wrong.goes_on else None
+            if grounds is not None:
+                self._note(wrong.rule, subject, wrong.case, wrong.case.last_ms, grounds)
+                continue
+            self._book.take_back(wrong, self._clock.watermark)
+            self._forget_case(subject, wrong)
+            rows += corrections.take_back(wrong)
+        horizon_ms = self.policy.horizon(self._clock.watermark)
+        return [(row, clicks) for row, clicks in rows if row.window_start * 1000 + self.policy.window_ms > horizon_ms]
+
+    def mark(self, subject: Subject, open_subject: OpenSubject, row: CtrRow) -> None:
+        """A click was counted as suspect: remember for whose sake, where that may be put right."""
+        if self._clock.correctable:
+            watermark, cases = self._clock.watermark, open_subject.cases.values()
+            alerts = [case.alert for case in cases if watermark <= case.last_ms + self._cooldown_ms]
+            self._book.corrections.mark(subject, row, alerts)
+
+    def _note(self, rule: str, subject: Subject, case: Case, at_ms: int, grounds: Grounds | None) -> None:
+        if grounds is not None:
+            self._book.corrections.note(rule, subject, case, at_ms - at_ms % self.policy.pane_ms, grounds)
+            self._clock.correctable = True
+
+    def _forget_case(self, subject: Subject, wrong: Correctable) -> None:
+        found = self._open_subjects.get(subject)
+        if found is None or found.cases.get(wrong.rule) is not wrong.case or not wrong.goes_on:
+            return
+        del found.cases[wrong.rule]
+        if found.cases:
+            found.until_ms = max(case.last_ms for case in found.cases.values()) + self._cooldown_ms
+        else:
+            del self._open_subjects[subject]
 
     def settled(self, open_subject: OpenSubject | None, rule: str, at_ms: int, *, counts: bool = False) -> bool:
         """Whether the rule found the subject to exceed it in this step of event time already, so need not judge again.

@@ -29,6 +29,7 @@ from streams.state.place_panes import SubjectSums
 NAME = "ctr_anomaly"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
 SUBJECT: Literal["campaign"] = "campaign"
+CORRECTABLE = True
 
 
 def lookback_ms(rule: CtrRule, grid: Grid) -> int:  # noqa: ARG001 - as of every rule

@@ -19,6 +19,7 @@ from streams.rules.judgement import Judgement, judge_burst
 NAME = "device_click_burst"
 TRAFFIC_CLASS: Literal["GIVT"] = "GIVT"
 COUNTS_ALL = True
+WAITS = False
 
 
 def lookback_ms(rule: DeviceClickBurst, grid: Grid) -> int:  # noqa: ARG001 - as of every rule

@@ -27,6 +27,7 @@ from streams.state.place_panes import add_counts
 NAME = "device_farm"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
 SUBJECT: Literal["place"] = "place"
+CORRECTABLE = False
 #: Paces are counted in these.
 PACE_MS = 125
 

@@ -19,6 +19,7 @@ from streams.state.counters import Click
 NAME = "duplicate_click"
 TRAFFIC_CLASS: Literal["GIVT"] = "GIVT"
 COUNTS_ALL = False
+WAITS = False
 
 
 def lookback_ms(rule: DuplicateClick, grid: Grid) -> int:  # noqa: ARG001 - as of every rule

@@ -3,13 +3,17 @@
 Statistic: of the clicks in a sliding window whose impression (same activity_id) lies near, how many came within
 `too_soon_ms` of it: at least `floor`, and at least `min_share` of them. A time from click to install of a few seconds
 is how AppsFlyer tells click hijacking; from banner to tap, nobody reads and reacts within a second. Some senders
-write whole seconds: an impression up to one second *after* its click counts as near too. MRC invalid traffic: SIVT.
+write whole seconds: an impression up to one second *after* its click counts as near too. A click whose impression is
+not known counts as an ordinary one for as long as the sender may take to deliver it. MRC invalid traffic: SIVT.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from sori.settings.rules import FastClick
 from streams.rules.click_view import ClickView, Exceeded, Grid, Verdict
@@ -19,6 +23,7 @@ from streams.state.counters import Click
 NAME = "fast_click"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
 COUNTS_ALL = False
+WAITS = False
 
 #: What rounding down to a whole second may take off a click's time.
 ROUNDING_MS = 1000
@@ -47,23 +52,65 @@ def evaluate(view: ClickView, rule: FastClick) -> Verdict:
     kept = view.kept(begin)
     if len(kept) < rule.floor:
         return rule.floor - len(kept)
-    delays: list[int | None] = []
+    delays: dict[str, int] = {}
+    unknown: dict[str, int] = {}
     fast: list[Click] = []
+    waiting = 0
     for click, match in view.matched(begin):
-        delay = None if match.near_ms is None else click.time_ms - match.near_ms
-        delays.append(delay)
-        if delay is not None and delay < rule.too_soon_ms:
+        if match.near_ms is None:
+            unknown[click.identity] = click.time_ms
+            waiting += click.time_ms > view.waited_ms
+            continue
+        delays[click.identity] = delay = click.time_ms - match.near_ms
+        if delay < rule.too_soon_ms:
             fast.append(click)
     if len(fast) < rule.floor:
         return rule.floor - len(fast)
-    found = judge(delays, rule)
-    return 1 if found is None else Exceeded(found, begin, fast)
+    found = judge(delays.values(), rule, waiting)
+    return 1 if found is None else Exceeded(found, begin, fast, Grounds(rule, delays, unknown))
 
 
-def judge(delays_ms: Iterable[int | None], rule: FastClick) -> Judgement | None:
-    """Judge the delays of a device's clicks in the window; None: no impression near."""
+@dataclass(slots=True)
+class Grounds:
+    """What a finding rests on: the delays of clicks, and the times of those whose impression is not known."""
+
+    rule: FastClick
+    delays: dict[str, int]
+    unknown: dict[str, int]
+
+    @classmethod
+    def of(cls, state: object, rule: FastClick) -> Grounds:
+        """From its `state`. Raises msgspec.ValidationError."""
+        return cls(rule, *msgspec.convert(state, tuple[dict[str, int], dict[str, int]]))
+
+    @property
+    def state(self) -> object:
+        """As plain data."""
+        return self.delays, self.unknown
+
+    @property
+    def missing(self) -> list[str]:
+        """Identities of impressions that it misses."""
+        return list(self.unknown)
+
+    def explain(self, campaign: str | None, identity: str, shown_ms: int) -> bool:  # noqa: ARG002 - as of every rule
+        """Take an impression that was missing; whether it changed anything."""
+        time_ms = self.unknown.get(identity)
+        if time_ms is None or not -ROUNDING_MS <= time_ms - shown_ms <= reach_ms(self.rule):
+            return False
+        self.delays[identity] = time_ms - shown_ms
+        del self.unknown[identity]
+        return True
+
+    def hold(self) -> bool:
+        """Whether they still exceed the rule."""
+        return judge(self.delays.values(), self.rule) is not None
+
+
+def judge(delays_ms: Iterable[int | None], rule: FastClick, waiting: int = 0) -> Judgement | None:
+    """Judge the delays of a device's clicks in the window; None: no impression near. `waiting`: it may come yet."""
     known = [delay for delay in delays_ms if delay is not None]
     fast = sum(delay < rule.too_soon_ms for delay in known)
-    if fast < rule.floor or fast < rule.min_share * len(known):
+    if fast < rule.floor or fast < rule.min_share * (len(known) + waiting):
         return None
     return exceeded(fast, 0.0, rule.floor, median_delay_ms=sorted(known)[len(known) // 2])

@@ -21,6 +21,7 @@ from streams.rules.statistics import wilson_lower
 NAME = "geo_click_burst"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
 SUBJECT: Literal["place"] = "place"
+CORRECTABLE = True
 
 #: Prior of a place without a past: 5 % of 20 impressions.
 _PRIOR_CLICKS, _PRIOR_IMPRESSIONS = 1.0, 20.0

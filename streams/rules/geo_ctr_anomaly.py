@@ -15,6 +15,7 @@ from streams.rules.place_view import PlaceFinding, PlaceView
 NAME = "geo_ctr_anomaly"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
 SUBJECT: Literal["place"] = "place"
+CORRECTABLE = True
 
 
 def lookback_ms(rule: GeoCtrAnomaly, grid: Grid) -> int:

@@ -44,6 +44,8 @@ class PlaceRule(Protocol):
     TRAFFIC_CLASS: Literal["GIVT", "SIVT"]
     #: Whose clicks it judges.
     SUBJECT: Literal["place", "campaign"]
+    #: Whether impressions that come late may explain a finding.
+    CORRECTABLE: bool
     #: How far before the end of its window it reads, ms, by its settings and the grid.
     lookback_ms: Callable[..., int]
     #: Judges a subject after a roll-up that adds clicks; all it reads is live and complete.

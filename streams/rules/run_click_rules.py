@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 from zlib import crc32
 
 from sori.remembered import Remembered
 from sori.settings.rules import RulesSettings
+from streams.alerts.corrections import Grounds
 from streams.alerts.record import Subject
-from streams.rules import fast_click, registry
-from streams.rules.click_view import ClickRule, ClickView, Entry, Exceeded, Grid, clicks_between
+from streams.rules import click_without_impression, fast_click, registry
+from streams.rules.click_view import ClickRule, ClickView, Entry, Exceeded, Grid, Verdict, clicks_between
 from streams.rules.context import ACCOUNTS_BYTES, Evidence, RuleContext
 from streams.rules.window_view import settings_of
 from streams.state.counters import MAX_CLICKS_KEPT
@@ -28,12 +29,30 @@ JUDGED_DEVICES = 2_000
 _NOT_IN_THIS_PANE = 2**62
 
 
-class _Plan(NamedTuple):
-    """The rules of an account; how far the widest window reaches, and the least floor."""
+class _Part(NamedTuple):
+    """Some rules of an account; how far the widest window reaches, and the least floor."""
 
     entries: tuple[Entry, ...]
     widest_ms: int
     least: int
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> Self:
+        """These rules, as far as they are on."""
+        rules: list[Any] = [entry.rule for entry in entries]  # all of them have both
+        return cls(
+            tuple(entry for entry in entries if entry.rule.enabled),
+            max(rule.window_s for rule in rules) * 1000,
+            min(rule.floor for rule in rules),
+        )
+
+
+class _Plan(NamedTuple):
+    """The rules of an account: those that judge a click at once, and those that wait for its impression, so long."""
+
+    at_once: _Part
+    later: _Part
+    wait_ms: int
     reach: Reach
 
 
@@ -43,7 +62,8 @@ class ClickRules:
     def __init__(self, context: RuleContext, store: PaneStore) -> None:
         self._context = context
         self._store = store
-        self._grid = Grid(store.pane_ms, store.window_ms)
+        self._grid = Grid(store.pane_ms, store.window_ms, context.policy.grace_ms)
+        self._waiting = context.waiting
         self._plans: Remembered[str, _Plan] = Remembered(ACCOUNTS_BYTES)
         self._matches = Matches(store)
         self._newest_pane = 0
@@ -57,7 +77,9 @@ class ClickRules:
         margin = self._margin(key, pane_start)
         if self._passed_over(key, pane_start):
             return
-        subject, entries = Subject(key[0], "device", key[1]), plan.entries
+        if plan.later.entries:
+            self._let_wait(plan, key, time_ms, pane_start)
+        subject, (entries, widest_ms, least) = Subject(key[0], "device", key[1]), plan.at_once
         if self._context.any_open and (open_subject := self._context.open_subject(subject)) is not None:
             settled = self._context.settled
             cases = open_subject.cases
@@ -75,14 +97,15 @@ class ClickRules:
             return
         end = pane_start + self._grid.pane_ms
         # a few whole windows are looked at sooner than many panes, and hold no fewer clicks
-        if self._clicks_in_windows(key, end - plan.widest_ms, end) < plan.least:
+        if self._clicks_in_windows(key, end - widest_ms, end) < least:
             return
-        cells = clicks_between(self._store, key, end - plan.widest_ms, end)
-        if sum([cell.clicks for _, cell in cells]) < plan.least:
+        cells = clicks_between(self._store, key, end - widest_ms, end)
+        if sum([cell.clicks for _, cell in cells]) < least:
             return
         if margin is None:
             margin = self._matches.margins[key] = Margin(pane_start, len(self._modules))
-        view = ClickView(key, time_ms, end, cells, self._store, self._matches, plan.reach)
+        waited = time_ms - self._grid.grace_ms
+        view = ClickView(key, time_ms, end, cells, self._store, self._matches, plan.reach, waited)
         self._judge(view, subject, entries, margin)
 
     def _passed_over(self, key: DeviceKey, pane_start: int) -> bool:
@@ -97,22 +120,54 @@ class ClickRules:
         turn = crc32(key[1].encode("utf-8", "surrogatepass")) + pane_start // self._grid.pane_ms
         return turn % turns != 0
 
-    def _judge(self, view: ClickView, subject: Subject, entries: tuple[Entry, ...], margin: Margin) -> None:
-        all_kept = view.cells[-1][1].clicks <= MAX_CLICKS_KEPT
+    def judge_due(self, watermark_ms: int) -> None:
+        """Judge the clicks that have waited long enough."""
+        while (due := self._waiting.take(watermark_ms)) is not None:
+            self._judge_waited(*due)
+        self._context.wake_at(self._waiting.next_ms)
+
+    def _let_wait(self, plan: _Plan, key: DeviceKey, time_ms: int, pane_start: int) -> None:
+        """Have a click judged later; not one that is only counted, and none while its device has too few."""
+        held = self._store.panes[pane_start].accounts[key[0]].clicks[key[1]]
+        if held.clicks > MAX_CLICKS_KEPT:
+            return
+        end = pane_start + self._grid.pane_ms
+        if self._clicks_in_windows(key, end - plan.later.widest_ms, end) >= plan.later.least:
+            self._waiting.add(key, time_ms, plan.wait_ms)
+            self._context.wake_at(self._waiting.next_ms)
+
+    def _judge_waited(self, key: DeviceKey, time_ms: int) -> None:
+        """Judge a device as of a click that has waited."""
+        plan = self._plans.get(key[0]) or self._plan(key[0])
+        pane_ms, subject, entries = self._grid.pane_ms, Subject(key[0], "device", key[1]), plan.later.entries
+        if (open_subject := self._context.open_subject(subject)) is not None:
+            settled = self._context.settled
+            entries = tuple([one for one in entries if not settled(open_subject, one.name, time_ms)])
+        end = time_ms - time_ms % pane_ms + pane_ms
+        cells = clicks_between(self._store, key, end - plan.later.widest_ms, end)
+        if entries and cells and sum([cell.clicks for _, cell in cells]) >= plan.later.least:
+            view = ClickView(key, time_ms, end, cells, self._store, self._matches, plan.reach, time_ms)
+            self._judge(view, subject, entries, None)
+
+    def _judge(self, view: ClickView, subject: Subject, entries: tuple[Entry, ...], margin: Margin | None) -> None:
         for entry in entries:
-            module, rule = entry.module, entry.rule
-            if not (module.COUNTS_ALL or all_kept) or view.key[1] in rule.allow:
-                margin.due[entry.number] = _NOT_IN_THIS_PANE
-                continue
-            if not self._context.exact_from(module.reads_from_ms(view.end_ms, rule, self._grid)):
-                margin.due[entry.number] = _NOT_IN_THIS_PANE  # what is evicted, or was not read again, stays so
-                continue
-            found = module.evaluate(view, rule)
-            if isinstance(found, int):
-                margin.due[entry.number] = margin.clicks + found
-            else:
-                margin.due[entry.number] = 0
+            found = self._ask(entry, view)
+            if margin is not None:
+                due = _NOT_IN_THIS_PANE if found is None else margin.clicks + found if isinstance(found, int) else 0
+                margin.due[entry.number] = due
+            if isinstance(found, Exceeded):
                 self._report(entry, view, subject, found)
+
+    def _ask(self, entry: Entry, view: ClickView) -> Verdict | None:
+        """What a rule says; None where it has nothing more to say in this pane."""
+        module, rule = entry.module, entry.rule
+        # of a click that has waited, its pane may have got more than are kept meanwhile
+        counts = module.COUNTS_ALL or module.WAITS or view.cells[-1][1].clicks <= MAX_CLICKS_KEPT
+        if not counts or view.key[1] in rule.allow:
+            return None
+        if not self._context.exact_from(module.reads_from_ms(view.end_ms, rule, self._grid)):
+            return None  # what is evicted, or was not read again, stays so
+        return module.evaluate(view, rule)
 
     def _margin(self, key: DeviceKey, pane_start: int) -> Margin | None:
         """What is left of the device's margin after this click; none of another pane, which sees other clicks."""
@@ -140,11 +195,12 @@ class ClickRules:
         # as far as any judgement of a click looks: the one whose window it is about to leave
         explained = (orphan.window_s + orphan.horizon_s) * 1000 + self._store.window_ms
         near = fast_click.reach_ms(rules.fast_click)
+        wait_ms = click_without_impression.grace_ms(orphan, self._grid)
         made = _Plan(
-            tuple(entry for entry in entries if entry.rule.enabled),
-            max(entry.rule.window_s for entry in entries) * 1000,  # type: ignore[attr-defined] # all of them have these
-            min(entry.rule.floor for entry in entries),  # type: ignore[attr-defined]
-            Reach(near, fast_click.ROUNDING_MS, explained, orphan.grace_s * 1000),
+            _Part.of([entry for entry in entries if not entry.module.WAITS]),
+            _Part.of([entry for entry in entries if entry.module.WAITS]),
+            wait_ms,
+            Reach(near, fast_click.ROUNDING_MS, explained, wait_ms),
         )
         return self._plans.remember(account, made, 4 * len(account))
 
@@ -157,7 +213,7 @@ class ClickRules:
         return found
 
     def _report(self, entry: Entry, view: ClickView, subject: Subject, found: Exceeded) -> None:
-        if self._context.again(entry.name, subject, found.judgement, view.time_ms):
+        if self._context.again(entry.name, subject, found.judgement, view.time_ms, found.grounds):
             return
         cells = view.since(found.begin_ms)
         campaigns = add_counts(cell.campaigns for cell in cells)
@@ -174,7 +230,29 @@ class ClickRules:
             found=shown,
             evidence=Evidence(found.begin_ms, view.end_ms, samples, campaigns),
             at_ms=view.time_ms,
+            grounds=found.grounds,
         )
+
+    def grounds_now(self, key: DeviceKey, rule: str, time_ms: int) -> Grounds | None:
+        """What a rule rests on as of a click; None where it is not exceeded, or not all it reads is live any more."""
+        plan = self._plans.get(key[0]) or self._plan(key[0])
+        part = next(part for part in (plan.later, plan.at_once) if rule in {one.name for one in part.entries})
+        entry = next(one for one in part.entries if one.name == rule)
+        end = time_ms - time_ms % self._grid.pane_ms + self._grid.pane_ms
+        cells = clicks_between(self._store, key, end - part.widest_ms, end)
+        if not cells or not self._context.exact_from(entry.module.reads_from_ms(end, entry.rule, self._grid)):
+            return None
+        waited = time_ms if entry.module.WAITS else time_ms - self._grid.grace_ms
+        view = ClickView(key, time_ms, end, cells, self._store, self._matches, plan.reach, waited)
+        found = entry.module.evaluate(view, entry.rule)
+        return None if isinstance(found, int) else found.grounds
+
+    def grounds_of(self, rule: str, account: str, state: object) -> Grounds:
+        """What a finding rested on, from its `state`. Raises msgspec.ValidationError."""
+        rules = self._context.of_account(account)
+        if rule == fast_click.NAME:
+            return fast_click.Grounds.of(state, rules.fast_click)
+        return click_without_impression.Grounds.of(state, rules.click_without_impression)
 
     def _clicks_of_everybody(self, view: ClickView, begin: int, campaigns: Mapping[str, int]) -> dict[str, int]:
         """All clicks in the window, in this partition, on the campaigns that the device clicked most."""

@@ -6,13 +6,14 @@ from functools import partial
 
 from sori.events import AUTHENTICATION
 from sori.settings.rules import RulesSettings
+from streams.alerts.corrections import Grounds
 from streams.alerts.record import Subject
 from streams.rules import registry
 from streams.rules.click_view import Grid
 from streams.rules.context import Evidence, RuleContext
 from streams.rules.run_click_rules import ClickRules
 from streams.rules.window_view import WindowRule, WindowView, settings_of
-from streams.state.counters import DeviceCell, Place
+from streams.state.counters import CtrRow, DeviceCell, Place
 from streams.state.device_panes import DeviceKey, PaneStore
 
 #: Regions of one device in one window that are told apart: whoever invents more has exceeded the rule by then.
@@ -27,7 +28,7 @@ class DeviceRules:
     def __init__(self, context: RuleContext, store: PaneStore) -> None:
         self._context = context
         self._store = store
-        self._grid = grid = Grid(store.pane_ms, store.window_ms)
+        self._grid = grid = Grid(store.pane_ms, store.window_ms, context.policy.grace_ms)
         self._clicks = ClickRules(context, store)
         for module in (*registry.COUNT_RULES, *registry.MOVE_RULES):
             context.check(module.NAME, partial(_lookback_ms, module, grid))
@@ -40,6 +41,21 @@ class DeviceRules:
         """Judge a device's clicks."""
         if not self._context.allowed(key[0], "device", key[1]):
             self._clicks.on_click(key, time_ms, pane_start)
+
+    def judge_due(self, watermark_ms: int) -> None:
+        """Judge what has waited until now for what may come late."""
+        self._clicks.judge_due(watermark_ms)
+
+    def on_impression(
+        self, key: DeviceKey, campaign: str | None, identity: str, time_ms: int
+    ) -> list[tuple[CtrRow, int]]:
+        """Take what may have come late; rows, and how many of their clicks are suspect no longer."""
+        asked_again = partial(self._clicks.grounds_now, key)
+        return self._context.put_right(Subject(key[0], "device", key[1]), campaign, identity, time_ms, asked_again)
+
+    def grounds_of(self, rule: str, subject: Subject, state: object) -> Grounds:
+        """What a finding rested on, from the `state` of it."""
+        return self._clicks.grounds_of(rule, subject.account_id, state)
 
     def on_event(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
         """Judge how many events a device sends."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
-from sori.places import path
-from sori.settings.rules import RulesSettings
+import msgspec
+
+from sori.places import parts, path
+from sori.settings.rules import Rule, RulesSettings
+from streams.alerts.corrections import Grounds
 from streams.alerts.record import Subject
 from streams.rules import registry
 from streams.rules.click_view import Grid
@@ -14,7 +18,7 @@ from streams.rules.context import Evidence, RuleContext
 from streams.rules.judgement import Judgement
 from streams.rules.place_view import PlaceFinding, PlaceRule, PlaceView
 from streams.rules.window_view import settings_of
-from streams.state.device_panes import CampaignKey, SubjectKey
+from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey
 from streams.state.place_panes import RollUpPane, Series, add_counts
 
 _MAX_SAMPLES = 10
@@ -29,7 +33,7 @@ class PlaceRules:
         self._context = context
         self._panes = panes
         self._series = series
-        self._grid = grid = Grid(context.policy.pane_ms, context.policy.window_ms)
+        self._grid = grid = Grid(context.policy.pane_ms, context.policy.window_ms, context.policy.grace_ms)
         self._of_places = tuple(module for module in registry.PLACE_RULES if module.SUBJECT == "place")
         self._of_campaigns = tuple(module for module in registry.PLACE_RULES if module.SUBJECT == "campaign")
         for module in registry.PLACE_RULES:
@@ -37,11 +41,8 @@ class PlaceRules:
 
     def on_clicks(self, key: SubjectKey, pane_start: int, added: int) -> None:
         """Judge the subject as of the pane that got clicks; only while all panes read are live and complete."""
-        if isinstance(key, CampaignKey):
-            subject, modules = Subject(key.account, "campaign", key.campaign), self._of_campaigns
-        else:
-            subject, modules = Subject(key.account, "place", path(key[1:])), self._of_places
-        context = self._context
+        subject, context = _subject(key), self._context
+        modules = self._of_campaigns if isinstance(key, CampaignKey) else self._of_places
         if context.allowed(subject.account_id, subject.kind, subject.value):
             return
         rules, end = context.of_account(key.account), pane_start + self._grid.pane_ms
@@ -56,11 +57,30 @@ class PlaceRules:
             if not context.exact_from(end - module.lookback_ms(rule, self._grid)):
                 continue
             if found := module.evaluate(view, rule):
-                self._report(module, subject, found, end)
+                grounds = self._grounds(module, key, end) if module.CORRECTABLE else None
+                self._report(module, subject, found, end, grounds)
 
-    def _report(self, module: PlaceRule, subject: Subject, finding: PlaceFinding, end_ms: int) -> None:
+    def on_impressions(self, key: SubjectKey, pane_start: int) -> None:
+        """Impressions came to a pane that is over: they may explain what the subject is accused of."""
+        self._context.put_right(_subject(key), "", "", pane_start)
+
+    def grounds_of(self, rule: str, subject: Subject, state: object) -> Grounds:
+        """What a finding rested on, from its `state`. Raises KeyError and msgspec.ValidationError."""
+        module = {module.NAME: module for module in registry.PLACE_RULES}[rule]
+        key: SubjectKey = CampaignKey(subject.account_id, subject.value)
+        if module.SUBJECT == "place":
+            key = PlaceKey(subject.account_id, *parts(subject.value))
+        return self._grounds(module, key, msgspec.convert(state, int))
+
+    def _grounds(self, module: PlaceRule, key: SubjectKey, end_ms: int) -> Grounds:
+        rule = settings_of(self._context.of_account(key.account), module.NAME)
+        return _Grounds(module, rule, self._context, self._grid, self._series, key, end_ms)
+
+    def _report(
+        self, module: PlaceRule, subject: Subject, finding: PlaceFinding, end_ms: int, grounds: Grounds | None
+    ) -> None:
         found, window, span = finding.judgement, finding.window, (finding.begin_ms, end_ms)
-        if self._context.again(module.NAME, subject, found, end_ms - self._grid.pane_ms):
+        if self._context.again(module.NAME, subject, found, end_ms - self._grid.pane_ms, grounds):
             return
         clicks = sum(sums.clicks for sums in window)
         campaigns = add_counts(sums.campaigns() for sums in window)
@@ -83,6 +103,7 @@ class PlaceRules:
             found=shown,
             evidence=evidence,
             at_ms=end_ms - self._grid.pane_ms,
+            grounds=grounds,
         )
 
     def _clicks_of_everybody(self, account: str, span: tuple[int, int], campaigns: Mapping[str, int]) -> dict[str, int]:
@@ -98,6 +119,46 @@ class PlaceRules:
             if campaign and total >= campaigns[campaign]:
                 found[campaign] = total
         return found
+
+
+@dataclass(slots=True)
+class _Grounds:
+    """What a finding about a pane rests on: the counts, asked again while all of them are live and complete."""
+
+    module: PlaceRule
+    rule: Rule
+    context: RuleContext
+    grid: Grid
+    series: Series
+    key: SubjectKey
+    end_ms: int
+
+    @property
+    def state(self) -> object:
+        """As plain data."""
+        return self.end_ms
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Rates do not tell one impression from another."""
+        return ()
+
+    def explain(self, campaign: str | None, identity: str, shown_ms: int) -> bool:  # noqa: ARG002 - as of every rule
+        """Whether an impression in the pane that starts then was one that it looked at."""
+        return self.end_ms - self.module.lookback_ms(self.rule, self.grid) <= shown_ms < self.end_ms
+
+    def hold(self) -> bool:
+        """Whether the rule is still exceeded."""
+        if not self.context.exact_from(self.end_ms - self.module.lookback_ms(self.rule, self.grid)):
+            return True
+        view = PlaceView(self.end_ms, self.grid.pane_ms, self.series.get(self.key, {}))
+        return self.module.evaluate(view, self.rule) is not None
+
+
+def _subject(key: SubjectKey) -> Subject:
+    if isinstance(key, CampaignKey):
+        return Subject(key.account, "campaign", key.campaign)
+    return Subject(key.account, "place", path(key[1:]))
 
 
 def _lookback_ms(module: PlaceRule, grid: Grid, rules: RulesSettings) -> int:

@@ -5,18 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 from sori.errors import ConfigError
+from sori.sender_schedule import CONTRACT
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
 from streams.state.checkpoint import BEGINNING_MS
 
 NO_CAP = 2**62
+#: No watermark comes here.
+NEVER_MS = 2**62
 #: Cuts of episodes lie at this part of their greatest length at least: less would cut most of them once more.
 _CUTS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class TimePolicy:
-    """Panes, windows and how long they live, in milliseconds; and how many devices one window tracks."""
+    """Panes, windows and how long they live, in milliseconds; and how many devices one window tracks.
+
+    `grace_ms`: an event may come so long after one that happened later, without a fault (sori/sender_schedule.py).
+    `correctable_ms`: a finding may be put right for so long; 0: as long as hop 1 takes events, which is its lateness.
+    """
 
     pane_ms: int
     window_ms: int
@@ -24,6 +31,8 @@ class TimePolicy:
     max_skew_ms: int
     max_devices: int = NO_CAP
     max_account_devices: int = NO_CAP
+    grace_ms: int = int(CONTRACT.longest_delay_s * 1000)
+    correctable_ms: int = 0
 
     @classmethod
     def of(cls, settings: StreamsSettings) -> TimePolicy:
@@ -37,6 +46,8 @@ class TimePolicy:
             int(settings.max_skew_s * 1000),
             settings.max_devices,
             settings.max_account_devices,
+            int(settings.sender.schedule.longest_delay_s * 1000),
+            settings.lateness_s * 1000,
         )
 
     @classmethod
@@ -49,6 +60,11 @@ class TimePolicy:
         """What state depends on, by name, as fingerprints want it; a cap that there is not is left out."""
         return {part.name: value for part in fields(self) if (value := getattr(self, part.name)) != NO_CAP}
 
+    @property
+    def puts_right_ms(self) -> int:
+        """For how long a finding may be put right."""
+        return self.correctable_ms or self.lateness_ms
+
     def horizon(self, watermark: int) -> int:
         """Windows that end at or before this are gone, and late."""
         return watermark - self.lateness_ms
@@ -59,11 +75,14 @@ class Clock:
     """Event-time progress of one operator.
 
     The watermark is the largest event time seen. The state is complete for panes that end after `complete_from`:
-    after a rewind, earlier panes may lack what came before the offset it began at.
+    after a rewind, earlier panes may lack what came before the offset it began at. At watermark `due_ms` rules have
+    something to judge that waited. `correctable`: whether a late impression may put something right.
     """
 
     watermark: int = BEGINNING_MS
     complete_from: int = BEGINNING_MS
+    due_ms: int = NEVER_MS
+    correctable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

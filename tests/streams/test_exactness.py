@@ -136,6 +136,7 @@ def steps_of(script: list[Segment]) -> Iterator[Step]:
 def device_records(script: list[Segment]) -> list[FakeRecord]:
     """Records of hop 1's input."""
     now, offset, records = T0, 0, []
+    clicks: list[tuple[str, int, int]] = []
     for number, step in enumerate(steps_of(script)):
         now += step.advance_s * 1000
         offset += step.gap
@@ -145,12 +146,19 @@ def device_records(script: list[Segment]) -> list[FakeRecord]:
         name = "campaign.click" if step.click else "authentication" if number % 9 == 0 else "campaign.impression"
         # some clicks share their activity_id with the event before, which may be an impression just now
         identity = f"act_{number - (step.click and number % 3 == 0)}"
+        happened, device = now - step.back_s * 1000, step.device
+        if step.click:
+            clicks.append((identity, happened, device))
+        elif name == "campaign.impression" and clicks and number % 2:
+            # the impression of an earlier click comes late, maybe by far
+            identity, clicked, device = clicks.pop(number % 3 % len(clicks))
+            happened = clicked - number % 5 * 400
         body = {
             "event": name,
             "account_id": "acc",
-            "created_at": iso(now - step.back_s * 1000),
+            "created_at": iso(happened),
             "activity_id": identity,
-            "device_id": f"device_{step.device}",
+            "device_id": f"device_{device}",
             "campaign": {"id": f"cmp_{number % 5 % 2}"},
             "geolocation": {
                 "viewer_country": f"country_{number // 7 % 3}",
@@ -220,6 +228,7 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
                 e.peak,
                 e.samples,
                 e.campaigns,
+                list(e.explained),
             )
             for e in operator.episodes.open_episodes
         },
@@ -228,6 +237,15 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
             for key, case in operator.episodes.cases.items()
             if operator.clock.watermark <= case.last_ms + EPISODES["cooldown_s"] * 1000
         },
+    }
+    state["corrections"] = {
+        (one.rule, one.subject, one.alert.start_ms, one.alert.number and one.alert.cut_ms, one.taken_back): (
+            one.stands,
+            one.alert.last_ms,
+            sorted(one.grounds),
+            one.alert.explanation,
+        )
+        for one in operator.episodes.corrections.held
     }
     if isinstance(operator, DeviceOperator):
         store, watermark = operator._store, operator.clock.watermark
@@ -367,3 +385,32 @@ def test_the_traffic_above_makes_every_rule_fire(make_records, factory, wanted):
         outputs, _ = operator.flush()
         fired |= {orjson.loads(o.value)["rule"] for o in outputs if o.topic is FRAUD_ALERTS}
     assert fired == wanted
+
+
+@pytest.mark.parametrize(
+    ("make_records", "factory", "wanted"),
+    [
+        (device_records, DeviceOperator, {"click_without_impression", "fast_click"}),
+        (place_records, PlaceOperator, {"geo_click_burst", "geo_ctr_anomaly", "ctr_anomaly"}),
+    ],
+)
+def test_the_traffic_above_has_alerts_taken_back(make_records, factory, wanted):
+    """Of every rule that a late impression may prove wrong, before and after it closed."""
+    taken_back, closed_before = set(), set()
+    for seed in range(400):
+        if taken_back == wanted and closed_before:
+            break
+        operator, closed = factory(0, POLICY, RULES), set()
+        for record in make_records([Segment(seed, 60, 1.0, 0.5, 2, 40), Segment(seed + 1, 60, 1.0, 0.1, 2, 40)]):
+            operator.apply([record])
+            for output in operator.flush()[0]:
+                if output.topic is FRAUD_ALERTS:
+                    alert = orjson.loads(output.value)
+                    key = (alert["rule"], alert["alert_id"])
+                    if "explanation" in alert["evidence"]:
+                        taken_back.add(alert["rule"])
+                        closed_before |= {alert["rule"]} if key in closed else set()
+                    elif alert["state"] == "closed":
+                        closed.add(key)
+    assert taken_back == wanted
+    assert closed_before

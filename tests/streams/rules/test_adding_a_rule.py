@@ -45,7 +45,9 @@ class Common:
     NAME = "toy"
     TRAFFIC_CLASS = "SIVT"
     SUBJECT = "place"
+    CORRECTABLE = False
     COUNTS_ALL = True
+    WAITS = False
     JUDGES = ()
     lookback = 60_000
 

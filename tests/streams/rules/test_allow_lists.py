@@ -20,9 +20,9 @@ POLICY = TimePolicy(pane_ms=10_000, window_ms=60_000, lateness_ms=600_000, max_s
 
 
 def rules_that_fire(**settings: Any) -> set[str]:
-    """Which rules alert a device that floods clicks without impressions."""
+    """Which rules alert a device that floods clicks without impressions, once these have had their time to come."""
     operator = DeviceOperator(0, POLICY, RulesSettings.model_validate(settings))
-    times = [T0, *(T0 + 400_000 + number * 400 for number in range(60))]
+    times = [T0, *(T0 + 400_000 + number * 400 for number in range(60)), T0 + 460_000]
     operator.apply(
         [
             FakeRecord(
