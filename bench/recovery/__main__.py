@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 
 import orjson
@@ -40,15 +40,20 @@ _BEHIND_S = 2.0
 
 @dataclass(frozen=True)
 class Recovery:
-    """One measurement, seconds from the kill: partitions assigned, the last partition replayed, caught up."""
+    """One measurement, seconds from the kill: partitions assigned, the last partition replayed, caught up.
+
+    `snapshot_bytes`: of all snapshots that were loaded.
+    """
 
     rate: float
     lateness_s: int
     static: bool
+    snapshots: bool
     assigned_s: float
     replayed_s: float
     caught_up_s: float
     replayed_events: int
+    snapshot_bytes: int
 
 
 class Sender:
@@ -100,7 +105,9 @@ class Sender:
         )
 
 
-async def measure(bootstrap: str, folder: Path, rate: float, lateness_s: int, *, static: bool) -> Recovery:
+async def measure(
+    bootstrap: str, folder: Path, rate: float, lateness_s: int, *, static: bool, snapshots: bool
+) -> Recovery:
     """One kill, on topics of its own."""
     kafka = KafkaSettings(bootstrap=bootstrap, topic_prefix=f"r{time.time_ns()}.")
     await apply_topics(kafka)
@@ -109,6 +116,7 @@ async def measure(bootstrap: str, folder: Path, rate: float, lateness_s: int, *,
         "SORI_STREAMS__ADMIN_PORT": "0",
         "SORI_STREAMS__GROUP": group,
         "SORI_STREAMS__LATENESS_S": str(lateness_s),
+        "SORI_STREAMS__SNAPSHOTS": str(snapshots).lower(),
         **({"SORI_STREAMS__INSTANCE_ID": "bench"} if static else {}),
     }
     settings = load_settings(kafka=kafka.model_dump(), streams={"group": group})
@@ -121,8 +129,12 @@ async def measure(bootstrap: str, folder: Path, rate: float, lateness_s: int, *,
     async def caught_up() -> bool:
         return await behind() <= rate * _BEHIND_S
 
+    async def named_by_all() -> bool:
+        points = (await read_committed(settings, tps)).values()
+        return not snapshots or (len(points) == len(tps) and all(point.snapshot is not None for point in points))
+
     async def recovered() -> bool:
-        return '"replayed"' in worker.log_text()[logged:] and await caught_up()
+        return '"event":"assigned"' in worker.log_text()[logged:] and await caught_up()
 
     worker.start()
     sending: asyncio.Task[None] | None = None
@@ -131,6 +143,7 @@ async def measure(bootstrap: str, folder: Path, rate: float, lateness_s: int, *,
         await sender.fill(int(rate * lateness_s), lateness_s)
         sending = asyncio.create_task(sender.go_on(rate))
         await _until(caught_up)
+        await _until(named_by_all)
         logged = len(worker.log_text())
         killed, killed_wall = time.monotonic(), time.time()
         await asyncio.to_thread(worker.kill)
@@ -148,10 +161,12 @@ async def measure(bootstrap: str, folder: Path, rate: float, lateness_s: int, *,
         rate,
         lateness_s,
         static,
+        snapshots,
         round(at[0], 2),
         round(max((_since(line, killed_wall) for line in replays), default=at[0]), 2),
         round(took, 2),
         sum(line["to"] - line["low"] for line in replays),
+        sum(line["bytes"] for line in lines if line["event"] == "snapshot_loaded"),
     )
 
 
@@ -168,24 +183,29 @@ def _since(line: dict[str, str], wall: float) -> float:
 
 def show(found: list[Recovery]) -> None:
     """The table."""
-    table = Table("events/s", "lateness s", "member", "assigned s", "replayed s", "caught up s", "events replayed")
+    times = ("assigned s", "replayed s", "caught up s")
+    table = Table("events/s", "lateness s", "member", "snapshots", *times, "events replayed", "snapshot MB")
     for row in found:
         member = "static" if row.static else "dynamic"
-        times = (f"{value:.1f}" for value in (row.assigned_s, row.replayed_s, row.caught_up_s))
-        table.add_row(f"{row.rate:,.0f}", str(row.lateness_s), member, *times, f"{row.replayed_events:,}")
+        seconds = (f"{value:.1f}" for value in (row.assigned_s, row.replayed_s, row.caught_up_s))
+        kept = "on" if row.snapshots else "off"
+        amounts = f"{row.replayed_events:,}", f"{row.snapshot_bytes / 1e6:,.1f}"
+        table.add_row(f"{row.rate:,.0f}", str(row.lateness_s), member, kept, *seconds, *amounts)
     console.print(table)
 
 
-async def suite(rates: list[float], latenesses: list[int], members: list[bool]) -> list[Recovery]:
+async def suite(
+    rates: list[float], latenesses: list[int], members: list[bool], snapshots: list[bool]
+) -> list[Recovery]:
     """Every combination on one broker."""
     found = []
     with scratch_folder("recovery") as folder:
         async with EmbeddedBroker(Path(folder) / "kafka", heap_mb=512) as broker:
-            for static in members:
-                for rate in rates:
-                    for lateness_s in latenesses:
-                        found.append(await measure(broker.bootstrap, Path(folder), rate, lateness_s, static=static))
-                        console.print(asdict(found[-1]), style="dim")
+            for static, rate, lateness_s, kept in product(members, rates, latenesses, snapshots):
+                found.append(
+                    await measure(broker.bootstrap, Path(folder), rate, lateness_s, static=static, snapshots=kept)
+                )
+                console.print(asdict(found[-1]), style="dim")
     return found
 
 
@@ -195,10 +215,13 @@ def main() -> None:
     parser.add_argument("--rates", default="500,2000,5000", help="events per second, comma-separated")
     parser.add_argument("--lateness", default="600,1800", help="allowed lateness in seconds, comma-separated; from 540")
     parser.add_argument("--members", default="static,dynamic", help="static: streams.instance_id is set")
+    parser.add_argument("--snapshots", default="on,off", help="take over from snapshots, or from the log alone")
     options = parser.parse_args()
     rates = [float(rate) for rate in options.rates.split(",")]
     latenesses = [int(seconds) for seconds in options.lateness.split(",")]
-    found = asyncio.run(suite(rates, latenesses, [member == "static" for member in options.members.split(",")]))
+    members = [member == "static" for member in options.members.split(",")]
+    snapshots = [kept == "on" for kept in options.snapshots.split(",")]
+    found = asyncio.run(suite(rates, latenesses, members, snapshots))
     show(found)
     write_figures(options.json, [{"name": "recovery", **asdict(row)} for row in found])
 

@@ -19,7 +19,7 @@ SCRIPT = ("kill -9", "zombie", "leave", "kill -9", "join", "kill -9")
 EVENTS_LEAST = 24_000
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("snapshots", [True, False], ids=["snapshots", "log alone"])
 async def test_every_window_is_exact_after_workers_were_killed_frozen_stopped_and_started(topics, tmp_path, snapshots):
     """Under load with duplicates and disorder: windows equal the truth, and each attack is one alert, closed."""
@@ -61,4 +61,4 @@ async def wait_for_commits(kafka: KafkaSettings, group: str, events: int) -> Non
     async def more() -> bool:
         return await total() >= before + events
 
-    await wait_until(more, 60, interval=0.3, what="commits between faults")
+    await wait_until(more, 150, interval=0.3, what="commits between faults")

@@ -48,11 +48,10 @@ def test_what_each_pod_is_given_loads(name: str, tmp_path: Path) -> None:
         (tmp_path / key).write_text(value.replace("CHANGE-ME", "s3cret") + "\n")
         mounted[f"/run/secrets/sori/{key}"] = tmp_path / key
     (container,) = pod(name)["containers"]
-    assert {"name": "secrets", "mountPath": "/run/secrets/sori", "readOnly": True} in container["volumeMounts"] or not (
-        container.get("env")
-    )
+    secrets = {"name": "secrets", "mountPath": "/run/secrets/sori", "readOnly": True}
+    assert (secrets in container["volumeMounts"]) == any("value" in entry for entry in container.get("env", []))
     common = dict(line.split("=", 1) for line in (FOLDER / "stages.env").read_text().splitlines() if line)
-    own = {entry["name"]: entry["value"] for entry in container.get("env", [])}
+    own = {entry["name"]: entry.get("value", f"{name}-0") for entry in container.get("env", [])}
     settings = container_settings({**common, **own}, mounted)
     assert settings.kafka.replication == 3
     if name == "ingest":
@@ -65,7 +64,7 @@ def test_what_each_pod_is_given_loads(name: str, tmp_path: Path) -> None:
 def test_the_example_is_refused_until_it_is_filled_in(tmp_path: Path) -> None:
     """Each of its values is a placeholder that no stage takes."""
     for name in WORKLOADS:
-        for entry in pod(name)["containers"][0].get("env", []):
+        for entry in (e for e in pod(name)["containers"][0].get("env", []) if "value" in e):
             file = tmp_path / entry["name"]
             file.write_text(SECRET[entry["value"].rpartition("/")[2]])
             with pytest.raises(ConfigError, match="placeholder"):
@@ -116,7 +115,8 @@ def test_nothing_runs_with_more_rights_than_it_needs(name: str) -> None:
 def test_secrets_are_files_that_the_example_has() -> None:
     """Every secret setting names a mounted key of the secret."""
     keys = set(SECRET)
-    files = {e["value"] for name in WORKLOADS for e in pod(name)["containers"][0].get("env", [])}
+    settings = [e for name in WORKLOADS for e in pod(name)["containers"][0].get("env", [])]
+    files = {e["value"] for e in settings if "value" in e}
     assert files == {f"/run/secrets/sori/{key}" for key in keys}
 
 
@@ -130,6 +130,18 @@ def test_the_spool_comes_back_with_its_pod() -> None:
         assert scaler["spec"]["scaleTargetRef"]["kind"] == WORKLOADS[name]["kind"]
         assert "replicas" not in WORKLOADS[name]["spec"]
     assert named("HorizontalPodAutoscaler")["streams"]["spec"]["maxReplicas"] <= Settings().kafka.event_partitions
+
+
+def test_a_roll_of_the_streams_goes_one_by_one_and_waits_until_each_has_read_up() -> None:
+    """Each pod has its name for a static member id, and the next one waits for its /readyz."""
+    workload, container = WORKLOADS["streams"], pod("streams")["containers"][0]
+    assert workload["kind"] == "StatefulSet"
+    assert workload["spec"]["updateStrategy"] == {"type": "RollingUpdate"}
+    assert workload["spec"]["serviceName"] in named("Service")
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    instance = {e["name"]: e["valueFrom"] for e in container["env"]}
+    assert instance == {"SORI_STREAMS__INSTANCE_ID": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    assert named("PodDisruptionBudget")["streams"]["spec"]["maxUnavailable"] == 1
 
 
 def built(folder: Path) -> list[dict[str, Any]]:
@@ -160,7 +172,7 @@ def test_keda_watches_the_group_and_topic_of_the_streams() -> None:
     assert trigger["topic"] == EVENTS.name(settings.kafka.topic_prefix)
     assert f"SORI_KAFKA__BOOTSTRAP={trigger['bootstrapServers']}" in (FOLDER / "stages.env").read_text()
     assert scaled["maxReplicaCount"] <= settings.kafka.event_partitions
-    assert scaled["scaleTargetRef"]["name"] in named("Deployment")
+    assert scaled["scaleTargetRef"]["name"] in named(scaled["scaleTargetRef"]["kind"])
 
 
 def test_only_notify_reaches_the_world_and_only_doors_are_open() -> None:
