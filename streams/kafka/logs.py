@@ -22,6 +22,7 @@ from streams.alerts.published import Alerts, Reconciliation
 from streams.kafka.published_alerts import read_alerts
 from streams.state.checkpoint import Checkpoint
 from streams.state.continuation import (
+    INTENDED,
     REBUILT,
     Counting,
     Doubt,
@@ -165,6 +166,17 @@ class Logs:
         if doubt in {Doubt.OTHER_LOG, Doubt.BEYOND_END}:
             _restarts.labels(tp.topic).inc()
         before = found.checkpoint
+        complete_ms = None if checkpoint is None else checkpoint.replay_start.horizon_ms
+        if doubt in INTENDED:
+            _log.warning(
+                "settings_changed",
+                case=str(doubt),
+                topic=tp.topic,
+                partition=tp.partition,
+                changed=found.changed(now.fingerprint),
+                complete_from_ms=complete_ms,
+            )
+            return
         _log.error(
             "checkpoint_doubted",
             case=str(doubt),
@@ -176,7 +188,7 @@ class Logs:
             log_begin=found.begin,
             log_end=found.end,
             reads_from=0 if checkpoint is None else checkpoint.replay_start.low,
-            complete_from_ms=None if checkpoint is None else checkpoint.replay_start.horizon_ms,
+            complete_from_ms=complete_ms,
             hint=f"docs/operations.md#soricheckpointdoubted, case {doubt}",
         )
 

@@ -36,6 +36,8 @@ class Doubt(StrEnum):
 _COUNTING = frozenset({"format", "pane_ms", "window_ms", "max_skew_ms", "max_devices", "max_account_devices"})
 #: The rest of the state is the log's, and is rebuilt from it.
 REBUILT = frozenset({Doubt.LATENESS_CHANGED, Doubt.RULES_CHANGED, Doubt.PARTITIONS_ADDED})
+#: Somebody changed settings.
+INTENDED = REBUILT | {Doubt.WINDOWS_CHANGED}
 #: What was written at these is not known, so when the first records after it came in must be.
 _UNTOLD = frozenset({Doubt.OTHER_LOG, Doubt.NOT_OURS, Doubt.RECORDS_GONE, Doubt.BEGINNING_GONE})
 

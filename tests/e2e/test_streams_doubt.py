@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 from clickhouse_connect.driver.client import Client
 
+from broker.topic_admin import apply_topics
 from runtime.kafka.clients import bounded, make_consumer, make_producer, running, running_admin
 from runtime.kafka.offsets import read_all_committed
 from sori import topics as registry
@@ -63,6 +64,15 @@ class Pipeline:
                 record = event_record(identity=f"act_{self._sent}", created_at=iso(at_s * 1000), event=event)
                 await producer.send(topic, record.value, partition=partition, headers=list(record.headers))
             await producer.flush()
+
+    def again(self) -> None:
+        """What is sent next are the first events once more."""
+        self._sent = 0
+
+    def stored(self, partition: int) -> bool:
+        """Whether rows of a partition have come."""
+        found = self.client.command(f"SELECT count() FROM ctr_windows WHERE source_partition = {partition}")  # noqa: S608 - same
+        return int(found) > 0
 
     def minute(self) -> int:
         """Impressions of the minute as people see them."""
@@ -178,3 +188,20 @@ async def test_an_alert_that_new_rules_would_not_have_made_is_closed(pipeline: P
             await wait_until(lambda: alert_is("opened"), 90, what="the alert anew")
         versions = [row["version"] for row in tables.alert_records if row["rule"] == "device_click_burst"]
         assert versions == sorted(versions)
+
+
+@pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
+@pytest.mark.timeout(300)
+async def test_a_delivery_repeated_after_partitions_were_added_counts_once(pipeline: Pipeline) -> None:
+    """It meets the first one nowhere in the streams; the sinks find it."""
+    with pipeline.worker():
+        await pipeline.send(20, MINUTE + 20)
+        await pipeline.counts(20)
+    more = pipeline.kafka.model_copy(update={"event_partitions": pipeline.kafka.event_partitions + 2})
+    await apply_topics(more)
+    pipeline.again()
+    with pipeline.worker():
+        await pipeline.send(20, MINUTE + 20, partition=more.event_partitions - 1)
+        await wait_until(lambda: pipeline.stored(more.event_partitions - 1), 90, what="the repetitions in ClickHouse")
+        await pipeline.counts(20)
+        assert pipeline.said("partitions_added")
