@@ -128,6 +128,19 @@ STREAMS_REPLAY_LEFT = MetricSpec(
     "Records to read again until the state stands at the commit; 0: ready.",
     ("topic", "partition"),
 )
+STREAMS_REWIND = MetricSpec(
+    "sori_streams_rewind_records",
+    "gauge",
+    "Committed offset minus the one that a restart without a snapshot reads from: live state, and open alerts.",
+    ("topic", "partition"),
+)
+STREAMS_APPLY_SECONDS = MetricSpec(
+    "sori_streams_apply_seconds",
+    "histogram",
+    "Time of one slice of a batch; no commit or probe meanwhile.",
+    ("hop",),
+    _LATENCY_S,
+)
 STREAMS_COMMIT_AGE = MetricSpec("sori_streams_uncommitted_seconds", "gauge", "Age of the oldest uncommitted work.")
 
 # --- sinks ------------------------------------------------------------------------------------------------------------

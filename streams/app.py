@@ -241,6 +241,9 @@ def _observe(app: StreamApp) -> None:
     metrics.replay_left.clear()  # of partitions that went, too
     for tp in app.checkpointer.positions():
         metrics.replay_left.labels(tp.topic, str(tp.partition)).set(replaying.get(tp, (0, 0))[0])
+    metrics.rewind.clear()
+    for tp, records in app.checkpointer.rewinds().items():
+        metrics.rewind.labels(tp.topic, str(tp.partition)).set(records)
     for hop, live in app.checkpointer.live_panes().items():
         metrics.panes.labels(hop).set(live)
     for tp, position in app.checkpointer.positions().items():

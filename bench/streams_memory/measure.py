@@ -10,11 +10,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bench.streams_memory.traffic import EVENTS, Made
+from bench.streams_memory.traffic import EVENTS, PANE_S, ROLL_UPS, SOURCES, Made
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
 from streams.operators.base import PartitionOperator
 from streams.operators.device import DeviceOperator
+from streams.operators.place import PlaceOperator
 from streams.state.policy import TimePolicy
 
 _UNCAPPED = StreamsSettings(max_devices=2**40, max_account_devices=2**40)
@@ -48,3 +49,13 @@ def hop1(kind: str, events: int) -> dict[str, Any]:
     operator = DeviceOperator(0, policy, RulesSettings())
     bytes_, used = grown(operator, make(events, span_s), max(1, events // span_s))
     return {"name": f"hop 1, {kind}", "held": events, "bytes_each": bytes_ / events, "cpu_us_each": used / events * 1e6}
+
+
+def hop2(kind: str, places: int, panes: int) -> dict[str, Any]:
+    """Bytes per place, pane and source of roll-ups of this kind."""
+    policy, make = TimePolicy.of_places(_UNCAPPED), ROLL_UPS[kind]
+    grown(PlaceOperator(0, policy, RulesSettings()), make(10, 100), SOURCES)
+    operator = PlaceOperator(0, policy, RulesSettings())
+    bytes_, used = grown(operator, make(places, panes * PANE_S), SOURCES)
+    held = places * panes * SOURCES
+    return {"name": f"hop 2, {kind}", "held": held, "bytes_each": bytes_ / held, "cpu_us_each": used / held * 1e6}

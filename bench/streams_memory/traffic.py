@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from random import Random
+from typing import Any
 
 import orjson
 
@@ -95,4 +98,47 @@ EVENTS: dict[str, Callable[[int, int], Iterator[Made]]] = {
     "strangers": strangers,
     "hostile-50": lambda events, span_s: corpus(events, span_s, HOSTILE["hostile-50"]),
     "invented": invented,
+}
+
+
+#: Source partitions of hop 2's roll-ups, and panes in between two flushes of a source.
+SOURCES, PANE_S = 6, 10
+#: Of a place in a pane in one source partition.
+_IMPRESSIONS, _CLICK_RATE = 4, 0.05
+
+
+def roll_ups(places: int, span_s: int, *, hostile: bool = False) -> Iterator[Made]:
+    """All places in every pane, as six source partitions tell; hostile: each has ten clicks of ten bots."""
+    rng = Random(7)
+    for pane, source in product(range(span_s // PANE_S), range(SOURCES)):
+        rows = [_roll_up(rng, pane, source, place, hostile=hostile) for place in range(places)]
+        number = pane * SOURCES + source
+        yield Made(number, T0 + pane * PANE_S * 1000, b"\n".join(map(orjson.dumps, rows)), [])
+
+
+def _roll_up(rng: Random, pane: int, source: int, place: int, *, hostile: bool) -> dict[str, Any]:
+    clicks = 10 if hostile else sum(rng.random() < _CLICK_RATE for _ in range(_IMPRESSIONS))
+    row: dict[str, Any] = {
+        "pane_start": T0 // 1000 + pane * PANE_S,
+        "account_id": "acc_1",
+        "source_partition": source,
+        "version": 1_000_000 + pane,
+        "impressions": _IMPRESSIONS,
+        "clicks": clicks,
+        "country": "United States",
+        "region": f"Region {place % 50}",
+        "city": f"City {place}",
+    }
+    if clicks:
+        row["clicking_devices"], row["top_device_clicks"] = clicks, 1
+        row["samples"] = [f"act_{rng.getrandbits(40):012d}" for _ in range(clicks)][:5]
+        row["campaigns"] = {f"cmp_{rng.randrange(40)}": 1 for _ in range(clicks)}
+        row["scripts"] = {f"Android|cmp_{rng.randrange(40)}|0,1,1|{rng.randrange(40)}": 1 for _ in range(clicks)}
+    return row
+
+
+#: Likewise: roll-ups of so many places over so many seconds.
+ROLL_UPS: dict[str, Callable[[int, int], Iterator[Made]]] = {
+    "places": roll_ups,
+    "places-hostile": partial(roll_ups, hostile=True),
 }

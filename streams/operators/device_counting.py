@@ -6,6 +6,8 @@ strings is built and hashed anew for each event; one tuple per place; a publishe
 
 from __future__ import annotations
 
+from sys import intern
+
 from sori.events import AUTHENTICATION, CLICK, IMPRESSION, UNKNOWN, EventDims, Geolocation
 from sori.remembered import Remembered
 from sori.settings.rules import RulesSettings
@@ -18,8 +20,6 @@ from streams.rules.run_device_rules import DeviceRules
 from streams.snapshots.device_journal import DeviceJournal
 from streams.state.checkpoint import Checkpoint
 from streams.state.counters import (
-    MAX_CLICKS_KEPT,
-    MAX_SAMPLES,
     OWED,
     Click,
     CtrRow,
@@ -127,7 +127,7 @@ class DeviceCounting(SnapshotOperator):
         identity: str,
         scope: AccountPane,
     ) -> None:
-        device, campaign = event.device_id or "", event.campaign_id
+        device, (row, at_place, of_campaign) = event.device_id or "", cells
         script = None
         if device_cell is not None:
             device_cell.clicks += 1
@@ -135,23 +135,16 @@ class DeviceCounting(SnapshotOperator):
             if clicks is None:
                 clicks = scope.clicks[device] = DeviceClicks()
                 script = self._script(event, device_cell, time_ms, identity, scope)
-            clicks.clicks += 1
-            clicks.campaigns[campaign] = clicks.campaigns.get(campaign, 0) + 1
-            if len(clicks.kept) < MAX_CLICKS_KEPT:
-                clicks.kept.append(Click(time_ms, campaign, event.material_id, identity))
-        for subject in cells[1:]:
-            if subject is not None:
-                subject.clicks += 1
-                subject.clicks_by_device[device] = subject.clicks_by_device.get(device, 0) + 1
-                subject.clicks_by_campaign[campaign] = subject.clicks_by_campaign.get(campaign, 0) + 1
-                if script is not None:
-                    subject.scripts[script] = subject.scripts.get(script, 0) + 1
-                if len(subject.samples) < MAX_SAMPLES:
-                    subject.samples.append(identity)
+            # the row's texts: the event's own can go
+            clicks.add(Click(time_ms, row.campaign_id, row.material_id, identity))
+        at_place.add_click(device, script, identity)
+        at_place.add_campaign_click(row.campaign_id)
+        if of_campaign is not None:
+            of_campaign.add_click(device, script, identity)
         if device_cell is not None:
             self._rules.on_click((event.account_id, device), time_ms, scope.start_ms)
             if self._context.any_open:
-                self._mark_suspect(cells[0], scope.window.window, Subject(event.account_id, "device", device))
+                self._mark_suspect(row, scope.window.window, Subject(event.account_id, "device", device))
 
     def _put_right(self, event: EventDims, campaign: str, time_ms: int, identity: str) -> None:
         """An impression may explain what its device, or the one that clicked on it, is accused of."""
@@ -200,7 +193,9 @@ class DeviceCounting(SnapshotOperator):
 
     def _row(self, held: AccountWindow, key: CtrKey) -> CtrRow:
         """A new row, owed."""
-        campaign, material, platform, place = key
+        # each event has texts of its own, and most rows of a window and of the next one share theirs
+        campaign, material, platform, place = intern(key[0]), intern(key[1]), intern(key[2]), key[3]
+        key = (campaign, material, platform, place)
         start = held.window.start_ms // 1000
         row = held.ctr[key] = CtrRow(start, held.account, campaign, material, platform, *place, self.partition)
         self._dirty.ctr.append(row)

@@ -113,9 +113,11 @@ class DirtyRows:
         row = self._head(pane_start, key[0], version)
         row["impressions"], row["clicks"] = cell.impressions, cell.clicks
         if cell.clicks:
-            row["clicking_devices"] = len(cell.clicks_by_device)
-            row["top_device_clicks"] = max(cell.clicks_by_device.values(), default=0)
-            row["samples"] = cell.samples
+            cell.unpack()
+            devices = cell.clicks_by_device or {}
+            row["clicking_devices"] = len(devices)
+            row["top_device_clicks"] = max(devices.values(), default=0)
+            row["samples"] = cell.samples or []
         if cell.scripts:
             row["scripts"] = largest(cell.scripts, MOST_SCRIPTS)
         if isinstance(key, CampaignKey):
@@ -123,7 +125,7 @@ class DirtyRows:
         else:
             row["country"], row["region"], row["city"] = key[1:]
             if cell.clicks:
-                row["campaigns"] = largest(cell.clicks_by_campaign, MOST_CAMPAIGNS)
+                row["campaigns"] = largest(cell.clicks_by_campaign or {}, MOST_CAMPAIGNS)
         return orjson.dumps(row)
 
 

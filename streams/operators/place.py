@@ -22,9 +22,11 @@ from streams.snapshots.parts import MAX_CELLS, Changes
 from streams.snapshots.place_changes import PlaceJournal, PlaceLoader
 from streams.state.checkpoint import Checkpoint
 from streams.state.output import Output, Record
-from streams.state.place_panes import RollUp, RollUpPane, Series, SubjectSums
+from streams.state.place_panes import RollUp, RollUpPane, Series
 from streams.state.policy import EpisodePolicy, TimePolicy
 
+#: Behaviours are added up anew for panes this old: further back than device_farm reads.
+_COOL_AFTER_MS = 900_000
 _decode = msgspec.json.Decoder(RollUp).decode
 
 
@@ -83,7 +85,7 @@ class PlaceOperator(SnapshotOperator):
                 continue
             self._merge(row, record.offset)
 
-    def _merge(self, row: RollUp, offset: int) -> None:  # noqa: C901 - hot
+    def _merge(self, row: RollUp, offset: int) -> None:
         policy, clock = self.policy, self.clock
         start = row.pane_start * 1000
         # The pane's end, not the source's watermark: what moved the clock must itself be live to be replayed.
@@ -95,18 +97,12 @@ class PlaceOperator(SnapshotOperator):
             return
         pane = self._panes.get(start)
         if pane is None:
-            pane = self._panes[start] = RollUpPane(offset)
+            pane = self._panes[start] = RollUpPane(start, offset)
         if row.campaign_clicks:
             self._take_totals(pane, row, start)
             return
         key = row.key
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = {}
-        sums = series.get(start)
-        if sums is None:
-            sums = series[start] = SubjectSums()
-            pane.subjects.append(key)
+        sums = pane.sums(self._series, key)
         shown = sums.impressions
         added = sums.merge(row)
         if added is None:
@@ -147,6 +143,12 @@ class PlaceOperator(SnapshotOperator):
                 if not series:
                     del self._series[key]
         self._context.forget_closed()
+        cool_ms = self.clock.watermark - _COOL_AFTER_MS
+        for start, pane in self._panes.items():
+            if start < cool_ms and not pane.cooled:
+                pane.cooled = True
+                for key in pane.subjects:
+                    self._series[key][start].cool()
 
     def _ends(self) -> Iterable[int]:
         return (start + self.policy.pane_ms for start in self._panes)

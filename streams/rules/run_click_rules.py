@@ -216,7 +216,7 @@ class ClickRules:
         if self._context.again(entry.name, subject, found.judgement, view.time_ms, found.grounds):
             return
         cells = view.since(found.begin_ms)
-        campaigns = add_counts(cell.campaigns for cell in cells)
+        campaigns = add_counts(cell.by_campaign() for cell in cells)
         everybody = self._clicks_of_everybody(view, found.begin_ms, campaigns)
         shares = {campaign: round(campaigns[campaign] / total, 4) for campaign, total in everybody.items()}
         shown = found.judgement.with_details(

@@ -83,7 +83,8 @@ class PlaceRules:
         if self._context.again(module.NAME, subject, found, end_ms - self._grid.pane_ms, grounds):
             return
         clicks = sum(sums.clicks for sums in window)
-        campaigns = add_counts(sums.campaigns() for sums in window)
+        campaign = subject.value if subject.kind == "campaign" else None
+        campaigns = {campaign: clicks} if campaign else add_counts(sums.campaigns() for sums in window)
         everybody = self._clicks_of_everybody(subject.account_id, span, campaigns)
         details = {
             "clicks": clicks,

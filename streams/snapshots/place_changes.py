@@ -9,24 +9,14 @@ import msgspec
 from sori.errors import SnapshotRefused
 from streams.snapshots.parts import FORMAT, MAX_CELLS, Changes, encode, read
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey
-from streams.state.place_panes import RollUp, RollUpPane, Series, SubjectSums
-
-#: The fields of a roll-up in their order; as a tuple it is a quarter of the bytes.
-_RollUp = tuple[
-    int, str, int, int, int, int, int, int, str, str, str, str, dict[str, int], dict[str, int], list[str],
-    dict[str, int], int, int,
-]  # fmt: skip
+from streams.state.place_panes import RollUpPane, Series, SubjectSums
 
 
 class _SubjectChanges(msgspec.Struct, array_like=True, gc=False):
     """`key`: two strings of a campaign, four of a place."""
 
     key: list[str]
-    sources: list[_RollUp]
-    impressions: int
-    clicks: int
-    clicking_devices: int
-    top_device_clicks: int
+    sums: SubjectSums
 
 
 class _PaneChanges(msgspec.Struct, array_like=True, gc=False):
@@ -61,9 +51,11 @@ class PlaceJournal:
         self.subjects, self.totals = {}, {}
         found: dict[int, _PaneChanges] = {}
         for cells, (start, key) in enumerate(subjects, 1):
-            sums = self._series.get(key, {}).get(start)
+            series = self._series.get(key)
+            sums = None if series is None else series.get(start)
             if sums is not None:
-                self._of(start, found).subjects.append(_subject_changes(key, sums))
+                sums.cool()
+                self._of(start, found).subjects.append(_SubjectChanges(list(key), sums))
             if found and cells % most == 0:
                 yield self._encoded(found)
         for cells, (start, account) in enumerate(totals, 1):
@@ -87,17 +79,6 @@ class PlaceJournal:
         return changes
 
 
-def _subject_changes(key: SubjectKey, sums: SubjectSums) -> _SubjectChanges:
-    return _SubjectChanges(
-        list(key),
-        [msgspec.structs.astuple(row) for row in sums.sources.values()],
-        sums.impressions,
-        sums.clicks,
-        sums.clicking_devices,
-        sums.top_device_clicks,
-    )
-
-
 class PlaceLoader:
     """Puts parts back into empty panes. `live`: starts of the panes that are not evicted."""
 
@@ -118,21 +99,12 @@ class PlaceLoader:
     def _merge_pane(self, changes: _PaneChanges) -> None:
         pane = self._panes.get(changes.start_ms)
         if pane is None:
-            pane = self._panes[changes.start_ms] = RollUpPane(changes.first_offset)
+            pane = self._panes[changes.start_ms] = RollUpPane(changes.start_ms, changes.first_offset)
         pane.totals.update(changes.totals)
         for subject in changes.subjects:
-            key = _key(subject.key)
-            series = self._series.setdefault(key, {})
-            if changes.start_ms not in series:
-                pane.subjects.append(key)
-            rows = [RollUp(*row) for row in subject.sources]
-            series[changes.start_ms] = SubjectSums(
-                {row.source: row for row in rows},
-                subject.impressions,
-                subject.clicks,
-                subject.clicking_devices,
-                subject.top_device_clicks,
-            )
+            if not subject.sums.whole:
+                raise SnapshotRefused("a subject's sums are not as they are written")
+            pane.put(self._series, _key(subject.key), subject.sums)
 
 
 def _key(names: list[str]) -> SubjectKey:

@@ -66,6 +66,7 @@ class Cooling:
         """A pane's identities that are to be packed; from now on it looks for them among those that are."""
         begin = (pane.start_ms - pane.window.start_ms) // SEEN_UNIT_MS
         for account, held in pane.accounts.items():
+            held.pack_cells()
             for event, ids in held.seen.items():
                 if self.saving and held.saved.get(event, 0) < len(ids):
                     pane.window.touched = True  # once they are saved

@@ -119,6 +119,12 @@ class AccountPane:
         """How many identities are not packed."""
         return sum(map(len, self.seen.values()))
 
+    def pack_cells(self) -> None:
+        """Pack what places and campaigns say of their clicks."""
+        for cells in (self.places, self.campaigns):
+            for cell in cells.values():
+                cell.pack()
+
     def seen_of(self, event: str) -> dict[str, int]:
         """Identities of events with this name."""
         seen = self.seen.get(event)

@@ -1,21 +1,31 @@
-"""Hop 2's state: per pane and subject (place or campaign), the newest roll-up of every source, and sums.
+"""Hop 2's state: per pane and subject (place or campaign), what every source says, and sums.
 
-A source is a partition of a log of the events topic.
+A source is a partition of a log of the events topic. What it says is held as bytes, 16 where there are no clicks:
+sources times places times the panes of an hour are many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from struct import Struct
+from typing import Annotated
 
 import msgspec
 
 from sori.events import UNKNOWN
+from sori.remembered import Remembered
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey
 
 _MAX_SAMPLES = 10
 #: More than a topic can have partitions.
 _PARTITION_BITS = 24
+
+#: Numbers as they are held; a row with others is none of ours.
+_Partition = Annotated[int, msgspec.Meta(ge=0, lt=2**_PARTITION_BITS)]
+_Log = Annotated[int, msgspec.Meta(ge=0, lt=2 ** (63 - _PARTITION_BITS))]
+_Version = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 
 
 class RollUp(msgspec.Struct, frozen=True):
@@ -29,12 +39,12 @@ class RollUp(msgspec.Struct, frozen=True):
 
     pane_start: int
     account_id: str
-    source_partition: int
-    version: int
-    impressions: int = 0
-    clicks: int = 0
-    clicking_devices: int = 0
-    top_device_clicks: int = 0
+    source_partition: _Partition
+    version: _Version
+    impressions: _Count = 0
+    clicks: _Count = 0
+    clicking_devices: _Count = 0
+    top_device_clicks: _Count = 0
     country: str = UNKNOWN
     region: str = UNKNOWN
     city: str = UNKNOWN
@@ -43,7 +53,7 @@ class RollUp(msgspec.Struct, frozen=True):
     scripts: dict[str, int] = {}
     samples: list[str] = []
     campaign_clicks: dict[str, int] = {}
-    log: int = 0
+    log: _Log = 0
     reached: int = 0
 
     @property
@@ -64,55 +74,145 @@ class RollUp(msgspec.Struct, frozen=True):
         return ("", self.account_id, *self.campaign_clicks) if self.campaign_clicks else self.key
 
 
-@dataclass(slots=True)
-class SubjectSums:
-    """One place or campaign in one pane over all source partitions."""
+#: Sources, in the order in which they came.
+Sources = tuple[int, ...]
+_shared: Remembered[Sources, Sources] = Remembered(1024 * 1024)
 
-    sources: dict[int, RollUp] = field(default_factory=dict)
-    impressions: int = 0
-    clicks: int = 0
+
+def shared(sources: Sources) -> Sources:
+    """One tuple for all subjects and panes that have these sources."""
+    return _shared.get(sources) or _shared.remember(sources, sources, 40 * len(sources))
+
+
+#: Version, impressions, clicks.
+_COUNTS = Struct("<QII")
+#: Clicking devices, clicks of the busiest one; what follows is campaigns, scripts and samples.
+_DEVICES = Struct("<II")
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[dict[str, int], dict[str, int], list[str]]).decode
+
+
+class ClickDetails(msgspec.Struct, array_like=True, gc=False):
+    """What sources say of a subject's clicks in one pane, `told[n]` by `who[n]`."""
+
+    who: Sources = ()
+    told: tuple[bytes, ...] = ()
     clicking_devices: int = 0
     top_device_clicks: int = 0
-    _scripts: dict[str, int] | None = field(default=None, compare=False)
+    scripts: dict[str, int] | None = None
+
+    def take(self, row: RollUp) -> None:
+        """Replace what a source said."""
+        told = _DEVICES.pack(row.clicking_devices, row.top_device_clicks)
+        told += _encode((row.campaigns, row.scripts, row.samples))
+        source = row.source
+        if source not in self.who:
+            self.who, self.told = shared((*self.who, source)), (*self.told, told)
+        else:
+            at = self.who.index(source)
+            self.told = (*self.told[:at], told, *self.told[at + 1 :])
+        self.scripts = None
+        devices = [_DEVICES.unpack_from(told) for told in self.told]
+        # devices are disjoint between source partitions
+        self.clicking_devices = sum([clicking for clicking, _ in devices])
+        self.top_device_clicks = max([top for _, top in devices])
+
+    def of(self, sources: Iterable[int]) -> Iterator[tuple[dict[str, int], dict[str, int], list[str]]]:
+        """Campaigns, scripts and samples of these of the sources, in their order."""
+        for source in sources:
+            if source in self.who:
+                yield _decode(memoryview(self.told[self.who.index(source)])[_DEVICES.size :])
+
+
+class SubjectSums(msgspec.Struct, array_like=True, gc=False):
+    """One place or campaign in one pane over all source partitions.
+
+    `who`: the sources; `told`: what each says, as `_COUNTS`. `details`: None until there are some.
+    """
+
+    impressions: int = 0
+    clicks: int = 0
+    who: Sources = ()
+    told: bytes = b""
+    details: ClickDetails | None = None
+
+    @property
+    def clicking_devices(self) -> int:
+        """Devices that clicked."""
+        return 0 if self.details is None else self.details.clicking_devices
+
+    @property
+    def top_device_clicks(self) -> int:
+        """Clicks of the busiest device."""
+        return 0 if self.details is None else self.details.top_device_clicks
 
     def merge(self, row: RollUp) -> int | None:
         """Take a roll-up unless a newer one is known; return how many clicks it added, or None where it was stale."""
-        known = self.sources.get(row.source)
-        if known is not None and known.version >= row.version:
-            return None
-        self.sources[row.source] = row
-        if known is None or known.scripts != row.scripts:
-            self._scripts = None
-        self.impressions += row.impressions - (known.impressions if known else 0)
-        added = row.clicks - (known.clicks if known else 0)
-        if added:
-            self.clicks += added
-            # devices are disjoint between source partitions
-            self.clicking_devices += row.clicking_devices - (known.clicking_devices if known else 0)
-            self.top_device_clicks = max([source.top_device_clicks for source in self.sources.values()])
-        return added
+        source, size = row.source, _COUNTS.size
+        impressions = clicks = 0
+        if source in self.who:
+            at = self.who.index(source)
+            version, impressions, clicks = _COUNTS.unpack_from(self.told, at * size)
+            if version >= row.version:
+                return None
+        else:
+            at = len(self.who)
+            self.who = shared((*self.who, source))
+        told = _COUNTS.pack(row.version, row.impressions, row.clicks)
+        self.told = self.told[: at * size] + told + self.told[(at + 1) * size :]
+        self.impressions += row.impressions - impressions
+        self.clicks += row.clicks - clicks
+        if row.clicks or row.campaigns or row.scripts or row.samples:
+            if self.details is None:
+                self.details = ClickDetails()
+            self.details.take(row)
+        return row.clicks - clicks
 
     def campaigns(self) -> dict[str, int]:
-        """Clicks of the busiest campaigns; of a campaign, its own."""
-        return add_counts(
-            {source.campaign_id: source.clicks} if source.campaign_id else source.campaigns
-            for source in self.sources.values()
-        )
+        """Of a place: clicks of the busiest campaigns."""
+        return add_counts(campaigns for campaigns, _, _ in self._details(self.who))
 
     def scripts(self) -> Mapping[str, int]:
         """Devices by behaviour, the commonest ones of each source partition."""
-        if self._scripts is None:  # a window is read after each click in it, most of its panes unchanged
-            self._scripts = add_counts(source.scripts for source in self.sources.values())
-        return self._scripts
+        if self.details is None:
+            return {}
+        if self.details.scripts is None:  # a window is read after each click in it, most of its panes unchanged
+            self.details.scripts = add_counts(scripts for _, scripts, _ in self._details(self.who))
+        return self.details.scripts
 
     def samples(self) -> list[str]:
         """A few ids of clicks, in the order of source partitions."""
-        found = (sample for _, source in sorted(self.sources.items()) for sample in source.samples)
+        found = (sample for _, _, samples in self._details(sorted(self.who)) for sample in samples)
         return [sample for _, sample in zip(range(_MAX_SAMPLES), found, strict=False)]
 
+    @property
+    def whole(self) -> bool:
+        """Whether it is as `merge` makes it: for one that was read. Raises whatever decoding its details raises."""
+        details = self.details
+        if details is not None and len(list(details.of(details.who))) != len(details.told):
+            return False
+        return len(self.told) == len(self.who) * _COUNTS.size
 
-#: A subject's sums by the start of their pane: rules read one subject in many panes.
-Series = dict[SubjectKey, dict[int, SubjectSums]]
+    def cool(self) -> None:
+        """Forget what can be worked out again."""
+        if self.details is not None:
+            self.details.scripts = None
+
+    def _details(self, sources: Iterable[int]) -> Iterable[tuple[dict[str, int], dict[str, int], list[str]]]:
+        return () if self.details is None else self.details.of(sources)
+
+
+class SubjectSeries(dict[int, SubjectSums]):
+    """A subject's sums by the start of their pane: rules read one subject in many panes. `key`: one for all panes."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: SubjectKey) -> None:
+        super().__init__()
+        self.key = key
+
+
+Series = dict[SubjectKey, SubjectSeries]
 
 
 def add_counts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
@@ -127,18 +227,38 @@ def add_counts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 class RollUpPane:
     """One pane of all subjects. `totals`: account -> source -> campaign -> all its clicks there."""
 
-    __slots__ = ("first_offset", "subjects", "totals")
+    __slots__ = ("cooled", "first_offset", "start_ms", "subjects", "totals")
 
-    def __init__(self, first_offset: int) -> None:
+    def __init__(self, start_ms: int, first_offset: int) -> None:
+        self.start_ms = start_ms
         self.first_offset = first_offset
         self.subjects: list[SubjectKey] = []
         self.totals: dict[str, dict[int, dict[str, int]]] = {}
+        self.cooled = False
+
+    def sums(self, series: Series, key: SubjectKey) -> SubjectSums:
+        """A subject's sums in this pane, from now on at the latest."""
+        held = series.get(key)
+        sums = None if held is None else held.get(self.start_ms)
+        if sums is None:
+            sums = SubjectSums()
+            self.put(series, key, sums)
+        return sums
+
+    def put(self, series: Series, key: SubjectKey, sums: SubjectSums) -> None:
+        """Hold these sums of a subject in this pane."""
+        held = series.get(key)
+        if held is None:
+            held = series[key] = SubjectSeries(key)
+        if self.start_ms not in held:
+            self.subjects.append(held.key)
+        held[self.start_ms] = sums
 
     def take_totals(self, row: RollUp) -> None:
         """Note a row of `campaign_clicks`. A pane's clicks only grow, so the largest count is the newest."""
-        known = self.totals.setdefault(row.account_id, {}).setdefault(row.source, {})
+        known = self.totals.setdefault(sys.intern(row.account_id), {}).setdefault(row.source, {})
         for campaign, clicks in row.campaign_clicks.items():
-            known[campaign] = max(clicks, known.get(campaign, 0))
+            known[sys.intern(campaign)] = max(clicks, known.get(campaign, 0))
 
     def clicks_on(self, account: str, campaign: str) -> int:
         """All clicks on a campaign, from wherever."""

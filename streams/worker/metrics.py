@@ -29,6 +29,8 @@ uncommitted = gauge(names.STREAMS_COMMIT_AGE)
 snapshots = counter(names.STREAMS_SNAPSHOTS)
 snapshot_bytes = counter(names.STREAMS_SNAPSHOT_BYTES)
 replay_left = gauge(names.STREAMS_REPLAY_LEFT)
+rewind = gauge(names.STREAMS_REWIND)
+apply_seconds = histogram(names.STREAMS_APPLY_SECONDS)
 
 
 def observe_operator(hop: str, operator: PartitionOperator) -> None:

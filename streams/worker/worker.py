@@ -212,6 +212,7 @@ class StreamWorker:
         held.silence = None
         replaying = operator.replaying
         applied, began, records = 0, time.monotonic(), iter(batch.records)
+        slices = metrics.apply_seconds.labels(held.hop.name)
         for first in records:
             # the same number each time and none of it held back: a flush may come after any record
             applied += operator.apply(chain((first,), islice(records, _CHUNK_RECORDS - 1)))
@@ -219,11 +220,14 @@ class StreamWorker:
                 self.oldest_unflushed = time.monotonic()
             if operator.episodes.owes():
                 self.owes_alert.set()
-            if time.monotonic() - began > SLICE_S:
+            took = time.monotonic() - began
+            if took > SLICE_S:
+                slices.observe(took)
                 yield
                 if self._partitions.get(batch.tp) is not held or batch.epoch != self._epoch:
                     return
                 began = time.monotonic()
+        slices.observe(time.monotonic() - began)
         metrics.batch_rows.labels(held.hop.name).observe(applied)
         if replaying and not operator.replaying:
             self._log_replayed(batch.tp, held)
@@ -318,6 +322,11 @@ class StreamWorker:
         point = self._points.get(tp)
         if point is not None and self._partitions.get(tp) is held:
             self._points[tp] = named(held, point)
+
+    def rewinds(self) -> dict[TP, int]:
+        """By partition: how many records before the commit a restart without a snapshot reads again."""
+        committed = self._committed.items()
+        return {tp: point.offset - point.replay_start.low for tp, point in committed if tp in self._partitions}
 
     def replaying(self) -> dict[TP, tuple[int, int]]:
         """Of partitions whose state does not stand at the commit yet: records to read again, and of how many."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
 
 from streams.state.cold_devices import CellsOf, ColdDevices
 from streams.state.cold_ids import SEEN_UNIT_MS, ColdIds, IdsOf
+from streams.state.counters import SubjectCell
 from streams.state.device_panes import PaneStore, Window
+
+Key = TypeVar("Key")
 
 
 def packed(store: PaneStore, window: Window) -> tuple[Any, ...]:
@@ -33,3 +39,11 @@ def packed(store: PaneStore, window: Window) -> tuple[Any, ...]:
 def each_cell(window: Window) -> list[tuple[str, str, Any]]:
     """Cells that are not packed, or were changed since."""
     return [(account, name, cell) for account, held in window.accounts.items() for name, cell in held.devices.items()]
+
+
+def unpacked(cells: Mapping[Key, SubjectCell]) -> dict[Key, SubjectCell]:
+    """Copies of places' or campaigns' cells, none of them packed."""
+    copies = {key: msgspec.structs.replace(cell) for key, cell in cells.items()}
+    for copy in copies.values():
+        copy.unpack()
+    return copies

@@ -23,7 +23,7 @@ from streams.operators.place import PlaceOperator
 from streams.state.checkpoint import Checkpoint
 from streams.state.device_panes import AccountWindow
 from streams.state.policy import TimePolicy
-from tests.streams.packed import packed
+from tests.streams.packed import packed, unpacked
 
 T0 = 1_760_419_200_000
 POLICY = TimePolicy(pane_ms=10_000, window_ms=30_000, lateness_ms=100_000, max_skew_ms=60_000)
@@ -252,7 +252,7 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
         open_subject = operator._context._open_subjects.items()
         state["open_subjects"] = {who: found.until_ms for who, found in open_subject if watermark <= found.until_ms}
         state["panes"] = {
-            (pane.start_ms, account): (held.clicks, held.places, held.campaigns)
+            (pane.start_ms, account): (held.clicks, unpacked(held.places), unpacked(held.campaigns))
             for pane in store.panes.values()
             for account, held in pane.accounts.items()
         }
@@ -265,6 +265,10 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
     elif isinstance(operator, PlaceOperator):
         panes = operator._panes.items()
         state["panes"] = {start: (p.first_offset, p.subjects, p.totals) for start, p in panes}
+        for series in operator._series.values():
+            for sums in series.values():
+                sums.cool()
+        state["sums"] = {key: dict(series) for key, series in operator._series.items()}
     return state
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sori.settings.rules import GeoCtrAnomaly
 from streams.rules import ctr_anomaly, geo_ctr_anomaly
 from streams.rules.place_view import PlaceView
-from streams.state.place_panes import SubjectSums
+from streams.state.place_panes import ClickDetails, SubjectSums
 
 PANE_MS = 10_000
 RULE = GeoCtrAnomaly()
@@ -18,7 +18,7 @@ def view(clicks: int, past_clicks: int) -> PlaceView:
     for start, sums in panes.items():
         recent = start >= end - RULE.quick_window_s * 1000
         sums.impressions, sums.clicks = 100, clicks if recent else past_clicks
-        sums.clicking_devices, sums.top_device_clicks = sums.clicks, min(1, sums.clicks)
+        sums.details = ClickDetails(clicking_devices=sums.clicks, top_device_clicks=min(1, sums.clicks))
     return PlaceView(end, PANE_MS, panes)
 
 

@@ -15,7 +15,7 @@ from streams.operators import device
 from streams.operators.device import DeviceOperator
 from streams.state import device_panes
 from streams.state.cooling import Cooling
-from tests.streams.packed import packed
+from tests.streams.packed import packed, unpacked
 from tests.streams.test_exactness import POLICY, RULES, T0, FakeRecord, device_records, scripts
 
 
@@ -46,6 +46,11 @@ def test_packed_panes_answer_exactly_as_before(after_ms):
         assert found == expected
         for start, window in plain._store.windows.items():
             assert packed(cooled._store, cooled._store.windows[start]) == packed(plain._store, window)
+        for start, pane in plain._store.panes.items():
+            for account, held in pane.accounts.items():
+                other = cooled._store.panes[start].accounts[account]
+                assert unpacked(other.places) == unpacked(held.places)
+                assert unpacked(other.campaigns) == unpacked(held.campaigns)
 
     check()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 from faust.types import TP
+from prometheus_client import REGISTRY
 
 from sori.errors import StorageUnavailable
 from sori.settings.rules import RulesSettings
@@ -200,3 +201,17 @@ async def test_nothing_is_applied_while_outputs_wait_for_kafka(worker, kafka):
     assert taken == [False]
     assert worker.flowing.is_set()
     assert worker.flush_points()[TOPIC].offset == 5
+
+
+async def test_it_tells_how_far_a_restart_would_go_back_and_how_long_slices_take(worker):
+    """The committed offset minus `low`; a commit that is not made yet says nothing."""
+    labels = {"hop": "device"}
+    before = REGISTRY.get_sample_value("sori_streams_apply_seconds_count", labels) or 0
+    worker.on_batch(batch(0, 5))
+    assert REGISTRY.get_sample_value("sori_streams_apply_seconds_count", labels) > before
+    await worker.flush()
+    assert worker.rewinds() == {}
+    worker.on_committed(worker.flush_points())
+    assert worker.rewinds() == {TOPIC: 5}
+    worker.restore({}, 2)
+    assert worker.rewinds() == {}
