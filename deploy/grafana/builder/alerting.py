@@ -38,7 +38,8 @@ RULES = (
          0, "1m", "warning", "A proven sender sends what cannot be read: sori quarantine list.", "sori-health"),
     Rule("sori-late", "Many events come late",
          "SELECT (SELECT count() FROM late_events WHERE received_at > now64(3) - INTERVAL 15 MINUTE)"
-         " / greatest((SELECT count() FROM events WHERE received_at > now64(3) - INTERVAL 15 MINUTE), 1) AS share",
+         " / greatest((SELECT count() FROM events WHERE NOT repeated"
+         " AND received_at > now64(3) - INTERVAL 15 MINUTE), 1) AS share",
          0.05, "10m", "warning", "Over 5 % of events come too late: look at clocks.", "sori-health"),
 )  # fmt: skip
 

@@ -25,7 +25,7 @@ def health() -> Dashboard:
         number("Quarantined", "Sent by a proven sender and refused: see sori quarantine list.", "short",
                "SELECT count() FROM quarantine_current WHERE $__timeFilter(received_at)"),
         number("Unverified", "Stored without a proof of the sender.", "short",
-               "SELECT countIf(NOT verified) FROM events WHERE $__timeFilter(received_at)"),
+               "SELECT countIf(NOT verified) FROM events WHERE NOT repeated AND $__timeFilter(received_at)"),
         measured("Deliveries by outcome", "Each webhook request ends in exactly one outcome.", "reqps",
                  (f"sum by (outcome) ({_RATE.format('sori_ingest_events_total')})", "{{outcome}}")),
         measured("Answer times, 99th percentile", "SORI gives up after 5 seconds.", "s",
@@ -53,7 +53,8 @@ def health() -> Dashboard:
                  (_p99("sori_notify_delivery_seconds"), "delivery")),
         lines("Events received", "Stored events by kind, by the time they arrived.", "short",
               Sql("SELECT $__timeInterval(received_at) AS time, event, count() AS events FROM events"
-                  " WHERE $__timeFilter(received_at) GROUP BY time, event ORDER BY time", series=True)),
+                  " WHERE NOT repeated AND $__timeFilter(received_at)"
+                  " GROUP BY time, event ORDER BY time", series=True)),
         rows("Quarantine by reason", "Refused deliveries of proven senders.", "short",
              "SELECT reason, field, endpoint, count() AS deliveries, max(received_at) AS last FROM quarantine_current"
              " WHERE $__timeFilter(received_at) GROUP BY reason, field, endpoint ORDER BY deliveries DESC LIMIT 50"),
