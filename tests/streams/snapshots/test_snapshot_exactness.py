@@ -7,10 +7,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sori.records import event_headers
+from sori.times import iso
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
 from streams.operators.snapshots import SnapshotOperator
@@ -19,6 +22,7 @@ from streams.state.checkpoint import Checkpoint
 from tests.streams.test_exactness import (
     POLICY,
     RULES,
+    T0,
     FakeRecord,
     Stop,
     device_records,
@@ -147,3 +151,18 @@ def test_a_snapshot_is_exact_where_a_window_tracks_no_more_devices(script, cuts,
     capped = replace(POLICY, max_devices=2, max_account_devices=1)
     for resumed, whole in lives(partial(DeviceOperator, 0, capped, RULES), device_records(script), cuts, choice):
         assert resumed == whole
+
+
+def test_an_event_of_no_device_is_known_again_after_a_snapshot():
+    """It is in no row, so that nothing but its identity says that it was there."""
+    body = {"event": "authentication", "account_id": "acc", "created_at": iso(T0), "activity_id": "act_1"}
+    headers = event_headers(
+        account="acc", event="authentication", endpoint="", verified=True, key_id="", identity="act_1"
+    )
+    record = FakeRecord(1, T0, orjson.dumps(body), headers)
+    life = Life(partial(DeviceOperator, 0, POLICY, RULES), (1, 4_000))
+    life.apply([record])
+    _, point = life.operator.flush()
+    heir = Life(partial(DeviceOperator, 0, POLICY, RULES), (1, 4_000), point, life.snapshot())
+    heir.apply([record._replace(offset=2)])
+    assert heir.operator.take_counters().duplicates == 1
