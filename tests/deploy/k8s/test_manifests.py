@@ -28,6 +28,8 @@ OBJECTS: list[dict[str, Any]] = [
 SECRET: dict[str, str] = yaml.safe_load((FOLDER / "secrets.example.yaml").read_text())["stringData"]
 STAGES = {"ingest": 8080, "api": 8081, "streams": 8082, "sinks": 8083, "notify": 8084}
 WORKLOADS = {o["metadata"]["name"]: o for o in OBJECTS if o["kind"] in {"Deployment", "StatefulSet", "Job"}}
+#: As in docs/operations.md: an event held in hop 1, a place in a pane in a source in hop 2, a worker without state.
+_BYTES_PER_EVENT, _BYTES_PER_PLACE, _PROCESS_BYTES = 160, 140, 150_000_000
 
 
 def named(kind: str) -> dict[str, dict[str, Any]]:
@@ -130,6 +132,20 @@ def test_the_spool_comes_back_with_its_pod() -> None:
         assert scaler["spec"]["scaleTargetRef"]["kind"] == WORKLOADS[name]["kind"]
         assert "replicas" not in WORKLOADS[name]["spec"]
     assert named("HorizontalPodAutoscaler")["streams"]["spec"]["maxReplicas"] <= Settings().kafka.event_partitions
+
+
+def test_the_streams_have_the_memory_that_the_sizing_page_asks_for_and_more_workers_before_it_is_full() -> None:
+    """One worker alone holds 5,000 events/s and 2,000 places; both autoscalers look at memory beside lag."""
+    streams = Settings().streams
+    events = 5_000 * (streams.lateness_s + streams.window_s) * _BYTES_PER_EVENT
+    places = 2_000 * Settings().kafka.event_partitions * streams.place_lateness_s // streams.pane_s * _BYTES_PER_PLACE
+    limit = pod("streams")["containers"][0]["resources"]["limits"]["memory"]
+    assert limit.endswith("Mi")
+    assert _PROCESS_BYTES + events + places <= int(limit.removesuffix("Mi")) * 2**20
+    watched = {one["resource"]["name"] for one in named("HorizontalPodAutoscaler")["streams"]["spec"]["metrics"]}
+    assert watched == {"cpu", "memory"}
+    keda = yaml.safe_load((KEDA / "streams-by-lag.yaml").read_text())["spec"]["triggers"]
+    assert [trigger["type"] for trigger in keda] == ["kafka", "memory"]
 
 
 def test_a_roll_of_the_streams_goes_one_by_one_and_waits_until_each_has_read_up() -> None:
