@@ -148,6 +148,9 @@ SINKS_ROWS = MetricSpec("sori_sinks_rows_total", "counter", "Rows stored in Clic
 SINKS_REJECTED = MetricSpec(
     "sori_sinks_rejected_rows_total", "counter", "Rows ClickHouse refused; quarantined.", ("sink",)
 )
+SINKS_STOPPED = MetricSpec(
+    "sori_sinks_stopped", "gauge", "1 while no row is accepted and the sink waits to be mended.", ("sink",)
+)
 SINKS_RETRIES = MetricSpec("sori_sinks_retries_total", "counter", "Tries that failed and come again.", ("sink", "kind"))
 SINKS_INSERT_SECONDS = MetricSpec(
     "sori_sinks_insert_seconds", "histogram", "Time of one insert.", ("sink",), _LATENCY_S

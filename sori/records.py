@@ -24,6 +24,10 @@ ROWS = "rows"
 Headers = Sequence[tuple[str, bytes]]
 
 
+#: Header of a record that was sent once already, refused by ClickHouse, and comes again for ClickHouse alone.
+REPLAYED = "replayed"
+
+
 class EventHeaders(NamedTuple):
     """Headers of one record of the events topic; empty strings where a producer other than ours left them out."""
 

@@ -14,11 +14,19 @@ from ingest.http.content_coding import NotReadable, TooLarge, encoding_of, infla
 from sori.errors import EventError
 from sori.quarantine import Quarantined, Reason, parse
 from sori.reading import read
-from sori.records import ROWS
-from sori.topics import CTR_WINDOWS, DELIVERY_ATTEMPTS, DEVICE_WINDOWS, EVENTS, LATE, SESSION_RECORDS
+from sori.records import REPLAYED, ROWS
+from sori.topics import (
+    CTR_WINDOWS,
+    DELIVERY_ATTEMPTS,
+    DEVICE_WINDOWS,
+    EVENTS,
+    FRAUD_ALERTS,
+    LATE,
+    SESSION_RECORDS,
+)
 
-#: Rows that ClickHouse refused go back to their topic: a repeated row is an upsert. Alerts do not: they are news once.
-_ROW_TOPICS = {t.suffix for t in (CTR_WINDOWS, DEVICE_WINDOWS, LATE, SESSION_RECORDS, DELIVERY_ATTEMPTS)}
+#: Rows that ClickHouse refused go back to their topic: a repeated row is an upsert. Alerts are marked as no news.
+_ROW_TOPICS = {t.suffix for t in (CTR_WINDOWS, DEVICE_WINDOWS, FRAUD_ALERTS, LATE, SESSION_RECORDS, DELIVERY_ATTEMPTS)}
 
 
 class Stored(NamedTuple):
@@ -139,7 +147,7 @@ def _row_again(rules: AdmissionPolicy, held: Held, now_ms: int) -> Record | Refu
     """A row of ours that ClickHouse refused goes back to where it came from."""
     if held.source_topic not in _ROW_TOPICS:
         return Refused(Outcome.INVALID, f"rows of {held.source_topic} are not sent again", Reason.SINK_REJECTED)
-    return Record(rules.topic(held.source_topic), b"", held.body, now_ms, [(ROWS, b"1")])
+    return Record(rules.topic(held.source_topic), b"", held.body, now_ms, [(ROWS, b"1"), (REPLAYED, b"1")])
 
 
 def marker(topic: str, held: Held, now_ms: int) -> Record:

@@ -20,6 +20,7 @@ from aiokafka.structs import ConsumerRecord
 from runtime.kafka import clients
 from sori.alerting.alert import Alert, parse_alert
 from sori.errors import EventError, StorageUnavailable
+from sori.records import REPLAYED
 from sori.settings.kafka import KafkaSettings
 from sori.topics import FRAUD_ALERTS
 
@@ -32,7 +33,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One record. `alert` is None when it is no alert, `repeated` when the same state stands earlier in the log."""
+    """One record. `alert` is None when it is no alert, or one replayed for ClickHouse alone.
+
+    `repeated`: the same state stands earlier in the log.
+    """
 
     partition: int
     offset: int
@@ -174,8 +178,13 @@ class AlertLog:
 
 
 def to_entry(record: ConsumerRecord[bytes, bytes], seen_before: Callable[[Alert], bool]) -> Entry:
-    """A record as an entry; what is no alert is kept as such, since its offset counts."""
+    """A record as an entry; what is no alert is kept as such, since its offset counts.
+
+    Nor is one that comes again from quarantine: its readers had it when it came first.
+    """
     value = record.value or b""
+    if any(name == REPLAYED for name, _ in record.headers):
+        return Entry(record.partition, record.offset, record.timestamp, value, None)
     try:
         alert = parse_alert(value)
     except EventError as error:

@@ -3,6 +3,7 @@
 InsertFailure
 ├── Unavailable    the server cannot take it now: pause, back off, send the same block again
 ├── SchemaDrift    a table or column is missing: the same, and tell the operator
+├── TooMuchMemory  the block needs more memory than there is: send it in halves
 └── Rejected       these rows are the reason: bisect, and quarantine the culprits
 """
 
@@ -26,6 +27,11 @@ _SCHEMA_CODES = {
     60: "UNKNOWN_TABLE",
     81: "UNKNOWN_DATABASE",
     115: "UNKNOWN_SETTING",
+}
+#: A smaller block may pass.
+_MEMORY_CODES = {
+    173: "CANNOT_ALLOCATE_MEMORY",
+    241: "MEMORY_LIMIT_EXCEEDED",
 }
 #: ClickHouse speaks of the data itself.
 _DATA_CODES = {
@@ -78,6 +84,10 @@ class SchemaDrift(InsertFailure):
     """The server's schema is not ours; worth a try again after `sori schema apply`."""
 
 
+class TooMuchMemory(InsertFailure):
+    """The same block would fail again: worth a try in parts, and a single row worth the same try, later."""
+
+
 class Rejected(InsertFailure):
     """ClickHouse understood the insert and refuses these rows."""
 
@@ -88,6 +98,8 @@ def classify(error: Exception) -> InsertFailure:
     code = getattr(error, "code", None)
     if code in _SCHEMA_CODES:
         return SchemaDrift(text, code)
+    if code in _MEMORY_CODES:
+        return TooMuchMemory(text, code)
     if code in _DATA_CODES:
         return Rejected(text, code)
     if isinstance(error, _BAD_DATA):

@@ -19,6 +19,12 @@ class SinksSettings(BaseModel):
     max_batch_age_s: float = Field(0.5, gt=0, description="Longest wait before an insert of raw events, seconds.")
     window_batch_age_s: float = Field(0.15, gt=0, description="Longest wait before an insert of windows, seconds.")
     alert_batch_age_s: float = Field(0.1, gt=0, description="Longest wait before an insert of alerts, seconds.")
+    max_refused_in_a_row: int = Field(
+        20,
+        ge=0,
+        description="So many rows refused and none accepted: the sink stops instead of moving its topic to quarantine; "
+        "0 = never.",
+    )
     insert_timeout_s: float = Field(60.0, gt=0, description="Longest wait for ClickHouse's answer, seconds.")
     backoff_min_s: float = Field(
         0.2, gt=0, description="First pause after a failed insert, seconds; doubles, jittered."

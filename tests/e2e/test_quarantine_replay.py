@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 
 from ingest.quarantine.replay import read_held, replay
+from runtime.kafka.alert_log import to_entry
 from runtime.kafka.clients import make_consumer, make_producer, running
 from sinks.insert.dead_letters import DeadLetters
 from sinks.insert.failures import Rejected
@@ -17,12 +18,13 @@ from sori.records import parse_headers
 from sori.settings import load_settings
 from sori.settings.kafka import KafkaSettings
 from sori.signature import HmacSha256
-from sori.topics import CTR_WINDOWS, EVENTS, QUARANTINE
+from sori.topics import CTR_WINDOWS, EVENTS, FRAUD_ALERTS, QUARANTINE
 from streams.operators.rejects import undecodable_output
 from testkit.records import FakeRecord, body, event_record
 from tests.e2e.test_ingest_processes import SECRET, cli, ingress
 
 ONLY = '[[endpoint]]\nname = "acme"\naccounts = {accounts}\nsecrets = ["s3cret"]\n'
+ALERT = b'{"alert_id":"a1","account_id":"acc_1","rule":"fast_click","state":"opened","version":7}'
 ROW = b'{"window_start":1760419500,"account_id":"acc_1","impressions":1,"clicks":0,"version":7}'
 
 
@@ -69,7 +71,7 @@ async def test_what_the_ingress_refused_is_replayed_by_the_command_once_the_endp
 
 
 async def test_what_streams_and_sinks_set_aside_goes_back_to_its_own_topic(topics: KafkaSettings) -> None:
-    """An event to the events topic, a row of ours to the topic of its kind, an alert to nobody."""
+    """An event to the events topic, a row of ours to the topic of its kind; an alert is no news to its readers."""
     prefix = topics.topic_prefix
     broken = FakeRecord(b"%" + body(), 5, headers=event_record().headers)
     output = undecodable_output(broken, "not JSON", 2)  # type: ignore[arg-type]
@@ -82,7 +84,7 @@ async def test_what_streams_and_sinks_set_aside_goes_back_to_its_own_topic(topic
     culprits = {
         "events": Row(0, 6, 2, event.value, event.headers),
         "ctr-windows": Row(1, 7, 3, ROW, [("rows", b"1")]),
-        "fraud-alerts": Row(1, 8, 4, b"{}", []),
+        "fraud-alerts": Row(1, 8, 4, ALERT, []),
     }
     for topic, atom in culprits.items():
         await letters.send(prefix + topic, [(atom, Rejected("Code: 117", 117))])
@@ -94,8 +96,11 @@ async def test_what_streams_and_sinks_set_aside_goes_back_to_its_own_topic(topic
         *[("sink_rejected", topic) for topic in culprits],
     ]
     result = await replay(settings, held)
-    assert [one.source_topic for one, _ in result.refused] == ["events", "fraud-alerts"]
+    assert [one.source_topic for one, _ in result.refused] == ["events"]
     assert [r.value for r in await records(topics, CTR_WINDOWS.name(prefix), 1)] == [ROW]  # type: ignore[attr-defined]
     (landed,) = await records(topics, EVENTS.name(prefix), 1)
     assert landed.value == event.value  # type: ignore[attr-defined]
-    assert [one.source_topic for one in await read_held(settings)] == ["events", "fraud-alerts"]
+    (alert,) = await records(topics, FRAUD_ALERTS.name(prefix), 1)
+    assert to_entry(alert, lambda _: False).alert is None  # type: ignore[arg-type]
+    assert alert.value == ALERT  # type: ignore[attr-defined]
+    assert [one.source_topic for one in await read_held(settings)] == ["events"]
