@@ -28,12 +28,15 @@ def apply(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> Non
     with _open(config, data_dir, create_database=True) as client:
         done = migrations.apply(client)
         changes = retention.apply(client, settings.clickhouse)
+        alone = retention.hand_written(client)
         if settings.api.clickhouse_dsn:
             made = ensure_reader(client, parse_dsn(settings.api.clickhouse_dsn))
     for migration in done:
         say(f"applied {migration.number:04d}_{migration.title}")
     for change in changes:
         say(f"{change.table}: kept {f'{change.after} days' if change.after else 'for ever'}")
+    for table, ttl in alone.items():
+        say(f"{table}: its TTL is not ours and stays as it is: {ttl}")
     if made:
         say(f"made the reader of {parse_dsn(settings.api.clickhouse_dsn)}")
     say("the schema is current" if not done else f"{len(done)} migrations applied")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from runtime.clickhouse.table_ttl import kept_days, ttl_of
+
 #: Event times may run ahead of receipt, by which raw events age: a window is complete only so long after the limit.
 _MARGIN_S = 3600
 _TABLES = {"events": "events", "windows": "ctr_windows", "rollups": "campaign_rollups"}
@@ -34,17 +36,13 @@ class Kept:
 def read_kept(rows: Callable[[str], Iterable[Any]]) -> Kept:
     """As the tables' TTLs in force say, and what is noted of earlier ones; `rows` runs a query."""
     names = ", ".join(f"'{table}'" for table in _TABLES.values())
-    query = f"""
-        SELECT t, max(complete_since) FROM
-        (
-            SELECT name AS t, toInt64OrZero(extract(engine_full, ' TTL .*?toIntervalDay\\\\((\\\\d+)\\\\)')) AS days,
-                if(days = 0, 0, toInt64(toUnixTimestamp(now())) - days * 86400) AS complete_since
-            FROM system.tables WHERE database = currentDatabase() AND name IN ({names})
-            UNION ALL
-            SELECT `table`, 0, toInt64(toUnixTimestamp(since)) FROM kept_since
-        )
-        GROUP BY t"""  # noqa: S608 - names of ours
-    found = {row[0]: int(row[1]) for row in rows(query)}
+    noted = "SELECT `table`, toUnixTimestamp(max(since)) FROM kept_since GROUP BY `table`"
+    tables = f"""SELECT name, engine_full, toUnixTimestamp(now()) FROM system.tables
+        WHERE database = currentDatabase() AND name IN ({names})"""  # noqa: S608 - names of ours
+    found = {row[0]: int(row[1]) for row in rows(noted)}
+    for table, engine, now in rows(tables):
+        if days := kept_days(ttl_of(engine)):
+            found[table] = max(found.get(table, 0), int(now - days * 86_400))
     return Kept(**{level: found.get(table, 0) for level, table in _TABLES.items()})
 
 

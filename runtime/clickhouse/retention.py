@@ -1,13 +1,16 @@
-"""How long ClickHouse keeps rows: table TTLs that follow the settings."""
+"""How long ClickHouse keeps rows: table TTLs that follow the settings.
+
+A TTL that somebody wrote by hand (tiers, other columns, several rules) is left alone, whatever the settings say.
+"""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import structlog
 from clickhouse_connect.driver.client import Client
 
+from runtime.clickhouse.table_ttl import our_days, ttl_of
 from sori.settings.clickhouse import ClickHouseSettings
 
 #: Table -> setting that governs it and the time from which its rows age. A late event may have been received long ago.
@@ -42,8 +45,10 @@ def apply(client: Client, settings: ClickHouseSettings) -> list[Change]:
     """Bring every TTL in line with the settings; rows age out with later merges. Returns what changed."""
     changes = []
     for table, (setting, column) in _GOVERNED.items():
-        wanted, current = int(getattr(settings, setting)), days_of(client, table)
-        if wanted == current:
+        wanted, current = int(getattr(settings, setting)), our_days(_ttl(client, table), column)
+        if current is None:
+            _log.info("retention_left_alone", table=table, ttl=_ttl(client, table))
+        if current is None or wanted == current:
             continue
         if current and (not wanted or wanted > current):
             client.command(f"INSERT INTO kept_since SELECT '{table}', now() - toIntervalDay({current})")
@@ -61,8 +66,16 @@ def apply(client: Client, settings: ClickHouseSettings) -> list[Change]:
 
 
 def days_of(client: Client, table: str) -> int:
-    """The retention in force, days; 0 = kept for ever."""
+    """The retention in force that the settings govern, days; 0 = kept for ever, or as somebody wrote by hand."""
+    return our_days(_ttl(client, table), _GOVERNED[table][1]) or 0
+
+
+def hand_written(client: Client) -> dict[str, str]:
+    """Tables whose TTL is not ours, and what it says."""
+    found = {table: _ttl(client, table) for table in _GOVERNED}
+    return {table: ttl for table, ttl in found.items() if our_days(ttl, _GOVERNED[table][1]) is None}
+
+
+def _ttl(client: Client, table: str) -> str:
     query = "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {name:String}"
-    definition = str(client.query(query, parameters={"name": table}).result_rows[0][0])
-    match = re.search(r" TTL .*?toIntervalDay\((\d+)\)", definition)
-    return int(match[1]) if match else 0
+    return ttl_of(str(client.query(query, parameters={"name": table}).result_rows[0][0]))

@@ -17,6 +17,7 @@ from sinks.insert.store import Store
 from sinks.insert.writer import Writer
 from sinks.specs import sink_specs
 from sori import topics as registry
+from sori.settings.ingest import IngestSettings
 from sori.settings.kafka import KafkaSettings
 from sori.settings.sinks import SinksSettings
 from testkit.records import event_record
@@ -106,7 +107,7 @@ async def test_every_kind_of_quarantined_row_goes_back_where_it_came_from(
     topics: KafkaSettings, dsn: str, client: Client
 ) -> None:
     """Refused, held, mended, replayed: it stands in its view, and nothing is held any more."""
-    settings = settings_for(topics, dsn)
+    settings = settings_for(topics, dsn).model_copy(update={"ingest": IngestSettings(unsigned=True)})
     for _, table, _ in ROWS.values():
         client.command(f"ALTER TABLE {table} ADD CONSTRAINT broken CHECK account_id = ''")
     async with sinks_running(settings), running(make_producer(topics), 10) as producer:

@@ -112,7 +112,8 @@ SELECT
     kafka_partition,
     kafka_offset,
     reason,
-    log
+    log,
+    window_s
 FROM late_in;
 
 -- The customer's own times: what lies beyond is refused and quarantined, with this name.
