@@ -50,7 +50,8 @@ def records_of(script: list[tuple[int, int]]) -> list[FakeRecord]:
 
 def partition_of(of_rules: RulesSettings, checkpoint: Checkpoint | None) -> StreamPartition:
     """As a worker has it."""
-    return StreamPartition.made(Hop("device", "t", lambda p, r: DeviceOperator(p, POLICY, of_rules, r)), 0, checkpoint)
+    hop = Hop("device", "t", lambda p, r: DeviceOperator(p, POLICY, of_rules, r))
+    return StreamPartition.made(hop, hop.make(0, checkpoint), checkpoint)
 
 
 class Topic:
