@@ -9,13 +9,22 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.streams.corpus import HOSTILE
-from bench.streams.environment import java_command, kafka_streams_version, pinned, python_for
+from bench.streams.environment import (
+    flink_command,
+    flink_version,
+    kafka_streams_command,
+    kafka_streams_version,
+    pinned,
+    python_for,
+)
 from bench.streams.truth import Published
 
 PREFIX = "bench."
 #: Topics of the peers' windows: this and the kind.
 OUTPUT = "bench.out-"
 ALL_WINDOWS = "dedupe, campaign, device and place windows"
+#: As long as Flink's users wait between two checkpoints, and ten times as long as ours: each one writes all state.
+_CHECKPOINT_S = 10
 _OUT = tuple(Published(kind, f"{OUTPUT}{kind}") for kind in ("ctr", "device", "place"))
 
 
@@ -93,7 +102,32 @@ _PEERS = (
         "no rules, no evidence per place, no hop 2",
         slow=False,
         release=kafka_streams_version,
-        command=lambda folder: [*java_command(), str(folder)],
+        command=lambda folder: [*kafka_streams_command(), str(folder)],
+    ),
+    Peer(
+        "flink-lean",
+        f"{ALL_WINDOWS}; a row per changed window and second; one chained operator, heap maps, checkpoint each 10 s",
+        "no rules, no campaign roll-ups, no evidence per place, no hop 2; its parallelism cannot change",
+        slow=False,
+        release=flink_version,
+        command=lambda folder: [*flink_command("lean", _CHECKPOINT_S), str(folder)],
+    ),
+    Peer(
+        "flink-windows",
+        f"{ALL_WINDOWS}; one row per window, when it closes; keyed state on the heap, checkpoint each 10 s",
+        "no rules, no hop 2, no row before a window closes",
+        slow=False,
+        release=flink_version,
+        command=lambda folder: [*flink_command("windows", _CHECKPOINT_S), str(folder)],
+    ),
+    Peer(
+        "pathway",
+        f"{ALL_WINDOWS}; static mode: the topic up to its end, a row per window",
+        "no rules, no hop 2, no watermark, no row before the end, no progress kept",
+        slow=True,
+        release=lambda: pinned("pathway"),
+        command=_module("pathway_peer", "pathway"),
+        warms_up=False,
     ),
     Peer(
         "quix",
