@@ -50,7 +50,7 @@ check: $(READY)  ## lint, format and types
 bench-ingest: setup  ## events/s of one ingress process, beside its peers
 	$(call bench,ingest)
 
-bench-streams: setup  ## events/s of the stream stage, beside Kafka Streams, Quix, Bytewax and a Faust table
+bench-streams: setup  ## events/s of the stream stage, beside Flink, Kafka Streams, Pathway, Quix, Bytewax and a Faust table
 	$(call bench,streams)
 
 bench-sinks: setup  ## rows/s into ClickHouse, beside its peers

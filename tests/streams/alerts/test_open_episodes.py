@@ -70,3 +70,13 @@ def test_the_updates_of_a_group_carry_so_many_names_at_most_in_a_stretch_of_time
             names += len(evidence["members"]) if second else 0
     updates = seconds * 1000 // policy.update_every_ms
     assert 0 < names <= updates * (MEMBERS_PER_UPDATE + 1)
+
+
+def test_a_late_finding_leaves_what_is_known_of_the_newest_step():
+    """How much the subject has grown since is still held against the newest count, not against an older one."""
+    book = EpisodeBook(EpisodePolicy.of(RULES, POLICY.lateness_ms), PANE_MS)
+    for at_ms, observed in ((T0 + PANE_MS, 100), (T0, 5)):
+        finding = Finding("rule", BOT, at_ms - PANE_MS, at_ms, observed, 0, 5, "low", "GIVT")
+        case = book.add(finding, at_ms, T0 + PANE_MS, lambda: ReplayStart(0, 0))
+        case.unjudged += 1
+    assert (case.observed, case.unjudged, case.step_begin_ms) == (100, 2, T0 + PANE_MS)
