@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cli.shared.say import say_json
 from cli.shared.terminal import styled
 from sori.errors import ConfigError
 from sori.settings.rules import RulesSettings
@@ -25,6 +26,12 @@ def show(console: Console, compared: list[Compared], variants: tuple[RulesSettin
     for title, by in (("rule", "rule"), ("account", "account_id")):
         _show_counts(console, compared, title, by)
     _show_changes(console, [one for one in compared if one.status != "kept"], limit)
+
+
+def show_json(compared: list[Compared]) -> None:
+    """Every alert of both sides, a line each: `status` (raised, kept, dropped) and the columns of the CSV."""
+    for line in lines(compared):
+        say_json(line)
 
 
 def write(path: Path, compared: list[Compared]) -> None:

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from api.query.engine import Engine
+from cli.shared.noted_kafka import noted_kafka
+from cli.shared.say import say
 from cli.shared.terminal import progress_text
 from sori.errors import ConfigError
 from sori.settings import Settings
@@ -58,12 +60,15 @@ class Asked:
 def opened(source: str, settings: Settings, stored: AbstractContextManager[Engine]) -> Iterator[History]:
     """What `--from` names; `stored` is who is asked where that is ClickHouse."""
     if source == "kafka":
-        with closing(KafkaHistory(settings.kafka.of("admin"))) as history:
+        kafka = noted_kafka(settings)
+        say(f"asking Kafka at {kafka.bootstrap}, topics {kafka.topic_prefix}*", err=True)
+        with closing(KafkaHistory(kafka)) as history:
             yield history
     elif source == "clickhouse":
         with stored as engine:
             yield StoredHistory(engine.raw)
     else:
+        say(f"asking the files in {source}", err=True)
         yield _file(Path(source), settings)
 
 
@@ -120,7 +125,7 @@ def _in_processes(
 def _facts(history: History, asked: Asked) -> Facts:
     facts = history.facts(asked.span)
     if asked.as_flushed and not isinstance(history, KafkaHistory):
-        with closing(KafkaHistory(asked.settings.kafka.of("admin"))) as kafka:
+        with closing(KafkaHistory(noted_kafka(asked.settings))) as kafka:
             return kafka.as_flushed(asked.span, facts)
     return facts
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from cli.shared.kafka_tables import BootstrapOption, settings_for
+from cli.shared.kafka_tables import DataDirOption as KafkaDataDirOption
 from cli.shared.query_options import (
     ApiPortOption,
     ConfigOption,
@@ -20,7 +22,6 @@ from cli.shared.query_options import (
     TokenOption,
     asking,
     moment,
-    settings_of,
 )
 from cli.shared.say import say, say_json
 from sori.errors import ConfigError, EventError
@@ -119,6 +120,8 @@ def import_(
     ],
     *,
     account: Annotated[str, typer.Option(help="Account of records that name none.")] = "",
+    bootstrap: BootstrapOption = None,
+    data_dir: KafkaDataDirOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Load your session records: into Kafka, and from there into ClickHouse.
@@ -136,7 +139,7 @@ def import_(
                 found.append(to_row(record, account=account, source=file.name))
             except EventError as error:
                 raise ConfigError(f"{file}, line {number}: {error}") from error
-    asyncio.run(_send(settings_of(config, None), found))
+    asyncio.run(_send(settings_for(config, bootstrap, data_dir), found))
     say(f"{len(found):,} session records loaded")
 
 
@@ -159,7 +162,7 @@ async def _send(settings: Settings, found: list[dict[str, str]]) -> None:
     from sori.topics import SESSION_RECORDS
 
     topic, timeout_s = SESSION_RECORDS.name(settings.kafka.topic_prefix), settings.kafka.request_timeout_s
-    async with running(make_producer(settings.kafka.of("admin"), linger_ms=20), timeout_s) as producer:
+    async with running(make_producer(settings.kafka, linger_ms=20), timeout_s) as producer:
         for row in found:
             await bounded(
                 producer.send(topic, orjson.dumps(row), key=row["device_id"].encode() or None), timeout_s, "import"

@@ -11,6 +11,7 @@ from cli.shared.query_options import (
     ApiPortOption,
     ConfigOption,
     DataDirOption,
+    JsonOption,
     TokenOption,
     asking,
     moment,
@@ -59,6 +60,7 @@ def backtest(
     processes: _Processes = None,
     csv: _Csv = None,
     limit: _Limit = 20,
+    as_json: JsonOption = False,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,
     token: TokenOption = None,
@@ -79,7 +81,7 @@ def backtest(
 
     Exit code 0 whatever the outcome, 2 when rules, times or history cannot be read.
     """
-    from cli.backtest.report import show, write
+    from cli.backtest.report import show, show_json, write
     from cli.backtest.run import Asked, alerts_of, opened
     from cli.shared.terminal import Terminal
     from streams.backtest.compare import compare, opened_within
@@ -90,13 +92,16 @@ def backtest(
     first, last = _moment_ms(since), _moment_ms(until)
     if first is not None and last is not None and first >= last:
         raise ConfigError("--since must lie before --until")
-    console = Terminal()
+    console = Terminal(stderr=as_json)
     asked = Asked(settings, variants, first, last, as_flushed=as_flushed, processes=processes)
     with opened(source, settings, asking(config, data_dir, api_port, token)) as history:
         alerts = alerts_of(history, asked, console)
     current, new = (opened_within(found.values(), _iso(first), _iso(last)) for found in alerts)
     compared = compare(current, new)
-    show(console, compared, variants, limit)
+    if as_json:
+        show_json(compared)
+    else:
+        show(console, compared, variants, limit)
     if csv is not None:
         write(csv, compared)
         console.print(f"{len(compared)} alerts written to {csv}")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.shared.kafka_tables import BootstrapOption, ConfigOption, DataDirOption, settings_for
 from cli.shared.say import say, say_json
 from sori.errors import QueryError
-from sori.settings import load_settings
 from sori.times import readable
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Look at refused events, and replay them once the cause is mended.")
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).", show_default=False)]
 AccountOption = Annotated[str | None, typer.Option(help="Only this account.", show_default=False)]
 ReasonOption = Annotated[
     str | None, typer.Option(help="Only this reason; docs/events.md lists them.", show_default=False)
@@ -33,6 +31,8 @@ def list_(
     reason: ReasonOption = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
     config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Show what is held, oldest first; deliveries of the same body are one line."""
     from rich.table import Column, Table
@@ -40,7 +40,7 @@ def list_(
     from cli.shared.terminal import Terminal
     from ingest.quarantine.replay import read_held
 
-    held = _chosen(asyncio.run(read_held(load_settings(config).as_stage("admin"))), None, account, reason)
+    held = _chosen(asyncio.run(read_held(settings_for(config, bootstrap, data_dir))), None, account, reason)
     if json:
         for one in held:
             fields = {name: getattr(one, name) for name in one.__slots__ if name != "body"}
@@ -60,6 +60,8 @@ def show(
     *,
     raw: Annotated[bool, typer.Option("--raw", help="Only the bytes, exactly as signed, to standard output.")] = False,
     config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Show one refused body and why it was refused."""
     from rich.table import Table
@@ -67,7 +69,7 @@ def show(
     from cli.shared.terminal import Terminal
     from ingest.quarantine.replay import read_held
 
-    (one,) = _chosen(asyncio.run(read_held(load_settings(config).as_stage("admin"))), [held_id], None, None)
+    (one,) = _chosen(asyncio.run(read_held(settings_for(config, bootstrap, data_dir))), [held_id], None, None)
     if raw:
         typer.get_binary_stream("stdout").write(one.body)
         return
@@ -88,6 +90,8 @@ def replay(
     account: AccountOption = None,
     reason: ReasonOption = None,
     config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Send held events to the events topic if they are acceptable now; safe to repeat, an event counts once.
 
@@ -100,7 +104,7 @@ def replay(
 
     if not (ids or all_ or account or reason):
         raise typer.BadParameter("say which: ids, --account, --reason or --all")
-    settings = load_settings(config).as_stage("admin")
+    settings = settings_for(config, bootstrap, data_dir)
     held = _chosen(asyncio.run(replay.read_held(settings)), ids, account, reason)
     result = asyncio.run(replay.replay(settings, held))
     table = Table("id", "what happened")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.commands.attempts import attempts
-from cli.shared.kafka_tables import BootstrapOption, ConfigOption, now_ms, settings_for, with_table
+from cli.shared.kafka_tables import BootstrapOption, ConfigOption, DataDirOption, now_ms, settings_for, with_table
 from cli.shared.query_options import JsonOption
 from cli.shared.say import say, say_json
 from sori.alerting.subscriptions import Subscription, decode, encode
@@ -49,18 +49,19 @@ def add(
     state: Annotated[list[str] | None, _many("state (opened, updated, closed, or open: not closed)")] = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Subscribe an address; prints the secret that its webhooks are signed with, this once."""
     from api.alerts.filters import asked_filter
     from sori.alerting.standard_webhooks import new_secret
     from sori.alerting.subscriptions import new_id
 
-    settings = settings_for(config, bootstrap)
     wanted = asked_filter(
         {"account": account, "rule": rule, "severity": severity, "place": place, "campaign": campaign, "state": state}
     )
     if style not in {"standard", "slack", "alertmanager"}:
         raise ConfigError(f"--format: {style!r} is none of standard, slack, alertmanager")
+    settings = settings_for(config, bootstrap, data_dir)
     one = Subscription(
         id=new_id(),
         url=url,
@@ -78,15 +79,25 @@ def add(
 
 
 @app.command("list")
-def list_(*, as_json: JsonOption = False, config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
+def list_(
+    *,
+    as_json: JsonOption = False,
+    urls: Annotated[
+        bool, typer.Option("--urls", help="Whole addresses, with the secrets that may be in them.")
+    ] = False,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
     """Every subscription, and where its deliveries stand."""
     from rich.table import Table
 
     from api.subscriptions.store import shown
     from cli.shared.terminal import Terminal
+    from sori.alerting.targets import shortened
     from sori.topics import DELIVERY_STATE
 
-    settings = settings_for(config, bootstrap)
+    settings = settings_for(config, bootstrap, data_dir)
 
     async def read(table: CompactedTable) -> dict[str, bytes]:
         return dict(table.values)
@@ -96,7 +107,8 @@ def list_(*, as_json: JsonOption = False, config: ConfigOption = None, bootstrap
     found = sorted((decode(value) for value in subscriptions.values()), key=lambda one: one.created_ms)
     if as_json:
         for one in found:
-            say_json(shown(one, states.get(one.id)))
+            row = shown(one, states.get(one.id))
+            say_json(row if urls else {**row, "url": shortened(one.url)})
         return
     table = Table()
     for name in ("id", "name", "url", "only", "status", "waiting"):
@@ -106,7 +118,8 @@ def list_(*, as_json: JsonOption = False, config: ConfigOption = None, bootstrap
         only = ", ".join(f"{field}: {' '.join(values)}" for field, values in row["filter"].items() if values)
         if one.scope is not None:
             only = f"{only} (token of {' '.join(one.scope)})".strip()
-        url = one.url if one.format == "standard" else f"{one.url} ({one.format})"
+        address = one.url if urls else shortened(one.url)
+        url = address if one.format == "standard" else f"{address} ({one.format})"
         table.add_row(one.id[:_SHOWN_ID], one.name, url, only or "-", row["status"], str(row["waiting"]))
     Terminal().print(table)
 
@@ -118,13 +131,14 @@ def pause(
     resume: Annotated[bool, typer.Option("--resume", help="Go on; also enables one that was disabled.")] = False,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Stop delivering, and keep what comes; `--resume` delivers it."""
 
     def change(one: Subscription) -> Subscription:
         return one.asked("resume", now_ms()).changed(paused=False) if resume else one.changed(paused=True)
 
-    one = _change(settings_for(config, bootstrap), subscription, change)
+    one = _change(settings_for(config, bootstrap, data_dir), subscription, change)
     say(f"{one.id} {'resumed' if resume else 'paused'}")
 
 
@@ -140,9 +154,10 @@ def rotate(
     ] = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Make a new secret and print it; webhooks carry both signatures for a while."""
-    settings = settings_for(config, bootstrap)
+    settings = settings_for(config, bootstrap, data_dir)
     grace = settings.notify.rotation_grace_s if grace_s is None else grace_s
     one = _change(settings, subscription, lambda one: one.rotated(now_ms(), int(grace * 1000)))
     say(one.id)
@@ -157,6 +172,7 @@ def redeliver(
     until: Annotated[str | None, typer.Option(help="As --since. Default: now.", show_default=False)] = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Send the alerts of a time once more, with the webhook-ids they had."""
     from api.query.ctr_sql import parse_since
@@ -164,7 +180,7 @@ def redeliver(
     now = datetime.now(UTC)
     bounds = [int(parse_since(text, now).timestamp() * 1000) if text else now_ms() for text in (since, until)]
     one = _change(
-        settings_for(config, bootstrap),
+        settings_for(config, bootstrap, data_dir),
         subscription,
         lambda one: one.asked("redeliver", now_ms(), bounds[0], bounds[1]),
     )
@@ -172,7 +188,12 @@ def redeliver(
 
 
 @app.command("remove")
-def remove(subscription: IdArgument, config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
+def remove(
+    subscription: IdArgument,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
     """End a subscription; what waits for it is not delivered."""
 
     async def work(table: CompactedTable) -> str:
@@ -180,13 +201,18 @@ def remove(subscription: IdArgument, config: ConfigOption = None, bootstrap: Boo
         await table.put(one.id, None)
         return one.id
 
-    say(f"{with_table(settings_for(config, bootstrap), SUBSCRIPTIONS, work)} removed")
+    say(f"{with_table(settings_for(config, bootstrap, data_dir), SUBSCRIPTIONS, work)} removed")
 
 
 @app.command("test")
-def send_test(subscription: IdArgument, config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
+def send_test(
+    subscription: IdArgument,
+    config: ConfigOption = None,
+    bootstrap: BootstrapOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
     """Send a test delivery and say what came of it; exit code 1 when it was not taken. `sori notify` must run."""
-    settings = settings_for(config, bootstrap)
+    settings = settings_for(config, bootstrap, data_dir)
     row = asyncio.run(_test(settings, subscription))
     answer = row["status"] or row["error"]
     say(f"{row['host']} answered {answer} after {row['duration_ms']:g} ms: {row['outcome']}")

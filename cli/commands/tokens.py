@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.shared.kafka_tables import BootstrapOption, ConfigOption, now_ms, settings_for, when, with_table
+from cli.shared.kafka_tables import BootstrapOption, ConfigOption, DataDirOption, now_ms, settings_for, when, with_table
 from cli.shared.say import say
 from sori.alerting import tokens
 from sori.errors import QueryError
@@ -30,6 +30,7 @@ def create(
     days: Annotated[int | None, typer.Option(min=1, help="Expires after so many days.", show_default=False)] = None,
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Make a token and print it, this once: Kafka keeps only its SHA-256. Send it as `Authorization: Bearer …`."""
     now = now_ms()
@@ -40,12 +41,14 @@ def create(
         now_ms=now,
         expires_ms=None if days is None else now + days * 86_400_000,
     )
-    with_table(settings_for(config, bootstrap), API_TOKENS, lambda table: table.put(token.id, tokens.encode(token)))
+    with_table(
+        settings_for(config, bootstrap, data_dir), API_TOKENS, lambda table: table.put(token.id, tokens.encode(token))
+    )
     say(text)
 
 
 @app.command("list")
-def list_(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> None:
+def list_(config: ConfigOption = None, bootstrap: BootstrapOption = None, data_dir: DataDirOption = None) -> None:
     """Every token, without its secret."""
     from rich.table import Table
 
@@ -57,7 +60,7 @@ def list_(config: ConfigOption = None, bootstrap: BootstrapOption = None) -> Non
     shown = Table()
     for column in ("id", "name", "may", "accounts", "created", "expires"):
         shown.add_column(column, no_wrap=column not in {"name", "accounts"}, overflow="fold")
-    for token in with_table(settings_for(config, bootstrap), API_TOKENS, read):
+    for token in with_table(settings_for(config, bootstrap, data_dir), API_TOKENS, read):
         accounts = "every" if token.accounts is None else " ".join(token.accounts)
         expires = "never" if token.expires_ms is None else when(token.expires_ms)[:10]
         shown.add_row(token.id, token.name, token.right, accounts, when(token.created_ms)[:10], expires)
@@ -69,6 +72,7 @@ def revoke(
     token: Annotated[str, typer.Argument(help="The token's id.")],
     config: ConfigOption = None,
     bootstrap: BootstrapOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """End a token: requests are refused at once, open streams end within seconds."""
 
@@ -77,5 +81,5 @@ def revoke(
             raise QueryError(f"there is no token {token!r}")
         await table.put(token, None)
 
-    with_table(settings_for(config, bootstrap), API_TOKENS, work)
+    with_table(settings_for(config, bootstrap, data_dir), API_TOKENS, work)
     say(f"{token} revoked")

@@ -119,7 +119,7 @@ def run(words: list[str], env: dict[str, str], codes: tuple[int, ...] = (0,)) ->
     assert done.exit_code in codes, done.output
     acting = {unicodedata.category(char) for char in done.output if char != "\n"} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
     assert not acting, done.output
-    return done.output
+    return done.stdout if "--json" in words else done.output
 
 
 def without_folds(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,17 @@ def test_it_tells_what_new_rules_would_have_changed(captured: Path, tmp_path: Pa
     assert "the new rules raise the alerts that the current ones raise" in run(
         "--from", str(captured), "--rules", str(rules)
     )
+
+
+def test_as_json_each_alert_is_a_line_and_standard_error_says_what_was_asked(captured: Path, tmp_path: Path):
+    """So that a program may read it: standard output holds nothing else."""
+    rules = tmp_path / "new.toml"
+    rules.write_text("device_click_burst.enabled = false\n")
+    words = ["backtest", "--from", str(captured), "--rules", str(rules), "--json"]
+    done = CliRunner().invoke(build(), words, catch_exceptions=False)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {"dropped", "kept"} <= {alert["status"] for alert in found}
+    assert f"asking the files in {captured}" in done.stderr.replace("\n", "")
 
 
 def test_what_cannot_be_read_is_told(captured: Path, tmp_path: Path):

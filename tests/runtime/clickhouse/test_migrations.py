@@ -96,7 +96,7 @@ def test_the_public_columns_are_as_promised(client: Client) -> None:
         "ctr_by_minute": "minute account_id campaign_id material_id platform country region city "
         "impressions clicks ctr",
         "alerts_current": "alert_id rule account_id severity subject_kind subject window_start window_end observed "
-        "expected state opened_at updated_at closed_at evidence",
+        "expected state opened_at updated_at closed_at evidence version invalid_traffic_class floor",
         "ctr_by_campaign": "account_id campaign_id impressions clicks ctr",
         "ctr_by_place": "account_id country region city impressions clicks ctr",
         "ctr_by_device": "account_id device_id impressions clicks ctr",
