@@ -101,11 +101,11 @@ class Reader:
         return None
 
     async def counted(self, traffic: Traffic) -> Counted:
-        """Wait until nothing is missing any more, or for three minutes."""
+        """Wait until nothing is missing, or there twice, any more, or for three minutes."""
         deadline = time.monotonic() + _CATCH_UP_S
         while True:
             found = count(traffic.accepted, map(int, (await self.text(_NUMBERS)).split()))
-            if not found.lost or time.monotonic() > deadline:
+            if not (found.lost or found.doubled) or time.monotonic() > deadline:
                 return found
             await asyncio.sleep(2.0)
 
