@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 def kafka_version(pom: Path = POM) -> str:
     """The pinned version. Raises PrerequisiteError when the pom was not installed with the packages."""
     try:
-        match = re.search(r"<kafka\.version>([^<]+)<", pom.read_text(encoding="utf-8"))
+        match = re.search(r"<(?:kafka|zookeeper)\.version>([^<]+)<", pom.read_text(encoding="utf-8"))
     except OSError as error:
         raise PrerequisiteError(
             f"{pom} cannot be read: {error.strerror}.",
@@ -51,9 +51,10 @@ def cached_jars(pom: Path = POM) -> list[Path]:
     return sorted((cache_dir(pom) / "jars").glob("*.jar"))
 
 
-def resolve_jars(pom: Path = POM) -> list[Path]:
+def resolve_jars(pom: Path = POM, holds: str = "kafka_*.jar") -> list[Path]:
     """The jars, fetched by Maven when the cache lacks them (44 MB, once). Blocking; safe to call from many processes.
 
+    `holds` is a jar that must be among them.
     The cache appears whole or not at all: Maven fills a temporary folder that is then renamed.
     Raises PrerequisiteError when Maven is missing or fails, or when the cache cannot be written.
     """
@@ -64,7 +65,7 @@ def resolve_jars(pom: Path = POM) -> list[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _lock(target.with_suffix(".lock")):
             if not cached_jars(pom):
-                _fetch(pom, target)
+                _fetch(pom, target, holds)
     except OSError as error:
         raise PrerequisiteError(
             f"The jar cache {target} cannot be written: {error.strerror}.",
@@ -73,7 +74,7 @@ def resolve_jars(pom: Path = POM) -> list[Path]:
     return cached_jars(pom)
 
 
-def _fetch(pom: Path, target: Path) -> None:
+def _fetch(pom: Path, target: Path, holds: str) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise PrerequisiteError("Maven is not installed (no `mvn` on PATH); it fetches the Kafka jars.", _REMEDY_MAVEN)
@@ -83,7 +84,7 @@ def _fetch(pom: Path, target: Path) -> None:
     command = [maven, "-q", "-B", "-ntp", "-f", str(pom), goal, f"-DoutputDirectory={staging / 'jars'}"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=_MAVEN_TIMEOUT_S, check=False)
-        if result.returncode != 0 or not any(staging.glob("jars/kafka_*.jar")):
+        if result.returncode != 0 or not any(staging.glob(f"jars/{holds}")):
             raise PrerequisiteError(
                 f"Maven could not fetch the Kafka jars:\n{_tail(result.stdout + result.stderr)}",
                 f"Check the network and Maven's settings, then try `mvn -f {pom} {goal}` by hand.",

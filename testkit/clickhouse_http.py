@@ -35,6 +35,10 @@ USERS_VARIABLE = "SORI_TEST_CLICKHOUSE_USERS"
 FAULTS = ("before", "middle", "after", "refuse", "busy")
 
 _INSERT = re.compile(rb"\s*INSERT\s+INTO\s+(?P<target>.+?)\s+FORMAT\s+(?P<fmt>\w+)[ \t]*\n?", re.IGNORECASE | re.DOTALL)
+#: This engine runs no DDL for others: for a cluster of this one server it is the same without.
+_ON_CLUSTER, _DDL_BYTES = re.compile(rb" ON CLUSTER `[^`]+`"), 64 * 1024
+#: Nor has it a Keeper; with one of its own its replicas would stay read-only.
+_REPLICATED = re.compile(rb"ENGINE = Replicated(\w*MergeTree)\('[^']*', '\{replica\}'(?:, )?([^()]*)\)")
 _TRANSPORT = {
     *(
         "query",
@@ -141,6 +145,9 @@ class Server:
 
     def _execute(self, params: dict[str, str], body: bytes) -> Any:
         sql = params.get("query", "").encode() + (b"\n" if params.get("query") and body else b"") + body
+        if len(sql) < _DDL_BYTES and _ON_CLUSTER.search(sql):
+            sql = _REPLICATED.sub(rb"ENGINE = \1(\2)", _ON_CLUSTER.sub(b" ", sql))
+            sql = sql.replace(b" replicated_deduplication_window", b" non_replicated_deduplication_window")
         insert = _INSERT.match(sql)
         fmt = params.get("default_format", "TabSeparated")
         if insert is None:

@@ -12,12 +12,24 @@ from pathlib import Path
 from runtime.process.ports import free_port
 from testkit.clickhouse_http import FAULTS, PASSWORD, READER, USER
 
+#: The port tells the engine that the one replica is itself; nothing listens there.
+_CLUSTER = """\
+<clickhouse>
+  <tcp_port>9000</tcp_port>
+  <remote_servers><{name}><shard><internal_replication>true</internal_replication>
+    <replica><host>127.0.0.1</host><port>9000</port></replica>
+  </shard></{name}></remote_servers>
+</clickhouse>
+"""
+
 
 class ClickHouseServer:
     """Keeps its port and its data over restarts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cluster: str = "") -> None:
+        """`cluster` names one that consists of this server alone."""
         self.port = free_port()
+        self._cluster = cluster
         self._folder = folder
         self._faults = folder / "fault"
         self._process: subprocess.Popen[bytes] | None = None
@@ -36,7 +48,7 @@ class ClickHouseServer:
         """Start, and return when it answers."""
         self._folder.mkdir(parents=True, exist_ok=True)
         module = "testkit.clickhouse_http"
-        command = [sys.executable, "-m", module, self._folder / "data", str(self.port), self._faults]
+        command = [sys.executable, "-m", module, self._path(), str(self.port), self._faults]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log)
         deadline = time.monotonic() + 30
@@ -44,6 +56,13 @@ class ClickHouseServer:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError((self._folder / "log").read_text())
             time.sleep(0.05)
+
+    def _path(self) -> str:
+        if not self._cluster:
+            return str(self._folder / "data")
+        config = self._folder / "config.xml"
+        config.write_text(_CLUSTER.format(name=self._cluster))
+        return f"{self._folder / 'data'}?config-file={config}"
 
     def answers(self) -> bool:
         """Whether it answers now."""

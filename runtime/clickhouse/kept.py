@@ -38,7 +38,8 @@ def read_kept(rows: Callable[[str], Iterable[Any]]) -> Kept:
     names = ", ".join(f"'{table}'" for table in _TABLES.values())
     noted = "SELECT `table`, toUnixTimestamp(max(since)) FROM kept_since GROUP BY `table`"
     tables = f"""SELECT name, engine_full, toUnixTimestamp(now()) FROM system.tables
-        WHERE database = currentDatabase() AND name IN ({names})"""  # noqa: S608 - names of ours
+        WHERE name IN ({names}) AND engine != 'Distributed'
+            AND database IN (currentDatabase(), currentDatabase() || '_local')"""  # noqa: S608 - names of ours
     found = {row[0]: int(row[1]) for row in rows(noted)}
     for table, engine, now in rows(tables):
         if days := kept_days(ttl_of(engine)):

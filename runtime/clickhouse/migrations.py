@@ -14,13 +14,14 @@ from pathlib import Path
 import structlog
 from clickhouse_connect.driver.client import Client
 
+from runtime.clickhouse.cluster_schema import ClusterSchema
 from sori.errors import SchemaError
 from sori.package_files import shipped
 
 MIGRATIONS = shipped("deploy", "clickhouse", "migrations")
 
 _NAME = re.compile(r"(?P<number>\d{4})_(?P<title>\w+)\.sql")
-_LEDGER = """
+LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migrations
 (number UInt32, title String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC'))
 ENGINE = ReplacingMergeTree ORDER BY number
@@ -76,11 +77,27 @@ def status(client: Client, migrations: list[Migration] | None = None) -> list[St
     return [_status_of(m, applied) for m in (migrations if migrations is not None else load())]
 
 
-def apply(client: Client, migrations: list[Migration] | None = None) -> list[Migration]:
-    """Run what is pending, in order; returns it. Raises SchemaError if an applied file was changed since."""
-    client.command(_LEDGER)
+def apply(
+    client: Client, migrations: list[Migration] | None = None, cluster: ClusterSchema | None = None
+) -> list[Migration]:
+    """Run what is pending, in order; returns it. Raises SchemaError if an applied file was changed since.
+
+    On a cluster, `client` is that of the Distributed tables, among them the one over the replicated list of migrations.
+    """
+    files = migrations if migrations is not None else load()
+    earlier = [statement for migration in files for statement in migration.statements()]
+
+    def run(statement: str) -> None:
+        if cluster is None:
+            client.command(statement)
+        else:
+            cluster.run(statement, earlier)
+
+    run(LEDGER)
+    if cluster is not None:
+        cluster.refresh()
     done = []
-    for entry in status(client, migrations):
+    for entry in status(client, files):
         migration = entry.migration
         if entry.state == "changed":
             raise SchemaError(
@@ -90,7 +107,7 @@ def apply(client: Client, migrations: list[Migration] | None = None) -> list[Mig
         if entry.state == "applied":
             continue
         for statement in migration.statements():
-            client.command(statement)
+            run(statement)
         client.insert(
             "schema_migrations",
             [[migration.number, migration.title, migration.checksum]],
@@ -98,6 +115,8 @@ def apply(client: Client, migrations: list[Migration] | None = None) -> list[Mig
         )
         _log.info("migration_applied", number=migration.number, title=migration.title)
         done.append(migration)
+    if cluster is not None:
+        cluster.refresh()
     return done
 
 

@@ -21,32 +21,38 @@ _NOT_ALLOWED, _NO_STORAGE, _NOT_IMPLEMENTED = 497, 514, 48
 _log = structlog.get_logger(__name__)
 
 
-def ensure_reader(writer: Client, reader: Dsn) -> bool:
+def ensure_reader(writer: Client, reader: Dsn, cluster: str = "") -> bool:
     """Make the reader's user with `writer`, unless it is there; again, it changes nothing. Returns whether it was made.
 
     Raises ConfigError when it is there and may write, or when `writer` may not make users.
     """
     if not reader.embedded and not _connects(reader):
-        for statement in statements(reader):
+        for statement in statements(reader, cluster=cluster):
             _run(writer, statement, reader)
         _log.info("reader_made", user=reader.user, database=reader.database)
         return True
     return False
 
 
-def statements(reader: Dsn, definition: Path = DEFINITION) -> list[str]:
-    """SQL that makes the profile, the quota and the user, and grants it the database. Each may run again."""
+def statements(reader: Dsn, definition: Path = DEFINITION, cluster: str = "") -> list[str]:
+    """SQL that makes the profile, the quota and the user, and grants it the database. Each may run again.
+
+    On a cluster it does so on every server, and grants the tables under the Distributed ones too.
+    """
     root = ET.parse(definition).getroot()  # noqa: S314 - a file of ours
     user, database = _quoted(reader.user), _quoted(reader.database)
     proof = hashlib.sha256(reader.password.encode()).hexdigest()
     identified = f"IDENTIFIED WITH sha256_hash BY '{proof}' SETTINGS PROFILE '{_NAME}'"
+    on = f"ON CLUSTER `{cluster}` " if cluster else ""
+    local = [f"GRANT {on}SELECT ON {_quoted(reader.database + '_local')}.* TO {user}"] if cluster else []
     return [
-        f"CREATE SETTINGS PROFILE OR REPLACE {_NAME} SETTINGS {', '.join(_settings(root))}",
-        f"CREATE USER IF NOT EXISTS {user} {identified}",
-        f"ALTER USER {user} {identified}",
-        f"CREATE QUOTA OR REPLACE {_NAME} KEYED BY user_name {_quota(root)} TO {user}",
-        f"REVOKE ALL ON *.* FROM {user}",
-        f"GRANT SELECT ON {database}.* TO {user}",
+        f"CREATE SETTINGS PROFILE OR REPLACE {_NAME} {on}SETTINGS {', '.join(_settings(root))}",
+        f"CREATE USER IF NOT EXISTS {user} {on}{identified}",
+        f"ALTER USER {user} {on}{identified}",
+        f"CREATE QUOTA OR REPLACE {_NAME} {on}KEYED BY user_name {_quota(root)} TO {user}",
+        f"REVOKE {on}ALL ON *.* FROM {user}",
+        f"GRANT {on}SELECT ON {database}.* TO {user}",
+        *local,
     ]
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 from clickhouse_connect.driver.client import Client
 
+from runtime.clickhouse.storage import changeable, definition
 from runtime.clickhouse.table_ttl import our_days, ttl_of
 from sori.settings.clickhouse import ClickHouseSettings
 
@@ -52,14 +53,15 @@ def apply(client: Client, settings: ClickHouseSettings) -> list[Change]:
             continue
         if current and (not wanted or wanted > current):
             client.command(f"INSERT INTO kept_since SELECT '{table}', now() - toIntervalDay({current})")
+        where = changeable(client, table)
         if wanted:
-            client.command(f"ALTER TABLE {table} MODIFY SETTING ttl_only_drop_parts = {int(table != 'alerts')}")
+            client.command(f"ALTER TABLE {where} MODIFY SETTING ttl_only_drop_parts = {int(table != 'alerts')}")
             client.command(
-                f"ALTER TABLE {table} MODIFY TTL {column} + toIntervalDay({wanted})",
+                f"ALTER TABLE {where} MODIFY TTL {column} + toIntervalDay({wanted})",
                 settings={"materialize_ttl_after_modify": 0},
             )
         else:
-            client.command(f"ALTER TABLE {table} REMOVE TTL")
+            client.command(f"ALTER TABLE {where} REMOVE TTL")
         _log.info("retention_changed", table=table, days_before=current, days=wanted)
         changes.append(Change(table, current, wanted))
     return changes
@@ -77,5 +79,4 @@ def hand_written(client: Client) -> dict[str, str]:
 
 
 def _ttl(client: Client, table: str) -> str:
-    query = "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {name:String}"
-    return ttl_of(str(client.query(query, parameters={"name": table}).result_rows[0][0]))
+    return ttl_of(definition(client, table))

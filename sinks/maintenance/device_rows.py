@@ -7,6 +7,8 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from runtime.clickhouse.storage import changeable
+
 #: Query parameter.
 DEVICE = "{device:String}"
 _IS_DEVICE = f"device_id = {DEVICE}"
@@ -62,14 +64,16 @@ class DeviceRows:
 def mask(client: Client, table: str, condition: str, device: str) -> None:
     """Hide rows from every reader."""
     # a deletion knows no query parameters
-    client.command(f"DELETE FROM {table} WHERE {condition.replace(DEVICE, literal(device))}", settings=REMOVED)  # noqa: S608 - quoted
+    where = changeable(client, table)
+    client.command(f"DELETE FROM {where} WHERE {condition.replace(DEVICE, literal(device))}", settings=REMOVED)  # noqa: S608 - quoted
 
 
 def purge(client: Client, tables: Sequence[str]) -> None:
     """Write the parts that hold masked rows again without them."""
     for table in tables:
+        where = changeable(client, table)
         for statement in ("APPLY PATCHES", "APPLY DELETED MASK"):
-            client.command(f"ALTER TABLE {table} {statement}", settings={"mutations_sync": 2})
+            client.command(f"ALTER TABLE {where} {statement}", settings={"mutations_sync": 2})
 
 
 def literal(text: Any) -> str:

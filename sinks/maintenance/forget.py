@@ -12,6 +12,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from runtime.clickhouse.storage import changeable
 from sinks.maintenance import Progress
 from sinks.maintenance.backfill import countable_from
 from sinks.maintenance.device_rows import DEVICE, TABLES, DeviceRows, literal, purge
@@ -95,7 +96,7 @@ def _forget(client: Client, settings: Settings, device: str) -> Iterator[Progres
         done["windows_kept"] += len(targets) - recounted
     for table in ("forget_windows", "forget_requests"):
         client.command(
-            f"ALTER TABLE {table} DELETE WHERE device_id = {literal(device)}",
+            f"ALTER TABLE {changeable(client, table)} DELETE WHERE device_id = {literal(device)}",
             settings={"mutations_sync": 2},
         )
     yield {"result": {"removed": removed, **done}}

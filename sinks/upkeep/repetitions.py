@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from runtime.clickhouse.storage import Place, place_of
 from runtime.telemetry.metrics import counter
 from sinks.upkeep.repetition_sql import covering_sql, finding_sql, key_ranges
 from sori import metrics
@@ -70,12 +71,17 @@ class Repetitions:
 
     def _partitions(self, table: str) -> list[str]:
         # what was moved away may leave an empty part for a while
-        active = f"FROM system.parts WHERE database = currentDatabase() AND table = '{table}' AND active AND rows > 0"
+        active = f"FROM {self._place(table).parts} AND active AND rows > 0"
         return [row[0] for row in self._database.rows(f"SELECT DISTINCT partition_id {active}")]
 
     def _move(self, source: str, target: str) -> None:
+        to = self._place(target).name
         for partition in self._partitions(source):
-            self._database.execute(f"ALTER TABLE {source} MOVE PARTITION ID '{partition}' TO TABLE {target}")
+            move = f"MOVE PARTITION ID '{partition}' TO TABLE {to}"
+            self._database.execute(f"ALTER TABLE {self._place(source).changeable} {move}")
+
+    def _place(self, table: str) -> Place:
+        return place_of(self._database.rows, table)
 
     def _server_ms(self) -> int:
         return int(self._database.rows("SELECT toUnixTimestamp64Milli(now64(3))")[0][0])

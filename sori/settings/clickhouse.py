@@ -18,6 +18,9 @@ class ClickHouseSettings(BaseModel):
     dsn: SecretText = Field(
         "", repr=False, description="chdb:///path or clickhouse[s]://user@host/db; empty = chdb under the data dir."
     )
+    cluster: str = Field(
+        "", pattern=r"^[\w-]*$", description="Cluster, as the servers name it: replicated, sharded tables; empty: none."
+    )
     events_days: int = Field(0, ge=0, description="Keep raw events so many days after they were received; 0 = ever.")
     windows_days: int = Field(0, ge=0, description="Keep 1-minute windows so many days; 0 = ever.")
     rollups_days: int = Field(0, ge=0, description="Keep 5-minute, hour and day roll-ups so many days; 0 = ever.")

@@ -22,6 +22,12 @@ from sori.settings.streams import StreamsSettings
 from sori.settings.traces import TracesSettings
 from sori.settings.types import NamedPath
 
+#: A write is stored when its statement returns; a subquery reads every shard.
+_ON_CLUSTER = (
+    "distributed_foreground_insert=1&distributed_product_mode=global"
+    "&parallel_distributed_insert_select=0"  # else shards write by themselves, without the settings of the statement
+)
+
 
 class Settings(BaseModel):
     """Everything that can be set; `load_settings` reads it."""
@@ -69,5 +75,12 @@ class Settings(BaseModel):
 
     @property
     def clickhouse_dsn(self) -> str:
-        """The DSN in force: the one set, else the embedded engine under the data directory."""
-        return self.clickhouse.dsn or f"chdb://{(self.data_dir / 'clickhouse').absolute()}"
+        """The DSN in force: the one set, else the embedded engine under the data directory.
+
+        On a cluster with what Distributed tables need, unless it says otherwise itself.
+        """
+        given = self.clickhouse.dsn or f"chdb://{(self.data_dir / 'clickhouse').absolute()}"
+        if not self.clickhouse.cluster or given.startswith("chdb:"):
+            return given
+        address, _, options = given.partition("?")
+        return f"{address}?{_ON_CLUSTER}{'&' if options else ''}{options}"

@@ -81,4 +81,6 @@ def test_every_stage_is_scraped_where_it_listens() -> None:
     }
     jobs = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"]
     targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in jobs}
+    opened = (ROOT / "deploy/clickhouse/config.d/metrics.xml").read_text()
+    assert targets.pop("clickhouse") == [f"clickhouse:{re.findall(r'<port>(.+?)<', opened)[0]}"]
     assert {f"sori-{stage}": [f"{stage}:{port}"] for stage, port in ports.items()} == targets
