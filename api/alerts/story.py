@@ -57,13 +57,18 @@ class NoSuchAlert(QueryError):
     """None is stored whose id is this or begins so, or there are several."""
 
 
+def none_stored(alert_id: str) -> NoSuchAlert:
+    """To raise where nothing begins so."""
+    return NoSuchAlert(
+        f"no alert {alert_id[:100]!r} is stored; a new one takes a second to arrive. `sori alerts` lists them"
+    )
+
+
 def tell(alert_id: str, pane_s: int, card_of: CardOf, limit: int, accounts: Sequence[str] = ()) -> Story:
     """All that is known of an alert, of these accounts if there are any. Raises NoSuchAlert."""
     found = (yield _alert_sql(alert_id, accounts)) if alert_id else []
     if not found:
-        raise NoSuchAlert(
-            f"no alert {alert_id[:100]!r} is stored; a new one takes a second to arrive. `sori alerts` lists them"
-        )
+        raise none_stored(alert_id)
     if len(found) > 1 and found[0]["alert_id"] != alert_id:
         raise NoSuchAlert(
             f"several alerts begin with {alert_id!r}, such as {' and '.join(a['alert_id'] for a in found)}"

@@ -6,10 +6,11 @@ import io
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any, Protocol, cast
+from urllib.parse import urlencode
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
@@ -129,7 +130,7 @@ def _up_to(stream: io.IOBase, most: int) -> Iterator[bytes]:
 
 
 class HttpEngine:
-    """POST /v1/query of a running API."""
+    """POST /v1/query of a running API, and its routes that narrow an answer to the token's accounts."""
 
     def __init__(self, url: str, timeout_s: float = 60.0, token: str | None = None) -> None:
         self._url = url.rstrip("/")
@@ -143,11 +144,15 @@ class HttpEngine:
 
     def raw(self, sql: str, fmt: str = DEFAULT_FORMAT) -> bytes:
         """Answer in `fmt`, unless the statement ends with a FORMAT clause of its own."""
-        request = urllib.request.Request(  # noqa: S310 - the address of our own API
-            f"{self._url}/v1/query",
-            data=json.dumps({"query": sql, "format": fmt}).encode(),
-            headers={"Content-Type": "application/json", **self._headers},
-        )
+        return self._fetch("/v1/query", json.dumps({"query": sql, "format": fmt}).encode())
+
+    def get(self, path: str, asked: Iterable[tuple[str, str]]) -> bytes:
+        """Answer of a route, with these parameters."""
+        return self._fetch(f"{path}?{urlencode([*asked], errors='surrogateescape')}")
+
+    def _fetch(self, path: str, body: bytes | None = None) -> bytes:
+        kind = {} if body is None else {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self._url}{path}", body, {**kind, **self._headers})  # noqa: S310 - the address of our own API
         try:
             with _DIRECT.open(request, timeout=self._timeout_s) as answer:
                 return bytes(answer.read())
@@ -155,8 +160,8 @@ class HttpEngine:
             problem = _problem(error.read())
             if error.code in {401, 403} and not self._headers:
                 problem = f"{problem}; give one by --token or SORI_TOKEN (`sori tokens create` makes one)"
-            kind = StorageUnavailable if error.code >= 500 else QueryError
-            raise kind(problem or f"the API answers {error.code}") from error
+            raised = StorageUnavailable if error.code >= 500 else QueryError
+            raise raised(problem or f"the API answers {error.code}") from error
         except (urllib.error.URLError, OSError) as error:
             raise StorageUnavailable(f"no API at {self._url}: {error}") from error
 

@@ -52,21 +52,19 @@ def alerts(
     Example: `sori alerts --state open --severity critical --since 1h`
     """
     from api.alerts.filters import asked_filter
-    from api.alerts.pages import alerts_sql
-    from api.alerts.shape import as_record
-    from api.query.engine import rows
+    from cli.shared import asked_routes
     from cli.shared.terminal import Terminal
 
-    wanted = asked_filter(
-        {"account": account, "rule": rule, "severity": severity, "place": place, "campaign": campaign, "state": state}
-    )
+    wanted = {"account": account, "rule": rule, "severity": severity, "place": place, "campaign": campaign}
+    wanted["state"] = state
+    asked_filter(wanted)  # refuses what is not known before anybody is asked
     console = Terminal()
     seen: dict[str, Any] = {}
     first, asked = moment(since), False
     while True:
         # opened anew each time: with --follow the process that holds the data may come and go
         with asking(config, data_dir, api_port, token, quiet=asked) as engine:
-            found = [as_record(row) for row in rows(engine, alerts_sql(wanted, since=first, limit=limit))]
+            found = asked_routes.alerts(engine, wanted, first, limit)
         asked = True
         changed = [row for row in found if seen.get(row["alert_id"]) != row["updated_at"] + row["state"]]
         seen |= {row["alert_id"]: row["updated_at"] + row["state"] for row in changed}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -70,9 +71,8 @@ def ctr(
 
     Example: `sori ctr --by campaign,platform --country "United States" --since 1h --sort ctr_low`
     """
-    from api.query.ctr_question import FORMATS, asked_ctr
-    from api.query.ctr_question import ctr as ctr_sql
-    from api.query.engine import rows
+    from api.query.ctr_question import asked_ctr
+    from cli.shared.asked_routes import rates
     from cli.shared.terminal import Terminal
 
     fmt = "ndjson" if as_json else fmt
@@ -81,20 +81,21 @@ def ctr(
     only = {"campaign": campaign, "material": material, "device": device, "platform": platform, "account": account}
     places = {"country": country, "region": region, "city": city}
     times = {"since": [since] if since else None, "until": [until] if until else None}
-    question = asked_ctr({**only, **places, **times, "by": by, "sort": [sort], "limit": [str(limit)]})
-    sql = ctr_sql(question)
+    asked = {**only, **places, **times, "by": by, "sort": [sort], "limit": [str(limit)]}
+    groups = asked_ctr(asked).by  # refuses what is not known before anybody is asked
     with asking(config, data_dir, api_port, token) as engine:
-        if fmt in ("csv", "parquet"):
-            _write(engine.raw(sql, FORMATS[fmt]), as_text=fmt == "csv")
-            return
-        found = rows(engine, sql)
+        answer = rates(engine, asked, fmt if fmt in ("csv", "parquet") else "ndjson")
+    if fmt in ("csv", "parquet"):
+        _write(answer, as_text=fmt == "csv")
+        return
+    found = [json.loads(line) for line in answer.splitlines() if line]
     if fmt == "json":
-        say_json({"by": list(question.by), "rows": found}, indent=2)
+        say_json({"by": list(groups), "rows": found}, indent=2)
     elif fmt == "ndjson":
         for row in found:
             say_json(row)
     else:
-        show(Terminal(), question.by, found, wide=wide)
+        show(Terminal(), groups, found, wide=wide)
 
 
 def show(console: Console, by: Sequence[str], found: list[dict[str, Any]], *, wide: bool = False) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.shared.query_options import ApiPortOption, ConfigOption, DataDirOption, TokenOption, asking, settings_of
 from cli.shared.say import say_json
-
-if TYPE_CHECKING:
-    from api.query.engine import Engine
-    from sori.settings import Settings
 
 
 def explain(
@@ -31,28 +27,14 @@ def explain(
     Example: `sori explain 6f2c91d0 --events 50`
     """
     from cli.shared.alert_view import show
+    from cli.shared.asked_routes import story
+    from cli.shared.rule_cards import cards
     from cli.shared.terminal import Terminal
 
     settings = settings_of(config, data_dir)
     with asking(config, data_dir, api_port, token) as engine:
-        story = ask(engine, settings, alert_id, events)
+        told = story(engine, alert_id, settings.streams.pane_s, cards(settings), events)
     if as_json:
-        say_json(story, indent=2)
+        say_json(told, indent=2)
     else:
-        show(Terminal(), story)
-
-
-def ask(engine: Engine, settings: Settings, alert_id: str, limit: int) -> dict[str, Any]:
-    """All that is known of an alert. Raises QueryError where there is none, or more than one that begins so."""
-    from api.alerts.story import tell
-    from api.query.engine import rows
-    from cli.shared.rule_cards import cards
-
-    story = tell(alert_id, settings.streams.pane_s, cards(settings), limit)
-    try:
-        sql = next(story)
-        while True:
-            sql = story.send(rows(engine, sql))
-    except StopIteration as end:
-        told: dict[str, Any] = end.value
-        return told
+        show(Terminal(), told)
