@@ -61,7 +61,7 @@ COMMANDS = (
 
 def _version(asked: bool) -> None:
     if asked:
-        print(f"sori {metadata.version('sori-event-pipeline')}")
+        say(f"sori {metadata.version('sori-event-pipeline')}")
         raise typer.Exit
 
 

@@ -75,8 +75,8 @@ def test_missing_maven_is_a_prerequisite_error(cache: Path, tmp_path: Path, monk
 
 
 def test_a_missing_pom_is_a_prerequisite_error(tmp_path: Path) -> None:
-    """An installation without the repository's deploy folder says so."""
-    with pytest.raises(PrerequisiteError, match="checkout"):
+    """An installation that lost its pom says what to do."""
+    with pytest.raises(PrerequisiteError, match="Install the package again"):
         jars.resolve_jars(tmp_path / "pom.xml")
 
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 import unicodedata
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -90,6 +91,9 @@ OURS = {
     "doctor": "this machine",
     "topics apply": "our topics",
     "topics list": "our topics",
+    "topics acls": "rights of our topics for users of the settings",
+    "topics acls apply": "the same",
+    "schema to-cluster": "our tables and counts",
     "schema apply": "our migrations",
     "schema status": "our migrations",
 }
@@ -170,6 +174,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         client.insert("alerts", [list(alert.values())], column_names=list(alert))
         attempt = {"subscription_id": SUB, "webhook_id": HOSTILE, "error": HOSTILE, "outcome": HOSTILE}
+        attempt["attempted_at"] = datetime.now(UTC)
         client.insert("delivery_attempts", [list(attempt.values())], column_names=list(attempt))
     return folder
 
