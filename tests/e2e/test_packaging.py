@@ -21,7 +21,8 @@ from testkit.wait import wait_until
 SECRET = "kept-secret"
 #: What is shipped in the wheel besides code, and is read at run time.
 DATA = {
-    *(f"deploy/{p.relative_to(ROOT / 'deploy')}" for p in (ROOT / "deploy/clickhouse").rglob("*.*") if p.is_file()),
+    *(f"deploy/clickhouse/migrations/{p.name}" for p in (ROOT / "deploy/clickhouse/migrations").iterdir()),
+    "deploy/clickhouse/users.d/reader.xml",
     "deploy/kafka/pom.xml",
     *(f"api/live/static/{p.name}" for p in (ROOT / "api/live/static").iterdir()),
     *(f"{p.parent.name}/py.typed" for p in ROOT.glob("*/py.typed")),
