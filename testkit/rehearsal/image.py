@@ -42,7 +42,8 @@ def build_layers(folder: Path) -> dict[str, Path]:
 
     The base image's Python is this machine's, and the dependencies are those of this environment; ours is the wheel.
     """
-    _run("-m", "build", "--wheel", "--outdir", str(folder / "dist"), str(ROOT))
+    # by way of a source distribution, so that nothing left over in the checkout gets in
+    _run("-m", "build", "--outdir", str(folder / "dist"), str(ROOT))
     (folder / "venv").mkdir()
     return layers_of(folder)
 
