@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from api.app import Ask
+from api.contract.shapes import components
 from api.contract.table import ROUTES, Route
 from api.subscriptions.routes import Change, Create, Redeliver, Rotate
 
@@ -19,21 +19,8 @@ _PROBLEM = {
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 _ERRORS = {str(code): _PROBLEM for code in (400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503)}
-_SCHEMAS: dict[str, Any] = {
-    "Problem": {
-        "type": "object",
-        "properties": {"type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT},
-        "required": ["type", "title", "status", "detail"],
-    },
-    "Page": {
-        "type": "object",
-        "properties": {
-            "rows": {"type": "array", "items": {"type": "object"}},
-            "next": {"type": ["string", "null"], "description": "Pass it as cursor; null at the end."},
-        },
-        "required": ["rows", "next"],
-    },
-}
+#: Of a line each, or of the data of each event.
+_IN_LINES = ("application/x-ndjson", "text/event-stream")
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "open": [],
     "accounts": [{"token": []}, {}],
@@ -67,9 +54,6 @@ def served(app: web.Application) -> set[tuple[str, str]]:
 
 def openapi(keys: Iterable[tuple[str, str]] | None = None) -> dict[str, Any]:
     """The document, OpenAPI 3.1, of the routes with these methods and paths; of all, if none are given."""
-    _, schemas = msgspec.json.schema_components(
-        [Ask, Create, Change, Rotate, Redeliver], ref_template="#/components/schemas/{name}"
-    )
     wanted = None if keys is None else set(keys)
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
     for route in ROUTES:
@@ -79,7 +63,7 @@ def openapi(keys: Iterable[tuple[str, str]] | None = None) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "SORI event pipeline", "version": "1"},
         "components": {
-            "schemas": {**schemas, **_SCHEMAS},
+            "schemas": components((Ask, Create, Change, Rotate, Redeliver)),
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "note": {"type": "http", "scheme": "bearer", "description": "The token in the data directory."},
@@ -111,9 +95,12 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _shape(route: Route, kind: str) -> dict[str, Any]:
-    if route.shape and kind == "application/json":
+    if kind == "application/json":
         return {"$ref": f"#/components/schemas/{route.shape}"}
-    return {"type": "object"} if kind == "application/json" and route.body != "Ask" else {}
+    if kind in _IN_LINES and route.lines:
+        inner = {"$ref": f"#/components/schemas/{route.lines}"}
+        return {**_TEXT, "contentMediaType": kind, "contentSchema": inner}
+    return {**_TEXT, "contentMediaType": kind}
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:

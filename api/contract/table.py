@@ -21,7 +21,7 @@ from sori.rule_names import RULES
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path. `answers`: content types of a success; `shape`: its schema, where one is named.
+    """One method of one path. `answers`: content types of a success; `shape`: its schema as JSON; `lines`: of one line.
 
     `body` names the schema of a JSON body; `resumes`: it takes Last-Event-ID.
     """
@@ -36,6 +36,7 @@ class Route:
     status: int = 200
     answers: tuple[str, ...] = ("application/json",)
     shape: str = ""
+    lines: str = ""
     resumes: bool = False
 
 
@@ -59,8 +60,8 @@ _BASE = "/v1/subscriptions"
 _ONE = _BASE + "/{id}"
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/healthz", "200 while the process runs", "open"),
-    Route("GET", "/readyz", "200 when it can answer; 503 names what is missing", "open"),
+    Route("GET", "/healthz", "200 while the process runs", "open", shape="Alive"),
+    Route("GET", "/readyz", "200 when it can answer; 503 names what is missing", "open", shape="Ready"),
     Route("GET", "/metrics", "Metrics, as Prometheus reads them", "open", answers=("text/plain",)),
     Route("GET", "/", "The live page", "open", answers=("text/html",)),
     Route(
@@ -70,13 +71,14 @@ ROUTES: tuple[Route, ...] = (
         "open",
         answers=("text/html", "text/css", "text/javascript", "image/svg+xml"),
     ),
-    Route("GET", "/v1/openapi.json", "This document", "open"),
+    Route("GET", "/v1/openapi.json", "This document", "open", shape="Document"),
     Route(
         "GET",
         "/v1/live",
         "What the live page shows",
         "all",
         parameters=(Parameter("range", values=tuple(RANGES), default="1h"), _ACCOUNT),
+        shape="Live",
     ),
     Route(
         "POST",
@@ -86,6 +88,7 @@ ROUTES: tuple[Route, ...] = (
         parameters=(Parameter("format", "Any output format of ClickHouse.", default="JSONEachRow", length=64),),
         body="Ask",
         answers=("application/json", "application/x-ndjson", "text/csv", "application/octet-stream"),
+        shape="QueryAnswer",
     ),
     Route(
         "GET",
@@ -93,13 +96,15 @@ ROUTES: tuple[Route, ...] = (
         "Click-through rates with their 95 % interval, with and without suspect clicks",
         parameters=_CTR,
         answers=("application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.parquet"),
+        shape="CtrAnswer",
+        lines="CtrRow",
     ),
     Route(
         "GET",
         "/v1/alerts",
         "Stored alerts, latest change first, in pages",
         parameters=(*_FILTERS, *_PAGING),
-        shape="Page",
+        shape="AlertPage",
     ),
     Route(
         "GET",
@@ -107,6 +112,7 @@ ROUTES: tuple[Route, ...] = (
         "Alerts as server-sent events, as they happen",
         parameters=_FILTERS,
         answers=("text/event-stream",),
+        lines="FraudAlert",
         resumes=True,
     ),
     Route(
@@ -114,11 +120,20 @@ ROUTES: tuple[Route, ...] = (
         "/v1/alerts/{id}",
         "One alert: its states, its panes, its rule and thresholds, the events behind it; the id or its beginning",
         parameters=(Parameter("events", "Most raw events told.", numbers=(0, MOST_EVENTS), default=DEFAULT_EVENTS),),
+        shape="Story",
     ),
-    Route("GET", _BASE, "Every subscription of this token's accounts"),
-    Route("POST", _BASE, "Subscribe; the answer shows the secret once", manages=True, body="Create", status=201),
-    Route("GET", _ONE, "One subscription, and where its deliveries stand"),
-    Route("PATCH", _ONE, "Change it; what is absent stays", manages=True, body="Change"),
+    Route("GET", _BASE, "Every subscription of this token's accounts", shape="Subscriptions"),
+    Route(
+        "POST",
+        _BASE,
+        "Subscribe; the answer shows the secret once",
+        manages=True,
+        body="Create",
+        status=201,
+        shape="SubscriptionWithSecret",
+    ),
+    Route("GET", _ONE, "One subscription, and where its deliveries stand", shape="Subscription"),
+    Route("PATCH", _ONE, "Change it; what is absent stays", manages=True, body="Change", shape="Subscription"),
     Route("DELETE", _ONE, "Remove it", manages=True, status=204, answers=()),
     Route(
         "POST",
@@ -126,6 +141,7 @@ ROUTES: tuple[Route, ...] = (
         "A new secret, shown once; the former one signs too for a while",
         manages=True,
         body="Rotate",
+        shape="SubscriptionWithSecret",
     ),
     Route(
         "POST",
@@ -134,22 +150,24 @@ ROUTES: tuple[Route, ...] = (
         manages=True,
         body="Redeliver",
         status=202,
+        shape="Accepted",
     ),
     Route(
         "GET",
         _ONE + "/attempts",
         "What became of its webhooks, latest first, in pages",
         parameters=(Parameter("outcome", values=get_args(Outcome), many=True), *_PAGING),
-        shape="Page",
+        shape="AttemptPage",
     ),
-    Route("POST", _ONE + "/test", "Send a test delivery", manages=True, status=202),
-    Route("POST", _ONE + "/resume", "Enable it and deliver what waits", manages=True, status=202),
+    Route("POST", _ONE + "/test", "Send a test delivery", manages=True, status=202, shape="Accepted"),
+    Route("POST", _ONE + "/resume", "Enable it and deliver what waits", manages=True, status=202, shape="Accepted"),
     Route(
         "POST",
         "/v1/maintenance/{task}",
         "Run a task on stored data; progress as lines of JSON. Takes the token in the data directory only",
         "note",
         answers=("application/x-ndjson",),
+        lines="TaskStep",
     ),
 )
 _BY_KEY = {(one.method, one.path): one for one in ROUTES}

@@ -12,6 +12,7 @@ from sori.settings import Settings, load_settings
 from testkit.trap import engine, trap
 
 __all__ = ["engine", "filled", "settings", "trap"]
+ALERT = "a1000000-0000-5000-8000-000000000001"
 
 
 @pytest.fixture
@@ -37,8 +38,10 @@ def filled(settings: Settings) -> Settings:
             " VALUES (1760419500, 'acc_1', 'dev_1', 4, 2, 1)"
         )
         client.command(
-            "INSERT INTO alerts (alert_id, rule, account_id, severity, subject_kind, subject, state, opened_at,"
-            " updated_at, observed, expected, version) VALUES ('a1', 'device_click_burst', 'acc_1', 'high', 'device',"
-            " 'dev_1', 'opened', '2025-10-14 05:25:30', '2025-10-14 05:25:31', 40, 1.5, 1)"
+            "INSERT INTO alerts (alert_id, rule, account_id, severity, subject_kind, subject, state, opened_at,"  # noqa: S608 - ours
+            " updated_at, observed, expected, version, invalid_traffic_class, evidence) VALUES"
+            f" ('{ALERT}', 'device_click_burst', 'acc_1', 'high', 'device', 'dev_1', 'opened', '2025-10-14 05:25:30',"
+            " '2025-10-14 05:25:31', 40, 1.5, 1, 'GIVT',"
+            ' \'{"sample_event_ids": [], "campaigns": {"cmp_1": 40}, "findings": 1}\')'
         )
     return settings

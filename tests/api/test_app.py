@@ -15,6 +15,7 @@ from api.query.verification import verify
 from api.service import serving
 from sori.errors import QueryError, StorageUnavailable
 from sori.settings import Settings
+from tests.api.conftest import ALERT
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ async def test_ctr_and_alerts_have_addresses_of_their_own(http: aiohttp.ClientSe
         ("Detroit", 50, 0.1),
     ]
     async with http.get("/v1/alerts", params={"state": "opened"}) as answer:
-        assert [row["alert_id"] for row in (await answer.json())["rows"]] == ["a1"]
+        assert [row["alert_id"] for row in (await answer.json())["rows"]] == [ALERT]
     async with http.get("/v1/alerts", params={"since": "2026-01-01"}) as answer:
         assert (await answer.json())["rows"] == []
     for bad in ({"by": "moon"}, {"limit": "many"}, {"since": "once"}):
