@@ -24,6 +24,7 @@ DATA = {
     *(f"deploy/clickhouse/migrations/{p.name}" for p in (ROOT / "deploy/clickhouse/migrations").iterdir()),
     "deploy/clickhouse/users.d/reader.xml",
     "deploy/kafka/pom.xml",
+    "sori/alerting/fraud-alert.json",
     *(f"api/live/static/{p.name}" for p in (ROOT / "api/live/static").iterdir()),
     *(f"{p.parent.name}/py.typed" for p in ROOT.glob("*/py.typed")),
 }
