@@ -40,14 +40,18 @@ def chdb_dsn(tmp_path: Path) -> str:
 
 
 @pytest.fixture(params=["chdb", "clickhouse"])
-def dsn(request: pytest.FixtureRequest, chdb_dsn: str) -> str:
-    """An empty database of this test's own: once embedded, once on a server."""
+def dsn(request: pytest.FixtureRequest, chdb_dsn: str) -> Iterator[str]:
+    """An empty database of this test's own: once embedded, once on a server, which drops it at the end."""
     if request.param == "chdb":
-        return chdb_dsn
+        yield chdb_dsn
+        return
     server: ClickHouseServer = request.getfixturevalue("clickhouse_server")
-    address = f"{server.dsn.rpartition('/')[0]}/t{uuid.uuid4().hex[:12]}"
+    name = f"t{uuid.uuid4().hex[:12]}"
+    address = f"{server.dsn.rpartition('/')[0]}/{name}"
     open_client(address, create_database=True).close()
-    return address
+    yield address
+    with open_client(server.dsn) as client:
+        client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
 
 
 @pytest.fixture
