@@ -50,7 +50,7 @@ class Case:
     patch: Patch = lambda _patch: None
 
 
-SOON = (datetime.now(UTC) + timedelta(minutes=30)).isoformat(timespec="milliseconds")
+SOON = (datetime.now(UTC) + timedelta(hours=3)).isoformat(timespec="milliseconds")
 BIG = body(metadata={"x": "y" * 60_000})
 CASES = {
     Reason.NOT_JSON: Case(Outcome.MALFORMED, b"%" + body(), patch=newer_release(lambda raw: raw.removeprefix(b"%"))),
@@ -64,7 +64,7 @@ CASES = {
         body(event="campaign.share"),
         patch=lambda patch: patch.setattr(events, "KNOWN_EVENTS", {*events.KNOWN_EVENTS, "campaign.share"}),
     ),
-    Reason.CLOCK_SKEW: Case(Outcome.INVALID, body(created_at=SOON), mended={"max_clock_skew_s": 7200.0}),
+    Reason.CLOCK_SKEW: Case(Outcome.INVALID, body(created_at=SOON), mended={"max_clock_skew_s": 14400.0}),
     Reason.FORBIDDEN: Case(
         Outcome.FORBIDDEN, path="/webhooks/acme", accounts=("acc_2",), mended_accounts=("acc_2", "acc_1")
     ),
