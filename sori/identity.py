@@ -18,7 +18,7 @@ SORI's retries, which send the same body, meets the first delivery there. A repe
 created_at, or whose window is gone, is not met there: the sinks know it by its identity, and count its windows again
 (sinks/upkeep/repetitions.py). What keying by identity would cost instead: docs/architecture.md.
 
-First received: by the record's timestamp (received_at), then by offset, partition and log.
+First received: by the record's timestamp (received_at), then by offset (modulo 4,096), partition and log.
 """
 
 from __future__ import annotations

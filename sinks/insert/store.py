@@ -106,10 +106,8 @@ class Store:
             writer.insert(insert, token)
 
         def again() -> None:
-            # looked for before as well: a changed view, or a server started since, can give a token another hash
             if presence is not None:
-                if writer.count(presence) >= len(records):
-                    return
+                # stored or not: a crash can leave rows in a table that its views, identities among them, never got
                 writer.insert(insert, token)
                 if writer.count(presence) >= len(records):
                     return

@@ -41,9 +41,11 @@ class Writer:
 
     `insert` is atomic per call and month, and idempotent within the table's deduplication window: same token, same
     rows, stored once. But ClickHouse writes the token down before the rows appear: after a crash in between, the token
-    is known and the rows are not there. And what it keeps of a token hangs on the view that fills the table: after
-    `MODIFY QUERY` it is another hash, and once more when the server starts again; a repeated block is then stored
-    twice. Whoever repeats an insert has to look whether the rows are there, before and after.
+    is known and the rows are not there: whoever repeats an insert has to look whether they are. A crash between a table
+    and its views leaves the views without them: a repeated insert reaches those, also where the table knows the token.
+    What ClickHouse keeps of a token hangs on the view that fills the table: after `MODIFY QUERY` it is another hash,
+    and once more when the server starts again. A block repeated across that is stored twice, as equal rows, which
+    merges and FINAL make one; so every table behind a view must be one that merges equal rows.
     """
 
     def __init__(self, open_client: Callable[[], Client]) -> None:

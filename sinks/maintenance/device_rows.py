@@ -26,6 +26,8 @@ TABLES = {
     "device_windows": _IS_DEVICE,
     "events": _IS_DEVICE,
 }
+_ROW_KEY = "account_id, event, created_at, identity"
+_EVENT_COLUMNS = "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'events'"
 _CHUNK = 500
 #: Masks rows in a small part where a table knows its rows' places, and in a column of their parts elsewhere.
 REMOVED = {"lightweight_deletes_sync": 2, "lightweight_delete_mode": "lightweight_update", "mutations_sync": 2}
@@ -66,6 +68,25 @@ def mask(client: Client, table: str, condition: str, device: str) -> None:
     # a deletion knows no query parameters
     where = changeable(client, table)
     client.command(f"DELETE FROM {where} WHERE {condition.replace(DEVICE, literal(device))}", settings=REMOVED)  # noqa: S608 - quoted
+
+
+def cover_losers(client: Client, device: str) -> None:
+    """Rows of others that repeat its events and wait for a merge: without it they would be the events."""
+    names = [row[0] for row in client.query(_EVENT_COLUMNS).result_rows]
+    changed = {"repeated": "true AS repeated", "version": "e.version + 1 AS version"}
+    selected = ", ".join(changed.get(name, f"e.{name} AS {name}") for name in names)
+    client.command(
+        f"INSERT INTO events ({', '.join(names)}) SELECT {selected} FROM events AS e"  # noqa: S608 - names of ours
+        f" INNER JOIN (SELECT {_ROW_KEY}, max(version) AS first FROM events WHERE {_IS_DEVICE} AND NOT repeated"
+        f" GROUP BY {_ROW_KEY}) AS w USING ({_ROW_KEY})"
+        f" WHERE NOT e.repeated AND e.device_id != {DEVICE} AND e.version < w.first",
+        parameters={"device": device},
+        settings={
+            "insert_deduplicate": 0,
+            "insert_allow_materialized_columns": 1,
+            "max_partitions_per_insert_block": 0,
+        },
+    )
 
 
 def purge(client: Client, tables: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from clickhouse_connect.driver.client import Client
 from runtime.clickhouse.storage import changeable
 from sinks.maintenance import Progress
 from sinks.maintenance.backfill import countable_from
-from sinks.maintenance.device_rows import DEVICE, TABLES, DeviceRows, literal, purge
+from sinks.maintenance.device_rows import DEVICE, TABLES, DeviceRows, cover_losers, literal, purge
 from sinks.upkeep.recount import CTR, DEVICES, Target, repair_sql, window_sql
 from sori.errors import ConfigError
 from sori.settings import Settings
@@ -81,6 +81,7 @@ def _forget(client: Client, settings: Settings, device: str) -> Iterator[Progres
     )
     todo = "SELECT count() FROM forget_windows FINAL WHERE recounted = 0 AND device_id = {device:String}"
     windows = int(client.query(todo, parameters=given).result_rows[0][0])
+    cover_losers(client, device)
     rows, removed = DeviceRows(client, device), {}
     total = len(TABLES) + windows
     for number, table in enumerate(TABLES):
