@@ -85,6 +85,8 @@ def sample(setting: Setting) -> Sample:
         return Sample(other, f'"{other}"', other)
     if isinstance(default, bool):
         return Sample(str(not default).lower(), str(not default).lower(), not default)
+    if default is None and kinds[0] in {int, float}:
+        default = kinds[0](2)
     if isinstance(default, int | float):
         number = _number(setting, default)
         return Sample(str(number), str(number), number)

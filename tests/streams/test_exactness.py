@@ -394,7 +394,7 @@ def test_the_traffic_above_makes_every_rule_fire(make_records, factory, wanted):
 @pytest.mark.parametrize(
     ("make_records", "factory", "wanted"),
     [
-        (device_records, DeviceOperator, {"click_without_impression", "fast_click"}),
+        (device_records, DeviceOperator, {"click_without_impression"}),
         (place_records, PlaceOperator, {"geo_click_burst", "geo_ctr_anomaly", "ctr_anomaly"}),
     ],
 )

@@ -47,6 +47,10 @@ class Stormy:
         """None."""
         return {}
 
+    def rewinds(self) -> dict[object, int]:
+        """None."""
+        return {}
+
 
 async def test_alerts_without_end_leave_most_of_the_time_to_events_and_the_first_one_waits_for_nothing():
     """The rate has an upper bound by what a flush takes; a machine under load only makes fewer."""
