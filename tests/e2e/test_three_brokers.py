@@ -101,7 +101,7 @@ async def test_a_topic_on_three_brokers_wants_two_of_them_and_windows_are_exact(
     async with KafkaCluster(tmp_path / "kafka") as cluster:
         kafka = KafkaSettings(bootstrap=cluster.bootstrap, replication=3, event_partitions=6, request_timeout_s=20)
         await apply_topics(kafka)
-        assert await in_sync(kafka)
+        await wait_until(lambda: in_sync(kafka), 60, what="three replicas of each partition")
         port, *admin = free_ports(3)
         env = {
             "SORI_INGEST__UNSIGNED": "true",
