@@ -43,6 +43,7 @@ SHORT = {
     "SORI_RULES__EPISODES__COOLDOWN_S": "2",
     "SORI_RULES__CLICK_WITHOUT_IMPRESSION__WINDOW_S": "2",
     "SORI_RULES__CLICK_WITHOUT_IMPRESSION__HORIZON_S": "1",
+    "SORI_RULES__CLICK_WITHOUT_IMPRESSION__GRACE_S": "1",
     "SORI_RULES__DEVICE_AUTH_BURST__BASELINE_WINDOWS": "1",
     "SORI_RULES__DEVICE_EVENT_BURST__BASELINE_WINDOWS": "1",
     "SORI_RULES__DEVICE_CLICK_BURST__WINDOW_S": "2",
@@ -197,26 +198,16 @@ async def test_on_a_partition_that_went_silent_the_alert_closes_and_the_commit_h
 
             async def closed() -> bool:
                 await tables.poll()
-                rows = [row for row in tables.table(FRAUD_ALERTS) if row["rule"] == "device_click_burst"]
-                assert [row["state"] for row in rows] == ["closed"], (rows, worker.log_text()[-2000:])
-                return True
+                states = [row["state"] for row in tables.table(FRAUD_ALERTS) if row["rule"] == "device_click_burst"]
+                return states == ["closed"]
 
-            sent = 40
-            try:
-                await wait_until(closed, 40, what="the alert closed")
-            except (
-                AssertionError
-            ) as error:  # seen twice in some thirty runs under load, cause unknown: told, tried again
-                print(f"the first flood left {error}")  # noqa: T201 - shown when the rest fails
-                await flood(topics, 40)
-                sent += 40
-                await wait_until(closed, 40, what="the alert closed")
+            await wait_until(closed, 60, what="the alert closed")
             worker.kill()
             worker.start()
 
             async def free() -> bool:
                 points = (await read_committed(settings, events)).values()
-                assert [point.replay_start.low for point in points if point.offset] == [sent], list(points)
+                assert [point.replay_start.low for point in points if point.offset] == [40], list(points)
                 return True
 
             await wait_until(free, 60, interval=0.5, what="the commit to hold nothing")
