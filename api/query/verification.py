@@ -16,6 +16,7 @@ from runtime.clickhouse.kept import Kept, read_kept
 DIMENSIONS = ("minute", "account_id", "campaign_id", "material_id", "platform", "country", "region", "city")
 #: Identities that are grouped at once: bounds the memory of the query.
 _AT_ONCE = 4_000_000
+_FOR_EVER = 2**32 - 1
 _LEVELS = {"5m": 300, "1h": 3600, "1d": 86_400}
 
 #: Runs SQL and returns its rows as dicts.
@@ -94,14 +95,18 @@ def _rollups_sql(kept: Kept, since: datetime | None, until: datetime | None) -> 
     for level, seconds in _LEVELS.items():
         first = _later(since, kept.rollable, seconds)
         last = datetime.fromtimestamp(int(until.timestamp()) // seconds * seconds, UTC) if until else None
-        minutes, rolled = _where(_bounds("minute", first, last)), _where(_bounds("time", first, last))
+        minutes, rolled = _where(_bounds("minute", first, last)), " " + _where(_bounds("time", first, last))
         start = f"toDateTime(intDiv(toUInt32(minute), {seconds}) * {seconds}, 'UTC')"
-        views = [f"ctr_by_{family}_{level}" for family in ("campaign", "place")]
+        sources = {f"ctr_by_{family}_{level}": rolled for family in ("campaign", "place")}
+        bounds = f"(since = {_epoch(first, 0)}, until = {_epoch(last, _FOR_EVER)}, step = {seconds})"
+        sources |= {f"ctr_sums_by_{family}": bounds for family in ("country", "detail")}
+        slot = f"toDateTime(intDiv(toUInt32(time), {seconds}) * {seconds}, 'UTC')"
         union = " UNION ALL ".join(
-            f"SELECT '{view}' AS view, {start} AS time, account_id, campaign_id,"  # noqa: S608 - ours
+            f"SELECT '{view} {level}' AS view, {start} AS time, account_id, campaign_id,"  # noqa: S608 - ours
             f" impressions AS wi, clicks AS wc, 0 AS ri, 0 AS rc FROM ctr_by_minute {minutes}"
-            f" UNION ALL SELECT '{view}', time, account_id, campaign_id, 0, 0, impressions, clicks FROM {view} {rolled}"
-            for view in views
+            f" UNION ALL SELECT '{view} {level}', {slot}, account_id, campaign_id, 0, 0, impressions, clicks"
+            f" FROM {view}{bound}"
+            for view, bound in sources.items()
         )
         yield f"""
             SELECT view, time, account_id, campaign_id, sum(wi) AS impressions_in_windows,
@@ -135,6 +140,10 @@ def _later(since: datetime | None, kept_s: int, step_s: int = 1) -> datetime | N
 def _bounds(column: str, since: datetime | None, until: datetime | None) -> list[str]:
     bounds = [f"{column} >= {time_literal(since)}"] if since else []
     return bounds + ([f"{column} < {time_literal(until)}"] if until else [])
+
+
+def _epoch(moment: datetime | None, default: int) -> int:
+    return int(moment.timestamp()) if moment else default
 
 
 def _where(bounds: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Rolls quiet 5-minute buckets up, with their hours and days. Why: deploy/clickhouse/migrations/0007_rollups.sql."""
+"""Rolls quiet 5-minute buckets up, with their hours and days. Why: deploy/clickhouse/migrations, 0007 and 0022."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from sori import metrics
 FAMILIES = {
     "campaign": "account_id, campaign_id, material_id, platform",
     "place": "account_id, campaign_id, country, region, city",
+    "country": "account_id, campaign_id, material_id, platform, country",
+    "detail": "account_id, campaign_id, material_id, platform, country, region, city",
 }
 _FIVE_MINUTES, _HOUR, _DAY = 300, 3600, 86_400
 _SUMS = "sum(s.impressions) AS impressions, sum(s.clicks) AS clicks, sum(s.suspect_clicks) AS suspect_clicks"

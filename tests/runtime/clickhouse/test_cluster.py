@@ -97,11 +97,14 @@ def test_every_table_and_view_is_there_under_its_name(cluster: Client) -> None:
     facade = cluster.query(query, parameters={"name": "sori"}).result_columns[0]
     assert sorted(local) == sorted(facade)
     engines = dict(cluster.query("SELECT name, engine FROM system.tables WHERE database = 'sori'").result_rows)
-    assert engines.pop("auth_audit_within") == "View"
+    with_parameters = {name for name in engines if name.startswith("ctr_sums_by_")} | {"auth_audit_within"}
+    assert {engines.pop(name) for name in with_parameters} == {"View"}
+    assert len(with_parameters) == 5
     assert set(engines.values()) == {"Distributed"}
     migrations.require_current(cluster)
     for name in facade:
-        parameters = "(tolerance = 300)" if name == "auth_audit_within" else ""
+        given = "tolerance = 300" if name == "auth_audit_within" else "since = 0, until = 60, step = 60"
+        parameters = f"({given})" if name in with_parameters else ""
         cluster.query(f"SELECT * FROM {name}{parameters} LIMIT 1")  # noqa: S608 - names of ours
 
 
@@ -118,6 +121,8 @@ def test_rows_written_by_name_are_read_by_every_view(cluster: Client) -> None:
             f" SELECT '2025-10-14 10:00:00', 'a' || toString(number), 'c', {impressions}, 1, {version} FROM numbers(20)"
         )
     assert cluster.query("SELECT count(), sum(impressions) FROM ctr_by_minute").result_rows == [(20, 100)]
+    sums = "ctr_sums_by_detail(since = 0, until = 4294967295, step = 86400)"
+    assert cluster.query(f"SELECT sum(impressions) FROM {sums}").result_rows == [(100,)]  # noqa: S608 - ours
     assert cluster.command("SELECT count() FROM sori_local.events FINAL") == 20
 
 

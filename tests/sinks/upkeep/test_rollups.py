@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 
 from sinks.builders import events, packed
 from sinks.insert.writer import Writer
-from sinks.upkeep.rollups import Roller
+from sinks.upkeep.rollups import FAMILIES, Roller
 from testkit.records import FakeRecord, event_record
 
 MINUTE = 1_760_419_500  # 2025-10-14T05:25:00Z
@@ -65,7 +65,39 @@ def disagreements(client: Client) -> list[str]:
     total = "SELECT sum(impressions), sum(clicks), sum(suspect_clicks)"
     wanted = client.query(f"{total} FROM ctr_by_minute").result_rows
     totals = ("ctr_by_campaign", "ctr_by_place")
+    wrong += sums_that_differ(client)
     return wrong + [view for view in totals if client.query(f"{total} FROM {view}").result_rows != wanted]
+
+
+def sums_that_differ(client: Client) -> list[str]:
+    """Of `ctr_sums_by_*`, over ranges that begin and end anywhere, in steps of any length."""
+    rng = random.Random(client.command("SELECT count() FROM rollup_dirty"))
+    spans = [(0, 2**32 - 1), (MINUTE, MINUTE), *((a, a + rng.randrange(2 * 86_400)) for a in starts(rng, 3))]
+    wrong = []
+    for since, until in spans:
+        for family, dimensions in FAMILIES.items():
+            step = rng.choice((1, 60, 299, 300, 1800, 3600, 43_200, 86_400, 604_800))
+            level = max((seconds for seconds in LEVELS.values() if seconds <= step), default=60)
+            slot = "toDateTime(intDiv(toUInt32({0}), {1}) * {1}, 'UTC') AS slot"
+            sums = f"{dimensions}, sum(m.impressions), sum(m.clicks), sum(m.suspect_clicks)"
+            grouped = f"GROUP BY slot, {dimensions}"
+            within = f"minute >= toDateTime({since}, 'UTC') AND minute < toDateTime({until}, 'UTC')"
+            wanted = (
+                f"SELECT {slot.format('minute', level)}, {sums} FROM ctr_by_minute AS m"  # noqa: S608 - numbers
+                f" WHERE {within} {grouped}"
+            )
+            view = f"ctr_sums_by_{family}(since = {since}, until = {until}, step = {step})"
+            found = f"SELECT {slot.format('time', level)}, {sums} FROM {view} AS m {grouped}"  # noqa: S608 - ours
+            found += " HAVING sum(m.impressions) > 0 OR sum(m.clicks) > 0"
+            if client.query(f"({wanted} EXCEPT {found}) UNION ALL ({found} EXCEPT {wanted})").result_rows:
+                wrong.append(view)
+    return wrong
+
+
+def starts(rng: random.Random, count: int) -> list[int]:
+    """Moments around the windows of `fill`, some of them at the start of an hour or a day."""
+    found = [MINUTE - 86_400 + rng.randrange(4 * 86_400) for _ in range(count)]
+    return [at - at % rng.choice((1, 3600, 86_400)) for at in found]
 
 
 async def test_views_agree_with_the_minutes_at_every_moment(client: Client, writer: Writer) -> None:
