@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sori.alerting.story import story as told
+from sori.alerting.story import whole
 from sori.times import readable
 
 if TYPE_CHECKING:
@@ -25,7 +27,10 @@ def show(console: Console, story: Mapping[str, Any]) -> None:
     console.print(f"{alert['subject_kind']} {alert['subject']} of {alert['account_id']}")
     console.print(alert["alert_id"])
     console.print()
-    console.print(f"observed {alert['observed']:g}, expected {alert['expected']:g}, floor {alert['floor']:g}")
+    console.print(f"{told(alert)}.")
+    console.print(
+        f"observed {whole(alert['observed'])}, expected {whole(alert['expected'])}, floor {whole(alert['floor'])}"
+    )
     console.print(f"strongest window {clock(alert['window_start'])} to {clock(alert['window_end'])[11:]}")
     console.print(_states(story["states"]))
     console.print(_panes(story["panes"], alert, story["pane_s"]))
@@ -56,7 +61,7 @@ def _states(states: Sequence[Mapping[str, Any]]) -> Table:
     table.title = "States still stored"
     for state in states:
         at = state["closed_at"] if state["state"] == "closed" and state["closed_at"] else state["updated_at"]
-        counted = (f"{state['observed']:g}", f"{state['expected']:g}")
+        counted = (whole(state["observed"]), whole(state["expected"]))
         table.add_row(state["state"], clock(at), state["severity"], *counted, clock(state["stored_at"]))
     return table
 
@@ -92,7 +97,7 @@ def _thresholds(parameters: Sequence[Mapping[str, Any]], alert: Mapping[str, Any
     table = Table("parameter", "value", "meaning", title="Thresholds in force now", title_justify="left")
     for parameter in parameters:
         value = parameter["value"]
-        then = f" (was {alert['floor']:g})" if parameter["name"] == "floor" and value != alert["floor"] else ""
+        then = f" (was {whole(alert['floor'])})" if parameter["name"] == "floor" and value != alert["floor"] else ""
         table.add_row(parameter["name"], f"{value}{then}", parameter["meaning"])
     return table
 
