@@ -130,7 +130,14 @@ class NotifyService:
             endpoint = Subscriber(self._policy, [live])
         else:
             endpoint = self._endpoint(saved)
-        worker = Worker(subscription, endpoint, self._alerts, self._sender, self._ledger)
+        worker = Worker(
+            subscription,
+            endpoint,
+            self._alerts,
+            self._sender,
+            self._ledger,
+            public_url=self._settings.api.public_url,
+        )
         self._workers[subscription.id] = worker
         task = asyncio.create_task(worker.run(saved), name=subscription.id)
         task.add_done_callback(self._worker_ended)

@@ -11,6 +11,7 @@ import structlog
 from notify import formats
 from notify.attempts import attempt_row, count_attempt
 from notify.delivery_state import Ledger
+from notify.escalations import Escalations
 from notify.queue import DeliveryQueue, Item
 from notify.retry_policy import Outcome
 from notify.sender import Sender
@@ -38,9 +39,11 @@ class Worker:
         sender: Sender,
         ledger: Ledger,
         *,
+        public_url: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.subscription = subscription
+        self._public_url = public_url
         self.subscriber = endpoint
         self._alerts = log
         self._sender = sender
@@ -49,6 +52,7 @@ class Worker:
         self._wake = asyncio.Event()
         self._attempts: set[asyncio.Task[None]] = set()
         self._behind = False
+        self._escalations: dict[int, Escalations] = {}  # by the queue's request
 
     def update(self, subscription: Subscription) -> None:
         """The subscription changed; a new URL starts with a clean record."""
@@ -114,11 +118,13 @@ class Worker:
                 await self._feed_from(queue, partition)
             if queue.finished:
                 self.subscriber.queues.remove(queue)
+                self._escalations.pop(queue.request, None)
                 _log.info("redelivered", subscription=self.subscription.id, request=queue.request)
                 self._save()
 
     async def _feed_from(self, queue: DeliveryQueue, partition: int) -> None:
-        wants = self.subscription.wants
+        wants, skips = self.subscription.wants, self.subscription.skips_updates
+        seen = self._escalations.setdefault(queue.request, Escalations())
         while queue.room > 0 and queue.remaining(partition) and queue.next[partition] < self._alerts.ends[partition]:
             try:
                 entries, after = await self._alerts.read(partition, queue.next[partition], _CHUNK)
@@ -133,6 +139,8 @@ class Worker:
                     return
                 new = queue.ends is not None or not entry.repeated  # a redelivery may start behind the first of them
                 wanted = entry.alert is not None and new and wants.matches(entry.alert)
+                if entry.alert is not None and new and skips:  # also of what the filter leaves out: it may get graver
+                    wanted = seen.is_news(entry.alert) and wanted
                 queue.feed(self._item(queue, entry) if wanted else None, (partition, entry.offset))
             queue.next[partition] = max(queue.next[partition], after)
 
@@ -153,7 +161,13 @@ class Worker:
             outcome = await self._send(
                 subscription,
                 entry.alert.message_id,
-                lambda: formats.body_of(subscription.format, entry.value, iso(entry.timestamp_ms)),
+                lambda: formats.body_of(
+                    subscription.format,
+                    entry.value,
+                    iso(entry.timestamp_ms),
+                    public_url=self._public_url,
+                    routing_key=subscription.routing_key,
+                ),
             )
         except asyncio.CancelledError:
             self.subscriber.abandon(item)
@@ -226,7 +240,9 @@ class Worker:
         """One attempt, also while paused or disabled; it says nothing about the subscriber's health."""
         subscription, started_s = self.subscription, self._clock()
         outcome = await self._send(
-            subscription, message_id, lambda: formats.test_body(subscription.format, message_id, started_s)
+            subscription,
+            message_id,
+            lambda: formats.test_body(subscription.format, message_id, started_s, subscription.routing_key),
         )
         fate: Fate = "delivered" if outcome.kind == "delivered" else "exhausted"
         self._ledger.record(subscription.id, attempt_row(subscription, message_id, outcome, fate, started_s=started_s))

@@ -49,7 +49,10 @@ def _kafka_companions() -> dict[str, dict[str, Any]]:
 
 
 #: Settings whose text has a form of its own.
-TEXTS: Mapping[str, str] = {"notify.allow_networks": "10.0.0.0/8,192.168.0.0/16"}
+TEXTS: Mapping[str, str] = {
+    "notify.allow_networks": "10.0.0.0/8,192.168.0.0/16",
+    "api.public_url": "https://sori.example.com",
+}
 #: What must be set too, or the whole is refused.
 COMPANIONS: Mapping[str, dict[str, Any]] = {
     "ingest.tls_cert": {"ingest": {"tls_key": "key.pem"}},

@@ -32,6 +32,7 @@ _Name = Annotated[str, msgspec.Meta(max_length=200)]
 _B = "[A-Za-z0-9+/]"
 #: 24 to 64 bytes in base64.
 _SECRET = f"^whsec_(({_B}{{4}}){{8,20}}({_B}{{2}}==|{_B}{{3}}=)?|({_B}{{4}}){{21}}({_B}{{2}}==)?)$"
+_RoutingKey = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9]*$", max_length=128)]
 _Secret = Annotated[str, msgspec.Meta(pattern=_SECRET)]
 _Grace = Annotated[float, msgspec.Meta(ge=0, le=30 * 86_400)]
 
@@ -44,6 +45,7 @@ class Create(msgspec.Struct, forbid_unknown_fields=True):
     format: Format = "standard"
     filter: AlertFilter = AlertFilter()
     secret: _Secret | None = None
+    routing_key: _RoutingKey = ""
 
 
 class Change(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -54,6 +56,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     format: Format | msgspec.UnsetType = msgspec.UNSET
     filter: AlertFilter | msgspec.UnsetType = msgspec.UNSET
     paused: bool | msgspec.UnsetType = msgspec.UNSET
+    routing_key: _RoutingKey | msgspec.UnsetType = msgspec.UNSET
 
 
 class Rotate(msgspec.Struct, forbid_unknown_fields=True):
@@ -109,6 +112,7 @@ class _Routes:
             name=body.name,
             owner=grant.token_id,
             format=body.format,
+            routing_key=body.routing_key,
             filter=body.filter,
             scope=None if grant.accounts is None else tuple(sorted(grant.accounts)),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -12,9 +12,10 @@ from cli.commands.attempts import attempts
 from cli.shared.kafka_tables import BootstrapOption, ConfigOption, DataDirOption, now_ms, settings_for, with_table
 from cli.shared.query_options import JsonOption
 from cli.shared.say import say, say_json
-from sori.alerting.subscriptions import Subscription, decode, encode
+from sori.alerting.subscriptions import Format, Subscription, decode, encode
 from sori.errors import ConfigError, QueryError, StorageUnavailable
 from sori.settings import Settings
+from sori.suggest import none_of
 from sori.topics import SUBSCRIPTIONS
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ def add(
     url: Annotated[str, typer.Argument(help="Where the webhooks go; https unless SORI_NOTIFY__ALLOW_HTTP is set.")],
     *,
     name: Annotated[str, typer.Option(help="A name for people.")] = "",
-    style: Annotated[str, typer.Option("--format", help="standard, slack or alertmanager.")] = "standard",
+    style: Annotated[
+        str, typer.Option("--format", help="standard, slack, teams, pagerduty or alertmanager.")
+    ] = "standard",
+    routing_key: Annotated[str, typer.Option(help="Of --format pagerduty: the service's integration key.")] = "",
     account: Annotated[list[str] | None, _many("account")] = None,
     rule: Annotated[list[str] | None, _many("rule")] = None,
     severity: Annotated[list[str] | None, _many("severity")] = None,
@@ -59,8 +63,10 @@ def add(
     wanted = asked_filter(
         {"account": account, "rule": rule, "severity": severity, "place": place, "campaign": campaign, "state": state}
     )
-    if style not in {"standard", "slack", "alertmanager"}:
-        raise ConfigError(f"--format: {style!r} is none of standard, slack, alertmanager")
+    if style not in get_args(Format):
+        raise ConfigError(none_of("--format", style, get_args(Format)))
+    if (style == "pagerduty") != bool(routing_key):
+        raise ConfigError("--routing-key: --format pagerduty needs the service's integration key, no other does")
     settings = settings_for(config, bootstrap, data_dir)
     one = Subscription(
         id=new_id(),
@@ -71,6 +77,7 @@ def add(
         owner="cli",
         format=style,  # type: ignore[arg-type]  # checked above
         filter=wanted,
+        routing_key=routing_key,
     )
     _check(one, settings)
     with_table(settings, SUBSCRIPTIONS, lambda table: table.put(one.id, encode(one)))

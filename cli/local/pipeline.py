@@ -71,13 +71,15 @@ class LocalPipeline:
             if embedded or stage != "broker":
                 require_free(port, option, host)
         free = iter(free_ports(7))
+        api_port = asked.api.port or next(free)
+        public_url = asked.api.public_url or f"http://{_reachable(asked.api.host)}:{api_port}"
         settled = {
             "data_dir": asked.data_dir.absolute(),
             "ingest": {
                 "port": asked.ingest.port or next(free),
                 "admin_port": asked.ingest.admin_port or next(free),
             },
-            "api": {"port": asked.api.port or next(free)},
+            "api": {"port": api_port, "public_url": public_url},
             # off is for a stage of its own; here the live page asks every stage how it is
             "streams": {"admin_port": asked.streams.admin_port or next(free)},
             "sinks": {"admin_port": asked.sinks.admin_port or next(free)},

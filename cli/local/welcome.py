@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.shared.signing import signing_secret
@@ -27,9 +30,9 @@ _QUERY = "SELECT event, campaign_name, city, received_at FROM events_current"
 
 def welcome(pipeline: LocalPipeline) -> str:
     """URLs, and the commands that send a first webhook and show it; they can be pasted into a shell."""
-    signature = ""
+    signature, data_dir = "", shlex.quote(str(pipeline.settings.data_dir))
     if not pipeline.settings.ingest.unsigned:
-        sign = f"sori sign - --data-dir {shlex.quote(str(pipeline.settings.data_dir))}"
+        sign = f"{command()} sign - --data-dir {data_dir}"
         signature = f' \\\n       -H "X-SORI-Signature: $(printf %s "$body" | {sign})"'
     metrics = "\n             ".join(f"{name:7} {url}" for name, url in pipeline.metrics_urls.items())
     return f"""
@@ -50,8 +53,24 @@ Send a first webhook:
 
 Look at it:
 
-  sori query "{_QUERY}" --api-port {pipeline.settings.api.port}
+  {command()} query "{_QUERY}" --api-port {pipeline.settings.api.port}
+
+Send traffic with an attack in it, for a minute, and see who was caught:
+
+  {command()} simulate --url {pipeline.webhook_url} --rate 50 --duration 60 --data-dir {data_dir}
+  {command()} alerts --api-port {pipeline.settings.api.port}
+
+These commands work in any terminal on this machine. Words: {command()} words
 """
+
+
+def command() -> str:
+    """How to call `sori` from a new terminal: by name where that finds this installation, else by its whole path."""
+    ours = Path(sys.executable).with_name("sori")
+    found = shutil.which("sori")
+    if found is not None and Path(found).resolve() == ours.resolve() and sys.prefix == sys.base_prefix:
+        return "sori"
+    return shlex.quote(str(ours)) if ours.exists() else f"{shlex.quote(sys.executable)} -m cli.main"
 
 
 def _who_may_post(pipeline: LocalPipeline) -> str:

@@ -15,11 +15,13 @@ from sori.alerting.filter import AlertFilter
 from sori.alerting.standard_webhooks import new_secret, secret_bytes
 from sori.errors import ConfigError
 
-Format = Literal["standard", "slack", "alertmanager"]
+Format = Literal["standard", "slack", "teams", "pagerduty", "alertmanager"]
+#: Read by people: of an alert's updates they get those that made it graver, unless the filter names states.
+FOR_PEOPLE: frozenset[Format] = frozenset({"slack", "teams", "pagerduty"})
 RequestKind = Literal["test", "resume", "redeliver"]
 
 _MOST_REQUESTS = 16
-_MOST_NAME = 200
+_MOST_NAME, _MOST_KEY = 200, 128
 
 
 class OldSecret(msgspec.Struct, frozen=True):
@@ -58,6 +60,8 @@ class Subscription(msgspec.Struct, frozen=True):
     paused: bool = False
     old_secrets: tuple[OldSecret, ...] = ()
     requests: tuple[Request, ...] = ()
+    #: PagerDuty's integration key: it stands in the body, and is never shown.
+    routing_key: str = ""
     revision: int = 1
 
     @property
@@ -68,6 +72,11 @@ class Subscription(msgspec.Struct, frozen=True):
         asked = self.filter.accounts
         accounts = tuple(a for a in self.scope if not asked or a in asked)
         return msgspec.structs.replace(self.filter, accounts=accounts or ("",))  # no account has an empty name
+
+    @property
+    def skips_updates(self) -> bool:
+        """Whether updates are left out that make nothing graver."""
+        return self.format in FOR_PEOPLE and not self.filter.states
 
     def signing_secrets(self, now_ms: int) -> list[str]:
         """The secrets that sign now, the current one first."""
@@ -97,6 +106,9 @@ class Subscription(msgspec.Struct, frozen=True):
         self.filter.check()
         if len(self.name) > _MOST_NAME or not self.name.isprintable():
             raise ConfigError(f"name: at most {_MOST_NAME} printable characters")
+        key = self.routing_key
+        if len(key) > _MOST_KEY or not ((key.isascii() and key.isalnum()) or not key):
+            raise ConfigError(f"routing_key: at most {_MOST_KEY} letters and digits")
         return self
 
 

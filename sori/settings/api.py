@@ -11,6 +11,12 @@ class ApiSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="Where people reach the live page, such as https://sori.example.com: messages about alerts link "
+        "there; empty: no links. `sori up` fills it in.",
+    )
     port: int = Field(8081, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     clickhouse_dsn: SecretText = Field(
         "",

@@ -89,6 +89,7 @@ OURS = {
     "export": "counts and the folder that was named",
     "import": "counts",
     "doctor": "this machine",
+    "words": "our words",
     "topics apply": "our topics",
     "topics list": "our topics",
     "topics acls": "rights of our topics for users of the settings",

@@ -159,7 +159,7 @@ async def test_without_a_secret_the_printed_commands_work_as_they_stand(tmp_path
         assert len(kept.read_text().strip()) >= 64
         assert [oct(path.stat().st_mode & 0o777) for path in (kept, kept.parent)] == ["0o600", "0o700"]
         assert pipeline.curl(SAMPLES / "impression.json", secret=None) == "401"
-        script = "\n".join(re.findall(r"^  ((?:body=|curl |     -H |sori query).*)$", printed, re.MULTILINE))
+        script = "\n".join(re.findall(r"^  ((?:body=|curl |     -H |\S*sori query).*)$", printed, re.MULTILINE))
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
         def paste() -> str:

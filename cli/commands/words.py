@@ -1,0 +1,28 @@
+"""`sori words`: what a word means here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def words(
+    word: Annotated[
+        str | None, typer.Argument(help="One of them, or a part; default: all.", show_default=False)
+    ] = None,
+) -> None:
+    """Say what a word means: pane, episode, hop, spot, incident, … The page with all of them: docs/glossary.md.
+
+    Example: `sori words pane`
+    """
+    from cli.shared.say import say
+    from sori.errors import QueryError
+    from sori.glossary import WORDS
+
+    asked = (word or "").strip().lower()
+    found = {name: meaning for name, meaning in WORDS.items() if asked in name.lower()}
+    if not found:
+        raise QueryError(f"there is no word like {asked[:40]!r}; `sori words` shows all of them")
+    for name, meaning in found.items():
+        say(f"{name}: {meaning}")

@@ -1,0 +1,84 @@
+"""The body of a webhook, in the words of whoever receives it: one file per format. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from notify.formats.alertmanager import alertmanager
+from notify.formats.pagerduty import pagerduty
+from notify.formats.slack import slack
+from notify.formats.standard import standard, standard_test
+from notify.formats.teams import teams
+from notify.formats.telling import Telling
+from sori.alerting.alert import parse_alert
+from sori.alerting.subscriptions import Format
+from sori.times import iso
+
+#: Standard Webhooks asks for bodies under 20 kB.
+MOST_BYTES = 20_000
+
+
+def body_of(style: Format, value: bytes, timestamp: str, *, public_url: str = "", routing_key: str = "") -> bytes:
+    """The body for one alert record; the same on every retry, since `timestamp` is the alert's own.
+
+    A body that would be too large goes with the little of its evidence that every alert has; `GET /v1/alerts` has all.
+    """
+    alert, record = parse_alert(value), orjson.loads(value)
+    made = _BUILDERS[style](Telling(alert, record, timestamp, public_url, routing_key))
+    if len(made) <= MOST_BYTES:
+        return made
+    little = {**record, "evidence": _little(record["evidence"])}
+    return _BUILDERS[style](Telling(alert, little, timestamp, public_url, routing_key))
+
+
+def _little(evidence: dict[str, Any]) -> dict[str, Any]:
+    """Still of the schema: what it requires, and that it is not all."""
+    findings = evidence.get("findings", 0)
+    return {"sample_event_ids": [], "campaigns": {}, "findings": findings, "truncated": True}
+
+
+def test_record(message_id: str, now: str) -> dict[str, Any]:
+    """An alert about nothing, marked as a test."""
+    return {
+        "alert_id": message_id,
+        "rule": "test",
+        "account_id": "test",
+        "severity": "low",
+        "invalid_traffic_class": "GIVT",
+        "subject_kind": "device",
+        "subject": "test",
+        "window_start": now,
+        "window_end": now,
+        "observed": 0.0,
+        "expected": 0.0,
+        "floor": 0.0,
+        "state": "closed",
+        "opened_at": now,
+        "updated_at": now,
+        "closed_at": now,
+        "version": 0,
+        "evidence": {"sample_event_ids": [], "campaigns": {}, "findings": 0},
+    }
+
+
+def test_body(style: Format, message_id: str, now_s: float, routing_key: str) -> bytes:
+    """The body of a test delivery."""
+    now = iso(int(now_s * 1000))
+    sample = test_record(message_id, now)
+    if style == "standard":
+        return standard_test(sample, now)
+    return body_of(style, orjson.dumps(sample), now, routing_key=routing_key)
+
+
+_BUILDERS: dict[Format, Callable[[Telling], bytes]] = {
+    "standard": standard,
+    "slack": slack,
+    "teams": teams,
+    "pagerduty": pagerduty,
+    "alertmanager": alertmanager,
+}
+
+__all__ = ["MOST_BYTES", "body_of", "test_body"]
