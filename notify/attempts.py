@@ -10,6 +10,7 @@ from notify.subscriber import Fate
 from runtime.telemetry.metrics import counter, histogram
 from sori import metrics
 from sori.alerting.alert import Alert
+from sori.alerting.mail import is_mail
 from sori.alerting.subscriptions import Subscription
 from sori.times import iso
 
@@ -45,6 +46,8 @@ def attempt_row(
 
 def _host(url: str) -> str:
     """Empty for what is no URL: somebody else wrote that subscription, and its attempt is written down all the same."""
+    if is_mail(url):
+        return url.rpartition("@")[2][:255]
     try:
         return (urlsplit(url).hostname or "")[:255]
     except ValueError:

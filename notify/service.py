@@ -12,6 +12,7 @@ import structlog
 
 from notify.delivery_state import Ledger
 from notify.guarded_connector import open_session
+from notify.mail_sender import MailSender
 from notify.queue import DeliveryQueue
 from notify.retry_policy import Policy
 from notify.sender import Sender
@@ -47,6 +48,7 @@ class NotifyService:
             notify.retry_after_max_s,
             notify.concurrency,
         )
+        self._mail = MailSender(notify)
         self._workers: dict[str, Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._trouble = "starting"
@@ -136,6 +138,7 @@ class NotifyService:
             self._alerts,
             self._sender,
             self._ledger,
+            mail=self._mail,
             public_url=self._settings.api.public_url,
         )
         self._workers[subscription.id] = worker

@@ -71,6 +71,20 @@ class Subscriber:
             self._tried_s = now_s
         return ready
 
+    def take_digest(self, now_s: float) -> list[tuple[DeliveryQueue, Item]]:
+        """Everything that is due, for one message; each must come back through `finish`."""
+        if self.disabled or now_s < self.not_before_s or self.in_flight:
+            return []
+        waiting = [(queue, item) for queue in self.queues for item in queue.items]
+        ready = [(queue, item) for queue, item in waiting if item.due_s <= now_s or self._may_probe(now_s)]
+        for _, item in ready:
+            item.in_flight = True
+            item.attempts += 1
+        self.in_flight += len(ready)
+        if ready:
+            self._tried_s = now_s
+        return ready
+
     def finish(self, queue: DeliveryQueue, item: Item, outcome: Outcome, now_s: float) -> Fate:
         """Take note of an attempt's outcome."""
         item.in_flight = False

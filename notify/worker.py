@@ -12,6 +12,7 @@ from notify import formats
 from notify.attempts import attempt_row, count_attempt
 from notify.delivery_state import Ledger
 from notify.escalations import Escalations
+from notify.mail_sender import MailSender
 from notify.queue import DeliveryQueue, Item
 from notify.retry_policy import Outcome
 from notify.sender import Sender
@@ -19,6 +20,7 @@ from notify.subscriber import Fate, Subscriber, SubscriberState
 from runtime.kafka.alert_log import AlertLog, Entry
 from runtime.telemetry.metrics import counter
 from sori import metrics
+from sori.alerting.mail import is_mail
 from sori.alerting.subscriptions import Request, Subscription
 from sori.errors import StorageUnavailable
 from sori.times import iso
@@ -39,6 +41,7 @@ class Worker:
         sender: Sender,
         ledger: Ledger,
         *,
+        mail: MailSender,
         public_url: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -47,6 +50,7 @@ class Worker:
         self.subscriber = endpoint
         self._alerts = log
         self._sender = sender
+        self._mail = mail
         self._ledger = ledger
         self._clock = clock
         self._wake = asyncio.Event()
@@ -106,9 +110,18 @@ class Worker:
 
     def _item(self, queue: DeliveryQueue, entry: Entry) -> Item:
         assert entry.alert is not None  # noqa: S101 - only alerts become items
-        since_s = self._clock() if queue.ends is not None else entry.timestamp_ms / 1000
+        now_s = self._clock()
+        since_s = now_s if queue.ends is not None else entry.timestamp_ms / 1000
+        due_s = now_s
+        if self._digests:
+            every_s = max(1.0, self.subscription.digest_s)
+            due_s = (since_s // every_s + 1) * every_s
         subject = f"{entry.alert.account_id}/{entry.alert.subject}"
-        return Item((entry.partition, entry.offset), subject, entry, due_s=self._clock(), since_s=since_s)
+        return Item((entry.partition, entry.offset), subject, entry, due_s=due_s, since_s=since_s)
+
+    @property
+    def _digests(self) -> bool:
+        return is_mail(self.subscription.url) and self.subscription.digest_s > 0
 
     async def _feed(self) -> None:
         """Give every queue what it has room for. A queue at the end of the log reads nothing and costs nothing."""
@@ -145,6 +158,10 @@ class Worker:
             queue.next[partition] = max(queue.next[partition], after)
 
     def _start(self) -> None:
+        if self._digests:
+            if taken := self.subscriber.take_digest(self._clock()):
+                self._launch(self._attempt_all(taken))
+            return
         for queue, item in self.subscriber.take(self._clock()):
             self._launch(self._attempt(queue, item))
 
@@ -154,24 +171,47 @@ class Worker:
         task.add_done_callback(self._attempts.discard)
 
     async def _attempt(self, queue: DeliveryQueue, item: Item) -> None:
+        subscription, started_s = self.subscription, self._clock()
         entry: Entry = item.message
         assert entry.alert is not None  # noqa: S101 - only alerts become items
-        subscription, started_s = self.subscription, self._clock()
         try:
-            outcome = await self._send(
-                subscription,
-                entry.alert.message_id,
-                lambda: formats.body_of(
-                    subscription.format,
-                    entry.value,
-                    iso(entry.timestamp_ms),
-                    public_url=self._public_url,
-                    routing_key=subscription.routing_key,
-                ),
-            )
+            outcome = await self._send(subscription, entry.alert.message_id, lambda: self._body(subscription, entry))
         except asyncio.CancelledError:
             self.subscriber.abandon(item)
             raise
+        self._settle(subscription, queue, item, outcome, started_s)
+
+    async def _attempt_all(self, taken: list[tuple[DeliveryQueue, Item]]) -> None:
+        """One message about all of them; what comes of it is noted for each."""
+        subscription, started_s = self.subscription, self._clock()
+        values = [(item.message.value, iso(item.message.timestamp_ms)) for _, item in taken]
+        try:
+            outcome = await self._send(subscription, "digest", lambda: formats.digest(values, self._public_url))
+        except asyncio.CancelledError:
+            for _, item in taken:
+                self.subscriber.abandon(item)
+            raise
+        for queue, item in taken:
+            self._settle(subscription, queue, item, outcome, started_s)
+
+    def _body(self, subscription: Subscription, entry: Entry) -> bytes:
+        at = iso(entry.timestamp_ms)
+        if is_mail(subscription.url):
+            return formats.mail_of(entry.value, at, self._public_url)
+        return formats.body_of(
+            subscription.format,
+            entry.value,
+            at,
+            public_url=self._public_url,
+            routing_key=subscription.routing_key,
+        )
+
+    def _settle(
+        self, subscription: Subscription, queue: DeliveryQueue, item: Item, outcome: Outcome, started_s: float
+    ) -> None:
+        """Take note of an attempt, write it down and save."""
+        entry: Entry = item.message
+        assert entry.alert is not None  # noqa: S101 - only alerts become items
         was_disabled = self.subscriber.disabled
         fate = self.subscriber.finish(queue, item, outcome, self._clock())
         if self.subscriber.disabled and not was_disabled:
@@ -186,6 +226,8 @@ class Worker:
     async def _send(self, subscription: Subscription, message_id: str, body: Callable[[], bytes]) -> Outcome:
         """What the attempt came to. Whatever it raises is a failure like any other, or its slot would stay taken."""
         try:
+            if is_mail(subscription.url):
+                return await self._mail.attempt(subscription, body())
             return await self._sender.attempt(subscription, message_id, body())
         except Exception:  # noqa: BLE001 - see above
             _log.exception("attempt_failed", subscription=subscription.id, webhook_id=message_id)
@@ -236,13 +278,18 @@ class Worker:
             )
             self.subscriber.queues.append(queue)
 
+    def _test_body(self, subscription: Subscription, message_id: str, now_s: float) -> bytes:
+        if is_mail(subscription.url):
+            return formats.test_mail(message_id, now_s)
+        return formats.test_body(subscription.format, message_id, now_s, subscription.routing_key)
+
     async def _test(self, message_id: str) -> None:
         """One attempt, also while paused or disabled; it says nothing about the subscriber's health."""
         subscription, started_s = self.subscription, self._clock()
         outcome = await self._send(
             subscription,
             message_id,
-            lambda: formats.test_body(subscription.format, message_id, started_s, subscription.routing_key),
+            lambda: self._test_body(subscription, message_id, started_s),
         )
         fate: Fate = "delivered" if outcome.kind == "delivered" else "exhausted"
         self._ledger.record(subscription.id, attempt_row(subscription, message_id, outcome, fate, started_s=started_s))

@@ -210,7 +210,8 @@ class Subscription(msgspec.Struct, kw_only=True):
     id: str
     name: str
     url: str
-    format: Format
+    format: Format | Literal["email"]
+    digest_s: float
     filter: AlertFilter
     accounts: list[str] | None
     paused: bool

@@ -19,7 +19,7 @@ from api.auth.grants import Grant
 from api.subscriptions.store import SubscriptionStore
 from sori.alerting.filter import AlertFilter
 from sori.alerting.standard_webhooks import new_secret
-from sori.alerting.subscriptions import Format, Subscription, new_id
+from sori.alerting.subscriptions import MOST_DIGEST_S, Format, Subscription, new_id
 from sori.errors import ConfigError
 from sori.events import parse_time_ms
 
@@ -27,12 +27,13 @@ BodyT = TypeVar("BodyT")
 _MOST_BODY = 64 * 1024
 _MOST_PER_OWNER = 1000
 
-_Url = Annotated[str, msgspec.Meta(pattern="^https?://", max_length=2048)]
+_Url = Annotated[str, msgspec.Meta(pattern="^(https?://|mailto:)", max_length=2048)]
 _Name = Annotated[str, msgspec.Meta(max_length=200)]
 _B = "[A-Za-z0-9+/]"
 #: 24 to 64 bytes in base64.
 _SECRET = f"^whsec_(({_B}{{4}}){{8,20}}({_B}{{2}}==|{_B}{{3}}=)?|({_B}{{4}}){{21}}({_B}{{2}}==)?)$"
 _RoutingKey = Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9]*$", max_length=128)]
+_Digest = Annotated[float, msgspec.Meta(ge=0, le=MOST_DIGEST_S)]
 _Secret = Annotated[str, msgspec.Meta(pattern=_SECRET)]
 _Grace = Annotated[float, msgspec.Meta(ge=0, le=30 * 86_400)]
 
@@ -46,6 +47,7 @@ class Create(msgspec.Struct, forbid_unknown_fields=True):
     filter: AlertFilter = AlertFilter()
     secret: _Secret | None = None
     routing_key: _RoutingKey = ""
+    digest_s: _Digest = 0.0
 
 
 class Change(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -57,6 +59,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     filter: AlertFilter | msgspec.UnsetType = msgspec.UNSET
     paused: bool | msgspec.UnsetType = msgspec.UNSET
     routing_key: _RoutingKey | msgspec.UnsetType = msgspec.UNSET
+    digest_s: _Digest | msgspec.UnsetType = msgspec.UNSET
 
 
 class Rotate(msgspec.Struct, forbid_unknown_fields=True):
@@ -113,6 +116,7 @@ class _Routes:
             owner=grant.token_id,
             format=body.format,
             routing_key=body.routing_key,
+            digest_s=body.digest_s,
             filter=body.filter,
             scope=None if grant.accounts is None else tuple(sorted(grant.accounts)),
         )

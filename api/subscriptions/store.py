@@ -12,8 +12,9 @@ import msgspec
 
 from api.auth.grants import Grant
 from api.kafka.views import KafkaSide
+from sori.alerting.mail import is_mail
 from sori.alerting.subscriptions import Subscription, decode, encode
-from sori.alerting.targets import check_url, shortened
+from sori.alerting.targets import shortened
 from sori.errors import ConfigError
 from sori.settings.notify import NotifySettings
 from sori.times import iso_seconds
@@ -41,7 +42,7 @@ class SubscriptionStore:
 
     async def save(self, subscription: Subscription) -> None:
         """Check and write. Raises ConfigError."""
-        check_url(subscription.url, allow_http=self.settings.allow_http, allowed=self.settings.allowed)
+        self.settings.check_target(subscription.url)
         subscription.check()
         await self._side.subscriptions.put(subscription.id, encode(subscription))
 
@@ -64,7 +65,8 @@ def shown(subscription: Subscription, state: bytes | None) -> dict[str, Any]:
         "id": subscription.id,
         "name": subscription.name,
         "url": subscription.url,
-        "format": subscription.format,
+        "format": "email" if is_mail(subscription.url) else subscription.format,
+        "digest_s": subscription.digest_s,
         "filter": msgspec.to_builtins(subscription.filter),
         "accounts": None if subscription.scope is None else list(subscription.scope),
         "paused": subscription.paused,

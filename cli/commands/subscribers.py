@@ -38,13 +38,21 @@ def _many(what: str) -> Any:
 
 @app.command("add")
 def add(
-    url: Annotated[str, typer.Argument(help="Where the webhooks go; https unless SORI_NOTIFY__ALLOW_HTTP is set.")],
+    url: Annotated[
+        str,
+        typer.Argument(
+            help="Where the webhooks go (https unless SORI_NOTIFY__ALLOW_HTTP is set), or mailto:you@example.com."
+        ),
+    ],
     *,
     name: Annotated[str, typer.Option(help="A name for people.")] = "",
     style: Annotated[
         str, typer.Option("--format", help="standard, slack, teams, pagerduty or alertmanager.")
     ] = "standard",
     routing_key: Annotated[str, typer.Option(help="Of --format pagerduty: the service's integration key.")] = "",
+    digest: Annotated[
+        str, typer.Option(help="Of e-mail: one message per so long, such as 15m, 1h, 1d; else one per alert.")
+    ] = "",
     account: Annotated[list[str] | None, _many("account")] = None,
     rule: Annotated[list[str] | None, _many("rule")] = None,
     severity: Annotated[list[str] | None, _many("severity")] = None,
@@ -78,6 +86,7 @@ def add(
         format=style,  # type: ignore[arg-type]  # checked above
         filter=wanted,
         routing_key=routing_key,
+        digest_s=_digest_s(digest),
     )
     _check(one, settings)
     with_table(settings, SUBSCRIPTIONS, lambda table: table.put(one.id, encode(one)))
@@ -276,8 +285,14 @@ def _find(table: CompactedTable, wanted: str) -> Subscription:
     return decode(table.values[found[0]])
 
 
-def _check(one: Subscription, settings: Settings) -> None:
-    from sori.alerting.targets import check_url
+def _digest_s(text: str) -> int:
+    """Seconds of 15m, 1h, 1d; 0 where nothing is asked for. Raises QueryError."""
+    from api.query.ctr_sql import parse_since
 
-    check_url(one.url, allow_http=settings.notify.allow_http, allowed=settings.notify.allowed)
+    now = datetime.now(UTC)
+    return int((now - parse_since(text, now)).total_seconds()) if text else 0
+
+
+def _check(one: Subscription, settings: Settings) -> None:
+    settings.notify.check_target(one.url)
     one.check()

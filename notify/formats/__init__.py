@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from notify.formats.alertmanager import alertmanager
+from notify.formats.email import digest, email
 from notify.formats.pagerduty import pagerduty
 from notify.formats.slack import slack
 from notify.formats.standard import standard, standard_test
@@ -32,6 +33,17 @@ def body_of(style: Format, value: bytes, timestamp: str, *, public_url: str = ""
         return made
     little = {**record, "evidence": _little(record["evidence"])}
     return _BUILDERS[style](Telling(alert, little, timestamp, public_url, routing_key))
+
+
+def mail_of(value: bytes, timestamp: str, public_url: str = "") -> bytes:
+    """The e-mail for one alert record, without From and To; the same on every retry."""
+    return email(Telling(parse_alert(value), orjson.loads(value), timestamp, public_url))
+
+
+def test_mail(message_id: str, now_s: float) -> bytes:
+    """The e-mail of a test delivery."""
+    now = iso(int(now_s * 1000))
+    return mail_of(orjson.dumps(test_record(message_id, now)), now)
 
 
 def _little(evidence: dict[str, Any]) -> dict[str, Any]:
@@ -81,4 +93,4 @@ _BUILDERS: dict[Format, Callable[[Telling], bytes]] = {
     "alertmanager": alertmanager,
 }
 
-__all__ = ["MOST_BYTES", "body_of", "test_body"]
+__all__ = ["MOST_BYTES", "body_of", "digest", "mail_of", "test_body", "test_mail"]

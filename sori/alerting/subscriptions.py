@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from sori.alerting.filter import AlertFilter
+from sori.alerting.mail import is_mail
 from sori.alerting.standard_webhooks import new_secret, secret_bytes
 from sori.errors import ConfigError
 
@@ -20,6 +21,8 @@ Format = Literal["standard", "slack", "teams", "pagerduty", "alertmanager"]
 FOR_PEOPLE: frozenset[Format] = frozenset({"slack", "teams", "pagerduty"})
 RequestKind = Literal["test", "resume", "redeliver"]
 
+#: A digest is of a week at most.
+MOST_DIGEST_S = 7 * 86_400
 _MOST_REQUESTS = 16
 _MOST_NAME, _MOST_KEY = 200, 128
 
@@ -62,6 +65,8 @@ class Subscription(msgspec.Struct, frozen=True):
     requests: tuple[Request, ...] = ()
     #: PagerDuty's integration key: it stands in the body, and is never shown.
     routing_key: str = ""
+    #: Of e-mail: what comes within so many seconds is one message; 0: each alert by itself.
+    digest_s: float = 0.0
     revision: int = 1
 
     @property
@@ -76,7 +81,7 @@ class Subscription(msgspec.Struct, frozen=True):
     @property
     def skips_updates(self) -> bool:
         """Whether updates are left out that make nothing graver."""
-        return self.format in FOR_PEOPLE and not self.filter.states
+        return (is_mail(self.url) or self.format in FOR_PEOPLE) and not self.filter.states
 
     def signing_secrets(self, now_ms: int) -> list[str]:
         """The secrets that sign now, the current one first."""
@@ -109,6 +114,8 @@ class Subscription(msgspec.Struct, frozen=True):
         key = self.routing_key
         if len(key) > _MOST_KEY or not ((key.isascii() and key.isalnum()) or not key):
             raise ConfigError(f"routing_key: at most {_MOST_KEY} letters and digits")
+        if not 0 <= self.digest_s <= MOST_DIGEST_S:
+            raise ConfigError(f"digest_s: 0 to {MOST_DIGEST_S} seconds")
         return self
 
 

@@ -89,6 +89,8 @@ def check_url(url: str, *, allow_http: bool, allowed: Sequence[Network] = ()) ->
 
 def shortened(url: str) -> str:
     """Scheme, host and port, for whoever may not manage: the rest is a credential with many services."""
+    if url.lower().startswith("mailto:"):
+        return "mailto:…@" + url.rpartition("@")[2]
     try:
         parts = urlsplit(url)
         bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -1,10 +1,13 @@
 """Delivery of fraud alerts."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from sori.alerting.targets import Network, networks
+from sori.alerting.mail import is_mail, recipients
+from sori.alerting.targets import Network, check_url, networks
 from sori.errors import ConfigError
-from sori.settings.types import CommaText, SecondsList
+from sori.settings.types import CommaText, SecondsList, SecretText
 
 _DAY_S = 86_400.0
 
@@ -31,6 +34,18 @@ class NotifySettings(BaseModel):
     retry_after_max_s: float = Field(_DAY_S, gt=0, description="Longest Retry-After that is heeded, seconds.")
     timeout_s: float = Field(15.0, gt=0, description="Longest wait for a subscriber's answer, seconds.")
     connect_timeout_s: float = Field(5.0, gt=0, description="Longest wait for a connection to a subscriber, seconds.")
+    smtp_host: str = Field("", description="Server that e-mails go through; empty: none is sent.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port: usually 587 with starttls, 465 with tls.")
+    smtp_tls: Literal["starttls", "tls", "off"] = Field(
+        "starttls", description="Encryption: asked for after connecting, from the first byte on, or none."
+    )
+    smtp_ca: str = Field("", description="File of the authorities to trust (PEM); empty: those of the system.")
+    smtp_username: str = Field("", description="Who we are at the server; empty: it asks for none.")
+    smtp_password: SecretText = Field("", repr=False, description="The password for that.")
+    smtp_from: str = Field("", description="Sender of the e-mails; empty: `smtp_username`.")
+    mail_domains: CommaText = Field(
+        "", description="Domains that e-mail may go to, comma-separated, such as example.com; empty: any."
+    )
     concurrency: int = Field(4, gt=0, description="Attempts at the same time per subscriber.")
     window: int = Field(256, gt=0, description="Most alerts waiting in memory per subscriber; more wait in Kafka.")
     rotation_grace_s: float = Field(_DAY_S, ge=0, description="How long a rotated secret signs too, seconds.")
@@ -48,6 +63,18 @@ class NotifySettings(BaseModel):
         except ConfigError as error:
             raise ValueError(str(error)) from error
         return value
+
+    @property
+    def allowed_mail_domains(self) -> frozenset[str]:
+        """The domains of `mail_domains`."""
+        return frozenset(part.strip().lower() for part in self.mail_domains.split(",") if part.strip())
+
+    def check_target(self, url: str) -> None:
+        """Raise ConfigError with the reason when no alert may go to this address."""
+        if is_mail(url):
+            recipients(url, self.allowed_mail_domains)
+        else:
+            check_url(url, allow_http=self.allow_http, allowed=self.allowed)
 
     @property
     def allowed(self) -> tuple[Network, ...]:

@@ -30,9 +30,10 @@ def running(notify_settings: Settings) -> Running:
     """Run the service for a block; leaving it stops the service as SIGTERM does."""
 
     @asynccontextmanager
-    async def run() -> AsyncIterator[NotifyService]:
+    async def run(**notify: object) -> AsyncIterator[NotifyService]:
         stop = asyncio.Event()
-        service = NotifyService(notify_settings)
+        found = notify_settings.notify.model_copy(update=notify)
+        service = NotifyService(notify_settings.model_copy(update={"notify": found}))
         task = asyncio.create_task(service.run(stop))
 
         async def ready() -> bool:

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from notify.guarded_connector import open_session
+from notify.mail_sender import MailSender
 from notify.queue import DeliveryQueue, Item
 from notify.retry_policy import Outcome, parse_retry_after
 from notify.sender import Sender
@@ -70,7 +71,15 @@ def one_attempt(sender, rows, url="https://h.example/hook", style="standard"):
     queue.feed(Item((0, 0), "s", entry, due_s=0.0, since_s=0.0), (0, 0))
 
     async def run() -> None:
-        worker = Worker(subscription(url, format=style), endpoint, SimpleNamespace(), sender, rows, clock=lambda: 100.0)
+        worker = Worker(
+            subscription(url, format=style),
+            endpoint,
+            SimpleNamespace(),
+            sender,
+            rows,
+            mail=MailSender(NotifySettings()),
+            clock=lambda: 100.0,
+        )
         worker._start()
         await asyncio.gather(*worker._attempts)
 
