@@ -29,7 +29,7 @@ SUBJECTS: dict[str, tuple[str, tuple[str, ...]]] = {
 _SAMPLES = {"id": "ID", "name": "live.css", "since": "1h", "by": "campaign", "limit": "10", "range": "1h"}
 _BODIES: dict[str, dict[str, Any]] = {
     "Ask": {"sql": "SELECT count() FROM events_current"},
-    "Create": {"url": "https://example.com/hook", "filter": {"severities": ["high", "critical"]}},
+    "Create": {"url": "https://example.com/hook", "filter": {"severities": ["critical"]}},
     "Change": {"paused": True},
     "Rotate": {"grace_s": 86400},
     "Redeliver": {"since": "2026-11-24T00:00:00Z"},
