@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from api.app import Ask
+from api.console.quarantine import ReplayThese
 from api.contract.shapes import components
 from api.contract.table import ROUTES, Route
 from api.subscriptions.routes import Change, Create, Redeliver, Rotate
@@ -28,7 +29,7 @@ _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "note": [{"note": []}],
 }
 #: Bodies without which the request means nothing.
-_REQUIRED = {"Ask", "Create", "Redeliver"}
+_REQUIRED = {"Ask", "Create", "Redeliver", "ReplayThese"}
 _LAST_ID = {"name": "Last-Event-ID", "in": "header", "schema": _TEXT, "description": "Resume behind this event."}
 
 
@@ -63,7 +64,7 @@ def openapi(keys: Iterable[tuple[str, str]] | None = None) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "SORI event pipeline", "version": "1"},
         "components": {
-            "schemas": components((Ask, Create, Change, Rotate, Redeliver)),
+            "schemas": components((Ask, Create, Change, Rotate, Redeliver, ReplayThese)),
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "note": {"type": "http", "scheme": "bearer", "description": "The token in the data directory."},

@@ -9,6 +9,9 @@ from api.alerts.story import CardOf, add_alert_story, no_card
 from api.alerts.stream import add_alert_stream
 from api.auth.access import add_access
 from api.auth.cors import add_cors
+from api.console.audit import add_audit
+from api.console.events import add_events
+from api.console.quarantine import Replay, add_quarantine, no_replay
 from api.contract.check import add_check, scope_of
 from api.kafka.views import KafkaSide, add_kafka_side
 from api.openapi import add_openapi
@@ -25,7 +28,9 @@ def add_alerting(
     pool: EnginePool,
     settings: Settings,
     local_token: str = "",
+    *,
     card_of: CardOf = no_card,
+    replay: Replay = no_replay,
 ) -> KafkaSide:
     """Add the routes and the gate; the Kafka side runs as long as the application."""
     side = KafkaSide(settings)
@@ -40,5 +45,8 @@ def add_alerting(
     store = SubscriptionStore(side, settings.notify)
     add_subscriptions(app, store)
     add_attempts(app, store, pool)
+    add_events(app, pool)
+    add_quarantine(app, pool, replay)
+    add_audit(app, pool)
     add_openapi(app)
     return side

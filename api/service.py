@@ -11,6 +11,7 @@ import structlog
 
 from api.alerts.story import CardOf, no_card
 from api.app import build_app
+from api.console.quarantine import Replay, no_replay
 from api.kafka.views import KafkaSide
 from api.live.data import LiveData
 from api.live.page import add_live_page
@@ -36,10 +37,12 @@ async def serving(
     readiness: Readiness | None = None,
     run_task: RunTask | None = None,
     card_of: CardOf = no_card,
+    replay: Replay = no_replay,
 ) -> AsyncIterator[str]:
     """Serve while the block runs; yields the URL. Raises PrerequisiteError when the port is taken.
 
-    `run_task` adds maintenance, for whoever can read the note; `card_of` tells of the rules.
+    `run_task` adds maintenance, for whoever can read the note; `card_of` tells of the rules; `replay` tries
+    what is in quarantine again.
     """
     announce("api")
     dsn = parse_dsn(settings.reading_dsn)
@@ -48,8 +51,9 @@ async def serving(
     pool = EnginePool(dsn, settings.api)
     app = build_app(pool, readiness)
     token = secrets.token_urlsafe(24)
-    side = add_alerting(app, pool, settings, "" if note_path(dsn) is None else token, card_of)
-    add_live_page(app, LiveData(pool, StageProbes(stage_urls(settings))), lambda: _connected(side))
+    side = add_alerting(app, pool, settings, "" if note_path(dsn) is None else token, card_of=card_of, replay=replay)
+    probes = StageProbes(stage_urls(settings))
+    add_live_page(app, LiveData(pool), probes, lambda: _connected(side), _webhook(settings))
     if run_task is not None:
         add_maintenance(app, run_task, token)
     ours, refused = settings.api, counter(metrics.API_REFUSED)
@@ -74,6 +78,10 @@ async def serving(
         finally:
             if note is not None:
                 note.unlink(missing_ok=True)
+
+
+def _webhook(settings: Settings) -> str:
+    return f"http://127.0.0.1:{settings.ingest.port or 8080}/webhooks/sori"
 
 
 def _connected(side: KafkaSide) -> bool:

@@ -17,7 +17,19 @@ CAMPAIGNS = [
     ("acc_1", "cmp_2", "Radio spot", 0.02),
     ("acc_2", "cmp_3", "Launch", 0.03),
 ]
-_WINDOW = (
+_RAW = [
+    "raw",
+    "received_ms",
+    "kafka_partition",
+    "kafka_offset",
+    "header_account",
+    "header_event",
+    "header_endpoint",
+    "header_verified",
+    "header_key_id",
+    "header_identity",
+]
+WINDOW = (
     "window_start, account_id, campaign_id, material_id, platform, country, region, city, source_partition,"
     " impressions, clicks, suspect_clicks, version"
 )
@@ -36,7 +48,7 @@ def fill(client: Client, minutes: int = 60, seed: int = 7) -> None:
                     clicked = sum(dice.random() < ctr for _ in range(shown))
                     start = present - 60 * minute
                     rows.append((start, account, campaign, "mat_1", platform, *place, 0, shown, clicked, 0, 1))
-    client.command(f"INSERT INTO ctr_windows ({_WINDOW}) VALUES {', '.join(map(str, rows))}")
+    client.command(f"INSERT INTO ctr_windows ({WINDOW}) VALUES {', '.join(map(str, rows))}")
     devices = ", ".join(f"({present}, 'acc_1', 'dev_{device}', 4, {device}, 1)" for device in range(5))
     client.command(
         "INSERT INTO device_windows (window_start, account_id, device_id, impressions, clicks, version)"
@@ -62,6 +74,29 @@ def add_event(client: Client, account: str, campaign: str, name: str) -> None:
         " header_endpoint, header_verified, header_key_id, header_identity) VALUES"
         f" ('{raw}', {now}, 0, {now}, '{account}', 'campaign.impression', 'sori', 1, 'k1', 'id-{campaign}')"
     )
+
+
+def add_activity(client: Client, number: int, *, click_after_ms: int | None, campaign: str = "cmp_1") -> None:
+    """An impression of acc_1 a minute ago, and its click so much later, unless that is None."""
+    now = int(time.time() * 1000)
+    for event, after in (("campaign.impression", 0), ("campaign.click", click_after_ms)):
+        if after is None:
+            continue
+        body: dict[str, object] = {"event": event, "account_id": "acc_1", "device_id": f"dev_{number}"}
+        body |= {"platform": "iOS"}
+        body |= {"activity_id": f"act_{number}", "created_at": iso(now - 60_000 + after), "campaign": {"id": campaign}}
+        client.insert(
+            "events_in",
+            [[json.dumps(body), now, 0, 1000 + 2 * number, "acc_1", event, "sori", 1, "k1", f"{event}-{number}"]],
+            column_names=_RAW,
+        )
+
+
+def hold(client: Client, held_id: str, account: str, detail: str = "campaign.id: missing") -> None:
+    """One delivery in quarantine, received now."""
+    columns = ["raw", "received_ms", "kafka_offset", "verified", "reason", "detail", "account_id", "id"]
+    row = ["{}", int(time.time() * 1000), len(held_id), 1, "schema", detail, account, held_id]
+    client.insert("quarantine_in", [row], column_names=columns)
 
 
 def add_alert(

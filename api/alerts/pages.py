@@ -14,6 +14,7 @@ from api.query.ctr_sql import quote, time_literal
 from api.query.paging import DEFAULT, among, cursor_of, limit_of, moment_of, page, time_text
 from api.query.pool import EnginePool
 from sori.alerting.filter import AlertFilter
+from sori.alerting.story import story
 from sori.places import head_of, paths_of
 
 _KEYS = ("updated_at", "alert_id")
@@ -22,8 +23,9 @@ _KEYS = ("updated_at", "alert_id")
 def add_alert_pages(app: web.Application, pool: EnginePool) -> None:
     """Add the route.
 
-    ?account= &rule= &severity= &place= &campaign= &state= (each repeatable) &since= &until= &limit= &cursor=
-    The answer is {"rows": [...], "next": cursor or null}; rows have the shape of the topic's records.
+    ?account= &rule= &severity= &place= &campaign= &state= &device= (each repeatable) &since= &until= &limit= &cursor=
+    The answer is {"rows": [...], "next": cursor or null}; rows have the shape of the topic's records,
+    `stories` (id to sentence) says what each means.
     """
 
     async def handle(request: web.Request) -> web.Response:
@@ -32,10 +34,12 @@ def add_alert_pages(app: web.Application, pool: EnginePool) -> None:
         since, until = moment_of(request.query, "since"), moment_of(request.query, "until")
         after = cursor_of(request.query, len(_KEYS))
         if wanted is None:
-            return web.json_response({"rows": [], "next": None})
-        sql = alerts_sql(wanted, since=since, until=until, after=after, limit=limit + 1)
+            return web.json_response({"rows": [], "next": None, "stories": {}})
+        devices = request.query.getall("device", [])
+        sql = alerts_sql(wanted, since=since, until=until, after=after, limit=limit + 1, devices=devices)
         found = page(await pool.rows(sql), limit, _KEYS)
-        return web.json_response({**found, "rows": [as_record(row) for row in found["rows"]]})
+        rows = [as_record(row) for row in found["rows"]]
+        return web.json_response({**found, "rows": rows, "stories": {row["alert_id"]: story(row) for row in rows}})
 
     app.router.add_get("/v1/alerts", handle)
 
@@ -47,6 +51,7 @@ def alerts_sql(
     until: datetime | None = None,
     after: tuple[str, ...] | None = None,
     limit: int = DEFAULT,
+    devices: Sequence[str] = (),
 ) -> str:
     """The question as SQL: `after` is (updated_at, alert_id) of the last row already seen."""
     conditions = [
@@ -56,6 +61,7 @@ def alerts_sql(
         among("state", wanted.states),
         _places(wanted.places),
         _campaigns(wanted.campaigns),
+        f"subject_kind = 'device' AND {among('subject', devices)}" if devices else "",
         f"updated_at >= {time_literal(since)}" if since else "",
         f"updated_at < {time_literal(until)}" if until else "",
     ]

@@ -16,6 +16,7 @@ from api.query.alert_story_sql import events_sql, panes_sql, states_sql
 from api.query.ctr_sql import quote
 from api.query.paging import among
 from api.query.pool import EnginePool
+from sori.alerting.story import story
 from sori.errors import QueryError
 
 DEFAULT_EVENTS, MOST_EVENTS = 20, 10_000
@@ -40,11 +41,11 @@ def add_alert_story(app: web.Application, pool: EnginePool, pane_s: int, card_of
         grant = require(request, "read")
         accounts = () if grant.accounts is None else tuple(sorted(grant.accounts))
         limit = int(request.query.get("events", DEFAULT_EVENTS))
-        story = tell(request.match_info["id"], pane_s, card_of, limit, accounts)
+        told = tell(request.match_info["id"], pane_s, card_of, limit, accounts)
         try:
-            sql = next(story)
+            sql = next(told)
             while True:
-                sql = story.send(await pool.rows(sql))
+                sql = told.send(await pool.rows(sql))
         except StopIteration as end:
             return web.json_response(end.value)
         except NoSuchAlert as error:
@@ -81,6 +82,7 @@ def tell(alert_id: str, pane_s: int, card_of: CardOf, limit: int, accounts: Sequ
     events = yield events_sql(alert, samples, card["judges"] if card else (), limit)
     return {
         "alert": record,
+        "story": story(record),
         "evidence": record["evidence"],
         "states": [iso(row, _TIMES) for row in states],
         "pane_s": pane_s,

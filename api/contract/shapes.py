@@ -82,10 +82,21 @@ class _Rates(msgspec.Struct, kw_only=True):
     ctr_high: float
 
 
-class Rates(_Rates, kw_only=True):
-    """Counts, and the rate of clicks with its 95 % interval (Wilson)."""
+class Rates(msgspec.Struct, kw_only=True):
+    """Counts, and rates with their 95 % interval (Wilson); `clean`: without suspect clicks.
 
-    suspect_clicks: int
+    Of devices no suspect clicks are counted: those are null.
+    """
+
+    impressions: int
+    clicks: int
+    suspect_clicks: int | None
+    ctr: float
+    ctr_low: float
+    ctr_high: float
+    clean_ctr: float | None
+    clean_ctr_low: float | None
+    clean_ctr_high: float | None
 
 
 class CtrRow(_Rates, kw_only=True):
@@ -123,10 +134,11 @@ class Evidence(msgspec.Struct):
 
 
 class AlertPage(msgspec.Struct):
-    """`next` is the cursor of the next page; null at the end."""
+    """`next` is the cursor of the next page; null at the end. `stories`: what each alert means, by its id."""
 
     rows: list[FraudAlert]
     next: str | None
+    stories: dict[str, str]
 
 
 class AlertState(msgspec.Struct):
@@ -196,6 +208,7 @@ class Story(msgspec.Struct):
     """All that is known of an alert; panes of `pane_s` seconds."""
 
     alert: FraudAlert
+    story: str
     evidence: Evidence
     states: list[AlertState]
     pane_s: int
@@ -273,7 +286,7 @@ class LiveSeries(Rates, kw_only=True):
 
 
 class LiveCampaign(Rates, kw_only=True):
-    """One of the ten with most impressions."""
+    """One of those with most impressions."""
 
     account_id: str
     campaign_id: str
@@ -281,7 +294,7 @@ class LiveCampaign(Rates, kw_only=True):
 
 
 class LivePlace(Rates, kw_only=True):
-    """One of the ten with most impressions."""
+    """One of those with most impressions."""
 
     account_id: str
     country: str
@@ -290,9 +303,23 @@ class LivePlace(Rates, kw_only=True):
 
 
 class LivePlatform(Rates, kw_only=True):
-    """One of the ten with most impressions."""
+    """One of those with most impressions."""
 
     platform: str
+
+
+class LiveMaterial(Rates, kw_only=True):
+    """One of those with most impressions."""
+
+    account_id: str
+    material_id: str
+    material_name: str
+
+
+class LiveCountry(Rates, kw_only=True):
+    """One of those with most impressions."""
+
+    country: str
 
 
 class LivePulse(msgspec.Struct):
@@ -300,35 +327,176 @@ class LivePulse(msgspec.Struct):
 
     last_received_ms: int
     events_last_minute: int
+    last_seen_ms: int
     late: int
     quarantined: int
     open_alerts: int
 
 
 class Stage(msgspec.Struct):
-    """Another stage, as its /readyz says."""
+    """Another stage, as its /readyz says; the last state that it told, and when, while it does not answer."""
 
     name: str
     state: Literal["ready", "not ready", "unreachable"]
     detail: str
+    last_state: str | None
+    seen_ms: int | None
+    figures: Maybe[dict[str, float]] = msgspec.UNSET
+
+
+class Health(msgspec.Struct):
+    """Figures by the names of their metrics: of several samples the sum or the largest."""
+
+    stages: list[Stage]
 
 
 class Live(msgspec.Struct):
-    """What the live page shows; `stream`: whether alerts can be followed."""
+    """Figures of [since, until). `whole`: of its buckets that are over; `before`: of as many before them.
+
+    `stream`: whether alerts can be followed; `webhook`: where a first event can be sent.
+    """
 
     range: str
     bucket_s: int
     since: str
+    until: str
     now_ms: int
     totals: Rates
+    whole: Rates | None
+    before: Rates | None
     series: list[LiveSeries]
     campaigns: list[LiveCampaign]
     places: list[LivePlace]
     platforms: list[LivePlatform]
+    materials: list[LiveMaterial]
+    countries: list[LiveCountry]
     accounts: list[str]
     pulse: LivePulse
     stages: list[Stage]
     stream: bool
+    webhook: str
+
+
+class Country(msgspec.Struct):
+    """A country on the map: its outline as an SVG path, or a dot at `at`; `also`: other spellings of its name."""
+
+    code: str
+    name: str
+    also: list[str]
+    path: str
+    at: list[float] | None
+
+
+class World(msgspec.Struct):
+    """The map that the console draws."""
+
+    width: int
+    height: int
+    countries: list[Country]
+
+
+class RawEvent(msgspec.Struct):
+    """An event; times as ClickHouse writes them, UTC."""
+
+    created_at: str
+    received_at: str
+    event: str
+    account_id: str
+    identity: str
+    activity_id: str
+    device_id: str
+    platform: str
+    country: str
+    region: str
+    city: str
+    campaign_id: str
+    campaign_name: str
+    material_id: str
+    material_name: str
+
+
+class EventPage(msgspec.Struct):
+    """`next` is the cursor of the next page; null at the end."""
+
+    rows: list[RawEvent]
+    next: str | None
+
+
+class TimeToClick(msgspec.Struct):
+    """Clicks so soon after their impression, and not sooner than the entry before; null: later than all."""
+
+    below_ms: int | None
+    clicks: int
+
+
+class Funnel(msgspec.Struct):
+    """Over one in `share` activities; `matched`: activities with an impression and a click."""
+
+    share: int
+    impressions: int
+    devices: int
+    clicks: int
+    clicking_devices: int
+    matched: int
+    median_ms: int | None
+    p90_ms: int | None
+    times: list[TimeToClick]
+
+
+class HeldDelivery(msgspec.Struct):
+    """What is held; `body` is its beginning."""
+
+    received_at: str
+    id: str
+    reason: str
+    detail: str
+    field: str
+    endpoint: str
+    account_id: str
+    body: str
+
+
+class HeldPage(msgspec.Struct):
+    """`next` is the cursor of the next page; null at the end."""
+
+    rows: list[HeldDelivery]
+    next: str | None
+
+
+class StillRefused(msgspec.Struct):
+    """Stays in quarantine."""
+
+    id: str
+    detail: str
+
+
+class Replayed(msgspec.Struct):
+    """What became of a replay."""
+
+    landed: list[str]
+    refused: list[StillRefused]
+
+
+class AuditedLogin(msgspec.Struct, rename={"kind": "class"}):
+    """A login, a record, or a pair of both; times as ClickHouse writes them, UTC."""
+
+    kind: Literal["matched", "mismatched", "only_in_sori", "only_in_own"]
+    matched_by: str
+    account_id: str
+    own_account: str
+    session: str
+    device_id: str
+    own_device: str
+    login_at: str | None
+    own_at: str | None
+    differs: list[str]
+
+
+class Audit(msgspec.Struct):
+    """Logins by class; rows that do not match first."""
+
+    counts: dict[str, int]
+    rows: list[AuditedLogin]
 
 
 class TaskStep(msgspec.Struct):
@@ -418,6 +586,13 @@ ANSWERS: tuple[type[msgspec.Struct], ...] = (
     Accepted,
     AttemptPage,
     Live,
+    Health,
+    World,
+    EventPage,
+    Funnel,
+    HeldPage,
+    Replayed,
+    Audit,
     TaskStep,
     Document,
 )

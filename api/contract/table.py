@@ -9,13 +9,17 @@ from api.alerts.filters import PARAMETERS as FILTERS
 from api.alerts.filters import STATES
 from api.alerts.story import DEFAULT_EVENTS, MOST_EVENTS
 from api.auth.access import Scope
+from api.console.audit import DEFAULT_TOLERANCE_S, MOST_TOLERANCE_S
 from api.contract.parameters import Parameter
-from api.live.sql import RANGES
+from api.live.data import DEFAULT_ROWS
+from api.live.page import PAGES
 from api.query.ctr_question import DEFAULT_LIMIT, MOST_LIMIT, By, Format, Sort
 from api.query.ctr_question import FILTERS as CTR_FILTERS
 from api.query.paging import DEFAULT, MOST
+from api.query.slice import RANGES
 from api.subscriptions.attempts import Outcome
 from sori.alerting.alert import Severity
+from sori.quarantine import Reason
 from sori.rule_names import RULES
 
 
@@ -46,7 +50,9 @@ _SINCE = Parameter("since", "15m, 2h, 7d before now, or an ISO 8601 date or date
 _UNTIL = Parameter("until", "As since; what is exactly then is left out.", moment=True)
 _CURSOR = Parameter("cursor", "`next` of the page before.", length=1024)
 _PAGING = (_SINCE, _UNTIL, _CURSOR, Parameter("limit", numbers=(1, MOST), default=DEFAULT))
-_ACCOUNT = Parameter("account", "Only this account; empty: each.")
+_CHIPS = tuple(Parameter(name, "Only these; empty: those that have none.", many=True) for name in CTR_FILTERS)
+_SLICE = (Parameter("range", "Unless since is given.", values=tuple(RANGES), default="1h"), _SINCE, _UNTIL, *_CHIPS)
+_PAGES = (_CURSOR, Parameter("limit", numbers=(1, MOST), default=DEFAULT))
 _CTR = (
     Parameter("by", "Several are crossed; commas do as well.", values=get_args(By), many=True, commas=True),
     *(Parameter(name, "Only these; empty: those that have none.", many=True) for name in CTR_FILTERS),
@@ -63,22 +69,55 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/healthz", "200 while the process runs", "open", shape="Alive"),
     Route("GET", "/readyz", "200 when it can answer; 503 names what is missing", "open", shape="Ready"),
     Route("GET", "/metrics", "Metrics, as Prometheus reads them", "open", answers=("text/plain",)),
-    Route("GET", "/", "The live page", "open", answers=("text/html",)),
+    *(Route("GET", path, "A page of the console", "open", answers=("text/html",)) for path in PAGES),
     Route(
         "GET",
         "/page/{name}",
         "A file of the live page",
         "open",
-        answers=("text/html", "text/css", "text/javascript", "image/svg+xml"),
+        answers=("text/html", "text/css", "text/javascript", "image/svg+xml", "application/json"),
+        shape="World",
     ),
     Route("GET", "/v1/openapi.json", "This document", "open", shape="Document"),
     Route(
         "GET",
         "/v1/live",
-        "What the live page shows",
-        "all",
-        parameters=(Parameter("range", values=tuple(RANGES), default="1h"), _ACCOUNT),
+        "Figures of a time and of what is chosen, with the time before; what the console's pages show",
+        parameters=(*_SLICE, Parameter("rows", "Most rows of each table.", numbers=(1, 1000), default=DEFAULT_ROWS)),
         shape="Live",
+    ),
+    Route("GET", "/v1/health", "The other stages, and a few of their figures", shape="Health"),
+    Route("GET", "/v1/events", "Raw events, latest first, in pages", parameters=(*_SLICE, *_PAGES), shape="EventPage"),
+    Route("GET", "/v1/funnel", "From impressions to clicks, and how soon", parameters=_SLICE, shape="Funnel"),
+    Route(
+        "GET",
+        "/v1/quarantine",
+        "What is held in quarantine, latest first, in pages",
+        parameters=(
+            *(one for one in _SLICE if one.name in ("range", "since", "until", "account")),
+            Parameter("reason", values=tuple(Reason), many=True),
+            *_PAGES,
+        ),
+        shape="HeldPage",
+    ),
+    Route(
+        "POST",
+        "/v1/quarantine/replay",
+        "Send what is held to Kafka, if it is acceptable now",
+        manages=True,
+        body="ReplayThese",
+        shape="Replayed",
+    ),
+    Route(
+        "GET",
+        "/v1/audit",
+        "Logins beside your own session records; what does not match first",
+        parameters=(
+            *(one for one in _SLICE if one.name in ("range", "since", "until", "account")),
+            Parameter("tolerance", "Seconds.", numbers=(0, MOST_TOLERANCE_S), default=DEFAULT_TOLERANCE_S),
+            Parameter("limit", numbers=(1, 10_000), default=200),
+        ),
+        shape="Audit",
     ),
     Route(
         "POST",
@@ -103,7 +142,7 @@ ROUTES: tuple[Route, ...] = (
         "GET",
         "/v1/alerts",
         "Stored alerts, latest change first, in pages",
-        parameters=(*_FILTERS, *_PAGING),
+        parameters=(*_FILTERS, Parameter("device", "Alerts about it.", many=True, least_length=1), *_PAGING),
         shape="AlertPage",
     ),
     Route(

@@ -1,8 +1,10 @@
-"""The live page: its files, the chart library out of the installed wheel, and the JSON it reads.
+"""The console: one document for every page, its files, the map, and the figures that its pages share.
 
-GET  /                      the page
-GET  /page/<file>           its scripts, styles and icon; plotly.min.js comes from the plotly wheel
-GET  /v1/live               ?range=15m|1h|6h|24h|7d &account=
+GET  /  /alerts  /alerts/{id}  /incidents  /incidents/{id}  /campaigns/{id}  /places/{country}/{region}/{city}
+     /devices/{id}  /health  /audit      the document; which page it is, its script reads from the address
+GET  /page/{name}                        its scripts, styles, icon, and the map as world.json
+GET  /v1/live                            figures of a slice: range, or since and until, and chips
+GET  /v1/health                          stages with a few of their figures
 """
 
 from __future__ import annotations
@@ -10,30 +12,45 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
-import importlib.util
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
-from api.live.data import LiveData
-from sori.errors import PrerequisiteError
+from api.auth.access import GRANT, require
+from api.console.asking import slice_of
+from api.live.data import DEFAULT_ROWS, LiveData
+from api.live.stage_probes import StageProbes, State
+from api.live.world import world
 from sori.package_files import shipped
 
 PAGE = shipped("api", "live", "static")
+#: Stable: messages link to them.
+PAGES = (
+    "/",
+    "/alerts",
+    "/alerts/{id}",
+    "/incidents",
+    "/incidents/{id}",
+    "/campaigns/{id}",
+    "/places/{country}/{region}/{city}",
+    "/devices/{id}",
+    "/health",
+    "/audit",
+)
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".json": "application/json",
 }
-#: Two style elements of plotly: an empty one, which it fills rule by rule, and that of its maps as of version 7.1.
-#: With another version the second is blocked, which nobody sees: there are no maps.
-_STYLES = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' 'sha256-ji27qzEtxXZW+7dun6UwjHXJ18e6WAin1VvNtkzIE/o='"
+_MAP = "world.json"
 CSP = (
-    f"default-src 'none'; script-src 'self'; style-src 'self' {_STYLES}; "
-    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
     "Content-Security-Policy": CSP,
@@ -54,43 +71,69 @@ class PageFile:
     etag: str
 
 
-def chart_library() -> Path:
-    """plotly.min.js of the installed wheel, found without importing plotly. Raises PrerequisiteError."""
-    spec = importlib.util.find_spec("plotly")
-    path = Path(spec.origin or "").parent / "package_data" / "plotly.min.js" if spec is not None else None
-    if path is None or not path.is_file():
-        raise PrerequisiteError("The chart library of the live page is missing.", "Run pip install plotly.")
-    return path
-
-
-def add_live_page(app: web.Application, data: LiveData, streaming: Callable[[], bool] = lambda: False) -> None:
+def add_live_page(
+    app: web.Application,
+    data: LiveData,
+    probes: StageProbes,
+    streaming: Callable[[], bool] = lambda: False,
+    webhook: str = "",
+) -> None:
     """Add the routes. The files are read when they are first asked for.
 
-    `streaming` says whether /v1/alerts/stream can be followed right now; else the page asks again and again.
+    `streaming` says whether /v1/alerts/stream can be followed right now; else the page asks again and again. `webhook`
+    is the address that empty pages tell to send a first event to.
     """
-    loaded: dict[str, PageFile] = {}
-    names = {path.name: path for path in PAGE.iterdir() if path.suffix in _TYPES}
-
-    async def file(request: web.Request) -> web.Response:
-        name = request.match_info.get("name", "index.html")
-        path = chart_library() if name == "plotly.min.js" else names.get(name)
-        if path is None:
-            raise web.HTTPNotFound(text="the live page has no such file")
-        if name not in loaded:
-            loaded[name] = await asyncio.to_thread(_load, path)
-        return _send(request, loaded[name])
+    _add_files(app)
 
     async def live(request: web.Request) -> web.Response:
-        answer = await data.answer(request.query.get("range", "1h"), request.query.get("account") or None)
-        return web.json_response({**answer, "stream": streaming()}, headers={"Cache-Control": "no-store"})
+        rows = int(request.query.get("rows", DEFAULT_ROWS))
+        asked = slice_of(request, data.clock())
+        grant = request[GRANT]
+        mine = None if grant.accounts is None else tuple(sorted(grant.accounts))
+        found, stages = await asyncio.gather(data.answer(asked, mine, rows), probes.states())
+        name = "" if request.query.get("since") else request.query.get("range", "1h")
+        answer = {**found, "range": name, "stages": _for(stages, mine), "stream": streaming(), "webhook": webhook}
+        return web.json_response(answer, headers={"Cache-Control": "no-store"})
 
-    app.router.add_get("/", file)
-    app.router.add_get("/page/{name}", file)
+    async def health(request: web.Request) -> web.Response:
+        grant = require(request, "read")
+        stages = await probes.states(figures=grant.accounts is None)
+        mine = None if grant.accounts is None else tuple(grant.accounts)
+        return web.json_response({"stages": _for(stages, mine)}, headers={"Cache-Control": "no-store"})
+
     app.router.add_get("/v1/live", live)
+    app.router.add_get("/v1/health", health)
+
+
+def _add_files(app: web.Application) -> None:
+    loaded: dict[str, PageFile] = {}
+    names = {path.name for path in PAGE.iterdir() if path.suffix in _TYPES} | {_MAP}
+
+    async def file(request: web.Request) -> web.Response:
+        return await send(request, request.match_info["name"])
+
+    async def document(request: web.Request) -> web.Response:
+        return await send(request, "index.html")
+
+    async def send(request: web.Request, name: str) -> web.Response:
+        if name not in names:
+            raise web.HTTPNotFound(text="the live page has no such file")
+        if name not in loaded:
+            loaded[name] = await asyncio.to_thread(_load, PAGE / name)
+        return _send(request, loaded[name])
+
+    for path in PAGES:
+        app.router.add_get(path, document)
+    app.router.add_get("/page/{name}", file)
+
+
+def _for(stages: list[State], accounts: tuple[str, ...] | None) -> list[State]:
+    """What stages complain about is for who may see every account."""
+    return stages if accounts is None else [{**stage, "detail": ""} for stage in stages]
 
 
 def _load(path: Path) -> PageFile:
-    plain = path.read_bytes()
+    plain = json.dumps(world(), separators=(",", ":")).encode() if path.name == _MAP else path.read_bytes()
     etag = hashlib.sha256(plain).hexdigest()[:32]
     return PageFile(_TYPES[path.suffix], plain, gzip.compress(plain, 6, mtime=0), etag)
 

@@ -1,110 +1,116 @@
-"""What the live page asks, as fixed SQL over the public views. Pure: a range, an account and a time in, SQL out."""
+"""What the console's pages with figures ask, as fixed SQL over the public views. Pure: a slice in, SQL out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
-from api.query.ctr_sql import WILSON, quote
-from sori.errors import QueryError
+from api.query.ctr_sql import wilson
+from api.query.paging import among
+from api.query.slice import Slice, Source, second
 
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """How far the page looks back, in buckets of one view's rows. `bucket_s` is their length in seconds."""
-
-    length_s: int
-    bucket_s: int
-    campaigns: str
-    places: str
-    time: str
-
-    def start(self, now: datetime) -> datetime:
-        """The first bucket: whole buckets only, so that every figure on the page covers the same events."""
-        first = int((now - timedelta(seconds=self.length_s)).timestamp()) // self.bucket_s * self.bucket_s
-        return datetime.fromtimestamp(first, UTC)
-
-
-_MINUTES = ("ctr_by_minute", "ctr_by_minute", "minute")
-_FIVE = ("ctr_by_campaign_5m", "ctr_by_place_5m", "time")
-_HOURS = ("ctr_by_campaign_1h", "ctr_by_place_1h", "time")
-RANGES = {
-    "15m": Range(900, 60, *_MINUTES),
-    "1h": Range(3600, 60, *_MINUTES),
-    "6h": Range(21_600, 300, *_FIVE),
-    "24h": Range(86_400, 300, *_FIVE),
-    "7d": Range(604_800, 3600, *_HOURS),
+_COUNTED = "impressions, clicks, suspect_clicks, p AS ctr, low AS ctr_low, high AS ctr_high"
+_CLEAN = {"clean_ctr": "p_clean", "clean_ctr_low": "low_clean", "clean_ctr_high": "high_clean"}
+_NAMES = f"impressions, clicks, suspect_clicks, ctr, ctr_low, ctr_high, {', '.join(_CLEAN)}"
+#: Part of the answer to its columns; those with a name take it from a view.
+TOPS = {
+    "campaigns": ("account_id", "campaign_id"),
+    "places": ("account_id", "country", "region", "city"),
+    "platforms": ("platform",),
+    "materials": ("account_id", "material_id"),
+    "countries": ("country",),
 }
-_SUMS = "sum(c.impressions) AS impressions, sum(c.clicks) AS clicks, sum(c.suspect_clicks) AS suspect_clicks"
-_RATES = "impressions, clicks, suspect_clicks, p AS ctr, low AS ctr_low, high AS ctr_high"
+_NAMED = {
+    "campaigns": ("campaigns", "campaign_id", "campaign_name"),
+    "materials": ("materials", "material_id", "material_name"),
+}
 
 
-def range_named(name: str) -> Range:
-    """Raises QueryError for any other name."""
-    if name not in RANGES:
-        raise QueryError(f"not a range: {name[:20]!r}; choose one of {', '.join(RANGES)}")
-    return RANGES[name]
-
-
-def live(span: Range, now: datetime, account: str | None) -> dict[str, str]:
-    """Every question of one page load, by the name of its part."""
-    within = _within(span.time, span, now, account)
+def live(asked: Slice, rows: int, ceiling: tuple[str, ...] = ()) -> dict[str, str]:
+    """Every question of one load of a page, by the name of its part; `ceiling`: the accounts that may be seen."""
+    tops = {name: _top(name, asked, rows if name != "countries" else 300) for name in TOPS}
     return {
-        "totals": f"WITH {WILSON} SELECT {_RATES} FROM (SELECT {_SUMS} FROM {span.campaigns} AS c {within})",  # noqa: S608 - quoted
-        "series": _series(span, now, within),
-        "campaigns": _campaigns(span, within),
-        "places": _top("account_id, country, region, city", span.places, within),
-        "platforms": _top("platform", span.campaigns, within),
-        "accounts": f"SELECT DISTINCT account_id FROM {span.campaigns} {_within(span.time, span, now, None)}"  # noqa: S608
-        " ORDER BY account_id LIMIT 200",
-        "pulse": _pulse(span, now, account),
+        "totals": _totals(asked),
+        "compared": _compared(asked),
+        "series": _series(asked),
+        **tops,
+        **_others(asked, ceiling),
     }
 
 
-def _series(span: Range, now: datetime, within: str) -> str:
-    first, end = int(span.start(now).timestamp()), int(now.timestamp())
-    bucket = f"intDiv(toUnixTimestamp(c.{span.time}), {span.bucket_s}) * {span.bucket_s}"
+def _rates(source: Source, what: str = "") -> str:
+    """The beginning of a question: of events nothing is known of suspect clicks."""
+    if source.view == "events_current":
+        nothing = ", ".join(f"CAST(NULL, 'Nullable(Float64)') AS {name}" for name in _CLEAN)
+        return f"WITH {wilson('clicks')} SELECT {what}{_COUNTED}, {nothing}"
+    clean = ", ".join(f"{made} AS {name}" for name, made in _CLEAN.items())
+    both = f"{wilson('clicks')}, {wilson('clicks - least(clicks, suspect_clicks)', '_clean')}"
+    return f"WITH {both} SELECT {what}{_COUNTED}, {clean}"
+
+
+def _totals(asked: Slice) -> str:
+    source = asked.source()
+    return f"{_rates(source)} FROM (SELECT {source.sums} FROM {source.view} AS c WHERE {asked.where(source.time)})"  # noqa: S608 - quoted
+
+
+def _compared(asked: Slice) -> str:
+    """Of the buckets that are over, and of as many before them."""
+    end = asked.whole_until
+    begin = asked.since - max(end - asked.since, timedelta(0))
+    source = asked.source(since=begin, step=asked.bucket_s)
     return f"""
-        WITH {WILSON}
-        SELECT bucket AS time, {_RATES}
-        FROM (SELECT {bucket} AS bucket, {_SUMS} FROM {span.campaigns} AS c {within} GROUP BY bucket)
-        ORDER BY time WITH FILL FROM {first} TO {end} STEP {span.bucket_s}"""  # noqa: S608 - numbers and names of ours
+        {_rates(source, "now, ")}
+        FROM (SELECT c.{source.time} >= {second(asked.since)} AS now, {source.sums} FROM {source.view} AS c
+            WHERE {asked.where(source.time, begin, end)} GROUP BY now)"""  # noqa: S608 - quoted
 
 
-def _campaigns(span: Range, within: str) -> str:
-    ranked = _top("account_id, campaign_id", span.campaigns, within)
+def _series(asked: Slice) -> str:
+    source = asked.source(step=asked.bucket_s)
+    first, end = int(asked.since.timestamp()), int(asked.until.timestamp())
+    bucket = f"intDiv(toUnixTimestamp(c.{source.time}), {asked.bucket_s}) * {asked.bucket_s}"
     return f"""
-        SELECT t.account_id AS account_id, t.campaign_id AS campaign_id, n.name AS campaign_name,
-            impressions, clicks, suspect_clicks, ctr, ctr_low, ctr_high
-        FROM ({ranked}) AS t LEFT ANY JOIN campaigns AS n USING (account_id, campaign_id)
-        ORDER BY impressions DESC, clicks DESC, account_id, campaign_id"""  # noqa: S608 - ours
+        {_rates(source, "bucket AS time, ")}
+        FROM (SELECT {bucket} AS bucket, {source.sums} FROM {source.view} AS c WHERE {asked.where(source.time)}
+            GROUP BY bucket)
+        ORDER BY time WITH FILL FROM {first} TO {end} STEP {asked.bucket_s}"""  # noqa: S608 - numbers and names of ours
 
 
-def _top(dimensions: str, source: str, within: str, limit: int = 10) -> str:
+def _top(name: str, asked: Slice, rows: int) -> str:
+    source, columns = asked.source(*TOPS[name]), ", ".join(TOPS[name])
+    ranked = f"""
+        {_rates(source, columns + ", ")}
+        FROM (SELECT {columns}, {source.sums} FROM {source.view} AS c
+            WHERE {asked.where(source.time)} GROUP BY {columns})
+        ORDER BY impressions DESC, clicks DESC, {columns} LIMIT {int(rows)}"""  # noqa: S608 - quoted
+    if name not in _NAMED:
+        return ranked
+    view, column, called = _NAMED[name]
     return f"""
-        WITH {WILSON}
-        SELECT {dimensions}, {_RATES}
-        FROM (SELECT {dimensions}, {_SUMS} FROM {source} AS c {within} GROUP BY {dimensions})
-        ORDER BY impressions DESC, clicks DESC, {dimensions} LIMIT {limit}"""  # noqa: S608 - ours
+        SELECT t.account_id AS account_id, t.{column} AS {column}, n.name AS {called}, {_NAMES}
+        FROM ({ranked}) AS t LEFT ANY JOIN {view} AS n USING (account_id, {column})
+        ORDER BY impressions DESC, clicks DESC, account_id, {column}"""  # noqa: S608 - ours
 
 
-def _pulse(span: Range, now: datetime, account: str | None) -> str:
-    minute_ago = int(now.timestamp()) - 60
-    events = _within("created_at", span, now, account)
-    received = _within("received_at", span, now, account)
-    return f"""
+def _others(asked: Slice, ceiling: tuple[str, ...]) -> dict[str, str]:
+    """Which accounts there are, whatever the chips say, and how it goes."""
+    mine = asked.chips(("account_id",))
+    source, of_mine = replace(asked, only=()).source(), " AND ".join(mine) or "1"
+    seen = among("c.account_id", ceiling) or "1"
+    minute_ago = second(asked.now - timedelta(seconds=60))
+    events = " AND ".join([f"c.created_at >= {second(asked.since)}", *mine])
+    received = " AND ".join([f"c.received_at >= {second(asked.since)}", *mine])
+    still = " AND ".join(["c.state NOT IN ('closed', 'withdrawn')", *mine])
+    pulse = f"""
         SELECT
-            (SELECT toUnixTimestamp64Milli(max(received_at)) FROM events {events}) AS last_received_ms,
-            (SELECT uniqExact(account_id, event, identity) FROM events {events}
-                AND received_at >= toDateTime({minute_ago}, 'UTC')) AS events_last_minute,
-            (SELECT count() FROM late_events {received}) AS late,
-            (SELECT count() FROM quarantine_current {received}) AS quarantined,
-            (SELECT count() FROM alerts_current WHERE state != 'closed'{_account(account)}) AS open_alerts"""  # noqa: S608 - quoted
-
-
-def _within(column: str, span: Range, now: datetime, account: str | None) -> str:
-    return f"WHERE {column} >= toDateTime({int(span.start(now).timestamp())}, 'UTC'){_account(account)}"
-
-
-def _account(account: str | None) -> str:
-    return "" if account is None else f" AND account_id = {quote(account)}"
+            (SELECT toUnixTimestamp64Milli(max(c.received_at)) FROM events AS c WHERE {events}) AS last_received_ms,
+            (SELECT uniqExact(c.account_id, c.event, c.identity) FROM events AS c
+                WHERE {events} AND c.received_at >= {minute_ago}) AS events_last_minute,
+            (SELECT toUnixTimestamp64Milli(max(c.last_seen)) FROM campaign_details AS c
+                WHERE {of_mine}) AS last_seen_ms,
+            (SELECT count() FROM late_events AS c WHERE {received}) AS late,
+            (SELECT count() FROM quarantine_current AS c WHERE {received}) AS quarantined,
+            (SELECT count() FROM alerts_current AS c WHERE {still}) AS open_alerts"""  # noqa: S608 - quoted
+    accounts = f"""
+        SELECT DISTINCT c.account_id AS account_id FROM {source.view} AS c
+        WHERE {seen} ORDER BY account_id LIMIT 200"""  # noqa: S608 - quoted
+    return {"accounts": accounts, "pulse": pulse}

@@ -31,8 +31,9 @@ HIDDEN = {"Set": "SETTINGS", "ColumnsApplyTransformer": "APPLY", "QueryParameter
 TABLE_FUNCTIONS = frozenset({
     "numbers", "numbers_mt", "zeros", "zeros_mt", "values", "generate_series", "generateSeries", "generateRandom",
     "null", "view", "viewIfPermitted",
-    # views of ours that take parameters: `sori audit`, rates and dashboards ask them
-    "auth_audit_within", "ctr_sums_by_campaign", "ctr_sums_by_place", "ctr_sums_by_country", "ctr_sums_by_detail",
+    # views of ours that take parameters: `sori audit` and its page, rates and dashboards ask them
+    "auth_audit_within", "auth_audit_between",
+    "ctr_sums_by_campaign", "ctr_sums_by_place", "ctr_sums_by_country", "ctr_sums_by_detail",
 })  # fmt: skip
 #: Their arguments are table functions again.
 NESTING_TABLE_FUNCTIONS = frozenset({"view", "viewIfPermitted"})

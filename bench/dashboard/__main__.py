@@ -8,6 +8,7 @@ in Grafana's grid by Plotly, in Debian's chromium. It is not a screenshot of Gra
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import shutil
 import sys
@@ -21,7 +22,6 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from playwright.sync_api import sync_playwright
 
-from api.live.page import chart_library
 from bench.dashboard.page import WIDTH, Answer, page
 from bench.dashboard.panels import layout, panels
 from bench.dashboard.traffic import eventful, fill
@@ -48,6 +48,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     for (_, file, _), html in zip(_PICTURES, pages, strict=True):
         _photograph(html, options.folder / file)
         print(options.folder / file)
+
+
+def _chart_library() -> Path:
+    """plotly.min.js of the installed wheel, found without importing plotly."""
+    spec = importlib.util.find_spec("plotly")
+    if spec is None:
+        sys.exit("the chart library is missing: pip install plotly")
+    return Path(spec.origin or "").parent / "package_data" / "plotly.min.js"
 
 
 def _page(client: Client, name: str, rows: int, span: tuple[int, int], options: argparse.Namespace) -> str:
@@ -79,7 +87,7 @@ def _photograph(html: str, path: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=_FLAGS)
         shot = browser.new_page(viewport={"width": WIDTH + 24, "height": 400}, device_scale_factor=_SHARPNESS)
-        library = chart_library().read_text(encoding="utf-8")
+        library = _chart_library().read_text(encoding="utf-8")
         shot.set_content(f"<!DOCTYPE html><meta charset=utf-8><script>{library}</script>{html}")
         shot.screenshot(path=path, full_page=True)
         browser.close()

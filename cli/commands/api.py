@@ -38,6 +38,7 @@ def api(
 
 async def _run(settings: Settings) -> None:
     from api.service import serving
+    from cli.shared.quarantine_replay import replayer
     from cli.shared.rule_cards import cards
     from runtime.kafka.rights_check import tell_lacking_rights
     from runtime.process.signals import stop_event
@@ -45,5 +46,5 @@ async def _run(settings: Settings) -> None:
 
     await tell_lacking_rights(settings.kafka.of("api"), rights_of("api", settings))
     with stop_event() as stop:
-        async with serving(settings.as_stage("api"), card_of=cards(settings)):
+        async with serving(settings.as_stage("api"), card_of=cards(settings), replay=replayer(settings)):
             await stop.wait()

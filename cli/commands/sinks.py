@@ -42,6 +42,7 @@ def sinks(
 async def _run(settings: Settings, *, with_api: bool) -> None:
     from api.service import serving
     from cli.shared.maintenance import run_here
+    from cli.shared.quarantine_replay import replayer
     from cli.shared.rule_cards import cards
     from runtime.http import admin_server
     from runtime.kafka.rights_check import tell_lacking_rights
@@ -60,5 +61,6 @@ async def _run(settings: Settings, *, with_api: bool) -> None:
                 await service.prepare(stop)
                 run_task = partial(run_here, settings.as_stage("admin"))
                 reading = settings.as_stage("api")
-                await stack.enter_async_context(serving(reading, service.readiness, run_task, cards(settings)))
+                served = serving(reading, service.readiness, run_task, cards(settings), replayer(settings))
+                await stack.enter_async_context(served)
             await service.run(stop)

@@ -76,7 +76,7 @@ async def api_running(settings: Settings, pool: EnginePool | None = None, local_
     pool = pool or NoPool()
     app: web.Application = build_app(pool)
     side = add_alerting(app, pool, settings, local_token)
-    add_live_page(app, LiveData(pool, StageProbes({})))
+    add_live_page(app, LiveData(pool), StageProbes({}))
     add_maintenance(app, lambda _task, _params: iter(()), "the note's token")
     async with serve(app, "127.0.0.1", 0, drain_s=0.5) as port:
         await wait_until(lambda: side._ready)

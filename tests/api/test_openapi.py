@@ -80,7 +80,7 @@ def _ask_something(case: Case) -> None:
 
 def _make_meaningful(case: Case) -> None:
     if case.path_parameters and "name" in case.path_parameters:
-        case.path_parameters["name"] = "live.js"
+        case.path_parameters["name"] = "app.js"
     for values in (case.query, case.body):
         if isinstance(values, dict):
             values.update({name: _VALID[name] for name in values if name in _VALID and values[name] is not None})

@@ -15,10 +15,12 @@ import orjson
 import pytest
 
 from api.contract.table import ROUTES, Route
+from api.live.page import PAGES
 from api.openapi import openapi
 from api.query.holder_note import read_note
 from api.service import serving
 from cli.shared.maintenance import run_here
+from cli.shared.quarantine_replay import replayer
 from cli.shared.rule_cards import cards
 from runtime.clickhouse import migrations
 from runtime.clickhouse.client import open_client, parse_dsn
@@ -132,7 +134,9 @@ async def ask(topics: KafkaSettings, tmp_path: Path) -> AsyncIterator[Asking]:
             )
     async with producing(topics) as producer:
         await subscribe(producer, topics, subscription("https://example.com/hook", id=SUBSCRIPTION))
-    async with serving(settings, run_task=partial(run_here, settings), card_of=cards(settings)) as url:
+    async with serving(
+        settings, run_task=partial(run_here, settings), card_of=cards(settings), replay=replayer(settings)
+    ) as url:
         note = read_note(parse_dsn(settings.clickhouse_dsn))
         assert note is not None
         async with aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {note.token}"}) as http:
@@ -149,13 +153,16 @@ async def ask(topics: KafkaSettings, tmp_path: Path) -> AsyncIterator[Asking]:
 
 async def test_every_route_answers_what_the_document_says(ask: Asking, topics: KafkaSettings, tmp_path: Path):
     """No property more, none less, none of another type; none of the answers is empty."""
-    for path in ("/healthz", "/readyz", "/metrics", "/", "/v1/openapi.json"):
+    for path in ("/healthz", "/readyz", "/metrics", "/v1/openapi.json"):
         assert await ask("GET", path)
-    for name in ("index.html", "live.css", "live.js", "icon.svg"):
+    for path in PAGES:
+        assert await ask("GET", path, id="x", country="x", region="x", city="x")
+    for name in ("index.html", "live.css", "app.js", "icon.svg", "world.json"):
         assert await ask("GET", "/page/{name}", name=name)
     live = await ask("GET", "/v1/live")
-    assert all(live[name] for name in ("series", "campaigns", "places", "platforms", "accounts", "stages"))
+    assert all(live[name] for name in ("series", "campaigns", "places", "platforms", "accounts", "stages", "countries"))
     assert await ask("GET", "/v1/live", {"account": "nobody"})
+    await _console(ask)
     assert await ask("POST", "/v1/query", body={"query": "SELECT 1 AS n UNION ALL SELECT 2 LIMIT 1", "format": "JSON"})
     assert await ask("POST", "/v1/query", body={"query": "SELECT 1", "format": "CSV"})
     await _rates(ask)
@@ -166,6 +173,16 @@ async def test_every_route_answers_what_the_document_says(ask: Asking, topics: K
     assert steps[-1]["result"]["events"] == 1
     assert await ask("POST", "/v1/maintenance/{task}", body={"device": "dev_1", "dry_run": True}, task="forget")
     assert ask.asked == {(route.method, route.path) for route in ROUTES}
+
+
+async def _console(ask: Asking) -> None:
+    assert (await ask("GET", "/v1/events", {"range": "24h"}))["rows"]
+    assert await ask("GET", "/v1/live", {"device": "dev_1"})
+    assert await ask("GET", "/v1/funnel")
+    assert await ask("GET", "/v1/quarantine")
+    assert await ask("GET", "/v1/audit")
+    assert (await ask("GET", "/v1/health"))["stages"]
+    assert await ask("POST", "/v1/quarantine/replay", body={"ids": ["aaaabbbb"]})
 
 
 async def _rates(ask: Asking) -> None:

@@ -34,12 +34,20 @@ class Served:
 
     url: str
     client: Client
+    replayed: list[list[str]]
 
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     """The api on a free port, over an embedded engine that this test may write to."""
     from api.service import serving
+    from cli.shared.rule_cards import cards
+
+    replayed: list[list[str]] = []
+
+    async def replay(ids, _accounts):
+        replayed.append(list(ids))
+        return {"landed": list(ids), "refused": []}
 
     stages = web.Application()
     add_admin_routes(stages)  # one server plays every stage: always ready
@@ -48,8 +56,8 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
         settings = load_settings(data_dir=tmp_path, api={"port": 0, "stages": asked})
         with open_client(settings.clickhouse_dsn) as client:
             fill(client)
-            async with serving(settings) as url:
-                yield Served(url, client)
+            async with serving(settings, card_of=cards(settings), replay=replay) as url:
+                yield Served(url, client, replayed)
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from api.live.page import PAGE, chart_library
+from api.live.page import PAGE
 from api.live.stage_probes import StageProbes, stage_urls
+from api.live.world import world
 from sori.errors import ConfigError
 from sori.settings import load_settings
 
@@ -46,6 +47,11 @@ async def test_a_stage_that_is_away_is_told(served) -> None:
     urls = {"api": served.url, "gone": "http://127.0.0.1:1"}
     states = {state["name"]: state["state"] for state in await StageProbes(urls).states()}
     assert states == {"api": "ready", "gone": "unreachable"}
+    probes = StageProbes({"api": served.url}, clock=lambda: 1000.0)
+    await probes.states()
+    probes._urls["api"] = "http://127.0.0.1:1"
+    [away] = await probes.states(figures=True)
+    assert (away["state"], away["last_state"], away["seen_ms"]) == ("unreachable", "ready", 1_000_000)
     listed = stage_urls(load_settings(api={"stages": "ingest=http://ingest:8080, streams=http://streams:8082/"}))
     assert listed == {"ingest": "http://ingest:8080", "streams": "http://streams:8082"}
     with pytest.raises(ConfigError):
@@ -53,7 +59,9 @@ async def test_a_stage_that_is_away_is_told(served) -> None:
 
 
 def test_nothing_is_vendored() -> None:
-    """The chart library comes out of the installed wheel; the page's own files are small."""
-    assert chart_library().stat().st_size > 1_000_000
+    """The map comes out of the installed wheel; the page's own files are small."""
+    countries = world()["countries"]
+    assert {"Germany", "South Korea", "United States"} <= {one["name"] for one in countries}
+    assert sum(bool(one["path"]) for one in countries) > 150
     assert not list(PAGE.glob("*.min.js"))
     assert all(len(path.read_text().splitlines()) <= 200 for path in PAGE.iterdir())

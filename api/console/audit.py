@@ -1,0 +1,51 @@
+"""GET /v1/audit: logins that SORI reported beside the customer's own session records, within a time.
+
+The answer is {"counts": {class: n}, "rows": [...]}: the rows that do not match first.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from aiohttp import web
+
+from api.console.asking import slice_of
+from api.query.ctr_sql import quote
+from api.query.pool import EnginePool
+from api.query.slice import Slice, second
+from sori.errors import QueryError
+
+CLASSES = ("matched", "mismatched", "only_in_sori", "only_in_own")
+DEFAULT_TOLERANCE_S, MOST_TOLERANCE_S = 300, 86_400
+_LONGEST = timedelta(days=31)
+
+
+def add_audit(app: web.Application, pool: EnginePool) -> None:
+    """Add the route."""
+
+    async def handle(request: web.Request) -> web.Response:
+        asked = slice_of(request)
+        if asked.until - asked.since > _LONGEST:
+            raise QueryError(f"an audit is of at most {_LONGEST.days} days: choose a shorter time")
+        tolerance = int(request.query.get("tolerance", DEFAULT_TOLERANCE_S))
+        limit = int(request.query.get("limit", 200))
+        source = audit_sql(asked, tolerance)
+        counts = await pool.rows(f"SELECT class, count() AS n FROM ({source}) GROUP BY class")  # noqa: S608 - quoted
+        rows = await pool.rows(
+            f"SELECT * EXCEPT (at) FROM ({source}) ORDER BY class = 'matched', at DESC LIMIT {limit}"  # noqa: S608 - quoted
+        )
+        found = {row["class"]: int(row["n"]) for row in counts}
+        return web.json_response({"counts": {name: found.get(name, 0) for name in CLASSES}, "rows": rows})
+
+    app.router.add_get("/v1/audit", handle)
+
+
+def audit_sql(asked: Slice, tolerance: int) -> str:
+    """The view of the audit, over the logins and records of the slice alone and what lies near its ends."""
+    reach = timedelta(seconds=tolerance)
+    given = ", ".join(map(quote, asked.accounts))
+    begin, end = int((asked.since - reach).timestamp()), int((asked.until + reach).timestamp())
+    return f"""
+        SELECT *, coalesce(login_at, own_at) AS at
+        FROM auth_audit_between(tolerance = {int(tolerance)}, since = {begin}, until = {end}, accounts = [{given}])
+        WHERE at >= {second(asked.since)} AND at < {second(asked.until)}"""  # noqa: S608 - quoted

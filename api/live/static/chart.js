@@ -1,0 +1,131 @@
+// Rates with their interval over impressions, as SVG: alerts shaded, what is not over dashed; drag to zoom in, arrow keys
+// or a finger to read a point.
+import { el, svg } from "./dom.js";
+import { count, interval, moment, rate, short } from "./format.js";
+import { go, link } from "./state.js";
+import { term } from "./words.js";
+
+const [LEFT, RIGHT, TOP, MIDDLE, LOW, HEIGHT] = [52, 10, 8, 190, 260, 286];
+let width = 800;
+export function measure() {
+  const at = document.querySelector(".plot")?.clientWidth || document.getElementById("main").clientWidth - 34;
+  const changed = Math.abs(at - width) > 2;
+  if (at > 100) width = at;
+  return changed;
+}
+
+export function trend(body, { alerts = [], clean = false, title = "Click-through rate over time" } = {}) {
+  const rows = body.series, step = body.bucket_s;
+  const pick = clean ? (row, name) => row[`clean_${name}`] : (row, name) => row[name];
+  const known = rows.filter((row) => row.impressions > 0 && pick(row, "ctr") !== null);
+  const first = rows[0]?.time ?? 0, end = (rows.at(-1)?.time ?? 0) + step;
+  const x = (t) => LEFT + ((t - first) / (end - first || 1)) * (width - LEFT - RIGHT);
+  const top = nice(Math.min(1, 1.1 * Math.max(0.01, ...known.filter((row) => row.impressions >= 20).map((row) => pick(row, "ctr_high")))));
+  const y = (p) => MIDDLE - (Math.min(p, top) / top) * (MIDDLE - TOP);
+  const most = Math.max(1, ...rows.map((row) => row.impressions));
+  const high = (n) => (n / most) * (LOW - MIDDLE - 14);
+  const middle = (row) => x(row.time + step / 2);
+  const over = (row) => row.time + step <= body.now_ms / 1000;
+  const parts = [svg("g", { class: "grid" }, [0, 0.25, 0.5, 0.75, 1].map((share) => [
+    svg("line", { x1: LEFT, x2: width - RIGHT, y1: y(top * share), y2: y(top * share) }),
+    svg("text", { x: LEFT - 6, y: y(top * share) + 4, "text-anchor": "end" }, `${+(100 * top * share).toFixed(2)} %`)]),
+  svg("text", { x: LEFT - 6, y: MIDDLE + 26, "text-anchor": "end" }, compact(most)), times(rows, step, middle))];
+  for (const alert of alerts) {
+    const from = Math.max(first, alert.from), until = Math.min(end, alert.until);
+    if (until > from) parts.push(svg("rect", { class: "alarm", x: x(from), y: TOP, width: Math.max(2, x(until) - x(from)), height: LOW - TOP }, svg("title", {}, alert.title)));
+  }
+  const bar = Math.max(0.5, (x(first + step) - x(first)) * 0.8);
+  parts.push(rows.map((row) => svg("rect", { class: over(row) ? "bar" : "bar going", x: middle(row) - bar / 2, y: LOW - high(row.impressions), width: bar, height: high(row.impressions) })));
+  for (const run of runs(rows, known)) {
+    const edge = (name) => run.map((row) => `${middle(row).toFixed(1)} ${y(pick(row, name)).toFixed(1)}`);
+    parts.push(svg("path", { class: "band", d: `M${edge("ctr_low").join("L")}L${edge("ctr_high").reverse().join("L")}Z` }));
+    const line = edge("ctr"), going = run.length > 1 && !over(run.at(-1));
+    parts.push(svg("path", { class: "line", d: `M${(going ? line.slice(0, -1) : line).join("L")}` }));
+    if (going) parts.push(svg("path", { class: "line going", d: `M${line.slice(-2).join("L")}` }));
+    if (run.length < 60) parts.push(run.map((row) => svg("circle", { class: "dot", cx: middle(row), cy: y(pick(row, "ctr")), r: 2.2 })));
+  }
+  parts.push(svg("rect", { class: "chosen", y: TOP, height: LOW - TOP, width: 0, x: 0 }), svg("line", { class: "cursor", y1: TOP, y2: LOW, x1: -9, x2: -9 }));
+  const said = summary(known, body.totals, step);
+  const reader = tool({ rows, step, x, middle, pick, over });
+  return el("section", { class: "chart", "aria-labelledby": "time-title", "data-key": "chart" },
+    el("h2", { id: "time-title" }, title),
+    el("p", { class: "small" }, "The band is the ", term("95 % interval"), "; the bars are impressions; red is an alert; dashed is not over yet. Drag to zoom. Times are yours."),
+    el("div", { class: "plot", id: "time-chart", tabindex: "0", role: "slider", "aria-label": title, "aria-valuemin": 0, "aria-valuemax": Math.max(0, rows.length - 1), "aria-valuenow": Math.max(0, rows.length - 1), "aria-valuetext": said, ...reader },
+      svg("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, "aria-hidden": "true" }, parts)),
+    el("p", { id: "reading", class: "reading" }, "Point at, touch, or use the arrow keys on the chart to read it."),
+    el("p", { id: "time-summary", class: "small" }, said));
+}
+
+function times(rows, step, middle) {
+  const every = Math.max(1, Math.ceil(rows.length / Math.max(2, Math.floor(width / 95))));
+  return rows.filter((_, i) => i % every === Math.floor(every / 2)).map((row) => svg("text", { x: middle(row), y: LOW + 18, "text-anchor": "middle" }, short(row.time * 1000, step)));
+}
+
+function runs(rows, known) {
+  const found = [], set = new Set(known);
+  let run = [];
+  for (const row of [...rows, null]) {
+    if (row && set.has(row)) run.push(row);
+    else if (run.length) { found.push(run); run = []; }
+  }
+  return found;
+}
+
+function tool({ rows, step, x, middle, pick, over }) {
+  let from = null;
+  const index = (node, event) => {
+    const at = event.clientX - node.getBoundingClientRect().left;
+    return Math.max(0, Math.min(rows.length - 1, Math.floor((at - x(rows[0].time)) / (x(rows[0].time + step) - x(rows[0].time)))));
+  };
+  const read = (node, i) => {
+    const row = rows[i];
+    if (!row) return;
+    const text = `${moment(row.time * 1000)}${over(row) ? "" : ", not over yet"}: ${count(row.impressions)} impressions, ${count(row.clicks)} clicks`
+      + (row.impressions ? `, ${rate(pick(row, "ctr"))} (${interval(pick(row, "ctr_low"), pick(row, "ctr_high"))})` : "");
+    node.setAttribute("aria-valuenow", i);
+    node.setAttribute("aria-valuetext", text);
+    document.getElementById("reading").textContent = text;
+    const cursor = node.querySelector(".cursor");
+    for (const name of ["x1", "x2"]) cursor.setAttribute(name, middle(row));
+  };
+  const mark = (node, a, b) => {
+    const chosen = node.querySelector(".chosen"), [low, high] = [Math.min(a, b), Math.max(a, b)];
+    chosen.setAttribute("x", a === null ? 0 : x(rows[low].time));
+    chosen.setAttribute("width", a === null ? 0 : x(rows[high].time + step) - x(rows[low].time));
+  };
+  return {
+    onpointermove: (event) => { const node = event.currentTarget; if (!rows.length) return; read(node, index(node, event)); if (node.dataset.from) mark(node, Number(node.dataset.from), index(node, event)); },
+    onpointerdown: (event) => { const node = event.currentTarget; if (!rows.length) return; from = index(node, event); read(node, from); if (event.pointerType === "mouse") node.dataset.from = from; },
+    onpointerup: (event) => {
+      const node = event.currentTarget;
+      if (!node.dataset.from) return;
+      const [a, b] = [Number(node.dataset.from), index(node, event)];
+      delete node.dataset.from;
+      mark(node, null);
+      if (Math.abs(a - b) < 1) return;
+      const iso = (s) => new Date(s * 1000).toISOString().replace(".000", "");
+      go(link(location.pathname, { range: null, since: iso(rows[Math.min(a, b)].time), until: iso(rows[Math.max(a, b)].time + step) }));
+    },
+    onpointerleave: (event) => { delete event.currentTarget.dataset.from; if (rows.length) mark(event.currentTarget, null); },
+    onkeydown: (event) => {
+      const node = event.currentTarget, at = Number(node.getAttribute("aria-valuenow"));
+      const next = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: rows.length - 1 }[event.key];
+      if (next === undefined) return;
+      event.preventDefault();
+      read(node, Math.max(0, Math.min(rows.length - 1, next)));
+    },
+  };
+}
+
+function summary(known, totals, step) {
+  if (!known.length) return "No impressions in this time.";
+  const best = known.reduce((a, b) => (b.ctr > a.ctr ? b : a)), last = known.at(-1);
+  return `${rate(totals.ctr)} overall, from ${count(totals.impressions)} impressions and ${count(totals.clicks)} clicks. `
+    + `Highest ${rate(best.ctr)} at ${short(best.time * 1000, step)}; latest ${rate(last.ctr)} at ${short(last.time * 1000, step)}.`;
+}
+
+const compact = (n) => (n >= 1e6 ? `${+(n / 1e6).toFixed(1)} M` : n >= 1e4 ? `${Math.round(n / 1e3)} k` : count(n));
+function nice(p) {
+  const unit = 10 ** Math.floor(Math.log10(p));
+  return Math.min(1, [1, 2, 4, 6, 8, 10].map((n) => n * unit).find((n) => n >= p - 1e-12));
+}

@@ -1,0 +1,139 @@
+// One alert or one incident, at an address that messages link to: what, since when, by which rule, and what to do about it.
+import { keep, list, isOpen, sentence, subject } from "./alerts.js";
+import { ask, perhaps, tell } from "./api.js";
+import { el, svg } from "./dom.js";
+import { campaignLink, deviceLink } from "./figures.js";
+import { count, moment, tidy, time } from "./format.js";
+import { here, link, to } from "./state.js";
+import { eventColumns } from "./subject.js";
+import { table } from "./table.js";
+import { term } from "./words.js";
+
+export async function loadAlert() {
+  const [id] = here().parts;
+  const story = await ask(`/v1/alerts/${encodeURIComponent(id)}`, new URLSearchParams({ events: 200 }));
+  keep({ stories: { [story.alert.alert_id]: story.story } });
+  const { alert } = story, opened = time(alert.opened_at);
+  const around = new URLSearchParams({ account: alert.account_id, since: new Date(opened - 36e5).toISOString(), until: new Date(time(alert.closed_at ?? alert.updated_at) + 36e5).toISOString(), limit: 100 });
+  const [incident, related, verdicts] = await Promise.all([
+    alert.incident_id ? perhaps(`/v1/incidents/${encodeURIComponent(alert.incident_id)}`) : null, perhaps("/v1/alerts", around).then(keep), verdictsOf(alert.alert_id)]);
+  const rows = incident?.alerts ?? related?.rows ?? [];
+  return { ...story, incident, related: rows.filter((row) => row.alert_id !== alert.alert_id), verdicts };
+}
+
+const verdictsOf = async (target) => {
+  const found = await perhaps("/v1/verdicts", new URLSearchParams({ target })) ?? await perhaps("/v1/verdicts");
+  const rows = found?.rows ?? found?.verdicts;
+  return rows ? rows.filter((row) => row.target === target) : null;
+};
+
+export const alertTitle = (data) => (data ? sentence(data.alert) : "Alert");
+
+export function alertView({ alert, evidence, states, pane_s, panes, rule, events, incident, related, verdicts }) {
+  return [
+    el("div", { class: "wide heading" },
+      el("p", { class: "small" }, el("a", { href: to("alerts", []) }, "Alerts"), " / ", alert.alert_id),
+      el("h1", {}, sentence(alert)),
+      el("p", {}, el("b", { class: "state", "data-open": isOpen(alert) ? "yes" : "no" }, isOpen(alert) ? "open" : alert.state), ` · ${alert.severity} · `, alert.invalid_traffic_class ? [term(alert.invalid_traffic_class), " · "] : "", `account ${alert.account_id} · `, `${alert.subject_kind} `, subject(alert)),
+      alert.incident_id ? el("p", {}, "Part of ", el("a", { href: to("incidents", [alert.incident_id]) }, incident?.story || `incident ${alert.incident_id.slice(0, 8)}`)) : null),
+    el("section", { class: "table", "aria-labelledby": "timeline-title", "data-key": "timeline" }, el("h2", { id: "timeline-title" }, "Timeline"),
+      el("ol", { class: "timeline" }, states.map((row) => el("li", {}, el("b", {}, row.state), ` ${moment(time(row.updated_at))}`, el("span", { class: "small" }, `${count(row.observed)} seen, ${count(row.expected)} expected · ${row.severity}`))))),
+    verdictBox(alert.alert_id, verdicts),
+    paneChart(panes, pane_s, alert),
+    ruleBox(alert, rule),
+    evidenceBox(alert, evidence),
+    table("raw-events", "Raw events", eventColumns, events.map((row) => ({ ...row, account_id: alert.account_id })), { wide: true, note: "The events behind the alert, those that it names first." }),
+    list("related", alert.incident_id && incident ? "Alerts of the same incident" : "Other alerts of this account at the time", related, { empty: "None." }),
+  ];
+}
+
+function paneChart(panes, paneS, alert) {
+  const kinds = ["impressions", "clicks", "authentications"].filter((name) => panes.some((row) => row[name] > 0));
+  const section = (...inside) => el("section", { class: "wide card", "aria-labelledby": "panes-title", "data-key": "panes" }, el("h2", { id: "panes-title" }, "What the subject did, per ", term("Pane", `${paneS} seconds`)), ...inside);
+  if (!panes.length) return section(el("p", { class: "small" }, "The raw events of this time are no longer, or not yet, stored."));
+  const most = Math.max(1, ...panes.flatMap((row) => kinds.map((name) => row[name]))), wide = 100 / Math.max(panes.length, 12);
+  const [from, until] = [time(alert.window_start) / 1000, time(alert.window_end) / 1000];
+  return section(
+    el("div", { class: "panes", role: "img", "aria-label": `At most ${count(most)} in a pane` }, svg("svg", { viewBox: "0 0 100 30", preserveAspectRatio: "none" },
+      panes.map((row, i) => [
+        row.pane >= from && row.pane < until ? svg("rect", { class: "alarm", x: i * wide, y: 0, width: wide, height: 30 }) : null,
+        kinds.map((name, k) => svg("rect", { class: `kind ${name}`, x: i * wide + (k * wide * 0.9) / kinds.length, y: 30 - (29 * row[name]) / most, width: (wide * 0.9) / kinds.length, height: (29 * row[name]) / most }, svg("title", {}, `${moment(row.pane * 1000)}: ${count(row[name])} ${name}`)))]).flat(2))),
+    el("p", { class: "small" }, kinds.map((name) => [el("span", { class: `key ${name}` }), ` ${name} `]), "red: the strongest window"),
+    el("details", {}, el("summary", {}, "As a table"), el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Counts per pane" }, el("table", {}, el("thead", {}, el("tr", {}, ["Pane", ...kinds, "clicking devices"].map((name) => el("th", { scope: "col" }, name)))),
+      el("tbody", {}, panes.map((row) => el("tr", {}, el("th", { scope: "row" }, moment(row.pane * 1000)), kinds.map((name) => el("td", { class: "number" }, count(row[name]))), el("td", { class: "number" }, count(row.clicking_devices)))))))));
+}
+
+const ruleBox = (alert, rule) => el("section", { class: "table", "aria-labelledby": "rule-title", "data-key": "rule" }, el("h2", { id: "rule-title" }, `The rule: ${tidy(alert.rule)}`),
+  el("p", {}, rule?.statement.replaceAll("`", "") ?? "This API does not know the rules."),
+  el("dl", { class: "facts" }, ["Observed", "Expected", "Floor"].map((name) => el("div", {}, el("dt", {}, term(name)), el("dd", {}, count(alert[name.toLowerCase()]))))),
+  rule ? el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Thresholds" }, el("table", { id: "thresholds" }, el("thead", {}, el("tr", {}, ["Threshold", "Value", "Meaning"].map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, rule.parameters.map((one) => el("tr", {}, el("th", { scope: "row" }, one.name), el("td", {}, String(one.value)), el("td", { class: "prose" }, one.meaning)))))) : null);
+
+// Evidence: whatever maps names to numbers, or lists rows, is a table; the rest is told by name.
+function evidenceBox(alert, evidence) {
+  const entries = Object.entries(evidence), isRecord = (value) => value !== null && typeof value === "object";
+  const shown = (name, value) => (name === "campaigns" || name === "campaign" ? campaignLink(alert.account_id, value) : name === "devices" || name === "device" ? deviceLink(alert.account_id, value) : String(value));
+  const tables = entries.filter(([, value]) => isRecord(value)).map(([name, value]) => {
+    const rows = Array.isArray(value) ? value.map((one) => (isRecord(one) ? Object.values(one).map(String) : [shown(name, one)])) : Object.entries(value).map(([key, one]) => [shown(name, key), isRecord(one) ? JSON.stringify(one) : typeof one === "number" ? count(one) : String(one)]);
+    return rows.length ? el("details", { open: rows.length <= 12 }, el("summary", {}, `${tidy(name)} (${rows.length})`), el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": tidy(name) }, el("table", {}, el("tbody", {}, rows.slice(0, 200).map((row) => el("tr", {}, row.map((one, i) => el(i ? "td" : "th", i ? {} : { scope: "row" }, one)))))))) : null;
+  });
+  return el("section", { class: "table", "aria-labelledby": "evidence-title", "data-key": "evidence" }, el("h2", { id: "evidence-title" }, "Evidence"),
+    el("dl", { class: "facts" }, entries.filter(([, value]) => !isRecord(value)).map(([name, value]) => el("div", {}, el("dt", {}, tidy(name)), el("dd", {}, typeof value === "number" ? (Number.isInteger(value) ? count(value) : value.toPrecision(3)) : String(value))))), tables);
+}
+
+export function verdictBox(target, verdicts) {
+  const box = (...inside) => el("section", { class: "table", "aria-labelledby": "verdict-title", "data-key": "verdict" }, el("h2", { id: "verdict-title" }, "Verdict"), ...inside);
+  if (verdicts === null) return box(el("p", { class: "small" }, "This API does not take verdicts yet, or not from this token."));
+  const send = async (event) => {
+    event.preventDefault();
+    const form = event.currentTarget, said = form.querySelector("output"), value = (name) => form.elements[name].value.trim();
+    try {
+      await tell("/v1/verdicts", { target, verdict: event.submitter?.value ?? "confirmed", note: value("note"), by: value("by"), until: value("until") ? new Date(value("until")).toISOString() : null, allow: form.elements.allow.checked });
+      said.textContent = "Kept.";
+      dispatchEvent(new Event("refresh"));
+    } catch (error) { said.textContent = `Not kept: ${error.message}`; }
+  };
+  return box(
+    verdicts.length ? el("ul", { id: "verdicts" }, verdicts.map((one) => el("li", {}, el("b", {}, tidy(one.verdict)), one.by ? ` by ${one.by}` : "", one.note ? `: ${one.note}` : ""))) : el("p", { class: "small" }, "Nobody has judged this yet. What you say here teaches the rules nothing by itself; it is kept, and told to subscribers."),
+    el("form", { id: "verdict", class: "verdict", onsubmit: (event) => void send(event) },
+      el("label", {}, "By ", el("input", { name: "by", maxlength: 100, autocomplete: "name" })), el("label", {}, "Note ", el("input", { name: "note", maxlength: 500 })),
+      el("label", {}, "Until ", el("input", { name: "until", type: "datetime-local" })), el("label", {}, el("input", { name: "allow", type: "checkbox" }), " allow this subject until then"),
+      el("button", { name: "verdict", value: "confirmed" }, "It is fraud"), el("button", { name: "verdict", value: "false_positive" }, "False alarm"), el("output", { class: "small" })));
+}
+
+export async function loadIncident() {
+  const [id] = here().parts;
+  const [found, verdicts] = await Promise.all([perhaps(`/v1/incidents/${encodeURIComponent(id)}`), verdictsOf(id)]);
+  return { found, verdicts };
+}
+export const incidentTitle = (data) => data?.found?.story ?? "Incident";
+
+export function incidentView({ found, verdicts }) {
+  const [id] = here().parts;
+  if (!found) return [el("div", { class: "wide card" }, el("h1", {}, "Incident"), el("p", {}, `No incident ${id} is stored here, or this API has none yet. `, el("a", { href: to("alerts", []) }, "All alerts")))];
+  const incident = found.incident ?? found, alerts = found.alerts ?? [];
+  const names = ["subjects", "campaigns", "places", "devices"].filter((name) => (found[name] ?? incident[name])?.length);
+  return [
+    el("div", { class: "wide heading" }, el("p", { class: "small" }, el("a", { href: to("incidents", []) }, "Incidents"), ` / ${id}`), el("h1", {}, incident.story ?? `Incident ${id}`),
+      el("p", {}, el("b", { class: "state", "data-open": incident.state === "open" ? "yes" : "no" }, incident.state ?? ""), incident.account_id ? ` · account ${incident.account_id}` : "")),
+    el("section", { class: "table", "data-key": "about", "aria-labelledby": "about-title" }, el("h2", { id: "about-title" }, "What it is about"), el("dl", { class: "facts" }, names.map((name) => el("div", {}, el("dt", {}, name), el("dd", {}, [found[name] ?? incident[name]].flat().slice(0, 20).map((one) => (typeof one === "string" ? one : one.name ?? one.subject ?? one.id ?? JSON.stringify(one))).join(", ")))))),
+    verdictBox(id, found.verdicts ?? verdicts), list("incident-alerts", "Its alerts", alerts)];
+}
+
+export const loadIncidents = async () => {
+  const { query } = here();
+  const asked = new URLSearchParams({ since: query.get("since") ?? query.get("range") ?? "7d" });
+  for (const value of query.getAll("account")) asked.append("account", value);
+  return { found: await perhaps("/v1/incidents", asked) };
+};
+export const incidentsTitle = () => "Incidents";
+export function incidentsView({ found }) {
+  if (!found) return [el("div", { class: "wide card" }, el("h1", {}, "Incidents"), el("p", {}, "This API has no incidents yet. ", el("a", { href: link("/alerts") }, "See the alerts"), "."))];
+  const at = (text) => (text ? moment(time(text)) : "–");
+  return [el("h1", { class: "unseen" }, "Incidents"), table("incidents", "Incidents", [
+    { name: "Incident", term: "Incident", value: (row) => row.story ?? row.incident_id, node: (row) => [el("a", { href: to("incidents", [row.incident_id]) }, row.story ?? row.incident_id), el("span", { class: "who" }, `${row.account_id} · ${row.incident_id.slice(0, 8)}`)] },
+    { name: "State", value: (row) => row.state, text: (row) => row.state },
+    { name: "Severity", value: (row) => row.severity ?? "", text: (row) => row.severity ?? "–" },
+    { name: "Opened", value: (row) => row.opened_at, text: (row) => at(row.opened_at) },
+    { name: "Changed", value: (row) => row.updated_at, text: (row) => at(row.updated_at) },
+  ], found.rows ?? found.incidents ?? [], { wide: true, empty: "No incident in this time. Nothing to do." })];
+}

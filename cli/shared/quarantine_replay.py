@@ -1,0 +1,38 @@
+"""Replays from quarantine for the API, which knows nothing of admission."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from typing import TYPE_CHECKING, Any
+
+from sori.errors import PrerequisiteError, StorageUnavailable
+
+if TYPE_CHECKING:
+    from sori.settings import Settings
+
+
+def replayer(settings: Settings) -> Callable[[Collection[str], frozenset[str] | None], Awaitable[dict[str, Any]]]:
+    """Ids and the accounts that may be touched (None: every one) to what landed and what is still refused."""
+    from ingest.quarantine.replay import Replay, read_held, replay
+
+    async def again(ids: Collection[str], accounts: frozenset[str] | None) -> dict[str, Any]:
+        wanted = set(ids)
+        held = [
+            one
+            for one in await read_held(settings)
+            if one.id in wanted and (accounts is None or one.account in accounts)
+        ]
+        try:
+            done = await replay(settings, held) if held else Replay()
+        except PrerequisiteError as error:  # it judges as the ingress does, and lacks the ingress's settings here
+            raise StorageUnavailable(f"this API cannot replay: {error}") from error
+        gone = wanted - {one.id for one in held}
+        return {
+            "landed": [one.id for one in done.landed],
+            "refused": [
+                *({"id": one.id, "detail": refused.detail} for one, refused in done.refused),
+                *({"id": one, "detail": "no longer held"} for one in sorted(gone)),
+            ],
+        }
+
+    return again
