@@ -22,17 +22,30 @@ SUBJECTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "alerts": ("Alerts and incidents", ("/v1/alerts", "/v1/incidents", "/v1/verdicts")),
     "subscriptions": ("Who is told of alerts", ("/v1/subscriptions",)),
     "sql": ("Questions in SQL", ("/v1/query",)),
+    "console": ("What the console asks", ("/v1/live", "/v1/health", "/v1/events", "/v1/funnel")),
+    "quarantine": ("Quarantine and audit", ("/v1/quarantine", "/v1/audit")),
     "care": ("Maintenance", ("/v1/maintenance", "/v1/maintain", "/v1/tasks")),
     "pages": ("The live page, health and this description", ("/",)),
 }
 #: Values for samples; a parameter that is not here is left out unless it must be given.
-_SAMPLES = {"id": "ID", "name": "live.css", "since": "1h", "by": "campaign", "limit": "10", "range": "1h"}
+_SAMPLES = {
+    "id": "ID",
+    "country": "Germany",
+    "region": "Berlin",
+    "city": "Berlin",
+    "name": "live.css",
+    "since": "1h",
+    "by": "campaign",
+    "limit": "10",
+    "range": "1h",
+}
 _BODIES: dict[str, dict[str, Any]] = {
     "Ask": {"sql": "SELECT count() FROM events_current"},
     "Create": {"url": "https://example.com/hook", "filter": {"severities": ["critical"]}},
     "Change": {"paused": True},
     "Rotate": {"grace_s": 86400},
     "Redeliver": {"since": "2026-11-24T00:00:00Z"},
+    "ReplayThese": {"ids": ["0a1b2c3d"]},
 }
 HEAD = "Written by `python docs/api_pages.py` from the document that the API serves at `/v1/openapi.json`."
 

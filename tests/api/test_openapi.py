@@ -85,4 +85,6 @@ def _make_meaningful(case: Case) -> None:
         if isinstance(values, dict):
             values.update({name: _VALID[name] for name in values if name in _VALID and values[name] is not None})
     if case.query:
+        # raw events are read of some days only
+        case.query.update({name: text for name, text in {"since": "3h", "until": "1h"}.items() if name in case.query})
         case.query.pop("cursor", None)

@@ -42,11 +42,13 @@ def test_what_cannot_be_is_refused_by_name() -> None:
 
 
 def test_the_smallest_family_that_has_the_columns_is_read() -> None:
-    """Chips count as columns do; a device is only in the events."""
-    plain = asked_slice({}, NOW)
+    """Chips count as columns do; a device is only in the events, and minutes have the rest of a short time."""
+    assert asked_slice({}, NOW).source("city", "platform").view == "ctr_by_minute"
+    day = {"range": ["24h"]}
+    plain = asked_slice(day, NOW)
     assert "ctr_sums_by_campaign(" in plain.source("platform").view
     assert "ctr_sums_by_place(" in plain.source("city", "campaign_id").view
-    ios = asked_slice({"platform": ["iOS"]}, NOW)
+    ios = asked_slice({**day, "platform": ["iOS"]}, NOW)
     assert "ctr_sums_by_country(" in ios.source("country").view
     assert "ctr_sums_by_detail(" in ios.source("city").view
     assert asked_slice({"device": ["d"]}, NOW).source().view == "events_current"

@@ -97,13 +97,20 @@ def test_every_table_and_view_is_there_under_its_name(cluster: Client) -> None:
     facade = cluster.query(query, parameters={"name": "sori"}).result_columns[0]
     assert sorted(local) == sorted(facade)
     engines = dict(cluster.query("SELECT name, engine FROM system.tables WHERE database = 'sori'").result_rows)
-    with_parameters = {name for name in engines if name.startswith("ctr_sums_by_")} | {"auth_audit_within"}
+    with_parameters = {name for name in engines if name.startswith("ctr_sums_by_")} | {
+        "auth_audit_within",
+        "auth_audit_between",
+    }
     assert {engines.pop(name) for name in with_parameters} == {"View"}
-    assert len(with_parameters) == 5
+    assert len(with_parameters) == 6
     assert set(engines.values()) == {"Distributed"}
     migrations.require_current(cluster)
+    parameters_of = {
+        "auth_audit_within": "tolerance = 300",
+        "auth_audit_between": "tolerance = 300, since = 0, until = 60, accounts = []",
+    }
     for name in facade:
-        given = "tolerance = 300" if name == "auth_audit_within" else "since = 0, until = 60, step = 60"
+        given = parameters_of.get(name, "since = 0, until = 60, step = 60")
         parameters = f"({given})" if name in with_parameters else ""
         cluster.query(f"SELECT * FROM {name}{parameters} LIMIT 1")  # noqa: S608 - names of ours
 
