@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,13 @@ from cli.shared.say import say_json
 
 
 def explain(
-    alert_id: Annotated[str, typer.Argument(help="Id of the alert, or how it begins, as `sori alerts` shows it.")],
+    alert_id: Annotated[
+        str | None,
+        typer.Argument(
+            help="Id of the alert, or how it begins, as `sori alerts` shows it; default: the newest.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     events: Annotated[int, typer.Option(min=0, max=10_000, help="Most raw events shown.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
@@ -33,8 +39,19 @@ def explain(
 
     settings = settings_of(config, data_dir)
     with asking(config, data_dir, api_port, token) as engine:
-        told = story(engine, alert_id, settings.streams.pane_s, cards(settings), events)
+        told = story(engine, alert_id or _newest(engine), settings.streams.pane_s, cards(settings), events)
     if as_json:
         say_json(told, indent=2)
     else:
         show(Terminal(), told)
+
+
+def _newest(engine: Any) -> str:
+    """Id of the alert that changed last. Raises QueryError where there is none."""
+    from cli.shared.asked_routes import alerts
+    from sori.errors import QueryError
+
+    found = alerts(engine, {}, None, 1)
+    if not found:
+        raise QueryError("there is no alert yet; `sori simulate` sends traffic with fraud in it")
+    return str(found[0]["alert_id"])

@@ -56,12 +56,19 @@ def disk(folder: Path, minimum: int = _MINIMUM_FREE_BYTES) -> Check:
 
 
 def ports(settings: Settings) -> Iterator[Check]:
-    """Every port that `sori up` will listen on is free."""
-    from runtime.process.ports import require_free
+    """Every port that `sori up` will listen on is free, or the pipeline on our data directory has it."""
+    from cli.doctor.own_ports import listens
+    from runtime.process.data_dir_owner import owner
+    from runtime.process.ports import is_free, require_free
 
+    running = owner(settings.data_dir)
+    if running:
+        yield good("Pipeline", f"process {running} runs one on {settings.data_dir}")
     for name, port, host, option in listening(settings):
 
         def examine(port: int = port, host: str = host, option: str = option) -> str:
+            if running and not is_free(port, host) and listens(running, port):
+                return f"{host}:{port} is the running pipeline's"
             require_free(port, option, host)
             return f"{host}:{port} is free"
 

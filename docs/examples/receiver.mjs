@@ -1,9 +1,9 @@
-// Receives fraud alerts and verifies their signature: SORI_SECRET=whsec_… node receiver.mjs [port]
+// Receives fraud alerts and verifies their signature: WEBHOOK_SECRET=whsec_… node receiver.mjs [port]
 // Node's own modules only. Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`, base64, one or more signatures.
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 
-const key = Buffer.from(process.env.SORI_SECRET.replace(/^whsec_/, ""), "base64");
+const key = Buffer.from(process.env.WEBHOOK_SECRET.replace(/^whsec_/, ""), "base64");
 const toleranceS = 300;
 const mostBytes = 64 * 1024;
 const seen = new Set(); // keep this in your database: it tells repetitions

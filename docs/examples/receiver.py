@@ -1,4 +1,4 @@
-"""Receives fraud alerts and verifies their signature: SORI_SECRET=whsec_… python receiver.py [port].
+"""Receives fraud alerts and verifies their signature: WEBHOOK_SECRET=whsec_… python receiver.py [port].
 
 Standard library only. Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`, base64, one or more signatures.
 """
@@ -13,7 +13,7 @@ import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-KEY = base64.b64decode(os.environ["SORI_SECRET"].removeprefix("whsec_"))
+KEY = base64.b64decode(os.environ["WEBHOOK_SECRET"].removeprefix("whsec_"))
 TOLERANCE_S = 300
 MOST_BYTES = 64 * 1024
 seen: set[str] = set()  # keep this in your database: it tells repetitions

@@ -31,7 +31,7 @@ def receiver(request: pytest.FixtureRequest) -> Iterator[tuple[subprocess.Popen[
     command = COMMANDS[request.param]
     if shutil.which(command[0]) is None:
         pytest.skip(f"{request.param}: there is no {command[0]} here")
-    env = {"PATH": os.environ["PATH"], "SORI_SECRET": SECRET}
+    env = {"PATH": os.environ["PATH"], "WEBHOOK_SECRET": SECRET}
     path = str(EXAMPLES / request.param)
     with subprocess.Popen([*command, path, "0"], env=env, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
