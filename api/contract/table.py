@@ -52,6 +52,11 @@ _CURSOR = Parameter("cursor", "`next` of the page before.", length=1024)
 _PAGING = (_SINCE, _UNTIL, _CURSOR, Parameter("limit", numbers=(1, MOST), default=DEFAULT))
 _CHIPS = tuple(Parameter(name, "Only these; empty: those that have none.", many=True) for name in CTR_FILTERS)
 _SLICE = (Parameter("range", "Unless since is given.", values=tuple(RANGES), default="1h"), _SINCE, _UNTIL, *_CHIPS)
+#: Raw events are read for it: of at most eight days.
+_DAYS = Parameter(
+    "range", "Unless since is given.", values=tuple(n for n, s in RANGES.items() if s < 691_200), default="1h"
+)
+_FUNNEL = (_DAYS, *_SLICE[1:])
 _PAGES = (_CURSOR, Parameter("limit", numbers=(1, MOST), default=DEFAULT))
 _CTR = (
     Parameter("by", "Several are crossed; commas do as well.", values=get_args(By), many=True, commas=True),
@@ -88,7 +93,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", "/v1/health", "The other stages, and a few of their figures", shape="Health"),
     Route("GET", "/v1/events", "Raw events, latest first, in pages", parameters=(*_SLICE, *_PAGES), shape="EventPage"),
-    Route("GET", "/v1/funnel", "From impressions to clicks, and how soon", parameters=_SLICE, shape="Funnel"),
+    Route("GET", "/v1/funnel", "From impressions to clicks, and how soon", parameters=_FUNNEL, shape="Funnel"),
     Route(
         "GET",
         "/v1/quarantine",

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from api.live.sql import live
+from api.live.rates import with_rates
+from api.live.sql import TOPS, live
 from api.query.pool import EnginePool
 from api.query.slice import Slice
 
@@ -44,6 +45,8 @@ class LiveData:
         questions = live(asked, rows, ceiling)
         answers = await asyncio.gather(*(self._pool.rows(sql) for sql in questions.values()))
         parts: Answer = dict(zip(questions, answers, strict=True))
+        for name in (*TOPS, "totals", "series", "compared"):
+            parts[name] = [with_rates(row) for row in parts[name]]
         compared = {bool(row.pop("now")): row for row in parts.pop("compared")}
         return {
             "bucket_s": asked.bucket_s,

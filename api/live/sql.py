@@ -1,17 +1,17 @@
-"""What the console's pages with figures ask, as fixed SQL over the public views. Pure: a slice in, SQL out."""
+"""What the console's pages with figures ask, as fixed SQL over the public views: counts, of which rates are made.
+
+Pure: a slice in, SQL out.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
 
-from api.query.ctr_sql import wilson
 from api.query.paging import among
-from api.query.slice import Slice, Source, second
+from api.query.slice import Slice, second
 
-_COUNTED = "impressions, clicks, suspect_clicks, p AS ctr, low AS ctr_low, high AS ctr_high"
-_CLEAN = {"clean_ctr": "p_clean", "clean_ctr_low": "low_clean", "clean_ctr_high": "high_clean"}
-_NAMES = f"impressions, clicks, suspect_clicks, ctr, ctr_low, ctr_high, {', '.join(_CLEAN)}"
+_COUNTED = "impressions, clicks, suspect_clicks"
 #: Part of the answer to its columns; those with a name take it from a view.
 TOPS = {
     "campaigns": ("account_id", "campaign_id"),
@@ -38,19 +38,9 @@ def live(asked: Slice, rows: int, ceiling: tuple[str, ...] = ()) -> dict[str, st
     }
 
 
-def _rates(source: Source, what: str = "") -> str:
-    """The beginning of a question: of events nothing is known of suspect clicks."""
-    if source.view == "events_current":
-        nothing = ", ".join(f"CAST(NULL, 'Nullable(Float64)') AS {name}" for name in _CLEAN)
-        return f"WITH {wilson('clicks')} SELECT {what}{_COUNTED}, {nothing}"
-    clean = ", ".join(f"{made} AS {name}" for name, made in _CLEAN.items())
-    both = f"{wilson('clicks')}, {wilson('clicks - least(clicks, suspect_clicks)', '_clean')}"
-    return f"WITH {both} SELECT {what}{_COUNTED}, {clean}"
-
-
 def _totals(asked: Slice) -> str:
     source = asked.source()
-    return f"{_rates(source)} FROM (SELECT {source.sums} FROM {source.view} AS c WHERE {asked.where(source.time)})"  # noqa: S608 - quoted
+    return f"SELECT {_COUNTED} FROM (SELECT {source.sums} FROM {source.view} AS c WHERE {asked.where(source.time)})"  # noqa: S608 - quoted
 
 
 def _compared(asked: Slice) -> str:
@@ -59,7 +49,7 @@ def _compared(asked: Slice) -> str:
     begin = asked.since - max(end - asked.since, timedelta(0))
     source = asked.source(since=begin, step=asked.bucket_s)
     return f"""
-        {_rates(source, "now, ")}
+        SELECT now, {_COUNTED}
         FROM (SELECT c.{source.time} >= {second(asked.since)} AS now, {source.sums} FROM {source.view} AS c
             WHERE {asked.where(source.time, begin, end)} GROUP BY now)"""  # noqa: S608 - quoted
 
@@ -69,7 +59,7 @@ def _series(asked: Slice) -> str:
     first, end = int(asked.since.timestamp()), int(asked.until.timestamp())
     bucket = f"intDiv(toUnixTimestamp(c.{source.time}), {asked.bucket_s}) * {asked.bucket_s}"
     return f"""
-        {_rates(source, "bucket AS time, ")}
+        SELECT bucket AS time, {_COUNTED}
         FROM (SELECT {bucket} AS bucket, {source.sums} FROM {source.view} AS c WHERE {asked.where(source.time)}
             GROUP BY bucket)
         ORDER BY time WITH FILL FROM {first} TO {end} STEP {asked.bucket_s}"""  # noqa: S608 - numbers and names of ours
@@ -78,7 +68,7 @@ def _series(asked: Slice) -> str:
 def _top(name: str, asked: Slice, rows: int) -> str:
     source, columns = asked.source(*TOPS[name]), ", ".join(TOPS[name])
     ranked = f"""
-        {_rates(source, columns + ", ")}
+        SELECT {columns}, {_COUNTED}
         FROM (SELECT {columns}, {source.sums} FROM {source.view} AS c
             WHERE {asked.where(source.time)} GROUP BY {columns})
         ORDER BY impressions DESC, clicks DESC, {columns} LIMIT {int(rows)}"""  # noqa: S608 - quoted
@@ -86,7 +76,7 @@ def _top(name: str, asked: Slice, rows: int) -> str:
         return ranked
     view, column, called = _NAMED[name]
     return f"""
-        SELECT t.account_id AS account_id, t.{column} AS {column}, n.name AS {called}, {_NAMES}
+        SELECT t.account_id AS account_id, t.{column} AS {column}, n.name AS {called}, {_COUNTED}
         FROM ({ranked}) AS t LEFT ANY JOIN {view} AS n USING (account_id, {column})
         ORDER BY impressions DESC, clicks DESC, account_id, {column}"""  # noqa: S608 - ours
 
