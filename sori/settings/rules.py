@@ -114,7 +114,7 @@ class GeoHop(Rule):
 
     windows: int = Field(2, gt=0, description="CTR windows looked at: the present one and those before it.")
     min_countries: int = Field(3, gt=1, description="Countries within them that no traveller reaches.")
-    min_regions: int = Field(4, gt=1, description="Regions, of whatever country, that no traveller reaches.")
+    min_regions: int = Field(4, gt=1, description="Regions, of two countries or more, that no traveller reaches.")
 
 
 class GeoClickBurst(Rule):

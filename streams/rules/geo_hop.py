@@ -1,10 +1,11 @@
 """geo_hop: one device is in places too far apart for the time between them.
 
-Impossible travel (at least 500 km at 1000 km/h or more) needs coordinates, and GeoIP gives names. No offline gazetteer
-resolves GeoIP's region and city names reliably, and GeoIP itself errs by a city far more often than by a country: so
-the rule counts names, and asks for more of them than a traveller, a VPN being switched on, or a mobile network's
-gateways give. Within `windows` CTR windows: `min_countries` distinct countries, or `min_regions` distinct regions of
-whatever country. Unknown places do not count. Nothing is judged before a device was in two places within one window.
+Impossible travel (at least 500 km at 1000 km/h or more) needs coordinates, and GeoIP gives names. No offline
+gazetteer resolves GeoIP's region and city names reliably, and GeoIP itself errs by a city far more often than by a
+country: so the rule counts names, and asks for more of them than a traveller, a VPN being switched on, or a mobile
+network's gateways give. Within `windows` CTR windows: `min_countries` distinct countries, or `min_regions` distinct
+regions of two countries: regions of one alone convict nobody. Unknown places do not count. Nothing is judged before a
+device was in two places within one window.
 MRC invalid traffic: SIVT (location does not fit the device).
 """
 
@@ -54,6 +55,7 @@ def judge(regions: Iterable[tuple[str, str]], rule: GeoHop) -> Judgement | None:
     countries = {country for country, _ in regions if country != UNKNOWN}
     if len(countries) >= rule.min_countries:
         return exceeded(len(countries), 1.0, rule.min_countries, regions=len(named), named=", ".join(sorted(countries)))
-    if len(named) >= rule.min_regions:
+    # a carrier's gateways, or a private relay, give many regions of one country
+    if len(countries) > 1 and len(named) >= rule.min_regions:
         return exceeded(len(named), 1.0, rule.min_regions, named=", ".join(sorted(region for _, region in named)))
     return None
