@@ -119,6 +119,7 @@ class DirtyRows:
             row["top_device_clicks"] = max(devices.values(), default=0)
             row["samples"] = cell.samples or []
         if cell.scripts:
+            row["shown_devices"] = sum(cell.scripts.values())  # of all behaviours, those not named included
             row["scripts"] = largest(cell.scripts, MOST_SCRIPTS)
         if isinstance(key, CampaignKey):
             row["campaign_id"] = key.campaign

@@ -8,7 +8,8 @@ matter of the device rules, and at least `min_devices` must have clicked. A clic
 impressions are those of the fullest window of the same length that ends up to `impression_lag_s` earlier, and the past
 ends where that begins: the last clicks of an aired spot are held against the spot's impressions, which are not also
 held against the past, and steady traffic is held against little more than it was shown. Two windows are judged: in the
-quick one a flood outweighs the impressions before it sooner, the long one finds floods too slow for it. Branch counts
+quick one a flood outweighs the impressions before it sooner, the long one finds floods too slow for it. Clicks that
+were each shown to their device first, one each, are no anomaly: see explained_clicks. Branch counts
 ten times the clicks for similar conversions as fraud; Adjust and AppsFlyer compare conversion rates the same way. MRC
 invalid traffic: SIVT.
 """
@@ -21,6 +22,7 @@ from typing import Literal
 
 from sori.settings.rules import CtrRule
 from streams.rules.click_view import Grid
+from streams.rules.explained_clicks import explained
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.place_view import PlaceFinding, PlaceView
 from streams.rules.statistics import wilson
@@ -97,6 +99,8 @@ def _counts(view: PlaceView, window: Sequence[SubjectSums], window_s: int, rule:
     shown = view.impressions(begin - rule.impression_lag_s * 1000, view.end_ms)
     back, impressions = fullest_window(shown, window_s * 1000 // view.pane_ms)
     if not stands_out(clicks - top, impressions, rule):
+        return None
+    if explained(window, impressions):
         return None
     past = view.between(begin - rule.baseline_s * 1000, begin - back * view.pane_ms)
     return RateCounts(

@@ -4,7 +4,8 @@ When a spot airs, impressions jump in one place within a minute and clicks follo
 work. So the rule asks three things of the window: clicks at least `floor` and `factor` times expected; the busiest
 device left out (one device's flood is device_click_burst's matter); and a click-through rate whose Wilson lower bound
 is at least `min_ctr` and `ctr_factor` times the place's past rate, over impressions that reach back further than the
-clicks by `impression_lag_s`, since a click comes after its impression. MRC invalid traffic: SIVT.
+clicks by `impression_lag_s`, since a click comes after its impression. Clicks that were each shown to their device
+first, one each, are no burst however many they are: see explained_clicks. MRC invalid traffic: SIVT.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Literal
 
 from sori.settings.rules import GeoClickBurst
 from streams.rules.click_view import Grid
+from streams.rules.explained_clicks import explained
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.place_view import PlaceFinding, PlaceView
 from streams.rules.statistics import wilson_lower
@@ -59,6 +61,8 @@ def evaluate(view: PlaceView, rule: GeoClickBurst) -> PlaceFinding | None:
     top = sum(sums.top_device_clicks for sums in window)
     impressions = sum(sums.impressions for sums in view.between(begin - rule.impression_lag_s * 1000, end))
     if not stands_out(clicks - top, impressions, rule):
+        return None
+    if explained(window, impressions):
         return None
     past = view.between(begin - rule.baseline_s * 1000, begin)
     counts = PlaceCounts(

@@ -31,7 +31,8 @@ _Count = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 class RollUp(msgspec.Struct, frozen=True):
     """One row of the roll-up topic: cumulative counts of one subject in one pane of one source partition.
 
-    `reached`: how far event time had come, seconds, where the pane is ahead of that.
+    `reached`: how far event time had come, seconds, where the pane is ahead of that. `shown_devices`: of the clicking
+    ones, those whose click has its own impression, by id; workers of an older version did not tell.
 
     A row with a `campaign_id` is about that campaign; one with `campaign_clicks` about no subject, it tells all clicks
     of some campaigns to every partition; any other is about the place.
@@ -55,6 +56,7 @@ class RollUp(msgspec.Struct, frozen=True):
     campaign_clicks: dict[str, int] = {}
     log: _Log = 0
     reached: int = 0
+    shown_devices: _Count = 0
 
     @property
     def source(self) -> int:
@@ -86,8 +88,8 @@ def shared(sources: Sources) -> Sources:
 
 #: Version, impressions, clicks.
 _COUNTS = Struct("<QII")
-#: Clicking devices, clicks of the busiest one; what follows is campaigns, scripts and samples.
-_DEVICES = Struct("<II")
+#: Clicking devices, clicks of the busiest one, devices that were shown it; then campaigns, scripts and samples.
+_DEVICES = Struct("<III")
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[dict[str, int], dict[str, int], list[str]]).decode
 
@@ -100,10 +102,11 @@ class ClickDetails(msgspec.Struct, array_like=True, gc=False):
     clicking_devices: int = 0
     top_device_clicks: int = 0
     scripts: dict[str, int] | None = None
+    shown_devices: int = 0
 
     def take(self, row: RollUp) -> None:
         """Replace what a source said."""
-        told = _DEVICES.pack(row.clicking_devices, row.top_device_clicks)
+        told = _DEVICES.pack(row.clicking_devices, row.top_device_clicks, row.shown_devices)
         told += _encode((row.campaigns, row.scripts, row.samples))
         source = row.source
         if source not in self.who:
@@ -114,8 +117,9 @@ class ClickDetails(msgspec.Struct, array_like=True, gc=False):
         self.scripts = None
         devices = [_DEVICES.unpack_from(told) for told in self.told]
         # devices are disjoint between source partitions
-        self.clicking_devices = sum([clicking for clicking, _ in devices])
-        self.top_device_clicks = max([top for _, top in devices])
+        self.clicking_devices = sum([clicking for clicking, _, _ in devices])
+        self.top_device_clicks = max([top for _, top, _ in devices])
+        self.shown_devices = sum([shown for _, _, shown in devices])
 
     def of(self, sources: Iterable[int]) -> Iterator[tuple[dict[str, int], dict[str, int], list[str]]]:
         """Campaigns, scripts and samples of these of the sources, in their order."""
@@ -145,6 +149,11 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
     def top_device_clicks(self) -> int:
         """Clicks of the busiest device."""
         return 0 if self.details is None else self.details.top_device_clicks
+
+    @property
+    def shown_devices(self) -> int:
+        """Clicking devices whose click has its own impression."""
+        return 0 if self.details is None else self.details.shown_devices
 
     def merge(self, row: RollUp) -> int | None:
         """Take a roll-up unless a newer one is known; return how many clicks it added, or None where it was stale."""
