@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
 from api.query.ctr_sql import parse_since, quote, time_literal, wilson
+from api.query.ctr_sums import sums
 from sori.errors import QueryError
 from sori.places import respelled
 from sori.suggest import none_of
@@ -116,21 +117,24 @@ def ctr(question: CtrQuestion = CtrQuestion()) -> str:
 
 
 def _counts(question: CtrQuestion, keys: str, used: set[str]) -> str:
-    """Counts per group, from the view that has every column: minutes, minutes of devices, else the events."""
+    """Counts per group, from what has every column: sums of windows, minutes of devices, else the events."""
     conditions = [f"{column} IN ({', '.join(map(quote, values))})" for column, values in question.only]
+    since, until = (_whole(moment) if moment else None for moment in (question.since, question.until))
     time, counts = "minute", "sum(m.impressions) AS impressions, sum(m.clicks) AS clicks"
+    bounds = [f"{{time}} >= {time_literal(since)}"] if since else []
+    bounds += [f"{{time}} < {time_literal(until)}"] if until else []
     if "device_id" not in used:
-        source, counts = "ctr_by_minute", f"{counts}, sum(m.suspect_clicks) AS suspect_clicks"
+        counts, bounds = f"{counts}, sum(m.suspect_clicks) AS suspect_clicks", []
+        source = sums(used, since, until)
     elif used <= {"account_id", "device_id"}:
         source = "device_by_minute"
     else:
         source, time = "events_current", "created_at"
         counts = "countIf(event = 'campaign.impression') AS impressions, countIf(event = 'campaign.click') AS clicks"
         conditions.append("event IN ('campaign.impression', 'campaign.click')")
-    if source != "ctr_by_minute":
+    if "device_id" in used:
         counts += ", CAST(NULL, 'Nullable(UInt64)') AS suspect_clicks"
-    conditions += [f"{time} >= {time_literal(_whole(question.since))}"] if question.since else []
-    conditions += [f"{time} < {time_literal(_whole(question.until))}"] if question.until else []
+    conditions += [bound.format(time=time) for bound in bounds]
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     return f"SELECT {keys}, {counts} FROM {source} AS m {where} GROUP BY {keys} HAVING impressions > 0 OR clicks > 0"  # noqa: S608 - quoted
 

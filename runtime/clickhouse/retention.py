@@ -18,6 +18,7 @@ from sori.settings.clickhouse import ClickHouseSettings
 _GOVERNED = {
     "events": ("events_days", "toDateTime(received_at)"),
     "identities": ("events_days", "toDateTime(received_at)"),
+    "device_events": ("events_days", "toDateTime(received_at)"),
     "ctr_windows": ("windows_days", "window_start"),
     "device_windows": ("windows_days", "window_start"),
     "window_repairs": ("windows_days", "window_start"),

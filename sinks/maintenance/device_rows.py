@@ -24,6 +24,7 @@ TABLES = {
     f" OR has(JSONExtract(toString(evidence), 'members', 'Array(String)'), {DEVICE})))",
     "session_records": _IS_DEVICE,
     "device_windows": _IS_DEVICE,
+    "device_events": f"device = cityHash64({DEVICE})",
     "events": _IS_DEVICE,
 }
 _ROW_KEY = "account_id, event, created_at, identity"

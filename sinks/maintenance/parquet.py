@@ -29,7 +29,22 @@ _SELECTED = """
     canonical, arrayStringConcat(defects, ',') AS defects, log
 """
 _WITHIN = "received_at >= toDateTime64({start:Int64}, 3, 'UTC') AND received_at < toDateTime64({end:Int64}, 3, 'UTC')"
-_OURS = f"NOT repeated AND {_WITHIN}"
+#: By the time of the event, which the table is sorted by: around the hour of receipt, and wherever else a clock or a
+#: delay put one of its events. Only key columns: FINAL sees every row of a key, and stays right.
+_NEAR = "created_at BETWEEN toDateTime64({start:Int64} - 3600, 3, 'UTC') AND toDateTime64({end:Int64} + 3600, 3, 'UTC')"
+_ELSEWHERE = f"SELECT created_at FROM events WHERE {_WITHIN} AND NOT ({_NEAR})"  # noqa: S608 - ours
+_OURS = f"NOT repeated AND {_WITHIN} AND ({_NEAR} OR created_at IN ({_ELSEWHERE}))"
+#: An hour of any size in the same memory: rows are sorted on disk, and written in small groups.
+_BOUNDED = {
+    "max_bytes_before_external_sort": 100_000_000,
+    "max_bytes_ratio_before_external_sort": 0,
+    "output_format_parquet_row_group_size": 20_000,
+    "output_format_parquet_row_group_size_bytes": 20_000_000,
+    "output_format_parquet_parallel_encoding": 0,
+    "max_block_size": 8192,
+    "max_threads": 2,
+    "prefer_external_sort_block_bytes": 8_000_000,
+}
 
 
 def export_events(client: Client, _settings: Settings, params: Mapping[str, Any]) -> Iterator[Progress]:
@@ -43,7 +58,10 @@ def export_events(client: Client, _settings: Settings, params: Mapping[str, Any]
         query = f"SELECT {_SELECTED} FROM events FINAL WHERE {_OURS} ORDER BY kafka_partition, kafka_offset"  # noqa: S608 - ours
         target = folder / f"events-{datetime.fromtimestamp(hour, UTC):%Y%m%dT%H}.parquet"
         partial = target.with_suffix(".partial")
-        with client.raw_stream(query, parameters=bounds, fmt="Parquet") as stream, partial.open("wb") as file:
+        with (
+            client.raw_stream(query, parameters=bounds, settings=_BOUNDED, fmt="Parquet") as stream,
+            partial.open("wb") as file,
+        ):
             while chunk := stream.read(1024 * 1024):
                 file.write(chunk)
         partial.replace(target)
@@ -70,17 +88,18 @@ def import_events(client: Client, settings: Settings, params: Mapping[str, Any])
                 fmt="Parquet",
             )
         yield {"done": number, "total": len(files), "note": path.name}
-    bounds = _created_bounds(client, files)
     result: dict[str, Any] = {"files": len(files)}
-    if bounds is not None:
-        start = max(bounds[0], countable_from(client, settings.streams.window_s))
-        if start > bounds[0]:
+    first_whole = countable_from(client, settings.streams.window_s)
+    for first, end in _created_spans(client, files):
+        start = max(first, first_whole)
+        if start > first:
             result["windows_kept_before"] = iso(start)
-        for progress in backfill(client, settings, {"start": start, "end": bounds[1]}) if start < bounds[1] else ():
+        for progress in backfill(client, settings, {"start": start, "end": end}) if start < end else ():
             if "result" not in progress:
                 yield progress
-            else:
-                result |= progress["result"]
+                continue
+            for name, windows in progress["result"].items():
+                result[name] = result.get(name, 0) + windows
     yield {"result": result}
 
 
@@ -94,13 +113,17 @@ def _count(client: Client, bounds: Mapping[str, int]) -> int:
     return int(client.query(query, parameters=dict(bounds)).result_rows[0][0])
 
 
-def _created_bounds(client: Client, files: list[Path]) -> tuple[int, int] | None:
-    """Event times of what the files hold: by the hours of receipt in their names, which ClickHouse knows both of."""
+def _created_spans(client: Client, files: list[Path]) -> list[tuple[int, int]]:
+    """Stretches of hours, ends excluded, in which events of the files happened, by the hours of receipt in their names.
+
+    One odd clock has no year between counted again.
+    """
     hours = [datetime.strptime(path.stem[-11:], "%Y%m%dT%H").replace(tzinfo=UTC).timestamp() for path in files]
-    query = (
-        "SELECT count(), toUnixTimestamp(min(created_at)), toUnixTimestamp(max(created_at)) + 1"  # noqa: S608 - ours
-        f" FROM events WHERE {_WITHIN} AND defect = ''"
-    )
+    hour = f"intDiv(toUInt32(toDateTime(created_at, 'UTC')), {_HOUR_S}) * {_HOUR_S}"
+    query = f"SELECT DISTINCT {hour} AS hour FROM events WHERE {_WITHIN} AND defect = '' ORDER BY hour"  # noqa: S608 - ours
     bounds = {"start": int(min(hours)), "end": int(max(hours)) + _HOUR_S}
-    count, first, after = client.query(query, parameters=bounds).result_rows[0]
-    return (int(first), int(after)) if count else None
+    spans: list[tuple[int, int]] = []
+    for (start,) in client.query(query, parameters=bounds).result_rows:
+        near = bool(spans) and spans[-1][1] == start
+        spans.append((spans.pop()[0] if near else int(start), int(start) + _HOUR_S))
+    return spans

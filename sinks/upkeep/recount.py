@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ TABLES = (CTR, DEVICES)
 _KEYS = "window_start, account_id, source_partition, log"
 #: After so many seconds nothing of a log that nobody reads here any more is still on its way.
 SETTLED_S = 3600
+#: Stretches of time in one statement; nearer ones are joined: its parse has a limit, and so has its use.
+_MOST_RUNS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,8 @@ def repair_sql(counted: Counted, targets: Sequence[Target], window_s: int) -> st
         "toDateTime(t.1, 'UTC') AS window_start, t.2 AS account_id, toInt32(t.3) AS source_partition, t.4 AS version,"
         " toUInt32(t.5) AS log"
     )
-    first, last = min(t.window_start for t in targets), max(t.window_start for t in targets)
     wanted = f"SELECT {names} FROM (SELECT arrayJoin([{tuples}]) AS t)"  # noqa: S608 - quoted above
-    return _recount(counted, wanted, first, last + window_s, window_s)
+    return _recount(counted, wanted, runs([t.window_start for t in targets], window_s), window_s)
 
 
 def backfill_sql(counted: Counted, start: int, end: int, window_s: int) -> str:
@@ -123,10 +125,22 @@ def backfill_sql(counted: Counted, start: int, end: int, window_s: int) -> str:
             WHERE event IN ({counted.events}) AND {_between("created_at", start, end)}
         )
         GROUP BY {keys}"""  # noqa: S608 - numbers and names of ours
-    return _recount(counted, wanted, start, end, window_s)
+    return _recount(counted, wanted, [(start, end)], window_s)
 
 
-def _recount(counted: Counted, wanted: str, start: int, end: int, window_s: int) -> str:
+def runs(starts: Sequence[int], window_s: int) -> list[tuple[int, int]]:
+    """Few stretches of time, ends excluded, that hold these windows: what lies between old and new ones is not read."""
+    times = sorted(set(starts))
+    gaps = sorted((later - earlier for earlier, later in pairwise(times)), reverse=True)
+    longest = max(window_s, gaps[_MOST_RUNS] if len(gaps) > _MOST_RUNS else 0)
+    found: list[tuple[int, int]] = []
+    for start in times:
+        near = bool(found) and start - found[-1][1] <= longest - window_s
+        found.append((found.pop()[0] if near else start, start + window_s))
+    return found
+
+
+def _recount(counted: Counted, wanted: str, spans: Sequence[tuple[int, int]], window_s: int) -> str:
     keys = _KEYS
     dimensions = ", ".join(counted.dimensions)
     columns = ", ".join([*counted.counts, *counted.kept])
@@ -144,14 +158,14 @@ def _recount(counted: Counted, wanted: str, start: int, end: int, window_s: int)
             SELECT {window_sql(window_s)} AS window_start, account_id, toInt32(kafka_partition) AS source_partition,
                 log, {dimensions}, {from_events}
             FROM events FINAL
-            WHERE NOT repeated AND event IN ({counted.events}) AND {_between("created_at", start, end)}
+            WHERE NOT repeated AND event IN ({counted.events}) AND ({_within("created_at", spans)})
                 AND {window_sql(window_s)} IN (SELECT window_start FROM wanted)
                 AND account_id IN (SELECT account_id FROM wanted) {"AND device_id != ''" if counted is DEVICES else ""}
             GROUP BY {keys}, {dimensions}
             UNION ALL
             SELECT {keys}, {dimensions}, {from_windows}
             FROM {counted.table} FINAL
-            WHERE {_between("window_start", start, end)} AND window_start IN (SELECT window_start FROM wanted)
+            WHERE ({_within("window_start", spans)}) AND window_start IN (SELECT window_start FROM wanted)
         ) AS c
         INNER JOIN wanted USING ({keys})
         GROUP BY {keys}, {dimensions}
@@ -161,6 +175,10 @@ def _recount(counted: Counted, wanted: str, start: int, end: int, window_s: int)
 def window_sql(window_s: int) -> str:
     """The window that an event falls into."""
     return f"toDateTime(intDiv(toUInt32(toDateTime(created_at, 'UTC')), {window_s}) * {window_s}, 'UTC')"
+
+
+def _within(column: str, spans: Sequence[tuple[int, int]]) -> str:
+    return " OR ".join(_between(column, start, end) for start, end in spans)
 
 
 def _between(column: str, start: int, end: int) -> str:

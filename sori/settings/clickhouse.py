@@ -35,4 +35,7 @@ class ClickHouseSettings(BaseModel):
         # windows without events behind them, and not the other way round: `sori verify` counts windows from events
         if self.windows_days and (not self.events_days or self.windows_days < self.events_days):
             raise ValueError("clickhouse.windows_days must be 0 or at least clickhouse.events_days")
+        # rates over a long range are read from roll-ups, and must not know less than the minutes do
+        if self.rollups_days and (not self.windows_days or self.rollups_days < self.windows_days):
+            raise ValueError("clickhouse.rollups_days must be 0 or at least clickhouse.windows_days")
         return self

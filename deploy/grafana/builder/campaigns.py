@@ -11,7 +11,6 @@ from deploy.grafana.builder.parts import FULL, HALF, QUARTER, Sql, chosen, lines
 
 _WHERE = " AND ".join(
     (
-        "$__timeFilter(minute)",
         chosen("account_id", "account"),
         chosen("campaign_id", "campaign"),
         chosen("country"),
@@ -24,13 +23,25 @@ _LOW = "(p + zz / (2 * n) - half) / (1 + zz / n)"
 _HIGH = "(p + zz / (2 * n) + half) / (1 + zz / n)"
 _TOTALS = "sum(m.impressions) AS impressions, sum(m.clicks) AS clicks"
 _RATE = "if(impressions = 0, 0, clicks / impressions) AS ctr"
-_SLOT = "$__timeInterval(m.minute) AS time"
+#: Rows no longer than a point of the chart, and so long that a chart of weeks reads hours.
+_STEP = (
+    "multiIf($__interval_s >= 86400, 86400, $__interval_s >= 3600 OR $__toTime - $__fromTime > 345600, 3600,"
+    " $__interval_s >= 300 OR $__toTime - $__fromTime > 28800, 300, 60)"
+)
+_SLOT = f"toStartOfInterval(m.time, toIntervalSecond(greatest($__interval_s, {_STEP}))) AS time"
+_FROM, _TO = "toUnixTimestamp($__fromTime)", "toUnixTimestamp($__toTime)"
 
 
-def _top(dimensions: str) -> str:
+def _sums(family: str = "country", step: str = "86400", since: str = _FROM, until: str = f"{_TO} + 1") -> str:
+    """Rows to be summed, of the minutes in [since, until): exact, however long they are (docs/queries.md)."""
+    return f"FROM ctr_sums_by_{family}(since = {since}, until = {until}, step = {step}) AS m WHERE {_WHERE}"
+
+
+def _top(dimensions: str, family: str = "country") -> str:
     return (
         f"WITH {_N}, {_HALF} SELECT {dimensions}, {_TOTALS}, {_RATE}, {_LOW} AS ctr_low, {_HIGH} AS ctr_high"
-        f" FROM ctr_by_minute AS m WHERE {_WHERE} GROUP BY {dimensions} ORDER BY impressions DESC LIMIT 50"
+        f" {_sums(family)} GROUP BY {dimensions} HAVING impressions > 0 OR clicks > 0"
+        " ORDER BY impressions DESC LIMIT 50"
     )
 
 
@@ -60,9 +71,8 @@ def campaigns() -> Dashboard:
 
 
 def _figures() -> list[Any]:
-    source = f"FROM ctr_by_minute AS m WHERE {_WHERE}"
-    past = "minute >= $__fromTime - ($__toTime - $__fromTime) AND minute < $__fromTime"
-    before = _WHERE.replace("$__timeFilter(minute)", past)
+    source = _sums()
+    before = _sums(since=f"greatest(0, 2 * {_FROM} - {_TO})", until=_FROM)
     return [
         number(
             "Impressions", "Campaign impressions, each counted once.", "short", f"SELECT sum(m.impressions) {source}"
@@ -80,7 +90,7 @@ def _figures() -> list[Any]:
             "percentunit",
             "SELECT (SELECT sum(m.clicks) / nullIf(sum(m.impressions), 0) " + source + ")"
             " / nullIf((SELECT sum(m.clicks) / nullIf(sum(m.impressions), 0)"
-            f" FROM ctr_by_minute AS m WHERE {before}), 0)"
+            f" {before}), 0)"
             " - 1 AS change",
             width=QUARTER,
         ),
@@ -88,7 +98,8 @@ def _figures() -> list[Any]:
 
 
 def _over_time() -> list[Any]:
-    source = f"FROM ctr_by_minute AS m WHERE {_WHERE} GROUP BY time ORDER BY time"
+    summed = _sums(step=_STEP)
+    source = f"{summed} GROUP BY time ORDER BY time"
     rate = "sum(m.clicks) / greatest(sum(m.impressions), 1)"
     unsuspicious = "(sum(m.clicks) - sum(m.suspect_clicks)) / greatest(sum(m.impressions), 1)"
     return [
@@ -110,7 +121,7 @@ def _over_time() -> list[Any]:
         ),
         lines(
             "Click-through rate by platform", "One line per device platform.", "percentunit",
-            Sql(f"SELECT {_SLOT}, platform, {rate} AS ctr FROM ctr_by_minute AS m WHERE {_WHERE}"
+            Sql(f"SELECT {_SLOT}, platform, {rate} AS ctr {summed}"
                 " GROUP BY time, platform ORDER BY time", series=True),
         ),
     ]  # fmt: skip
@@ -127,7 +138,7 @@ def _tables() -> list[Any]:
             "campaign_id", "sori-campaigns", "campaign",
         ),
         _drilled(
-            rows("Places", "Most impressions first.", "short", _top("account_id, country, region, city")),
+            rows("Places", "Most impressions first.", "short", _top("account_id, country, region, city", "detail")),
             "country", "sori-campaigns", "country",
         ),
         rows("Materials", "Most impressions first; empty when no material was recognised.", "short",

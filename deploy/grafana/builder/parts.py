@@ -18,6 +18,8 @@ from grafana_foundation_sdk.models.dashboard import (
 
 CLICKHOUSE = DataSourceRef("grafana-clickhouse-datasource", "sori-clickhouse")
 PROMETHEUS = DataSourceRef("prometheus", "sori-prometheus")
+#: Of the data source that compose installs, and of dashboards as Grafana 12 writes them.
+PLUGIN_VERSION, SCHEMA_VERSION = "4.14.0", 41
 ALL = "'__all'"
 #: Dashboard widths: the grid has 24 columns.
 FULL, HALF, THIRD, QUARTER = 24, 12, 8, 6
@@ -40,7 +42,7 @@ class Sql(Dataquery):
             "editorType": "sql",
             "queryType": "timeseries" if series else "table",
             "format": 0 if series else 1,
-            "pluginVersion": "4.10.1",
+            "pluginVersion": PLUGIN_VERSION,
             "rawSql": " ".join(sql.split()),
         }
 

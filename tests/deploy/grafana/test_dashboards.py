@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 
 from deploy.grafana import macros
 from deploy.grafana.builder.generate import generated
-from deploy.grafana.builder.parts import ALL, CLICKHOUSE, DASHBOARDS, PROMETHEUS
+from deploy.grafana.builder.parts import ALL, CLICKHOUSE, DASHBOARDS, PLUGIN_VERSION, PROMETHEUS
 from runtime.clickhouse.client import open_client
 from testkit.live_page_data import add_alert, fill
 from testkit.paths import ROOT
@@ -61,6 +61,16 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 def test_the_committed_files_are_current(name: str) -> None:
     """`python -m deploy.grafana.builder` would write exactly what is committed."""
     assert (PROVISIONING / name).read_text() == FILES[name]
+
+
+def test_versions_are_those_that_run() -> None:
+    """Panels name the data source that compose installs; dashboards are what Grafana 12 writes."""
+    compose = (ROOT / "docker-compose.yml").read_text()
+    assert f"grafana-clickhouse-datasource@{PLUGIN_VERSION}" in compose
+    assert {board["schemaVersion"] for board in BOARDS.values()} == {41}
+    assert not any(
+        '"pluginVersion"' in text.replace(f'"pluginVersion": "{PLUGIN_VERSION}"', "") for text in FILES.values()
+    )
 
 
 def test_nothing_stale_is_provisioned() -> None:

@@ -97,16 +97,18 @@ def test_every_table_and_view_is_there_under_its_name(cluster: Client) -> None:
     facade = cluster.query(query, parameters={"name": "sori"}).result_columns[0]
     assert sorted(local) == sorted(facade)
     engines = dict(cluster.query("SELECT name, engine FROM system.tables WHERE database = 'sori'").result_rows)
-    with_parameters = {name for name in engines if name.startswith("ctr_sums_by_")} | {
+    with_parameters = {name for name in engines if name.startswith(("ctr_sums_by_", "events_of_"))} | {
         "auth_audit_within",
         "auth_audit_between",
     }
     assert {engines.pop(name) for name in with_parameters} == {"View"}
-    assert len(with_parameters) == 6
+    assert len(with_parameters) == 8
     assert set(engines.values()) == {"Distributed"}
     migrations.require_current(cluster)
     parameters_of = {
         "auth_audit_within": "tolerance = 300",
+        "events_of_device": "device_id = 'd'",
+        "events_of_activity": "activity_id = 'a'",
         "auth_audit_between": "tolerance = 300, since = 0, until = 60, accounts = []",
     }
     for name in facade:

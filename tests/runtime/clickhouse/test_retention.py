@@ -19,7 +19,7 @@ def test_settings_become_ttls_and_go_again(client: Client) -> None:
     keep = ClickHouseSettings(events_days=30, alerts_days=400)
     changed = {change.table: change.after for change in retention.apply(client, keep)}
     assert changed == {
-        **dict.fromkeys(("events", "identities"), 30),
+        **dict.fromkeys(("events", "identities", "device_events"), 30),
         "alerts": 400,
         **dict.fromkeys(("delivery_attempts", "late", "repetitions", "quarantine"), 90),
     }
@@ -86,3 +86,6 @@ def test_windows_must_outlive_the_events_behind_them() -> None:
     with pytest.raises(ValidationError, match="windows_days"):
         ClickHouseSettings(windows_days=10, events_days=20)
     ClickHouseSettings(windows_days=20, events_days=20)
+    for shorter in ({"rollups_days": 400}, {"rollups_days": 10, "windows_days": 20, "events_days": 20}):
+        with pytest.raises(ValidationError, match="rollups_days"):
+            ClickHouseSettings(**shorter)

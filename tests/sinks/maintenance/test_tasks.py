@@ -103,7 +103,9 @@ def test_forget_takes_a_hostile_name_literally(client: Client) -> None:
 def test_an_export_restores_into_an_empty_database(client: Client, tmp_path: Path) -> None:
     """Events as they were, windows recounted; importing twice changes nothing."""
     fill(client)
-    Writer(lambda: client).insert(events.build([FakeRecord(b"\xffno json", 99)]), None)
+    clocks = ("1999-01-01T00:00:00Z", "2025-10-14T03:00:00Z", "2031-05-05T05:05:05Z")
+    odd = [event_record(200 + n, created_at=at) for n, at in enumerate(clocks)]
+    Writer(lambda: client).insert(events.build([FakeRecord(b"\xffno json", 99), *odd]), None)
     query = "SELECT * EXCEPT raw, hex(raw) FROM events_current ORDER BY kafka_partition, kafka_offset"
     wanted = client.query(query).result_rows
     folder = str(tmp_path / "export")

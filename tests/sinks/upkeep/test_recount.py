@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.query.engine import Row
 from api.query.verification import verify
@@ -15,7 +18,7 @@ from sinks.builders import events, packed
 from sinks.consumer.log_book import LogBook
 from sinks.insert.writer import Writer
 from sinks.upkeep.late_repair import Repairer
-from sinks.upkeep.recount import TABLES, Target, backfill_sql, pending_sql, repair_sql
+from sinks.upkeep.recount import TABLES, Target, backfill_sql, pending_sql, repair_sql, runs
 from sori.settings import load_settings
 from sori.topics import CTR_WINDOWS
 from streams.state.output import Output, name_log
@@ -234,3 +237,15 @@ def test_a_stream_row_that_the_recount_overtook_calls_for_another(client: Client
     store(writer, "ctr_windows", row(impressions=1, version=7, city="Nowhere"))
     repair(client, pending(client))
     assert (differences(client), pending(client)) == ([], [])
+
+
+@given(st.lists(st.integers(0, 3000), min_size=1, max_size=120), st.sampled_from([10, 60]))
+def test_stretches_hold_every_window_and_few_others(numbers: list[int], window_s: int) -> None:
+    """In order, apart, and the longest gaps are left out: an old and a new window do not have all between them read."""
+    starts = [MINUTE + number * window_s for number in numbers]
+    found = runs(starts, window_s)
+    assert all(any(first <= start and start + window_s <= end for first, end in found) for start in starts)
+    assert all(earlier[1] < later[0] for earlier, later in pairwise(found))
+    assert len(found) <= 51
+    if len(set(starts)) <= 51:
+        assert sum(end - first for first, end in found) == len(set(starts)) * window_s

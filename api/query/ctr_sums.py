@@ -1,0 +1,37 @@
+"""Which sums answer a question for rates: the smallest family that has its columns, over its range. Pure.
+
+Why, and what is in them: deploy/clickhouse/migrations/0022_ctr_sums.sql.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+
+#: View -> its columns beside time and counts; those that are likely to have the fewest rows first.
+FAMILIES: dict[str, frozenset[str]] = {
+    "ctr_sums_by_campaign": frozenset({"account_id", "campaign_id", "material_id", "platform"}),
+    "ctr_sums_by_country": frozenset({"account_id", "campaign_id", "material_id", "platform", "country"}),
+    "ctr_sums_by_place": frozenset({"account_id", "campaign_id", "country", "region", "city"}),
+    "ctr_sums_by_detail": frozenset(
+        {"account_id", "campaign_id", "material_id", "platform", "country", "region", "city"}
+    ),
+}
+#: The longest rows that there are, seconds.
+DAY_S = 86_400
+_FOR_EVER = 2**32 - 1
+
+
+def sums(columns: AbstractSet[str], since: datetime | None, until: datetime | None, step_s: int = DAY_S) -> str:
+    """A source of impressions, clicks, suspect_clicks and `time`, in rows of at most `step_s`: to be summed.
+
+    Raises KeyError for a column that no family has.
+    """
+    view = next((name for name, has in FAMILIES.items() if columns <= has), None)
+    if view is None:
+        raise KeyError(columns)
+    return f"{view}(since = {_epoch(since, 0)}, until = {_epoch(until, _FOR_EVER)}, step = {int(step_s)})"
+
+
+def _epoch(moment: datetime | None, default: int) -> int:
+    return default if moment is None else min(_FOR_EVER, max(0, int(moment.timestamp())))

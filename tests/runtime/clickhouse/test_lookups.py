@@ -1,0 +1,72 @@
+"""Single events are found through notes of where they lie, as whoever read all of them would find them."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from sinks.builders import events
+from sinks.insert.writer import Writer
+from sinks.upkeep.repetitions import Repetitions
+from testkit.records import FakeRecord, event_record
+
+_COLUMNS = "account_id, event, created_at, identity, device_id, activity_id, city"
+
+
+def delivered(account: str, offset: int, **changes: Any) -> FakeRecord:
+    """An event of that account."""
+    record = event_record(offset, account_id=account, **changes)
+    headers = [(name, account.encode() if value == b"acc_1" else value) for name, value in record.headers]
+    return replace(record, headers=headers)
+
+
+@pytest.fixture
+def filled(client: Client) -> Client:
+    """Events of some devices and accounts over two months; some come again; some arrivals are looked up, some not."""
+    rng = random.Random(17)
+    writer = Writer(lambda: client)
+    for batch in range(3):
+        records = [
+            delivered(
+                f"acc_{rng.randrange(3)}",
+                batch * 200 + n,
+                event=rng.choice(("campaign.impression", "campaign.click", "authentication")),
+                created_at=f"2025-{rng.choice((10, 11))}-14T05:{rng.randrange(60):02d}:00Z",
+                device_id=rng.choice(("dev_1", "dev_2", "dev'\\3", "", None)),
+                identity=f"act_{rng.randrange(150)}",
+            )
+            for n in range(200)
+        ]
+        writer.insert(events.build(records), None)
+        if batch < 2:
+            Repetitions(writer, 60).find()
+    return client
+
+
+def test_a_devices_history_is_whole(filled: Client) -> None:
+    """What `events_current` says, of this device alone."""
+    for device in ("dev_1", "dev'\\3", "unknown"):
+        given = {"device": device}
+        view = "events_of_device(device_id = {device:String})"
+        found = filled.query(f"SELECT {_COLUMNS} FROM {view} ORDER BY ALL", parameters=given).result_rows  # noqa: S608 - ours
+        wanted = f"SELECT {_COLUMNS} FROM events_current WHERE device_id = {{device:String}} ORDER BY ALL"  # noqa: S608 - ours
+        assert found == filled.query(wanted, parameters=given).result_rows
+        assert bool(found) == (device != "unknown")
+
+
+def test_an_activity_is_found_in_every_account(filled: Client) -> None:
+    """Impression and click of one id, before and after their arrival was looked up."""
+    accounts = set()
+    for number in range(0, 150, 15):
+        view = f"events_of_activity(activity_id = 'act_{number}')"
+        found = filled.query(f"SELECT {_COLUMNS} FROM {view} ORDER BY ALL").result_rows  # noqa: S608 - ours
+        wanted = filled.query(
+            f"SELECT {_COLUMNS} FROM events_current WHERE activity_id = 'act_{number}' ORDER BY ALL"  # noqa: S608 - ours
+        ).result_rows
+        assert found == wanted
+        accounts |= {row[0] for row in found}
+    assert accounts == {"acc_0", "acc_1", "acc_2"}
