@@ -14,6 +14,7 @@ from aiokafka.partitioner import murmur2
 
 from simulator.scenarios import SCENARIOS
 from simulator.traffic import plan
+from sori.alerting.alert import ENDED
 from sori.events import decode
 from sori.identity import identity, partition_key
 from sori.records import event_headers
@@ -117,7 +118,7 @@ def settled(alerts: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Alerts without what depends on when they were emitted: the version; and all but the opening of open ones."""
     return {
         name: {key: value for key, value in body.items() if key != "version"}
-        if body["state"] == "closed"
+        if body["state"] in ENDED
         else {"opened_at": body["opened_at"], "closed_at": None, "rule": body["rule"], "subject": body["subject"]}
         for name, body in alerts.items()
     }

@@ -145,7 +145,7 @@ class AlertState(msgspec.Struct):
     """An alert as it once was."""
 
     version: int
-    state: Literal["opened", "updated", "closed"]
+    state: Literal["opened", "updated", "closed", "withdrawn"]
     severity: Literal["low", "medium", "high", "critical"]
     observed: float
     expected: float

@@ -56,7 +56,8 @@ QUESTIONS: dict[str, tuple[str, str, bool]] = {
     ),
     "alerts-24h": (
         "Fraud alerts of the last day, by rule and severity",
-        """SELECT rule, severity, count() AS n, countIf(state != 'closed') AS open FROM alerts_current
+        """SELECT rule, severity, count() AS n, countIf(state NOT IN ('closed', 'withdrawn')) AS open
+           FROM alerts_current
            WHERE opened_at >= {end} - INTERVAL 1 DAY GROUP BY rule, severity ORDER BY n DESC""",
         True,
     ),

@@ -33,7 +33,7 @@ def alerts(
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on, and print alerts as they change.")] = False,
     since: SinceOption = None,
-    state: Annotated[list[str] | None, many("state: opened, updated, closed, or open, which is not closed")] = None,
+    state: Annotated[list[str] | None, many("state: opened, updated, closed, withdrawn, or open (not over)")] = None,
     rule: Annotated[list[str] | None, many("rule, such as fast_click")] = None,
     severity: Annotated[list[str] | None, many("severity: low, medium, high, critical")] = None,
     place: Annotated[list[str] | None, many("place (country, country/region or country/region/city)")] = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sori.alerting.alert import ENDED
 from sori.alerting.story import story as told
 from sori.alerting.story import whole
 from sori.times import readable
@@ -60,7 +61,7 @@ def _states(states: Sequence[Mapping[str, Any]]) -> Table:
     table = Table("state", "as of (event time)", "severity", "observed", "expected", "stored", title_justify="left")
     table.title = "States still stored"
     for state in states:
-        at = state["closed_at"] if state["state"] == "closed" and state["closed_at"] else state["updated_at"]
+        at = state["closed_at"] if state["state"] in ENDED and state["closed_at"] else state["updated_at"]
         counted = (whole(state["observed"]), whole(state["expected"]))
         table.add_row(state["state"], clock(at), state["severity"], *counted, clock(state["stored_at"]))
     return table

@@ -8,7 +8,9 @@ import msgspec
 
 from sori.errors import InvalidEvent, MalformedEvent
 
-State = Literal["opened", "updated", "closed"]
+State = Literal["opened", "updated", "closed", "withdrawn"]
+#: States of an alert that is over. Withdrawn: what came late explains it.
+ENDED: frozenset[str] = frozenset({"closed", "withdrawn"})
 Severity = Literal["low", "medium", "high", "critical"]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, get_args
 
 import msgspec
 
-from sori.alerting.alert import Alert, Severity, State
+from sori.alerting.alert import ENDED, Alert, Severity, State
 from sori.errors import ConfigError
 from sori.places import within
 from sori.rule_names import RULES
@@ -18,7 +18,7 @@ _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=_MOST_LENGTH)]
 _Texts = Annotated[tuple[_Text, ...], msgspec.Meta(max_length=_MOST_VALUES)]
 #: In a schema only: what is stored may name a rule of another version, and must be readable all the same.
 _Rule = Annotated[str, msgspec.Meta(min_length=1, max_length=_MOST_LENGTH, extra_json_schema={"enum": list(RULES)})]
-#: What people ask for, beside the three states: alerts that are not closed.
+#: What people ask for, beside the states: alerts that are not over.
 OPEN = "open"
 FIELDS = ("accounts", "rules", "severities", "places", "campaigns", "states")
 
@@ -69,9 +69,9 @@ class AlertFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def states_meant(asked: Iterable[str]) -> tuple[str, ...]:
-    """The states behind the words of a question: `open` is all but closed."""
+    """The states behind the words of a question: `open` is all that is not over."""
     given = set(asked)
-    return tuple(state for state in get_args(State) if state in given or (OPEN in given and state != "closed"))
+    return tuple(state for state in get_args(State) if state in given or (OPEN in given and state not in ENDED))
 
 
 def narrowed(wanted: tuple[str, ...], allowed: frozenset[str] | None) -> tuple[str, ...] | None:

@@ -148,7 +148,7 @@ class EpisodeBook:
         for episode, closed_ms in self._closed:
             if not episode.announced:
                 owed.append(episode.output("opened", offset))
-            owed.append(episode.output("closed", offset, closed_ms))
+            owed.append(episode.output("withdrawn" if episode.explanation else "closed", offset, closed_ms))
         dirty = (episode for episode in self._dirty if not episode.closed)
         owed.extend(episode.output(episode.state if episode.announced else "opened", offset) for episode in dirty)
         self.forget_owed()
@@ -185,7 +185,7 @@ class EpisodeBook:
         yield from self.corrections.replay_starts()
 
     def take_back(self, wrong: Correctable, watermark_ms: int) -> None:
-        """Close an alert that late impressions explain, and say why; of a group, take the subject out of account."""
+        """Withdraw an alert that late impressions explain, and say why; of a group, take the subject out of account."""
         alert, key = wrong.alert, (wrong.rule, wrong.subject)
         case = self._cases.get(key)
         if case is not None and case.alert is alert:

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from sori.alerting.alert import ENDED
 from sori.topics import FRAUD_ALERTS
 from streams.alerts.episodes import EpisodeBook
 from streams.alerts.record import alert_id, version
@@ -73,7 +74,7 @@ class Reconciliation:
         """Before the first flush: announce anew what nobody was told of."""
         if not self.began:
             self.began = True
-            told = {name for name, alert in self.published.items() if alert["state"] != "closed"}
+            told = {name for name, alert in self.published.items() if alert["state"] not in ENDED}
             book.announce(episode for episode in book.open_episodes if _id(episode) not in told)
 
     def after(self, owed: Sequence[Output], book: EpisodeBook, offset: int) -> list[Output]:
@@ -89,8 +90,8 @@ class Reconciliation:
         self.done = True
         going_on = {_id(episode): episode for episode in book.open_episodes}
         told = list(self.published.items())
-        gone = [alert for name, alert in told if alert["state"] != "closed" and name not in going_on]
-        anew = [going_on[name] for name, alert in told if alert["state"] == "closed" and name in going_on]
+        gone = [alert for name, alert in told if alert["state"] not in ENDED and name not in going_on]
+        anew = [going_on[name] for name, alert in told if alert["state"] in ENDED and name in going_on]
         closings = [self._closing(alert, offset) for alert in gone]
         return [self._newer(output) for output in [*closings, *(one.output("opened", offset) for one in anew)]]
 

@@ -15,7 +15,7 @@ from streams.state.output import Output
 
 #: Namespace of alert ids (RFC 9562, version 5); random, fixed for ever.
 _NAMESPACE = UUID("6d2f4a0e-8c55-4d0e-9d2b-3a1f5f0e7c41")
-_RANK = {"opened": 0, "updated": 1, "closed": 2}
+_RANK = {"opened": 0, "updated": 1, "closed": 2, "withdrawn": 3}
 
 
 class Subject(NamedTuple):

@@ -33,7 +33,10 @@ class Compared:
 
 
 def compare(current: Iterable[Alert], new: Iterable[Alert]) -> list[Compared]:
-    """Every alert of both sides, ordered by opening. An alert that overlaps several is kept by each of them."""
+    """Every alert of both sides, ordered by opening. One of both sides is kept by itself alone.
+
+    Another one that overlaps several is kept by each of them.
+    """
     here, there = _by_subject(current), _by_subject(new)
     found: list[Compared] = []
     for key in here.keys() | there.keys():
@@ -82,8 +85,13 @@ def _by_subject(alerts: Iterable[Alert]) -> dict[tuple[str, ...], list[Alert]]:
 
 
 def _matched(current: list[Alert], new: list[Alert]) -> Iterator[Compared]:
-    met: set[str] = set()
+    known = {alert["alert_id"]: alert for alert in current}
+    same = {alert["alert_id"] for alert in new if alert["alert_id"] in known}
+    met = set(same)
     for alert in new:
+        if alert["alert_id"] in same:  # else neighbours that touch would each be kept by the other one, too
+            yield Compared("kept", alert, known[alert["alert_id"]])
+            continue
         twins = [other for other in current if _overlap(alert, other)]
         free = [other for other in twins if other["alert_id"] not in met]
         met.update(other["alert_id"] for other in twins)

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from sori.alerting.alert import ENDED
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, FRAUD_ALERTS
 from testkit.stream_faults.traffic import Traffic
 from testkit.upserts import UpsertTables
@@ -43,7 +44,7 @@ def judge(tables: UpsertTables, traffic: Traffic) -> Verdict:
         wrong_windows=_differences(windows, traffic.windows),
         wrong_devices=_differences(devices, traffic.devices),
         episodes={name: found[name] for name in sorted(traffic.floods)},
-        open_episodes=[row["subject"] for row in bursts if row["state"] != "closed"],
+        open_episodes=[row["subject"] for row in bursts if row["state"] not in ENDED],
         strangers=sorted(set(found) - traffic.floods),
         unversioned=contradictions(tables.alert_records),
     )

@@ -26,7 +26,8 @@ class Rule:
 
 RULES = (
     Rule("sori-fraud-open", "Fraud is going on",
-         "SELECT count() AS open FROM alerts_current WHERE state != 'closed' AND severity IN ('high', 'critical')"
+         "SELECT count() AS open FROM alerts_current WHERE state NOT IN ('closed', 'withdrawn')"
+         " AND severity IN ('high', 'critical')"
          " AND updated_at > now64(3) - INTERVAL 10 MINUTE",
          0, "0s", "critical", "A severe fraud episode is open.", "sori-fraud"),
     Rule("sori-no-events", "No event is stored",

@@ -41,7 +41,7 @@ def fraud() -> Dashboard:
     )
     for panel in (
         number("Open now", "Episodes that are not closed.", "short",
-               f"SELECT count() FROM alerts_current WHERE state != 'closed' AND {_CHOICE}"),
+               f"SELECT count() FROM alerts_current WHERE state NOT IN ('closed', 'withdrawn') AND {_CHOICE}"),
         number("Opened in this time", "Episodes that began in the time range.", "short",
                f"SELECT count() FROM alerts_current WHERE {_OPENED}"),
         number("Subjects", "Distinct devices, places and campaigns alerted.", "short",
@@ -52,7 +52,8 @@ def fraud() -> Dashboard:
         _episodes(),
         _openings(),
         rows("By rule", "Episodes, and how far above its expectation the worst one was.", "short",
-             "SELECT rule, invalid_traffic_class AS class, count() AS episodes, countIf(state != 'closed') AS open,"
+             "SELECT rule, invalid_traffic_class AS class, count() AS episodes,"
+             " countIf(state NOT IN ('closed', 'withdrawn')) AS open,"
              " max(observed / greatest(expected, 1)) AS worst_ratio"
              f" FROM alerts_current WHERE {_IN_TIME} GROUP BY rule, class ORDER BY episodes DESC"),
         rows("Places", "Places under alert.", "short",

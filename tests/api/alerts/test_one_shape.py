@@ -62,7 +62,7 @@ def records() -> list[bytes]:
 def test_alerts_are_of_the_schema_wherever_they_are_read(records: list[bytes], settings: Settings):
     """The very same record everywhere: one list of fields, times with Z, the evidence an object."""
     written = [orjson.loads(record) for record in records]
-    assert {alert["state"] for alert in written} == {"opened", "closed"}
+    assert {alert["state"] for alert in written} == {"opened", "withdrawn"}
     assert any("explanation" in alert["evidence"] for alert in written)
     assert list(SCHEMA["properties"]) == list(written[0])
     assert set(FIELDS) == set(SCHEMA["properties"])

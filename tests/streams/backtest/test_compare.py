@@ -51,6 +51,12 @@ def test_a_burst_that_opens_at_another_moment_is_kept():
     assert statuses([alert("a", 10, 200)], [alert("b", 5, 190)]) == [("kept", "b", "a")]
 
 
+def test_identical_rules_keep_each_alert_once():
+    """Also where one burst opened two alerts that overlap, and where one ends as the next begins."""
+    alerts = [alert("late", 5, 20), alert("a", 10, 200), alert("b", 200, 300), alert("c", 250, 400)]
+    assert statuses(alerts, alerts) == [("kept", one["alert_id"], one["alert_id"]) for one in alerts]
+
+
 def test_what_does_not_overlap_is_dropped_and_raised():
     """Nor what another rule, account or subject has."""
     assert statuses([alert("a", 10, 20)], [alert("b", 30, 40)]) == [("dropped", None, "a"), ("raised", "b", None)]

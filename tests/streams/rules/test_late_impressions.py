@@ -91,7 +91,7 @@ def test_an_alert_that_late_impressions_explain_closes_and_says_why():
         feed.send("impression", T0 + number * 3500 - 2000, f"a{number}")
     feed.flush()
     alert = feed.newest("click_without_impression phone")
-    assert alert["state"] == "closed"
+    assert alert["state"] == "withdrawn"
     assert "came late" in alert["evidence"]["explanation"]
     assert feed.suspects() == 0
     feed.send("click", T0 + 70_000, "c1")
@@ -120,7 +120,7 @@ def test_impressions_with_ids_of_their_own_explain_the_clicks_of_their_campaign(
     for number in range(3):
         feed.send("impression", T0 - 2000, f"shown{number}")
     feed.flush()
-    assert feed.newest("click_without_impression phone")["state"] == "closed"
+    assert feed.newest("click_without_impression phone")["state"] == "withdrawn"
     assert feed.suspects() == 0
 
 
@@ -130,7 +130,7 @@ def test_an_impression_without_its_device_explains_the_click_that_has_its_id():
     for number in range(8):
         feed.send("impression", T0 + number * 3500 - 2000, f"a{number}", device="")
     feed.flush()
-    assert feed.newest("click_without_impression phone")["state"] == "closed"
+    assert feed.newest("click_without_impression phone")["state"] == "withdrawn"
     feed = accused()
     for number in range(2):
         for _ in range(4):
@@ -163,7 +163,7 @@ def test_clicks_that_are_suspect_for_another_reason_stay_so():
     for number in range(8):
         feed.send("impression", T0 + number * 3500 - 2000, f"a{number}")
     feed.flush()
-    assert feed.newest("click_without_impression phone")["state"] == "closed"
+    assert feed.newest("click_without_impression phone")["state"] == "withdrawn"
     assert feed.newest("device_click_burst phone")["state"] == "opened"
     assert feed.suspects() == suspects
 
@@ -201,7 +201,7 @@ def test_members_of_a_group_are_taken_out_of_account_one_by_one():
     for number in range(7):
         feed.send("impression", T0 + number * 3500 - 2000, f"two{number}", device="two")
     feed.flush()
-    assert feed.newest(name)["state"] == "closed"
+    assert feed.newest(name)["state"] == "withdrawn"
     assert "explanation" in feed.newest(name)["evidence"]
 
 
@@ -258,5 +258,5 @@ def test_the_alert_of_a_place_and_of_a_campaign_closes_when_its_impressions_come
         tell(pane, 1500, 40 if pane > 139 else 1)
     tell(143, 20, 1)
     for rule in opened:
-        assert states[rule][-1]["state"] == "closed", rule
+        assert states[rule][-1]["state"] == "withdrawn", rule
         assert "explanation" in states[rule][-1]["evidence"]
