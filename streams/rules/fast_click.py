@@ -4,7 +4,8 @@ Statistic: of the clicks in a sliding window whose impression (same activity_id)
 `too_soon_ms` of it: at least `floor`, and at least `min_share` of them. A time from click to install of a few seconds
 is how AppsFlyer tells click hijacking; from banner to tap, nobody reads and reacts within a second. Some senders
 write whole seconds: an impression up to one second *after* its click counts as near too. A click whose impression is
-not known counts as an ordinary one for as long as the sender may take to deliver it. MRC invalid traffic: SIVT.
+not known counts as an ordinary one for as long as the sender may take to deliver it. They must lie in `floor` different
+seconds: what was done offline is stamped together when it is sent. MRC invalid traffic: SIVT.
 """
 
 from __future__ import annotations
@@ -64,8 +65,10 @@ def evaluate(view: ClickView, rule: FastClick) -> Verdict:
         delays[click.identity] = delay = click.time_ms - match.near_ms
         if delay < rule.too_soon_ms:
             fast.append(click)
-    if len(fast) < rule.floor:
-        return rule.floor - len(fast)
+    # what a device did offline is stamped together, clicks with their impressions: one second tells of one click
+    seconds = len({click.time_ms // 1000 for click in fast})
+    if seconds < rule.floor:
+        return rule.floor - seconds
     found = judge(delays.values(), rule, waiting)
     return 1 if found is None else Exceeded(found, begin, fast, Grounds(rule, delays, unknown))
 

@@ -211,8 +211,8 @@ def test_fast_clicks_are_a_script_no_longer_when_slow_ones_turn_out_to_be_the_mo
     for number in range(6):
         feed.send("click", T0 + number * 3500, f"slow{number}")
     for number in range(4):
-        feed.send("impression", T0 + 50_000 + number * 500, f"fast{number}")
-        feed.send("click", T0 + 50_300 + number * 500, f"fast{number}")
+        feed.send("impression", T0 + 50_000 + number * 1100, f"fast{number}")
+        feed.send("click", T0 + 50_300 + number * 1100, f"fast{number}")
     feed.flush()
     assert feed.newest("fast_click phone")["state"] == "opened"
     for number in range(6):

@@ -117,3 +117,13 @@ def test_fast_clicks_are_not_accused_before_the_impressions_of_slow_ones_have_co
         feed.send("impression", T0 + 18_500 + number * 3100, f"fast{number}")
         feed.send("click", T0 + 18_800 + number * 3100, f"fast{number}")
     assert feed.alerts() == []
+
+
+@pytest.mark.parametrize(("every_ms", "accused"), [(50, []), (3000, ["fast_click"])])
+def test_what_was_done_offline_and_is_stamped_together_is_no_fast_click(every_ms, accused):
+    """Eight clicks, each as old as its impression: at once they are a batch, over half a minute they are a script."""
+    feed = Feed()
+    for number in range(8):
+        feed.send("impression", T0 + number * every_ms, f"a{number}", campaign=f"spot{number}")
+        feed.send("click", T0 + number * every_ms, f"a{number}", campaign=f"spot{number}")
+    assert [alert["rule"] for alert in feed.alerts()] == accused
