@@ -18,6 +18,17 @@ DIMENSIONS = ("minute", "account_id", "campaign_id", "material_id", "platform", 
 _AT_ONCE = 4_000_000
 _FOR_EVER = 2**32 - 1
 _LEVELS = {"5m": 300, "1h": 3600, "1d": 86_400}
+#: Families of roll-ups that have views of a length each, with all their dimensions (see sinks/upkeep/rollups.py).
+FAMILIES = {
+    "campaign": ("account_id", "campaign_id", "material_id", "platform"),
+    "place": ("account_id", "campaign_id", "country", "region", "city"),
+}
+_DEVICE_KEYS = ("minute", "account_id", "device_id")
+_DEVICE_COUNTS = {
+    "impressions": "campaign.impression",
+    "clicks": "campaign.click",
+    "authentications": "authentication",
+}
 
 #: Runs SQL and returns its rows as dicts.
 RunQuery = Callable[[str], list[dict[str, Any]]]
@@ -32,17 +43,30 @@ class Check:
     counts: dict[str, tuple[str, str]]
 
 
-def _pairs(one: str, other: str) -> dict[str, tuple[str, str]]:
-    return {name: (f"{name}_in_{one}", f"{name}_in_{other}") for name in ("impressions", "clicks")}
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How many devices windows track: those beyond have no window of their own, which is no difference."""
+
+    devices: int
+    account_devices: int
+
+
+def _pairs(one: str, other: str, *more: str) -> dict[str, tuple[str, str]]:
+    return {name: (f"{name}_in_{one}", f"{name}_in_{other}") for name in ("impressions", "clicks", *more)}
 
 
 CHECKS = {
     "windows": Check(
         "Windows that differ from the raw events (events / windows)", DIMENSIONS, _pairs("events", "windows")
     ),
+    "devices": Check(
+        "Device windows that differ from the raw events (events / windows)",
+        _DEVICE_KEYS,
+        _pairs("events", "windows", "authentications"),
+    ),
     "roll-ups": Check(
         "Roll-ups that differ from the windows (windows / roll-ups)",
-        ("view", "time", "account_id", "campaign_id"),
+        ("view", "time", *dict.fromkeys(name for names in FAMILIES.values() for name in names)),
         _pairs("windows", "rollups"),
     ),
     "repetitions": Check(
@@ -53,14 +77,23 @@ CHECKS = {
 }
 
 
-def verify(run_query: RunQuery, since: datetime | None = None, until: datetime | None = None) -> list[dict[str, Any]]:
+def verify(
+    run_query: RunQuery, since: datetime | None = None, until: datetime | None = None, caps: Caps | None = None
+) -> list[dict[str, Any]]:
     """Every difference, with the name of its check; empty when all agree. `since` and `until` bound the event time."""
     kept = read_kept(lambda sql: (tuple(row.values()) for row in run_query(sql)))
-    statements = [("windows", differences_sql(_later(since, kept.countable), until))]
+    first = _later(since, kept.countable)
+
+    def count(sql: str) -> int:
+        return int(run_query(f"SELECT count() AS n FROM {sql}")[0]["n"])  # noqa: S608 - literals of ours
+
+    statements = [("windows", differences_sql(first, until))]
+    stored = count(f"events_current {_where(_bounds('created_at', first, until))}")
+    statements += [("devices", sql) for sql in _devices_sql(stored, first, until, caps)]
     statements += [("roll-ups", sql) for sql in _rollups_sql(kept, since, until)]
-    bounds = _bounds("created_at", since, until)
-    [counted] = run_query(f"SELECT count() AS n FROM events_current {_where(bounds)}")  # noqa: S608 - literals of ours
-    statements += [("repetitions", sql) for sql in _repeated_sql(int(counted["n"]), bounds)]
+    # copies may lie beyond the bounds: the events within say which are looked for, in all that is kept
+    everywhere = count(f"events_current {_where(_bounds('created_at', _later(None, kept.countable), None))}")
+    statements += [("repetitions", sql) for sql in _repeated_sql(everywhere, kept, first, until)]
     return [{"check": name, **row} for name, sql in statements for row in run_query(sql)]
 
 
@@ -90,43 +123,81 @@ def differences_sql(since: datetime | None = None, until: datetime | None = None
         ORDER BY {keys}"""  # noqa: S608 - only literals of ours
 
 
-def _rollups_sql(kept: Kept, since: datetime | None, until: datetime | None) -> Iterator[str]:
-    """Of each length those whose minutes are all kept, and all within the bounds."""
-    for level, seconds in _LEVELS.items():
-        first = _later(since, kept.rollable, seconds)
-        last = datetime.fromtimestamp(int(until.timestamp()) // seconds * seconds, UTC) if until else None
-        minutes, rolled = _where(_bounds("minute", first, last)), " " + _where(_bounds("time", first, last))
-        start = f"toDateTime(intDiv(toUInt32(minute), {seconds}) * {seconds}, 'UTC')"
-        sources = {f"ctr_by_{family}_{level}": rolled for family in ("campaign", "place")}
-        bounds = f"(since = {_epoch(first, 0)}, until = {_epoch(last, _FOR_EVER)}, step = {seconds})"
-        sources |= {f"ctr_sums_by_{family}": bounds for family in ("country", "detail")}
-        slot = f"toDateTime(intDiv(toUInt32(time), {seconds}) * {seconds}, 'UTC')"
-        union = " UNION ALL ".join(
-            f"SELECT '{view} {level}' AS view, {start} AS time, account_id, campaign_id,"  # noqa: S608 - ours
-            f" impressions AS wi, clicks AS wc, 0 AS ri, 0 AS rc FROM ctr_by_minute {minutes}"
-            f" UNION ALL SELECT '{view} {level}', {slot}, account_id, campaign_id, 0, 0, impressions, clicks"
-            f" FROM {view}{bound}"
-            for view, bound in sources.items()
+def _devices_sql(events: int, since: datetime | None, until: datetime | None, caps: Caps | None) -> Iterator[str]:
+    """Windows of devices beside the raw events; a device that has none is left out where a cap was reached."""
+    keys, minutes = ", ".join(_DEVICE_KEYS), _bounds("minute", since, until)
+    counted = ", ".join(f"countIf(event = '{event}') AS e_{name}" for name, event in _DEVICE_COUNTS.items())
+    sums = ", ".join(
+        f"sum(e_{name}) AS {name}_in_events, sum(w_{name}) AS {name}_in_windows" for name in _DEVICE_COUNTS
+    )
+    differ = " OR ".join(f"{name}_in_events != {name}_in_windows" for name in _DEVICE_COUNTS)
+    zeros = ", ".join(f"0 AS w_{name}" for name in _DEVICE_COUNTS)
+    names = ", ".join(f"'{event}'" for event in _DEVICE_COUNTS.values())
+    windows = f"FROM device_by_minute {_where(minutes)}"
+    full = "1"
+    if caps is not None:
+        many = f"SELECT minute {windows} GROUP BY minute HAVING count() >= {caps.devices}"
+        of_one = (
+            f"SELECT minute, account_id {windows} GROUP BY minute, account_id HAVING count() >= {caps.account_devices}"
         )
-        yield f"""
-            SELECT view, time, account_id, campaign_id, sum(wi) AS impressions_in_windows,
-                sum(ri) AS impressions_in_rollups, sum(wc) AS clicks_in_windows, sum(rc) AS clicks_in_rollups
-            FROM ({union})
-            GROUP BY view, time, account_id, campaign_id
-            HAVING impressions_in_windows != impressions_in_rollups OR clicks_in_windows != clicks_in_rollups
-            ORDER BY view, time, account_id, campaign_id"""  # noqa: S608 - same
-
-
-def _repeated_sql(events: int, bounds: list[str]) -> Iterator[str]:
-    """One event is one row, whatever its deliveries said."""
+        full = f"sum(tracked) > 0 OR (minute NOT IN ({many}) AND (minute, account_id) NOT IN ({of_one}))"
     slices = max(1, -(-events // _AT_ONCE))
-    key = "cityHash64(account_id, event, identity)"
     for number in range(slices):
-        mine = [*bounds, f"{key} % {slices} = {number}"]
-        twice = f"SELECT {key} AS k FROM events_current {_where(mine)} GROUP BY k HAVING count() > 1"  # noqa: S608 - ours
+        mine = f"cityHash64(account_id, device_id) % {slices} = {number}"
+        of_events = _where([*minutes, f"event IN ({names})", "device_id != ''", mine])
+        yield f"""
+            SELECT {keys}, {sums}
+            FROM
+            (
+                SELECT toStartOfMinute(created_at) AS minute, account_id, device_id, {counted}, {zeros}, 0 AS tracked
+                FROM events_current {of_events} GROUP BY {keys}
+                UNION ALL
+                SELECT {keys}, {", ".join("0" for _ in _DEVICE_COUNTS)}, {", ".join(_DEVICE_COUNTS)}, 1
+                FROM device_by_minute {_where([*minutes, mine])}
+            )
+            GROUP BY {keys} HAVING ({differ}) AND ({full}) ORDER BY {keys}"""  # noqa: S608 - same
+
+
+def _rollups_sql(kept: Kept, since: datetime | None, until: datetime | None) -> Iterator[str]:
+    """Each length beside the next shorter one, so that windows are read once a family; what is whole and kept."""
+    for family, names in FAMILIES.items():
+        below, at = "ctr_by_minute", "minute"
+        for level, seconds in _LEVELS.items():
+            first = _later(since, kept.rollable, seconds)
+            last = datetime.fromtimestamp(int(until.timestamp()) // seconds * seconds, UTC) if until else None
+            view, keys = f"ctr_by_{family}_{level}", ", ".join(("time", *names))
+            start = f"toDateTime(intDiv(toUInt32({at}), {seconds}) * {seconds}, 'UTC')"
+            yield f"""
+                SELECT '{view}' AS view, {keys}, sum(wi) AS impressions_in_windows,
+                    sum(ri) AS impressions_in_rollups, sum(wc) AS clicks_in_windows, sum(rc) AS clicks_in_rollups
+                FROM
+                (
+                    SELECT {start} AS start, {", ".join(names)}, sum(impressions) AS wi, sum(clicks) AS wc,
+                        0 AS ri, 0 AS rc
+                    FROM {below} {_where(_bounds(at, first, last))} GROUP BY start, {", ".join(names)}
+                    UNION ALL
+                    SELECT time, {", ".join(names)}, 0, 0, impressions, clicks
+                    FROM {view} {_where(_bounds("time", first, last))}
+                ) AS both
+                GROUP BY start AS time, {", ".join(names)}
+                HAVING impressions_in_windows != impressions_in_rollups OR clicks_in_windows != clicks_in_rollups
+                ORDER BY {keys}"""  # noqa: S608 - names and literals of ours
+            below, at = view, "time"
+
+
+def _repeated_sql(events: int, kept: Kept, since: datetime | None, until: datetime | None) -> Iterator[str]:
+    """One event is one row, whatever its deliveries said; of those with a row within the bounds, all that is kept."""
+    slices = max(1, -(-events // _AT_ONCE))
+    key, bounds = "cityHash64(account_id, event, identity)", _bounds("created_at", since, until)
+    whole = _bounds("created_at", _later(None, kept.countable), None)
+    for number in range(slices):
+        mine = f"{key} % {slices} = {number}"
+        within = [f"{key} IN (SELECT {key} FROM events_current {_where([*bounds, mine])})"] if bounds else []  # noqa: S608 - ours
+        looked_at = [*whole, mine, *within]
+        twice = f"SELECT {key} AS k FROM events_current {_where(looked_at)} GROUP BY k HAVING count() > 1"  # noqa: S608 - ours
         yield f"""
             SELECT account_id, event, identity, 1 AS expected, count() AS deliveries
-            FROM events_current {_where([*mine, f"{key} IN ({twice})"])}
+            FROM events_current {_where([*whole, mine, f"{key} IN ({twice})"])}
             GROUP BY account_id, event, identity HAVING deliveries > 1
             ORDER BY account_id, event, identity"""  # noqa: S608 - same
 

@@ -14,6 +14,7 @@ from cli.shared.query_options import (
     UntilOption,
     asking,
     moment,
+    settings_of,
 )
 from cli.shared.say import say_json
 
@@ -28,7 +29,7 @@ def verify(
     token: TokenOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Count windows again from the raw events, and roll-ups from the windows; look for events that are there twice.
+    """Count windows again from raw events, also those of devices, and roll-ups from windows; find events there twice.
 
     Prints every difference; exit 1 if there is one. While events flow, the newest windows differ for a moment, since
     raw events and windows travel different ways; what is repeated or late is put right within half a minute.
@@ -36,12 +37,14 @@ def verify(
     from rich.table import Table
 
     from api.query.engine import rows
-    from api.query.verification import CHECKS
+    from api.query.verification import CHECKS, Caps
     from api.query.verification import verify as find_differences
     from cli.shared.terminal import Terminal
 
     with asking(config, data_dir, api_port, token) as engine:
-        found = find_differences(lambda sql: rows(engine, sql), moment(since), moment(until))
+        streams = settings_of(config, data_dir).streams
+        caps = Caps(streams.max_devices, streams.max_account_devices)
+        found = find_differences(lambda sql: rows(engine, sql), moment(since), moment(until), caps)
     if as_json:
         for row in found:
             say_json(row)
@@ -59,6 +62,6 @@ def verify(
             table.add_column(column.removesuffix("_id"))
         for row in differing:
             counts = [" / ".join(str(row[side]) for side in pair) for pair in check.counts.values()]
-            table.add_row(*[str(row[key]) for key in check.keys], *counts)
+            table.add_row(*[str(row.get(key, "")) for key in check.keys], *counts)
         console.print(table)
     raise typer.Exit(1)

@@ -15,9 +15,10 @@ from clickhouse_connect.driver.client import Client
 
 from runtime.clickhouse.kept import iso
 from sinks.builders.events import COLUMNS
-from sinks.insert.writer import SETTINGS
+from sinks.insert.writer import SETTINGS, Writer
 from sinks.maintenance import Progress
 from sinks.maintenance.backfill import backfill, countable_from
+from sinks.upkeep.repetitions import Repetitions
 from sori.errors import ConfigError
 from sori.settings import Settings
 
@@ -88,6 +89,8 @@ def import_events(client: Client, settings: Settings, params: Mapping[str, Any])
                 fmt="Parquet",
             )
         yield {"done": number, "total": len(files), "note": path.name}
+    # a repetition of another log is found before windows are counted: later it would be in them for a while
+    Repetitions(Writer(lambda: client), settings.streams.window_s).find()
     result: dict[str, Any] = {"files": len(files)}
     first_whole = countable_from(client, settings.streams.window_s)
     for first, end in _created_spans(client, files):

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from api.query.verification import verify
+from api.query.verification import FAMILIES, Caps, verify
 from sinks.builders import events
 from sinks.insert.writer import Writer
+from sinks.maintenance.tasks import TASKS
+from sinks.upkeep import rollups
+from sinks.upkeep.rollups import Roller
+from sori.settings import load_settings
 from testkit.records import event_record
+
+AT = "2025-10-14T05:25:12.421Z"
 
 
 @pytest.mark.parametrize(
@@ -34,6 +42,72 @@ def test_bounds_are_those_of_the_windows(
     def moment(text: str | None) -> datetime | None:
         return datetime.fromisoformat(f"2025-10-14T{text}").replace(tzinfo=UTC) if text else None
 
-    found = verify(lambda sql: list(client.query(sql).named_results()), moment(since), moment(until))
-    assert [row["minute"].minute for row in found] == minutes
+    found = differences(client, moment(since), moment(until))
+    for check in ("windows", "devices"):
+        assert [row["minute"].minute for row in found if row["check"] == check] == minutes
     assert all(row["impressions_in_events"] == 2 for row in found)
+
+
+def differences(client: Client, *bounds: datetime | None, caps: Caps | None = None) -> list[dict[str, Any]]:
+    """What `sori verify` prints."""
+    return verify(lambda sql: list(client.query(sql).named_results()), *bounds, caps=caps)
+
+
+@pytest.fixture
+def counted(client: Client) -> Client:
+    """A few devices' events, counted in every way."""
+    records = [event_record(n, device_id=f"dev_{n % 3}", created_at=AT) for n in range(9)]
+    Writer(lambda: client).insert(events.build(records), None)
+    list(TASKS["backfill"](client, load_settings(), {"start": 1_760_400_000, "end": 1_760_480_000}))
+    with ThreadPoolExecutor(1) as executor:
+        Roller(Writer(lambda: client), executor, 0.0).roll()
+    assert differences(client) == []
+    return client
+
+
+def test_families_are_those_that_are_rolled_up() -> None:
+    """With the same dimensions; of those that have views of a length each."""
+    assert {family: ", ".join(names) for family, names in FAMILIES.items()}.items() <= rollups.FAMILIES.items()
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [(f"{family}_rollups", name) for family, names in FAMILIES.items() for name in names],
+)
+def test_a_rollup_of_another_dimension_differs(counted: Client, table: str, column: str) -> None:
+    """The totals of account and campaign stay; what is wrong is for whom they count."""
+    answer = counted.query(f"SELECT * FROM {table} FINAL")  # noqa: S608 - ours
+    columns, rows = answer.column_names, answer.result_rows
+    at = columns.index(column)
+    moved = [(*row[:at], "elsewhere", *row[at + 1 :]) for row in rows]
+    counted.command(f"TRUNCATE TABLE {table}")
+    counted.insert(table, moved, column_names=list(columns))
+    found = differences(counted)
+    family = table.removesuffix("_rollups")
+    assert {row["view"] for row in found} >= {f"ctr_by_{family}_5m"}
+
+
+def test_a_device_that_windows_lack_differs(counted: Client) -> None:
+    """Unless as many devices are there as windows track."""
+    counted.command("TRUNCATE TABLE device_windows")
+    rows = [["2025-10-14 05:25:00", "acc_1", f"dev_{n}", 0, 3, 0, 0, 99] for n in (0, 1)]
+    names = "window_start, account_id, device_id, source_partition, impressions, clicks, authentications, version"
+    values = ", ".join(str(tuple(row)) for row in rows)
+    counted.command(f"INSERT INTO device_windows ({names}) VALUES {values}")  # noqa: S608 - ours
+    [lacking] = differences(counted, caps=Caps(3, 3))
+    assert (lacking["check"], lacking["device_id"], lacking["impressions_in_windows"]) == ("devices", "dev_2", 0)
+    assert differences(counted, caps=Caps(2, 3)) == differences(counted, caps=Caps(3, 2)) == []
+    lower = ("2025-10-14 05:25:00", "acc_1", "dev_1", 0, 2, 0, 0, 100)
+    counted.command(f"INSERT INTO device_windows ({names}) VALUES {lower}")  # noqa: S608 - ours
+    assert [row["device_id"] for row in differences(counted, caps=Caps(2, 2))] == ["dev_1"]
+
+
+def test_a_copy_beyond_the_bounds_is_found(counted: Client) -> None:
+    """The events within the bounds say what is looked for, not the rows."""
+    copy = event_record(50, 1, identity="act_0_0", created_at="2025-10-14T09:00:00Z")
+    Writer(lambda: counted).insert(events.build([copy]), None)
+    until = datetime(2025, 10, 14, 6, tzinfo=UTC)
+    found = [row for row in differences(counted, None, until) if row["check"] == "repetitions"]
+    assert [(row["identity"], row["deliveries"]) for row in found] == [("act_0_0", 2)]
+    early = datetime(2025, 10, 14, 5, tzinfo=UTC)
+    assert not [row for row in differences(counted, None, early) if row["check"] == "repetitions"]

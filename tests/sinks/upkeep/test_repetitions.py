@@ -166,7 +166,7 @@ def test_verify_finds_what_nobody_repaired(client: Client, writer: Writer) -> No
 
     assert found() == [("repetitions", "acc_1")]
     Repetitions(writer, 60).find()
-    assert found() == [("windows", "acc_1")]
+    assert found() == [("windows", "acc_1"), ("devices", "acc_1")]
 
 
 def test_identities_age_as_the_events_do(client: Client) -> None:
