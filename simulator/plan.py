@@ -69,6 +69,8 @@ class Draft(NamedTuple):
     activity_id: str | None = None
     session: str | None = None
     label: str | None = None
+    habit: str | None = None  # the odd but honest thing that it belongs to
+    late_ms: int = 0  # how long it is held up on its way, beside the network's usual
 
 
 class Planned(NamedTuple):
@@ -80,11 +82,16 @@ class Planned(NamedTuple):
     label: str | None
     number: int
     copies: int
+    habit: str | None = None
 
 
 @dataclass(frozen=True)
 class Attack:
-    """The truth about planted fraud: which rule must find it, where, and between which event times (ms)."""
+    """The truth about planted fraud: which rule must find it, where, and between which event times (ms).
+
+    In the field (simulator/field) no rule is named, since the author knows none; `level` says who should find it, and
+    an analyst needs `evidence` of its most telling events, and `waits_s` more to be sure of what did not come.
+    """
 
     id: str
     kind: str
@@ -94,6 +101,9 @@ class Attack:
     subject: str
     start_ms: int
     end_ms: int
+    level: str = ""
+    evidence: int = 0
+    waits_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -108,9 +118,21 @@ class FlashCrowd:
 
 
 @dataclass(frozen=True)
+class Habit:
+    """The truth about something odd but honest. `airing`: an aired spot, of which no alert may tell."""
+
+    id: str
+    kind: str
+    account_id: str
+    start_ms: int
+    end_ms: int
+    airing: bool = False
+
+
+@dataclass(frozen=True)
 class Planted:
     """Something a scenario adds to ordinary traffic; `drafts` yields in event-time order."""
 
-    truth: tuple[Attack | FlashCrowd, ...]
+    truth: tuple[Attack | FlashCrowd | Habit, ...]
     expected_events: float
     drafts: Callable[[], Iterator[Draft]]

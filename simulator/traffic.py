@@ -10,7 +10,7 @@ from random import Random
 from simulator.event_order import merge
 from simulator.ordinary import materials_edited, sessions
 from simulator.payload import PayloadWriter
-from simulator.plan import Attack, Draft, FlashCrowd, Planned, Planted, Span
+from simulator.plan import Attack, Draft, FlashCrowd, Habit, Planned, Planted, Span
 from simulator.planting import Planting
 from simulator.scenario import Scenario
 from simulator.world import World
@@ -39,6 +39,11 @@ class Plan:
     def crowds(self) -> tuple[FlashCrowd, ...]:
         """Planted flash crowds, one per place."""
         return tuple(truth for planted in self.planted for truth in planted.truth if isinstance(truth, FlashCrowd))
+
+    @property
+    def habits(self) -> tuple[Habit, ...]:
+        """Odd but honest things that are named in the truth."""
+        return tuple(truth for planted in self.planted for truth in planted.truth if isinstance(truth, Habit))
 
     @property
     def ordinary_rate(self) -> float:

@@ -86,6 +86,7 @@ class TruthFile:
                         "end": iso(attack.end_ms),
                         "events": events,
                     }
+                    | ({"level": attack.level} if attack.level else {})
                 )
         for crowd in self._plan.crowds:
             self._write(
@@ -95,6 +96,16 @@ class TruthFile:
                     "subject": crowd.subject,
                     "start": iso(crowd.start_ms),
                     "end": iso(crowd.end_ms),
+                }
+            )
+        for habit in self._plan.habits:
+            self._write(
+                {
+                    "honest": habit.id,
+                    "kind": habit.kind,
+                    "account_id": habit.account_id,
+                    "start": iso(habit.start_ms),
+                    "end": iso(habit.end_ms),
                 }
             )
         self._out.flush()
@@ -121,6 +132,7 @@ class TruthFile:
                 "city": city,
                 "campaign_id": event.campaign_id or None,
                 "label": label,
+                "honest": entry.planned.habit,
                 "status": Status.DELIVERED if entry.deliveries else Status.DROPPED,
                 "attempts": entry.attempts,
                 "deliveries": entry.deliveries,

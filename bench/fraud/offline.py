@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from zlib import crc32
 
 import orjson
 
-from simulator.plan import Planned
-from simulator.traffic import Plan
-from sori.events import decode
+from simulator.plan import Planned, Span
+from sori.events import Event
 from sori.identity import identity, partition_key
-from sori.records import event_headers
+from sori.reading import read
+from sori.records import CANONICAL, DEFECTS, event_headers
 from sori.settings.rules import RulesSettings
 from sori.settings.streams import StreamsSettings
 from sori.topics import FRAUD_ALERTS, GEO_ROLLUPS
@@ -70,6 +70,19 @@ class Outcome:
     labelled: list[Labelled] = field(default_factory=list)
 
 
+class Traffic(Protocol):
+    """What is run: a plan of one scenario, or a world in the field."""
+
+    @property
+    def span(self) -> Span:
+        """Its event time."""
+        ...
+
+    def deliveries(self) -> Iterator[Planned]:
+        """In the order of sending."""
+        ...
+
+
 class Offline:
     """Both hops. An alert leaves at the end of the batch that caused it, everything else at the next flush."""
 
@@ -82,7 +95,7 @@ class Offline:
         self._place_offsets = [0] * PLACE_PARTITIONS
         self.outcome = Outcome()
 
-    def run(self, plan: Plan) -> Outcome:
+    def run(self, plan: Traffic) -> Outcome:
         """Everything the plan sends, batch by batch."""
         due = 0
         for now, batch in _batches(plan):
@@ -97,11 +110,15 @@ class Offline:
         parts: list[list[OfflineRecord]] = [[] for _ in range(PARTITIONS)]
         for planned in batch:
             value = orjson.dumps(planned.body)
-            event = decode(value)
+            reading = read(value)  # as the ingress does: ids that mean "none" are none
+            event = reading.event
             name = identity(event)
             headers = event_headers(
                 account=event.account_id, event=event.name, endpoint="", verified=True, key_id="", identity=name
             )
+            if reading.canonical:
+                headers += [(CANONICAL, reading.canonical), (DEFECTS, ",".join(reading.defects).encode())]
+            self._note(planned, event, name)
             number = crc32(partition_key(event)) % PARTITIONS
             parts[number].append(OfflineRecord(self._offsets[number], now, value, headers))
             self._offsets[number] += 1
@@ -123,6 +140,9 @@ class Offline:
                 self.outcome.labelled.append(labelled)
         return parts
 
+    def _note(self, planned: Planned, event: Event, name: str) -> None:
+        """What somebody may want to know of each delivery."""
+
     def _flush(self, operators: list[PartitionOperator], now: int, *, everything: bool) -> None:
         for operator in operators:
             if everything or operator.episodes.owes():
@@ -141,7 +161,7 @@ class Offline:
                 self._place_offsets[number] += 1
 
 
-def _batches(plan: Plan) -> Iterator[tuple[int, list[Planned]]]:
+def _batches(plan: Traffic) -> Iterator[tuple[int, list[Planned]]]:
     """Deliveries in batches, with the moment at which an operator has them; empty ones too, for their flushes."""
     end = plan.span.start_ms + BATCH_MS
     batch: list[Planned] = []

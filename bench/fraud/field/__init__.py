@@ -1,0 +1,1 @@
+"""Evaluation in the field: `python -m bench.fraud.field`."""
