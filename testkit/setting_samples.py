@@ -59,6 +59,10 @@ COMPANIONS: Mapping[str, dict[str, Any]] = {
     "ingest.tls_key": {"ingest": {"tls_cert": "cert.pem"}},
     "clickhouse.events_days": {"sinks": {"repair_lookback_s": 3600.0}},
     "clickhouse.windows_days": {"clickhouse": {"events_days": 1}, "sinks": {"repair_lookback_s": 3600.0}},
+    "clickhouse.rollups_days": {
+        "clickhouse": {"events_days": 1, "windows_days": 1},
+        "sinks": {"repair_lookback_s": 3600.0},
+    },
     "ingest.max_body_bytes": {"ingest": {"max_buffered_bytes": 2**30}},
     **_kafka_companions(),
 }

@@ -92,5 +92,5 @@ def test_alerts_are_of_the_schema_wherever_they_are_read(records: list[bytes], s
 
 def _tested() -> dict[str, Any]:
     """What a test delivery carries; its id is no UUID, since there is no such alert."""
-    sent: dict[str, Any] = orjson.loads(formats.test_body("standard", "m", 0.0))["data"]
+    sent: dict[str, Any] = orjson.loads(formats.test_body("standard", "m", 0.0, ""))["data"]
     return {**sent, "alert_id": "2304f1ae-11b1-58b4-9403-c34238f57f8b"}

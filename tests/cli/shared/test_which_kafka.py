@@ -37,7 +37,7 @@ def test_every_asking_command_can_be_told_the_data_directory():
     asking = {name: command for name, command in tree.items() if name.split()[0] not in SET_UP}
     assert {"subscribers list", "tokens create", "quarantine replay", "audit import", "backtest"} <= set(asking)
     options = {name: {one.name for one in command.params} for name, command in asking.items()}
-    assert {name for name, names in options.items() if "data_dir" not in names} == {"doctor"} & set(options)
+    assert {name for name, names in options.items() if "data_dir" not in names} == {"doctor", "words"}
     on_kafka = {name for name in options if name.split()[0] in {"subscribers", "tokens", "quarantine"}}
     assert on_kafka - {"subscribers attempts"} <= {name for name, names in options.items() if "bootstrap" in names}
 
