@@ -255,7 +255,7 @@ class Accepted(msgspec.Struct):
 
 
 class Attempt(msgspec.Struct):
-    """An attempt to deliver; times as ClickHouse writes them, UTC. `status` 0: there was no answer."""
+    """An attempt to deliver; times ISO 8601 with Z. `status` 0: there was no answer."""
 
     subscription_id: str
     account_id: str

@@ -1,17 +1,19 @@
 """GET /v1/subscriptions/{id}/attempts: what became of a subscription's webhooks, latest first, in pages.
 
 ?outcome= (delivered, retry, held or exhausted; repeatable) &since= &until= &limit= &cursor=
-The answer is {"rows": [...], "next": cursor or null}; rows are those of the view delivery_attempts_current.
+The answer is {"rows": [...], "next": cursor or null}; rows are those of the view delivery_attempts_current, times
+ISO 8601 with Z.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from aiohttp import web
 
+from api.alerts.shape import iso
 from api.auth.access import require
 from api.auth.grants import Grant
 from api.query.ctr_sql import quote, time_literal
@@ -22,6 +24,7 @@ from sori.errors import QueryError
 
 Outcome = Literal["delivered", "retry", "held", "exhausted"]
 _KEYS = ("attempted_at", "webhook_id", "attempt")
+_TIMES = ("attempted_at", "next_attempt_at")
 
 
 def add_attempts(app: web.Application, store: SubscriptionStore, pool: EnginePool) -> None:
@@ -42,7 +45,9 @@ def add_attempts(app: web.Application, store: SubscriptionStore, pool: EnginePoo
             after=cursor_of(request.query, len(_KEYS)),
             limit=limit + 1,
         )
-        return web.json_response(page(await pool.rows(sql), limit, _KEYS))
+        answer = page(await pool.rows(sql), limit, _KEYS)
+        answer["rows"] = [as_attempt(row) for row in answer["rows"]]
+        return web.json_response(answer)
 
     app.router.add_get("/v1/subscriptions/{id}/attempts", handle)
 
@@ -73,6 +78,11 @@ def attempts_sql(
         f"SELECT * EXCEPT (stored_at) FROM delivery_attempts_current WHERE {where} "  # noqa: S608 - every value is quoted above
         f"ORDER BY attempted_at DESC, webhook_id DESC, attempt DESC LIMIT {int(limit)}"
     )
+
+
+def as_attempt(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored attempt as it is answered: times ISO 8601 with Z, as everywhere."""
+    return iso(row, _TIMES)
 
 
 def known_outcomes(given: Sequence[str]) -> Sequence[str]:

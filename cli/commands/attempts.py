@@ -47,7 +47,7 @@ def attempts(
     delivered: taken. retry: it will be tried again. held: the subscriber takes nothing, it waits. exhausted: given up.
     """
     from api.query.engine import rows
-    from api.subscriptions.attempts import attempts_sql, known_outcomes
+    from api.subscriptions.attempts import as_attempt, attempts_sql, known_outcomes
     from cli.shared.terminal import Terminal
 
     outcomes = known_outcomes(outcome or [])
@@ -56,7 +56,7 @@ def attempts(
         found = rows(engine, attempts_sql(found_id, outcomes=outcomes, since=moment(since), limit=limit))
     if as_json:
         for row in found:
-            say_json(row)
+            say_json(as_attempt(row))
         return
     Terminal().print(_table(found) if found else "no attempts")
 

@@ -181,6 +181,7 @@ async def test_attempts_in_pages_by_outcome_and_time(topics, pool):
         assert {row["subscription_id"] for row in rows} == {"sub_own"}
         keys = [(row["attempted_at"], row["webhook_id"], row["attempt"]) for row in rows]
         assert keys == sorted(set(keys), reverse=True)
+        assert keys[0][0] == "2026-11-24T14:50:13.250Z"
         rows, _ = await pages(api.http, path, {"outcome": ["delivered"], "since": ["2026-11-24T14:50:05Z"]}, own)
         assert [row["webhook_id"] for row in rows] == [f"msg_{n}_1" for n in range(9, 3, -1)] + ["msg_3_1"]
         async with api.http.get("/v1/subscriptions/sub_other/attempts", headers=own) as answer:

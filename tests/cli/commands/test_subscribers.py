@@ -156,6 +156,8 @@ async def test_attempts_are_shown_also_of_a_removed_subscriber(sori: Sori) -> No
     shown = await sori("subscribers", "attempts", "0a0a", kafka=False)
     assert "timeout" in shown
     assert "204" in shown
+    told = await sori("subscribers", "attempts", "0a0a", "--outcome", "retry", "--json", kafka=False)
+    assert row.items() <= json.loads(told[told.index("{") : told.rindex("}") + 1]).items()
     only = await sori("subscribers", "attempts", "sub_0a", "--outcome", "delivered", kafka=False)
     assert "timeout" not in only
     assert "none of delivered" in await sori(
