@@ -72,7 +72,7 @@ class StageProbes:
         found: State = {"name": name, "state": "unreachable", "detail": "no answer on its probe port"}
         try:
             async with client.get(f"{url}/readyz", allow_redirects=False) as answer:
-                body = await answer.content.read(_MOST_BYTES)
+                body = await _beginning(answer, _MOST_BYTES)
                 ready = answer.status == 200
             state = "ready" if ready else "not ready"
             found |= {"state": state, "detail": "" if ready else _reasons(body)}
@@ -88,7 +88,7 @@ class StageProbes:
 
 async def _figures(client: aiohttp.ClientSession, url: str) -> dict[str, float]:
     async with client.get(f"{url}/metrics", allow_redirects=False) as answer:
-        text = (await answer.content.read(_MOST_METRICS)).decode(errors="replace") if answer.status == 200 else ""
+        text = (await _beginning(answer, _MOST_METRICS)).decode(errors="replace") if answer.status == 200 else ""
     samples: dict[str, list[float]] = {}
     for line in text.splitlines():
         name = line.partition("{")[0].partition(" ")[0]
@@ -100,6 +100,15 @@ async def _figures(client: aiohttp.ClientSession, url: str) -> dict[str, float]:
             except (ValueError, IndexError):
                 continue
     return {name: _FIGURES[name](values) for name, values in samples.items()}
+
+
+async def _beginning(answer: aiohttp.ClientResponse, most: int) -> bytes:
+    """At most so many bytes; `content.read(n)` alone ends at the first piece that has come."""
+    parts, left = [], most
+    while left > 0 and (part := await answer.content.read(left)):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
 
 
 def _reasons(body: bytes) -> str:

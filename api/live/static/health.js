@@ -84,7 +84,7 @@ function subscribers(found, attempts, since) {
     { name: "Accounts", value: (row) => row.accounts?.join(" ") ?? "all", text: (row) => row.accounts?.join(", ") ?? "all" },
     { name: "Attempts", node: (row) => el("button", { type: "button", "aria-label": `Attempts of ${row.name || row.id}`, onclick: () => { chosen = row.id; dispatchEvent(new Event("refresh")); } }, "Show") },
     { name: "Redeliver", node: (row) => el("button", { type: "button", "aria-label": `Redeliver this time's alerts to ${row.name || row.id}`, onclick: () => void again(row) }, "Redeliver") },
-  ], found.subscriptions, { wide: true, empty: "Nobody is told of alerts yet: sori subscribers add --url https://…", note: "Redeliver sends the alerts of the chosen time once more, with the same ids." }),
+  ], found.subscriptions, { wide: true, empty: "Nobody is told of alerts yet: sori subscribers add https://…", note: "Redeliver sends the alerts of the chosen time once more, with the same ids." }),
   attempts ? table("attempts", `Attempts for ${chosen}`, [
     { name: "When", value: (row) => time(row.attempted_at), text: (row) => moment(time(row.attempted_at)) }, { name: "Outcome", value: (row) => row.outcome, text: (row) => row.outcome },
     { name: "Status", number: true, value: (row) => row.status, text: (row) => (row.status ? String(row.status) : "no answer") }, { name: "Error", value: (row) => row.error, text: (row) => row.error || "–" },

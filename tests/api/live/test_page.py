@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import aiohttp
 import pytest
+import typer
+from aiohttp import web
 
 from api.live.page import PAGE
 from api.live.stage_probes import StageProbes, stage_urls
 from api.live.world import world
+from cli.main import build
+from runtime.http import serve
 from sori.errors import ConfigError
 from sori.settings import load_settings
 
@@ -58,6 +65,30 @@ async def test_a_stage_that_is_away_is_told(served) -> None:
         stage_urls(load_settings(api={"stages": "ingest"}))
 
 
+async def test_figures_that_come_in_pieces_are_read_to_the_end() -> None:
+    """A stage with many partitions tells more than one piece of a connection holds, and its lag may be in the last."""
+    padding = "".join(f'sori_other_total{{partition="{n}"}} 1\n' for n in range(20_000)).encode()
+
+    async def metrics(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        await answer.write(b'sori_streams_lag_records{partition="0"} 3\n')
+        await answer.write(padding)
+        await answer.write(b'sori_streams_lag_records{partition="1"} 4\n')
+        return answer
+
+    app = web.Application()
+    app.router.add_get("/readyz", _ready)
+    app.router.add_get("/metrics", metrics)
+    async with serve(app, "127.0.0.1", 0) as port:
+        [state] = await StageProbes({"streams": f"http://127.0.0.1:{port}"}).states(figures=True)
+    assert state["figures"] == {"sori_streams_lag_records": 7}
+
+
+async def _ready(_request: web.Request) -> web.Response:
+    return web.json_response({})
+
+
 def test_nothing_is_vendored() -> None:
     """The map comes out of the installed wheel; the page's own files are small."""
     countries = world()["countries"]
@@ -65,3 +96,19 @@ def test_nothing_is_vendored() -> None:
     assert sum(bool(one["path"]) for one in countries) > 150
     assert not list(PAGE.glob("*.min.js"))
     assert all(len(path.read_text().splitlines()) <= 200 for path in PAGE.iterdir())
+
+
+def test_commands_that_the_page_tells_are_commands() -> None:
+    """Every `sori …` in the page's texts is a command of ours with options that it has."""
+    told = [
+        match.split()
+        for path in PAGE.glob("*.js")
+        for match in re.findall(r"\bsori ((?:[a-z]+ )+(?:-[^\s\"`]+ )*)", path.read_text())
+    ]
+    assert len(told) >= 3
+    for words in told:
+        command: Any = typer.main.get_command(build())
+        while words and hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        options = {name for parameter in command.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("-")} <= options, words
