@@ -19,7 +19,7 @@ def replayer(settings: Settings) -> Callable[[Collection[str], frozenset[str] | 
         wanted = set(ids)
         held = [
             one
-            for one in await read_held(settings)
+            for one in await read_held(settings, wanted, settings.api.query_timeout_s)
             if one.id in wanted and (accounts is None or one.account in accounts)
         ]
         try:

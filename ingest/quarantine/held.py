@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import NamedTuple
@@ -75,6 +75,16 @@ def fold(records: Iterable[Stored]) -> list[Held]:
             found = replace(found, first_ms=before.first_ms, times=before.times + 1)
         held[found.id] = found
     return sorted(held.values(), key=lambda h: h.first_ms)
+
+
+def about(records: Iterable[Stored], ids: Collection[str]) -> list[Stored]:
+    """Records that `fold` needs to tell of `ids`; every marker, as it may name a former id."""
+    kept = []
+    for record in records:
+        entry = parse(record.headers, record.value, record.timestamp_ms)
+        if entry.reason == Reason.REPLAYED or entry.id in ids:
+            kept.append(record)
+    return kept
 
 
 def _former_id(endpoint: str, body: bytes) -> str:

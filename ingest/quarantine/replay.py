@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from ingest.admission.admit import AdmissionPolicy, Refused
 from ingest.admission.endpoints import load_endpoints
 from ingest.admission.reading_policy import reading_policy
 from ingest.admission.record import Record
-from ingest.quarantine.held import Held, Stored, fold, marker, readmit
+from ingest.quarantine.held import Held, Stored, about, fold, marker, readmit
 from ingest.storage.kafka_writer import KafkaLog
 from runtime.kafka.clients import bounded, make_consumer, running
+from sori.errors import StorageUnavailable
 from sori.settings import Settings
 from sori.settings.kept_secret import with_kept_secret
 from sori.signature import SCHEMES
@@ -31,9 +34,14 @@ class Replay:
     refused: list[tuple[Held, Refused]] = field(default_factory=list)
 
 
-async def read_held(settings: Settings) -> list[Held]:
-    """Everything in quarantine now, oldest first. Raises StorageUnavailable."""
-    kafka = settings.kafka
+async def read_held(
+    settings: Settings, only: Collection[str] | None = None, within_s: float | None = None
+) -> list[Held]:
+    """What is in quarantine now, oldest first; with `only`, bodies of these ids alone are kept in memory.
+
+    Raises StorageUnavailable, also when the topic is not read to its end within `within_s` seconds.
+    """
+    kafka, until = settings.kafka, math.inf if within_s is None else time.monotonic() + within_s
     topic, timeout_s = QUARANTINE.name(kafka.topic_prefix), kafka.request_timeout_s
     records: list[Stored] = []
     async with running(make_consumer(kafka, topic), timeout_s) as consumer:
@@ -42,8 +50,11 @@ async def read_held(settings: Settings) -> list[Held]:
         await bounded(consumer.seek_to_beginning(*parts), timeout_s, "seek")
         missing = {part for part in parts if ends[part]}
         while missing:
+            if time.monotonic() > until:  # not cancelled from outside: the consumer is to say goodbye
+                raise StorageUnavailable(f"the quarantine was not read within {within_s:g} s: replay from the terminal")
             for part, batch in (await consumer.getmany(*missing, timeout_ms=_FETCH_MS)).items():
-                records += [Stored(r.partition, r.offset, r.timestamp, r.headers, r.value or b"") for r in batch]
+                found = [Stored(r.partition, r.offset, r.timestamp, r.headers, r.value or b"") for r in batch]
+                records += found if only is None else await asyncio.to_thread(about, found, only)
                 if batch[-1].offset + 1 >= ends[part]:
                     missing.discard(part)
             for part in list(missing):  # also past what retention has deleted

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -71,11 +72,13 @@ def settings_for(kafka: KafkaSettings, **access: object) -> Settings:
 
 
 @asynccontextmanager
-async def api_running(settings: Settings, pool: EnginePool | None = None, local_token: str = "") -> AsyncIterator[Api]:
+async def api_running(
+    settings: Settings, pool: EnginePool | None = None, local_token: str = "", **more: Any
+) -> AsyncIterator[Api]:
     """Serve on a free loopback port, whatever the settings call its address; `pool` is closed with it."""
     pool = pool or NoPool()
     app: web.Application = build_app(pool)
-    side = add_alerting(app, pool, settings, local_token)
+    side = add_alerting(app, pool, settings, local_token, **more)
     add_live_page(app, LiveData(pool), StageProbes({}))
     add_maintenance(app, lambda _task, _params: iter(()), "the note's token")
     async with serve(app, "127.0.0.1", 0, drain_s=0.5) as port:

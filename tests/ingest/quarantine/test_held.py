@@ -9,7 +9,7 @@ from ingest.admission.endpoint_table import Endpoint, make_table
 from ingest.admission.endpoints import make_secret
 from ingest.admission.quarantine_record import quarantine_record
 from ingest.admission.record import Record
-from ingest.quarantine.held import Held, Stored, fold, marker, readmit
+from ingest.quarantine.held import Held, Stored, about, fold, marker, readmit
 from sori.quarantine import Reason, stable_id
 from sori.records import parse_headers
 from sori.signature import HmacSha256
@@ -106,3 +106,17 @@ def test_an_account_moved_to_another_endpoint_is_not_let_in_by_a_replay() -> Non
 def test_records_of_others_without_our_headers_do_not_break_the_list() -> None:
     (one,) = fold([Stored(0, 0, NOW, [("x", b"\xff")], b"\xff\xfe")])
     assert (one.reason, one.verified) == ("", False)
+
+
+def test_what_is_read_for_some_ids_tells_of_them_what_everything_tells() -> None:
+    """Retries, replays and what came again: of an id it is the same, and no other body is kept."""
+    bodies = [b"one", b"two", b"three"]
+    records = [refuse(raw, NOW + at) for at, raw in enumerate(bodies * 3)]
+    records += [marker("t.quarantine", one, NOW + 100) for one in held(*records)[:2]]
+    records.append(refuse(b"one", NOW + 200))
+    everything = held(*records)
+    for raw in bodies:
+        wanted = {stable_id("acme", raw)}
+        some = about(stored(*records), wanted)
+        assert fold(some) == [one for one in everything if one.id in wanted]
+        assert {record.value for record in some} <= {raw, b""}

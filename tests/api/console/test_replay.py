@@ -1,0 +1,100 @@
+"""The console's replay on a real Kafka: what it sends, what it refuses, whose it touches, and how long it takes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from cli.shared.quarantine_replay import replayer
+from ingest.quarantine.held import Held, fold
+from ingest.quarantine.replay import read_held
+from runtime.kafka.clients import make_consumer, make_producer, running
+from sori.quarantine import Quarantined, Reason, stable_id
+from sori.settings import load_settings
+from sori.settings.kafka import KafkaSettings
+from sori.topics import EVENTS, QUARANTINE
+from testkit.records import body
+from tests.api.alerting import api_running
+
+
+async def hold(kafka: KafkaSettings, *bodies: tuple[str, bytes]) -> list[str]:
+    """Bodies of these accounts in quarantine, as an ingress that did not accept them left them; their ids."""
+    topic, ids = QUARANTINE.name(kafka.topic_prefix), []
+    async with running(make_producer(kafka), 10) as producer:
+        for account, raw in bodies:
+            now_ms = int(time.time() * 1000)
+            entry = Quarantined(
+                id=stable_id("default", raw),
+                reason=Reason.SCHEMA,
+                detail="as it was",
+                received_at=now_ms,
+                endpoint="default",
+                account=account,
+                verified=True,
+            )
+            await producer.send_and_wait(topic, raw, entry.key, headers=entry.headers(), timestamp_ms=now_ms)
+            ids.append(entry.id)
+    return ids
+
+
+async def landed(kafka: KafkaSettings) -> list[bytes]:
+    """Every event in Kafka."""
+    found: list[bytes] = []
+    async with running(make_consumer(kafka, EVENTS.name(kafka.topic_prefix)), 10) as consumer:
+        ends = await consumer.end_offsets(consumer.assignment())
+        await consumer.seek_to_beginning()
+        while len(found) < sum(ends.values()):
+            for batch in (await consumer.getmany(timeout_ms=500)).values():
+                found += [record.value for record in batch]
+    return found
+
+
+def settings_of(kafka: KafkaSettings, folder: Path, **api: object):
+    """Of an API that judges as the ingress does."""
+    return load_settings(data_dir=folder, kafka=kafka.model_dump(), ingest={"secret_keys": "s3cret"}, api=api)
+
+
+async def test_a_click_replays_one_event_of_ones_own_account_once(topics, tmp_path: Path) -> None:
+    """The one asked for lands, another account's is as if it were not there, a second click finds nothing."""
+    settings = settings_of(topics, tmp_path, port=0)
+    mine, bad = body(account_id="acc_1", activity_id="a1"), b'{"event": 5}'
+    ids = await hold(topics, ("acc_1", mine), ("acc_2", body(account_id="acc_2")), ("acc_1", bad))
+    async with api_running(settings, replay=replayer(settings)) as api:
+        manager = await api.token("manage", ("acc_1",))
+        answers = []
+        for _ in range(2):
+            async with api.http.post("/v1/quarantine/replay", json={"ids": ids}, headers=manager) as answer:
+                assert answer.status == 200, await answer.text()
+                answers.append(await answer.json())
+    first, second = answers
+    assert first["landed"] == [ids[0]]
+    assert {one["id"]: one["detail"] == "no longer held" for one in first["refused"]} == {ids[1]: True, ids[2]: False}
+    assert second["landed"] == []
+    assert await landed(topics) == [mine]
+    assert {one.id for one in await read_held(settings)} == set(ids[1:])
+
+
+async def test_what_cannot_be_read_in_time_is_a_503_and_nothing_is_sent(topics, tmp_path: Path) -> None:
+    """A quarantine of gigabytes does not hold a click, nor the next one, longer than a query may take."""
+    settings = settings_of(topics, tmp_path, port=0, query_timeout_s=0.001)
+    ids = await hold(topics, ("acc_1", body(account_id="acc_1")))
+    async with api_running(settings, replay=replayer(settings)) as api:
+        manager = await api.token("manage")
+        async with api.http.post("/v1/quarantine/replay", json={"ids": ids}, headers=manager) as answer:
+            assert answer.status == 503, await answer.text()
+            assert "quarantine" in (await answer.json())["detail"]
+    assert await landed(topics) == []
+
+
+async def test_other_bodies_are_not_kept_in_memory(topics, tmp_path: Path, monkeypatch) -> None:
+    """Of a topic full of others, only what was asked for reaches the fold."""
+    folded: list[int] = []
+
+    def counting(records) -> list[Held]:
+        folded.append(len(records))
+        return fold(records)
+
+    monkeypatch.setattr("ingest.quarantine.replay.fold", counting)
+    ids = await hold(topics, *(("acc_1", b"%d" % n) for n in range(40)))
+    found = await read_held(settings_of(topics, tmp_path), ids[:1], 30)
+    assert ([one.id for one in found], folded) == (ids[:1], [1])
