@@ -1,4 +1,4 @@
-"""Worlds in the field: what holds for every seed, and that the evaluation counts what was planted."""
+"""Worlds in the field: what holds for every seed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.fraud.field.__main__ import evaluate
-from bench.fraud.field.report import report
 from simulator.field.draws import LEVELS
 from simulator.field.habits import HABITS
 from simulator.field.ways import WAYS
@@ -64,16 +62,3 @@ def test_every_way_of_attack_is_drawn(way: str) -> None:
     plan = field_plan(FIELD, 7, START_MS, 3 * 3600.0, 20.0)
     assert way in Counter(one.kind for one in plan.attacks)
     assert set(HABITS) <= {one.kind for one in plan.habits}
-
-
-def test_an_evaluation_counts_every_attack_and_alert_once() -> None:
-    """Through the operators that run live: each planted attack is found or missed, each alert true or false."""
-    scored = evaluate(3, 300.0, 20.0)
-    summary = report([scored])
-    assert len(scored.attacks) == len(world(3, minutes=5.0).attacks)
-    overall = [line for line in summary.recalls if line.kind == "all"]
-    assert overall[-1].level == "all"
-    assert overall[-1].planted == len(scored.attacks) == sum(line.planted for line in overall[:-1])
-    by_alert = next(one for one in summary.precisions if one.what == "alerts")
-    assert by_alert.all == len(scored.alerts)
-    assert by_alert.false == sum(not one.attack for one in scored.alerts)
