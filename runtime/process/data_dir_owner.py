@@ -20,6 +20,10 @@ def own(data_dir: Path) -> int:
         raise PrerequisiteError(
             f"Process {owner(data_dir)} runs a pipeline on {data_dir}.", "Stop it, or choose another with --data-dir."
         ) from None
+    except OSError as error:
+        raise PrerequisiteError(
+            f"The data directory {data_dir} cannot be written ({error.strerror}).", "Choose another with --data-dir."
+        ) from error
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor

@@ -38,7 +38,8 @@ def private_data_dir(path: Path) -> Path:
             return path
         return private_folder(path)
     except OSError as error:
-        raise StorageUnavailable(f"data directory {path}: {error.strerror}") from error
+        what = "is a file" if path.exists() and not path.is_dir() else f"cannot be used ({error.strerror})"
+        raise StorageUnavailable(f"data directory {path} {what}; choose another with --data-dir") from error
 
 
 def write_private(path: Path, text: str) -> None:

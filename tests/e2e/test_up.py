@@ -189,6 +189,20 @@ def test_a_taken_port_ends_it_with_a_remedy(tmp_path: Path) -> None:
     assert not (tmp_path / "kafka").exists()
 
 
+@pytest.mark.parametrize("place", ["a file", "below a file", "not writable"])
+def test_a_wrong_data_directory_is_one_clear_line(tmp_path: Path, place: str) -> None:
+    """What is wrong with it, and the option; no traceback, and nothing starts."""
+    (tmp_path / "file").touch()
+    folder = {"a file": tmp_path / "file", "below a file": tmp_path / "file/x", "not writable": Path("/proc")}[place]
+    command = [*sori(), "up", "--data-dir", str(folder), "--port", "0", "--api-port", "0", "--broker-port", "0"]
+    env = {**os.environ, **{f"SORI_{stage}__ADMIN_PORT": "0" for stage in ("INGEST", "STREAMS", "SINKS", "NOTIFY")}}
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=env)
+    assert result.returncode != 0
+    assert "Traceback" not in result.stderr
+    assert str(folder) in result.stderr
+    assert "--data-dir" in result.stderr
+
+
 @pytest.mark.parametrize("name", ["impression", "click", "authentication"])
 def test_the_samples_are_the_contracts(name: str) -> None:
     """No one reformatted them: indentation-free, no newline at the end."""
