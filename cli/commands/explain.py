@@ -39,7 +39,9 @@ def explain(
 
     settings = settings_of(config, data_dir)
     with asking(config, data_dir, api_port, token) as engine:
-        told = story(engine, alert_id or _newest(engine), settings.streams.pane_s, cards(settings), events)
+        told = story(
+            engine, _newest(engine) if alert_id is None else alert_id, settings.streams.pane_s, cards(settings), events
+        )
     if as_json:
         say_json(told, indent=2)
     else:

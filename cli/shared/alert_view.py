@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sori.alerting.alert import ENDED
+from sori.alerting.story import expectation, whole
 from sori.alerting.story import story as told
-from sori.alerting.story import whole
 from sori.times import readable
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def show(console: Console, story: Mapping[str, Any]) -> None:
     console.print()
     console.print(f"{told(alert)}.")
     console.print(
-        f"observed {whole(alert['observed'])}, expected {whole(alert['expected'])}, floor {whole(alert['floor'])}"
+        f"observed {whole(alert['observed'])}, {expectation(alert['expected'])}, floor {whole(alert['floor'])}"
     )
     console.print(f"strongest window {clock(alert['window_start'])} to {clock(alert['window_end'])[11:]}")
     console.print(_states(story["states"]))
@@ -62,7 +62,7 @@ def _states(states: Sequence[Mapping[str, Any]]) -> Table:
     table.title = "States still stored"
     for state in states:
         at = state["closed_at"] if state["state"] in ENDED and state["closed_at"] else state["updated_at"]
-        counted = (whole(state["observed"]), whole(state["expected"]))
+        counted = (whole(state["observed"]), expectation(state["expected"]).removesuffix(" expected"))
         table.add_row(state["state"], clock(at), state["severity"], *counted, clock(state["stored_at"]))
     return table
 

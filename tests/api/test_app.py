@@ -156,7 +156,7 @@ def test_without_anybody_running_the_path_is_opened(filled: Settings) -> None:
     """And `verify` sees that these windows have no events behind them."""
     engine = open_engine(filled)
     try:
-        found = verify(lambda sql: rows(engine, sql))
+        found = [row for row in verify(lambda sql: rows(engine, sql)) if row["check"] == "windows"]
         assert [(row["city"], row["impressions_in_events"], row["impressions_in_windows"]) for row in found] == [
             ("Ann Arbor", 0, 100),
             ("Detroit", 0, 50),

@@ -108,5 +108,7 @@ def paste(block: str, pipeline: Up, folder: Path) -> subprocess.CompletedProcess
     }
     for name in ("INGEST", "BROKER"):  # `sori doctor` looks whether ports are free
         env[f"SORI_{name}__PORT"] = "0"
+    for name in ("INGEST", "STREAMS", "SINKS", "NOTIFY"):
+        env[f"SORI_{name}__ADMIN_PORT"] = "0"
     command = ["bash", "-ec", script]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)

@@ -7,14 +7,14 @@ WITH
     (
         SELECT account_id, identity, metadata['session'] AS session, device_id, created_at AS at
         FROM events FINAL
-        WHERE event = 'authentication' AND NOT repeated AND created_at >= toDateTime({since:UInt32}, 'UTC') AND created_at < toDateTime({until:UInt32}, 'UTC')
+        WHERE event = 'authentication' AND NOT repeated AND created_at >= toDateTime64({since:UInt32}, 3, 'UTC') AND created_at < toDateTime64({until:UInt32}, 3, 'UTC')
             AND (empty({accounts:Array(String)}) OR has({accounts:Array(String)}, toString(account_id)))
     ),
     own AS
     (
         SELECT account_id, session, device_id, at, cityHash64(account_id, session, device_id, at) AS id
         FROM session_records FINAL
-        WHERE at >= toDateTime({since:UInt32}, 'UTC') AND at < toDateTime({until:UInt32}, 'UTC')
+        WHERE at >= toDateTime64({since:UInt32}, 3, 'UTC') AND at < toDateTime64({until:UInt32}, 3, 'UTC')
             AND (empty({accounts:Array(String)}) OR has({accounts:Array(String)}, toString(account_id)))
     ),
     by_session AS
