@@ -245,13 +245,16 @@ class RuleContext:
         return self._book.take_unjudged(case, at_ms, counts=counts)
 
     def hardly_grown(self, open_subject: OpenSubject, rule: str, at_ms: int, added: int) -> bool:
-        """Whether a subject judged by whole steps exceeded the rule in this step or a later one, and has not grown by
-        half since: a judgement could neither open nor prolong an episode, and no count would be far above the known.
+        """Whether a subject judged by whole steps exceeded the rule in this step, and has not grown by half since: a
+        judgement could neither open nor prolong an episode, and no count would be far above the known.
 
+        An earlier step is judged: what exceeds there may be all that the alert stands on once late impressions came.
         `added`: how much its counts have grown since it was last asked.
         """
         case = open_subject.cases.get(rule)
-        if case is None or at_ms >= case.step_end_ms or self._clock.watermark > case.last_ms + self._cooldown_ms:
+        if case is None or not case.step_begin_ms <= at_ms < case.step_end_ms:
+            return False
+        if self._clock.watermark > case.last_ms + self._cooldown_ms:
             return False
         case.unjudged += added
         return 2 * case.unjudged < case.observed
