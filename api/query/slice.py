@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from api.query.ctr_question import FILTERS
 from api.query.ctr_sql import parse_since, quote
+from api.query.ctr_sums import DAY_S, sums
 from sori.errors import QueryError
 from sori.places import respelled
 
@@ -15,13 +16,7 @@ from sori.places import respelled
 RANGES = {"15m": 900, "1h": 3600, "6h": 21_600, "24h": 86_400, "7d": 604_800, "30d": 2_592_000}
 #: Up to this length, seconds, buckets are so long, seconds.
 _BUCKETS = ((7200, 60), (172_800, 300), (2_678_400, 3600), (34_560_000, 86_400))
-_MINUTE_S, _DAY_S = 60, 86_400
-#: The columns of each family of sums, the smallest first.
-_FAMILIES = {
-    "campaign": frozenset({"account_id", "campaign_id", "material_id", "platform"}),
-    "place": frozenset({"account_id", "campaign_id", "country", "region", "city"}),
-    "country": frozenset({"account_id", "campaign_id", "material_id", "platform", "country"}),
-}
+_MINUTE_S = 60
 _PLACES = frozenset({"country", "region", "city"})
 
 
@@ -59,16 +54,14 @@ class Slice:
         others = tuple((column, values) for column, values in self.only if column != "account_id")
         return replace(self, only=(*others, ("account_id", accounts))) if accounts else self
 
-    def source(self, *columns: str, since: datetime | None = None, step: int = _DAY_S) -> Source:
+    def source(self, *columns: str, since: datetime | None = None, step: int = DAY_S) -> Source:
         """Where rows with these columns and those of the chips are, from `since` on, of at most `step` seconds each."""
         used = {*columns, *(column for column, _ in self.only)}
         if "device_id" in used:
             return Source("events_current", "created_at", _OF_EVENTS)
         if self.bucket_s == _MINUTE_S:  # the sums look at seven sources each: of two hours, minutes are read sooner
             return Source("ctr_by_minute", "minute", _OF_ROWS)
-        family = next((name for name, has in _FAMILIES.items() if used <= has), "detail")
-        begin, end = (int(at.timestamp()) for at in (since or self.since, self.until))
-        return Source(f"ctr_sums_by_{family}(since = {begin}, until = {end}, step = {step})", "time", _OF_ROWS)
+        return Source(sums(used, since or self.since, self.until, step), "time", _OF_ROWS)
 
     def where(self, time: str, since: datetime | None = None, until: datetime | None = None) -> str:
         """The condition: in this time, what the chips let through. Columns are those of `c`."""

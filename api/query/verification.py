@@ -11,18 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from api.query.ctr_sql import time_literal
+from api.query.ctr_sums import FAMILIES, sums
 from runtime.clickhouse.kept import Kept, read_kept
 
 DIMENSIONS = ("minute", "account_id", "campaign_id", "material_id", "platform", "country", "region", "city")
 #: Identities that are grouped at once: bounds the memory of the query.
 _AT_ONCE = 4_000_000
-_FOR_EVER = 2**32 - 1
 _LEVELS = {"5m": 300, "1h": 3600, "1d": 86_400}
-#: Families of roll-ups that have views of a length each, with all their dimensions (see sinks/upkeep/rollups.py).
-FAMILIES = {
-    "campaign": ("account_id", "campaign_id", "material_id", "platform"),
-    "place": ("account_id", "campaign_id", "country", "region", "city"),
-}
 _DEVICE_KEYS = ("minute", "account_id", "device_id")
 _DEVICE_COUNTS = {
     "impressions": "campaign.impression",
@@ -66,7 +61,7 @@ CHECKS = {
     ),
     "roll-ups": Check(
         "Roll-ups that differ from the windows (windows / roll-ups)",
-        ("view", "time", *dict.fromkeys(name for names in FAMILIES.values() for name in names)),
+        ("view", "time", *DIMENSIONS[1:]),
         _pairs("windows", "rollups"),
     ),
     "repetitions": Check(
@@ -160,24 +155,24 @@ def _devices_sql(events: int, since: datetime | None, until: datetime | None, ca
 
 def _rollups_sql(kept: Kept, since: datetime | None, until: datetime | None) -> Iterator[str]:
     """Each length beside the next shorter one, so that windows are read once a family; what is whole and kept."""
-    for family, names in FAMILIES.items():
+    for name, columns in FAMILIES.items():
+        names = [column for column in DIMENSIONS if column in columns]
         below, at = "ctr_by_minute", "minute"
         for level, seconds in _LEVELS.items():
             first = _later(since, kept.rollable, seconds)
             last = datetime.fromtimestamp(int(until.timestamp()) // seconds * seconds, UTC) if until else None
-            view, keys = f"ctr_by_{family}_{level}", ", ".join(("time", *names))
-            start = f"toDateTime(intDiv(toUInt32({at}), {seconds}) * {seconds}, 'UTC')"
+            view, keys = sums(columns, first, last, seconds), ", ".join(("time", *names))
+            start = f"toDateTime(intDiv(toUInt32({{0}}), {seconds}) * {seconds}, 'UTC')"
             yield f"""
-                SELECT '{view}' AS view, {keys}, sum(wi) AS impressions_in_windows,
+                SELECT '{name} {level}' AS view, {keys}, sum(wi) AS impressions_in_windows,
                     sum(ri) AS impressions_in_rollups, sum(wc) AS clicks_in_windows, sum(rc) AS clicks_in_rollups
                 FROM
                 (
-                    SELECT {start} AS start, {", ".join(names)}, sum(impressions) AS wi, sum(clicks) AS wc,
+                    SELECT {start.format(at)} AS start, {", ".join(names)}, sum(impressions) AS wi, sum(clicks) AS wc,
                         0 AS ri, 0 AS rc
                     FROM {below} {_where(_bounds(at, first, last))} GROUP BY start, {", ".join(names)}
                     UNION ALL
-                    SELECT time, {", ".join(names)}, 0, 0, impressions, clicks
-                    FROM {view} {_where(_bounds("time", first, last))}
+                    SELECT {start.format("time")}, {", ".join(names)}, 0, 0, impressions, clicks FROM {view}
                 ) AS both
                 GROUP BY start AS time, {", ".join(names)}
                 HAVING impressions_in_windows != impressions_in_rollups OR clicks_in_windows != clicks_in_rollups
@@ -211,10 +206,6 @@ def _later(since: datetime | None, kept_s: int, step_s: int = 1) -> datetime | N
 def _bounds(column: str, since: datetime | None, until: datetime | None) -> list[str]:
     bounds = [f"{column} >= {time_literal(since)}"] if since else []
     return bounds + ([f"{column} < {time_literal(until)}"] if until else [])
-
-
-def _epoch(moment: datetime | None, default: int) -> int:
-    return int(moment.timestamp()) if moment else default
 
 
 def _where(bounds: list[str]) -> str:

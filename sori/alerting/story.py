@@ -25,6 +25,8 @@ _MOST_NAME, _MOST_CAMPAIGNS = 60, 3
 _MOST_COUNT = 10**15
 _PLAIN_ID = re.compile(r"[\w.:/@+-]+")
 _PLAIN_NAME = re.compile(r"[^\",;]+")
+#: No-break and wide spaces read as a space; in a subject line they are one.
+_OTHER_SPACE = re.compile(r"[^\S ]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,4 +242,5 @@ def _quoted(value: str, plain: re.Pattern[str]) -> str:
 
 
 def _cut(text: str, most: int) -> str:
+    text = _OTHER_SPACE.sub(" ", text)
     return text if len(text) <= most else text[: most - 1] + "…"

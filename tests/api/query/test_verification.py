@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from api.query.verification import FAMILIES, Caps, verify
+from api.query.ctr_sums import FAMILIES
+from api.query.verification import DIMENSIONS, Caps, verify
 from sinks.builders import events
 from sinks.insert.writer import Writer
 from sinks.maintenance.tasks import TASKS
@@ -66,13 +67,15 @@ def counted(client: Client) -> Client:
 
 
 def test_families_are_those_that_are_rolled_up() -> None:
-    """With the same dimensions; of those that have views of a length each."""
-    assert {family: ", ".join(names) for family, names in FAMILIES.items()}.items() <= rollups.FAMILIES.items()
+    """All of them, with the same dimensions."""
+    named = {name.removeprefix("ctr_sums_by_"): columns for name, columns in FAMILIES.items()}
+    assert named == {family: set(columns.split(", ")) for family, columns in rollups.FAMILIES.items()}
+    assert all(columns <= set(DIMENSIONS) for columns in FAMILIES.values())
 
 
 @pytest.mark.parametrize(
     ("table", "column"),
-    [(f"{family}_rollups", name) for family, names in FAMILIES.items() for name in names],
+    [(f"{family}_rollups", name) for family, names in rollups.FAMILIES.items() for name in names.split(", ")],
 )
 def test_a_rollup_of_another_dimension_differs(counted: Client, table: str, column: str) -> None:
     """The totals of account and campaign stay; what is wrong is for whom they count."""
@@ -84,7 +87,7 @@ def test_a_rollup_of_another_dimension_differs(counted: Client, table: str, colu
     counted.insert(table, moved, column_names=list(columns))
     found = differences(counted)
     family = table.removesuffix("_rollups")
-    assert {row["view"] for row in found} >= {f"ctr_by_{family}_5m"}
+    assert {row["view"] for row in found} >= {f"ctr_sums_by_{family} 5m"}
 
 
 def test_a_device_that_windows_lack_differs(counted: Client) -> None:

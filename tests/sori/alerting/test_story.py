@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sori.alerting.story import SENTENCES, expectation, place_name, story, whole
@@ -136,6 +136,7 @@ _JSON = st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | s
         _JSON | st.dictionaries(st.text(), st.floats()),
     ),
 )
+@example("device_click_burst", {}, {"campaigns": {"\xa0": 0.0}})  # a no-break space is not printable
 def test_whatever_a_record_holds_there_is_one_short_line(rule, record, evidence):
     """Never an exception, a line break, or a character that acts."""
     said = story({**record, "rule": rule, "evidence": evidence})
