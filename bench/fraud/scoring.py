@@ -158,7 +158,7 @@ def evidence_ms(attack: Attack, events: Sequence[Labelled], rules: RulesSettings
         "device_farm": lambda: _distinct(clicks, lambda click: click.device, farm.floor, farm.window_s),
         "auth_stuffing": lambda: _at_least(logins, rules.device_auth_burst.floor, 60),
         "impression_flood": lambda: _at_least(once, rules.device_event_burst.floor, 60),
-        "geo_hopping": lambda: _distinct(once, _country, rules.geo_hop.min_countries, 60 * rules.geo_hop.windows),
+        "geo_hopping": lambda: _at_least(once, rules.geo_hop.floor + 1, 60 * rules.geo_hop.quick_windows),
     }
     return needs[attack.kind]()
 
@@ -172,10 +172,6 @@ def _at_least(events: Sequence[Labelled], count: int, within_s: int) -> int | No
         if last.at_ms - first.at_ms < within_s * 1000:
             return last.at_ms
     return None
-
-
-def _country(event: Labelled) -> str:
-    return event.place.split("/")[0]
 
 
 def _later(at_ms: int | None, by_s: float) -> int | None:

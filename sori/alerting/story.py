@@ -127,9 +127,11 @@ def _fast_click(told: _Told) -> str:
 
 
 def _geo_hop(told: _Told) -> str:
-    what = "countries" if "regions" in told.evidence else "regions"
     named = told.evidence.get("named")
     which = f": {_cut(visible(named), 2 * _MOST_NAME)}" if isinstance(named, str) and named else ""
+    if "countries" in told.evidence:
+        return f"{told.who} changed its country {told.often}{told.within}{which}"
+    what = "countries" if "regions" in told.evidence else "regions"  # of a version that counted places
     return f"{told.who} was in {told.observed:,} {what}{told.within}{which}"
 
 

@@ -110,11 +110,17 @@ class FastClick(Rule):
 
 
 class GeoHop(Rule):
-    """One device is in places too far apart for the time between them."""
+    """One device changes its country more often than a person can."""
 
-    windows: int = Field(2, gt=0, description="CTR windows looked at: the present one and those before it.")
-    min_countries: int = Field(3, gt=1, description="Countries within them that no traveller reaches.")
-    min_regions: int = Field(4, gt=1, description="Regions, of two countries or more, that no traveller reaches.")
+    quick_windows: int = Field(2, gt=0, description="CTR windows looked at for many countries: the present one too.")
+    floor: int = Field(5, gt=1, description="Fewest changes within them, between three countries or more.")
+    min_share: float = Field(0.6, gt=0, le=1, description="Least share of events that change the country, within them.")
+    windows: int = Field(7, gt=0, description="CTR windows looked at for countries that alternate.")
+    alternations: int = Field(12, gt=1, description="Fewest changes within them.")
+    max_p: float = Field(1e-3, gt=0, lt=1, description="Greatest chance that people sharing an id give so many.")
+    per_sign_in: int = Field(
+        12, ge=0, description="Two sign-ins or more with up to so many events each are of several people; 0: never."
+    )
 
 
 class GeoClickBurst(Rule):

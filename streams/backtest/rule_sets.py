@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from streams.rules.run_device_rules import DeviceRules
 from streams.rules.run_place_rules import PlaceRules
-from streams.state.counters import CtrRow, DeviceCell, Place
+from streams.state.counters import CtrRow, DeviceCell, Place, Sighting
 from streams.state.device_panes import DeviceKey, SubjectKey
 
 
@@ -41,12 +41,12 @@ class EveryDeviceRules(DeviceRules):
         for rules in self._sets:
             rules.on_authentication(key, cell, time_ms, identity)
 
-    def on_place(self, key: DeviceKey, cell: DeviceCell, place: Place, time_ms: int, identity: str) -> None:
+    def on_place(self, key: DeviceKey, cell: DeviceCell, place: Place, seen: Sighting) -> None:
         # this one takes note of the place, and judges only what it did not know: each set finds the cell as it was
-        known, regions = cell.place, cell.regions
+        known, sightings = cell.place, cell.sightings
         for rules in self._sets:
-            cell.place, cell.regions = known, None if regions is None else dict(regions)
-            rules.on_place(key, cell, place, time_ms, identity)
+            cell.place, cell.sightings = known, None if sightings is None else list(sightings)
+            rules.on_place(key, cell, place, seen)
 
 
 class EveryPlaceRules(PlaceRules):

@@ -26,6 +26,7 @@ from streams.state.counters import (
     DeviceCell,
     DeviceClicks,
     Place,
+    Sighting,
     SubjectCell,
 )
 from streams.state.device_panes import AccountPane, AccountWindow, CampaignKey, CtrKey, PaneStore, PlaceKey, Window
@@ -99,8 +100,11 @@ class DeviceCounting(SnapshotOperator):
             of_campaign = scope.campaigns.get(campaign_id) or scope.campaign(campaign_id)
             if not of_campaign.dirty:
                 self._dirty.add_subject(scope.start_ms, CampaignKey(event.account_id, campaign_id), of_campaign)
-        if device is not None and device.place is not place and device.place != place:
-            self._rules.on_place((event.account_id, event.device_id or ""), device, place, time_ms, identity)
+        if device is not None and (
+            device.sightings is not None or (device.place is not place and device.place != place)
+        ):
+            seen = Sighting(time_ms, place[0], intern(platform), click, identity)
+            self._rules.on_place((event.account_id, event.device_id or ""), device, place, seen)
         if click:
             row.clicks += 1
             self._count_click(event, (row, at_place, of_campaign), device, time_ms, identity, scope)

@@ -13,11 +13,11 @@ from streams.rules.click_view import Grid
 from streams.rules.context import Evidence, RuleContext
 from streams.rules.run_click_rules import ClickRules
 from streams.rules.window_view import WindowRule, WindowView, settings_of
-from streams.state.counters import CtrRow, DeviceCell, Place
+from streams.state.counters import CtrRow, DeviceCell, Place, Sighting
 from streams.state.device_panes import DeviceKey, PaneStore
 
-#: Regions of one device in one window that are told apart: whoever invents more has exceeded the rule by then.
-_MAX_REGIONS = 64
+#: Events of one device in one window of which it is known where it was: whoever has more has exceeded the rule by then.
+_MAX_SIGHTINGS = 64
 #: Nothing is asked for where no rule would answer.
 _NEVER = 2**62
 
@@ -65,18 +65,22 @@ class DeviceRules:
         """Judge how often a device authenticates."""
         self._judge(self._of_auths, WindowView(key, cell, time_ms, identity, self._store))
 
-    def on_place(self, key: DeviceKey, cell: DeviceCell, place: Place, time_ms: int, identity: str) -> None:
-        """Take note of a place not seen before in this window, and judge where the device was."""
+    def on_place(self, key: DeviceKey, cell: DeviceCell, place: Place, seen: Sighting) -> None:
+        """Take note of an event at another place than its window's first, and judge where the device was."""
         if cell.place is None:
             cell.place = place
             return
-        region = place[:2]
-        if cell.regions is None:
-            cell.regions = {cell.place[:2]: ""}
-        if region in cell.regions or len(cell.regions) >= _MAX_REGIONS:
+        if cell.sightings is None:
+            if place[0] == cell.place[0]:
+                return
+            start_ms = seen.time_ms - seen.time_ms % self._store.window_ms
+            cell.sightings = [Sighting(start_ms, cell.place[0])]
+        if len(cell.sightings) >= _MAX_SIGHTINGS:
             return
-        cell.regions[region] = identity
-        self._judge(registry.MOVE_RULES, WindowView(key, cell, time_ms, identity, self._store))
+        moved = cell.sightings[-1].country != place[0]
+        cell.sightings.append(seen)
+        if moved:
+            self._judge(registry.MOVE_RULES, WindowView(key, cell, seen.time_ms, seen.identity, self._store))
 
     def _gate(self, modules: tuple[WindowRule, ...]) -> int:
         variants = list(self._context.rules.variants())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import exp, lgamma, log, sqrt
+from collections.abc import Sequence
+from math import erfc, exp, lgamma, log, sqrt
 
 #: Two-sided 95 %.
 Z95 = 1.959963984540054
@@ -44,3 +45,19 @@ def poisson_tail(count: int, mean: float) -> float:
 
 def _terms_below(count: int, mean: float) -> float:
     return sum(exp(k * log(mean) - mean - lgamma(k + 1)) for k in range(count))
+
+
+def many_runs(changes: int, counts: Sequence[int]) -> tuple[float, float]:
+    """Of things of several kinds in a random order: how often the kind changes, and the chance of so many changes.
+
+    Mean and variance by Barton and David (1957), for two kinds those of Wald and Wolfowitz (1940); a normal tail.
+    """
+    n = sum(counts)
+    squares, cubes = sum(count**2 for count in counts), sum(count**3 for count in counts)
+    if n < 2:
+        return 0.0, 1.0
+    mean = n - squares / n
+    variance = (squares * (squares + n * (n + 1)) - 2 * n * cubes - n**3) / (n * n * (n - 1))
+    if variance <= 0:
+        return mean, 1.0
+    return mean, erfc((changes - mean) / sqrt(2 * variance)) / 2

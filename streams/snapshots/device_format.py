@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from streams.state.checkpoint import ReplayStart
-from streams.state.counters import DeviceClicks, Place, SubjectCell
+from streams.state.counters import DeviceClicks, Place, Sighting, SubjectCell
 
 #: campaign, material, platform, place, impressions, clicks, suspect clicks. Places are numbers of the part's table.
 Row = tuple[str, str, str, int, int, int, int]
-#: impressions, clicks, authentications, events, place or -1, regions, campaign or -1, further campaigns
-Device = tuple[int, int, int, int, int, dict[tuple[str, str], str] | None, int, dict[str, int] | None]
+#: impressions, clicks, authentications, events, place or -1, sightings, campaign or -1, further campaigns
+Device = tuple[int, int, int, int, int, list[Sighting] | None, int, dict[str, int] | None]
 
 
 class PaneChanges(msgspec.Struct, array_like=True, gc=False):

@@ -71,9 +71,14 @@ class DeviceLoader:
     def _merge_devices(self, scope: AccountWindow, devices: dict[str, Device]) -> None:
         # a loop, and by position: this is most of a load
         held, places, campaigns = scope.devices, self._places, self._campaigns
-        for device, (impressions, clicks, auths, events, place, regions, campaign, others) in devices.items():
+        for device, (impressions, clicks, auths, events, place, sightings, campaign, others) in devices.items():
             cell = held[device] = DeviceCell(impressions, clicks, auths, events)
-            cell.place, cell.regions, cell.campaign, cell.others = places[place], regions, campaigns[campaign], others
+            cell.place, cell.sightings, cell.campaign, cell.others = (
+                places[place],
+                sightings,
+                campaigns[campaign],
+                others,
+            )
 
     def _merge_pane(self, pane: Pane, scope: AccountWindow, changes: PaneChanges) -> None:
         held = pane.accounts.get(scope.account) or pane.open(scope.account)

@@ -104,5 +104,5 @@ class Cooling:
 
 
 def _packable(held: AccountWindow) -> Iterator[str]:
-    """Devices of which nothing is owed, and of which a row can hold all: those that were in several regions stay."""
-    return (device for device, cell in held.devices.items() if cell.regions is None and not cell.dirty)
+    """Devices of which nothing is owed, and of which a row can hold all: those that were in several countries stay."""
+    return (device for device, cell in held.devices.items() if cell.sightings is None and not cell.dirty)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from sori.events import UNKNOWN
+
 #: country, region, city
 Place = tuple[str, str, str]
 
@@ -107,10 +109,20 @@ class DeviceRow(msgspec.Struct, gc=False):
     version: int
 
 
+class Sighting(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """Where a device was when something was shown or clicked; an empty identity: no event known one by one."""
+
+    time_ms: int
+    country: str
+    platform: str = UNKNOWN
+    click: bool = False
+    identity: str = ""
+
+
 class DeviceCell(msgspec.Struct, array_like=True, gc=False):
     """One device in one window. `campaign`: the first one shown; `others`: impressions of further ones.
 
-    `place`: the first one seen; `regions`: every (country, region) with an event's id, once there are several places.
+    `place`: the first one seen; `sightings`: it, and what was seen of the device from its second country on.
     """
 
     impressions: int = 0
@@ -119,7 +131,7 @@ class DeviceCell(msgspec.Struct, array_like=True, gc=False):
     events: int = 0
     dirty: bool = False
     place: Place | None = None
-    regions: dict[tuple[str, str], str] | None = None
+    sightings: list[Sighting] | None = None
     campaign: str | None = None
     others: dict[str, int] | None = None
 

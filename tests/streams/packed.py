@@ -16,7 +16,7 @@ Key = TypeVar("Key")
 
 
 def packed(store: PaneStore, window: Window) -> tuple[Any, ...]:
-    """Identities with their times; devices with their cells; and what no row holds: regions, and what is owed."""
+    """Identities with their times; devices with their cells; and what no row holds: sightings, and what is owed."""
     loose = [
         IdsOf(account, event, (pane.start_ms - window.start_ms) // SEEN_UNIT_MS, ids)
         for pane in store.panes_of(window)
@@ -31,7 +31,11 @@ def packed(store: PaneStore, window: Window) -> tuple[Any, ...]:
     return (
         sorted(zip(map(bytes, seen.table.digests()), seen.units, strict=True)),
         {bytes(digest): devices.cell(at) for at, digest in enumerate(devices.table.digests())},
-        {(account, device): cell.regions for account, device, cell in each_cell(window) if cell.regions is not None},
+        {
+            (account, device): cell.sightings
+            for account, device, cell in each_cell(window)
+            if cell.sightings is not None
+        },
         {(account, device) for account, device, cell in each_cell(window) if cell.dirty},
     )
 

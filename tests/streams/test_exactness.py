@@ -48,7 +48,7 @@ RULES = RulesSettings.model_validate(
         "duplicate_click": {"window_s": 20, "gap_ms": 3000, "floor": 2},
         "click_without_impression": {"window_s": 20, "horizon_s": 20, "grace_s": 5, "floor": 2, "min_share": 0.3},
         "fast_click": {"window_s": 20, "too_soon_ms": 1000, "floor": 2, "min_share": 0.3},
-        "geo_hop": {"windows": 2, "min_countries": 2, "min_regions": 3},
+        "geo_hop": {"windows": 2, "floor": 3, "min_share": 0.3, "alternations": 2, "max_p": 0.9, "per_sign_in": 0},
         "geo_click_burst": {
             "window_s": 20,
             "baseline_s": 40,

@@ -52,8 +52,8 @@ def test_every_rule_has_a_sentence_of_its_own():
             "geo_hop",
             "device",
             "d",
-            {"regions": 70, "named": "France, Peru"},
-            "Device d was in 64 countries in 60 s: France, Peru",
+            {"countries": 2, "named": "France, Peru"},
+            "Device d changed its country 64 times in 60 s: France, Peru",
         ),
         (
             "geo_click_burst",
@@ -132,7 +132,7 @@ _JSON = st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | s
     st.sampled_from([*RULES, "other"]),
     st.dictionaries(st.sampled_from(sorted({*alert(), "x"})), _JSON),
     st.dictionaries(
-        st.sampled_from(["campaigns", "member_count", "strongest_member", "regions", "named", "median_delay_ms"]),
+        st.sampled_from(["campaigns", "member_count", "strongest_member", "countries", "named", "median_delay_ms"]),
         _JSON | st.dictionaries(st.text(), st.floats()),
     ),
 )

@@ -65,7 +65,7 @@ def test_a_variable_with_one_character_changed_is_never_ignored(setting, data) -
         ('[ingest]\nport = 1\nsecret_key = "s"\n', 3, "ingest.secret_key", "ingest.secret_keys"),
         ('# a comment\nsecret_keys = "s"\n', 2, "secret_keys", "ingest.secret_keys"),
         ("[ingset]\nport = 1\n", 1, "ingset", "ingest"),
-        ("[rules.geo_hop]\nmin_region = 4\n", 2, "rules.geo_hop.min_region", "rules.geo_hop.min_regions"),
+        ("[rules.geo_hop]\nalternation = 4\n", 2, "rules.geo_hop.alternation", "rules.geo_hop.alternations"),
         (
             "[rules.accounts.acc_1.geo_hop]\nwindow = 4\n",
             2,
