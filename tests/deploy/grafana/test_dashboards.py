@@ -15,6 +15,7 @@ from deploy.grafana import macros
 from deploy.grafana.builder.generate import generated
 from deploy.grafana.builder.parts import ALL, CLICKHOUSE, DASHBOARDS, PLUGIN_VERSION, PROMETHEUS
 from runtime.clickhouse.client import open_client
+from sori import metrics
 from testkit.live_page_data import add_alert, fill
 from testkit.paths import ROOT
 
@@ -109,6 +110,22 @@ def test_every_variable_has_choices(engine: Client, board: dict[str, Any]) -> No
     for variable in board.get("templating", {}).get("list") or []:
         assert engine.query(expanded(variable["query"])).result_rows, variable["name"]
         assert variable["allValue"] == ALL
+
+
+def test_what_the_streams_keep_back_has_a_panel() -> None:
+    """Progress of a replay, what a restart reads again, what no rule judged, and how long a slice takes."""
+    asked = " ".join(
+        target.get("expr", "") for board in BOARDS.values() for p in panels(board) for target in p["targets"]
+    )
+    shown = (
+        metrics.STREAMS_REWIND,
+        metrics.STREAMS_REPLAY_LEFT,
+        metrics.STREAMS_APPLY_SECONDS,
+        metrics.STREAMS_NOT_JUDGED,
+        metrics.STREAMS_UNTRACKED,
+        metrics.STREAMS_SNAPSHOTS,
+    )
+    assert [spec.name for spec in shown if spec.name not in asked] == []
 
 
 def test_a_timeline_of_texts_is_split_by_its_labels() -> None:
