@@ -110,6 +110,13 @@ STREAMS_UNTRACKED = MetricSpec(
     "counter",
     "Events of devices beyond streams.max_devices or max_account_devices: in the rates, not in device windows.",
 )
+STREAMS_CAPPED = MetricSpec(
+    "sori_streams_capped_events_total",
+    "counter",
+    "Events of a row or account more than is held (in sori.late, the sinks count them), or of a place or campaign more"
+    " than is judged (subject).",
+    ("what",),
+)
 STREAMS_TICKS = MetricSpec(
     "sori_streams_ticks_total", "counter", "Times that a silent partition let event time pass.", ("hop",)
 )

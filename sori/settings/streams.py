@@ -31,6 +31,17 @@ class StreamsSettings(BaseModel):
     max_account_devices: int = Field(
         100_000, gt=0, description="Likewise of one account, so that it leaves room for the others."
     )
+    max_rows: int = Field(
+        100_000,
+        gt=0,
+        description="Click-through rows held per partition and window; the sinks count events of further ones.",
+    )
+    max_account_rows: int = Field(50_000, gt=0, description="Likewise of one account.")
+    max_accounts: int = Field(5_000, gt=0, description="Accounts held per partition and window; likewise.")
+    max_subjects: int = Field(
+        10_000, gt=0, description="Places and campaigns judged per partition and pane; further ones are not judged."
+    )
+    max_account_subjects: int = Field(3_000, gt=0, description="Likewise of one account.")
     stall_timeout_s: float = Field(60.0, gt=0, description="Work uncommitted for this long ends the process, seconds.")
     outage_s: float = Field(
         900.0, gt=0, description="Outputs wait this long in memory for a Kafka that does not answer, seconds."

@@ -25,7 +25,10 @@ MAX_TICKS = 150
 
 @dataclass(slots=True)
 class Counters:
-    """Records since they were last taken. `applied` counts all but replayed ones; the rest are subsets of it."""
+    """Records since they were last taken. `applied` counts all but replayed ones; the rest are subsets of it.
+
+    `capped_...`: those of a row, an account, or a place or campaign more than is held; `capped_account`: one of theirs.
+    """
 
     applied: int = 0
     replayed: int = 0
@@ -35,6 +38,10 @@ class Counters:
     future: int = 0
     undecodable: int = 0
     untracked: int = 0
+    capped_rows: int = 0
+    capped_accounts: int = 0
+    capped_subjects: int = 0
+    capped_account: str = ""
     not_judged: NotJudged = field(default_factory=NotJudged)
 
 

@@ -20,7 +20,7 @@ from streams.alerts.book_state import MarkState
 from streams.alerts.corrections import Grounds
 from streams.alerts.record import Subject
 from streams.operators.device_counting import DeviceCounting
-from streams.operators.rejects import Reject, rejected_outputs
+from streams.operators.rejects import CAPPED, Reject, rejected_outputs
 from streams.snapshots.device_journal import DeviceJournal
 from streams.snapshots.device_loader import DeviceLoader
 from streams.snapshots.parts import MAX_CELLS, Changes
@@ -125,7 +125,7 @@ class DeviceOperator(DeviceCounting):
                 replay_start = replay_start.joined(window.suspects)
         return replay_start
 
-    def _apply_all(self, records: Iterable[Record]) -> int:  # noqa: C901 - hot
+    def _apply_all(self, records: Iterable[Record]) -> int:  # noqa: C901, PLR0912 - hot
         clock, episodes, skew = self.clock, self.episodes, self.policy.max_skew_ms
         open_from, begin, end, applied = self._open_from(), 0, 0, 0
         pane = None
@@ -158,7 +158,10 @@ class DeviceOperator(DeviceCounting):
             if pane is None or not begin <= time_ms < end:
                 pane = self._store.at(time_ms, record.offset)
                 begin, end = pane.start_ms, pane.start_ms + self.policy.pane_ms
-            scope = pane.accounts.get(event.account_id) or pane.open(event.account_id)
+            scope = pane.accounts.get(event.account_id) or self._open(pane, event.account_id)
+            if scope is None:
+                self._rejects.append(Reject(record, event, CAPPED, time_ms, identity))
+                continue
             name = event.event or event.event_type or ""
             seen = scope.impressions if name == IMPRESSION else scope.seen_of(name)
             if identity in seen or (scope.packed and scope.was_seen(name, identity)):
@@ -166,6 +169,9 @@ class DeviceOperator(DeviceCounting):
             else:
                 seen[identity] = (time_ms - begin) // SEEN_UNIT_MS
                 self._count(event, name, time_ms, identity, scope)
+                if self._row_capped:
+                    self._row_capped = False
+                    self._rejects.append(Reject(record, event, CAPPED, time_ms, identity))
             if clock.watermark >= clock.due_ms:
                 self._judge_due(clock.watermark)
             if clock.watermark >= episodes.next_due_ms:

@@ -29,7 +29,16 @@ from streams.state.counters import (
     Sighting,
     SubjectCell,
 )
-from streams.state.device_panes import AccountPane, AccountWindow, CampaignKey, CtrKey, PaneStore, PlaceKey, Window
+from streams.state.device_panes import (
+    AccountPane,
+    AccountWindow,
+    CampaignKey,
+    CtrKey,
+    Pane,
+    PaneStore,
+    PlaceKey,
+    Window,
+)
 from streams.state.policy import NEVER_MS, EpisodePolicy, TimePolicy
 
 #: A tuple, since a set would hash each name.
@@ -52,6 +61,8 @@ class DeviceCounting(SnapshotOperator):
         self._places: Remembered[Geolocation | None, Place] = Remembered(_PLACES_BYTES)
         self._context = RuleContext(rules, policy, self.episodes, self.clock, self._replay_start)
         self._rules = DeviceRules(self._context, self._store)
+        #: Whether the event that was counted last is of a row that is not held.
+        self._row_capped = False
 
     def _judge_due(self, watermark_ms: int) -> None:
         self.clock.due_ms = NEVER_MS
@@ -92,12 +103,12 @@ class DeviceCounting(SnapshotOperator):
         if row.version >= 0:
             row.version = OWED
             self._dirty.ctr.append(row)
-        at_place = scope.places.get(place) or scope.place(place)
+        at_place = scope.places.get(place) or self._at_place(scope, place)
         if not at_place.dirty:
             self._dirty.add_subject(scope.start_ms, PlaceKey(event.account_id, *place), at_place)
         of_campaign = None
         if campaign_id:
-            of_campaign = scope.campaigns.get(campaign_id) or scope.campaign(campaign_id)
+            of_campaign = scope.campaigns.get(campaign_id) or self._of_campaign(scope, campaign_id)
             if not of_campaign.dirty:
                 self._dirty.add_subject(scope.start_ms, CampaignKey(event.account_id, campaign_id), of_campaign)
         if device is not None and (
@@ -195,8 +206,42 @@ class DeviceCounting(SnapshotOperator):
         cell = held.devices[device] = DeviceCell()
         return cell
 
+    def _open(self, pane: Pane, account: str) -> AccountPane | None:
+        """Begin to hold an account in a pane; None where its window holds no more of them."""
+        accounts = pane.window.accounts
+        if account not in accounts and len(accounts) >= self.policy.caps.accounts:
+            self.counters.capped_accounts += 1
+            self.counters.capped_account = account
+            return None
+        return pane.open(account)
+
+    def _at_place(self, scope: AccountPane, place: Place) -> SubjectCell:
+        """Begin to count a place; beyond the cap in a cell that nobody sees."""
+        return scope.place(place) if self._admits_subject(scope) else SubjectCell(dirty=True)
+
+    def _of_campaign(self, scope: AccountPane, campaign: str) -> SubjectCell:
+        """Likewise a campaign."""
+        return scope.campaign(campaign) if self._admits_subject(scope) else SubjectCell(dirty=True)
+
+    def _admits_subject(self, scope: AccountPane) -> bool:
+        """Whether a pane holds one more place or campaign; it is counted then. First come, first held, as devices."""
+        pane, caps = self._store.panes[scope.start_ms], self.policy.caps
+        if pane.subjects >= caps.subjects or scope.subjects >= caps.account_subjects:
+            self.counters.capped_subjects += 1
+            self.counters.capped_account = scope.window.account
+            return False
+        pane.subjects += 1
+        return True
+
     def _row(self, held: AccountWindow, key: CtrKey) -> CtrRow:
-        """A new row, owed."""
+        """A new row, owed; beyond the cap one that is never published, so that no part of a row ever is."""
+        caps = self.policy.caps
+        if held.window.rows >= caps.rows or len(held.ctr) >= caps.account_rows:
+            self._row_capped = True
+            self.counters.capped_rows += 1
+            self.counters.capped_account = held.account
+            return CtrRow(held.window.start_ms // 1000, held.account, *key[:3], *key[3], self.partition)
+        held.window.rows += 1
         # each event has texts of its own, and most rows of a window and of the next one share theirs
         campaign, material, platform, place = intern(key[0]), intern(key[1]), intern(key[2]), key[3]
         key = (campaign, material, platform, place)

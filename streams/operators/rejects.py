@@ -13,6 +13,8 @@ from sori.records import parse_headers
 from sori.topics import EVENTS, LATE, QUARANTINE
 from streams.state.output import Output, Record, pack_lines
 
+#: Why an event of what is held no more is not counted: the sinks count its window from the raw events.
+CAPPED = "capped"
 #: From event time to start and length of its window, milliseconds.
 WindowOf = Callable[[int], tuple[int, int]]
 
@@ -54,7 +56,7 @@ def undecodable_output(record: Record, detail: str, partition: int) -> Output:
 
 
 def late_outputs(rejects: Sequence[Reject], partition: int, window_of: WindowOf) -> list[Output]:
-    """Rows of the late topic: events whose windows are gone or not whole, or from a clock far ahead."""
+    """Rows of the late topic: events whose windows are gone or not whole, one too many, or from a clock far ahead."""
     lines = [
         orjson.dumps(
             {

@@ -65,6 +65,7 @@ class DeviceLoader:
         held = scope.ctr.get(key)
         if held is None:
             start = scope.window.start_ms // 1000
+            scope.window.rows += 1
             held = scope.ctr[key] = CtrRow(start, scope.account, *key[:3], *key[3], self._partition, version=0)
         held.impressions, held.clicks, held.suspect_clicks = impressions, clicks, suspect_clicks
 
@@ -87,10 +88,12 @@ class DeviceLoader:
             known.update(seen)
             held.saved[name] = len(known)
         held.clicks.update(changes.clicks)
+        pane.subjects -= held.subjects
         for place, cell in changes.places:
             held.places[self._place(place)] = _settled(cell)
         for campaign, cell in changes.campaigns.items():
             held.campaigns[campaign] = _settled(cell)
+        pane.subjects += held.subjects
 
     def _place(self, number: int) -> Place:
         place = self._places[number]

@@ -115,6 +115,11 @@ class AccountPane:
         return any(begin <= time * SEEN_UNIT_MS < begin + window.pane_ms for time in times)
 
     @property
+    def subjects(self) -> int:
+        """How many places and campaigns."""
+        return len(self.places) + len(self.campaigns)
+
+    @property
     def loose(self) -> int:
         """How many identities are not packed."""
         return sum(map(len, self.seen.values()))
@@ -144,14 +149,18 @@ class AccountPane:
 
 
 class Pane:
-    """Ten seconds (by default) of event time: what dedupe and rules read. It lives as long as its window."""
+    """Ten seconds (by default) of event time: what dedupe and rules read. It lives as long as its window.
 
-    __slots__ = ("_shown", "accounts", "start_ms", "window")
+    `subjects`: places and campaigns of all accounts.
+    """
+
+    __slots__ = ("_shown", "accounts", "start_ms", "subjects", "window")
 
     def __init__(self, start_ms: int, window: Window, shown: dict[str, dict[int, dict[str, int]]]) -> None:
         self.start_ms = start_ms
         self.window = window
         self.accounts: dict[str, AccountPane] = {}
+        self.subjects = 0
         self._shown = shown
 
     def open(self, account: str) -> AccountPane:
@@ -165,7 +174,8 @@ class Window:
     """One minute (by default) of event time: what is published per campaign and per device.
 
     `first_offset` is the first record that touched it: whoever wants it exact must re-read from there; and from
-    `suspects`, what the episodes stood on whose clicks it counts as suspect. `tracked` devices may be capped.
+    `suspects`, what the episodes stood on whose clicks it counts as suspect. `tracked` devices may be capped, and
+    so may `rows`.
     `touched` since it was packed last, which is not to be done before the watermark is `cool_from_ms`; see cooling.
     """
 
@@ -176,6 +186,7 @@ class Window:
         "cool_from_ms",
         "first_offset",
         "pane_ms",
+        "rows",
         "start_ms",
         "suspects",
         "touched",
@@ -192,6 +203,7 @@ class Window:
         self.first_offset = first_offset
         self.accounts: dict[str, AccountWindow] = {}
         self.tracked = 0
+        self.rows = 0
         self.suspects: ReplayStart | None = None
 
     def of(self, account: str) -> AccountWindow:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields, replace
+from zlib import crc32
 
 from sori.errors import ConfigError
 from sori.sender_schedule import CONTRACT
@@ -18,8 +19,22 @@ _CUTS = 6
 
 
 @dataclass(frozen=True, slots=True)
+class StateCaps:
+    """How much a sender who makes things up may have held, of one partition.
+
+    In a window: `rows` of click-through rates and `accounts`; in a pane: `subjects`, which are places and campaigns.
+    """
+
+    rows: int = NO_CAP
+    account_rows: int = NO_CAP
+    accounts: int = NO_CAP
+    subjects: int = NO_CAP
+    account_subjects: int = NO_CAP
+
+
+@dataclass(frozen=True, slots=True)
 class TimePolicy:
-    """Panes, windows and how long they live, in milliseconds; and how many devices one window tracks.
+    """Panes, windows and how long they live, in milliseconds; and how much of it all is held.
 
     `grace_ms`: an event may come so long after one that happened later, without a fault (sori/sender_schedule.py).
     `correctable_ms`: a finding may be put right for so long; 0: as long as hop 1 takes events, which is its lateness.
@@ -33,6 +48,7 @@ class TimePolicy:
     max_account_devices: int = NO_CAP
     grace_ms: int = int(CONTRACT.longest_delay_s * 1000)
     correctable_ms: int = 0
+    caps: StateCaps = StateCaps()
 
     @classmethod
     def of(cls, settings: StreamsSettings) -> TimePolicy:
@@ -48,17 +64,27 @@ class TimePolicy:
             settings.max_account_devices,
             int(settings.sender.schedule.longest_delay_s * 1000),
             settings.lateness_s * 1000,
+            StateCaps(
+                settings.max_rows,
+                settings.max_account_rows,
+                settings.max_accounts,
+                settings.max_subjects,
+                settings.max_account_subjects,
+            ),
         )
 
     @classmethod
     def of_places(cls, settings: StreamsSettings) -> TimePolicy:
         """Policy of hop 2, where source partitions meet that may have drifted apart."""
         policy = replace(cls.of(settings), lateness_ms=settings.place_lateness_s * 1000)
-        return replace(policy, max_devices=NO_CAP, max_account_devices=NO_CAP)
+        return replace(policy, max_devices=NO_CAP, max_account_devices=NO_CAP, caps=StateCaps())
 
     def parts(self) -> dict[str, int]:
         """What state depends on, by name, as fingerprints want it; a cap that there is not is left out."""
-        return {part.name: value for part in fields(self) if (value := getattr(self, part.name)) != NO_CAP}
+        numbers = [part.name for part in fields(self) if part.name != "caps"]
+        parts = {name: value for name in numbers if (value := getattr(self, name)) != NO_CAP}
+        # one small number for all: commits carry them, and have little room
+        return parts if self.caps == StateCaps() else {**parts, "caps": crc32(repr(astuple(self.caps)).encode())}
 
     @property
     def puts_right_ms(self) -> int:

@@ -21,6 +21,7 @@ from streams.state.checkpoint import Checkpoint
 from streams.state.fingerprint import Fingerprint
 from streams.state.output import Output, name_log
 from streams.worker import metrics
+from streams.worker.full_state import FullState
 from streams.worker.keeper import Keeper, named
 from streams.worker.partition import Hop, StreamPartition
 from streams.worker.snapshots import Snapshots
@@ -107,6 +108,7 @@ class StreamWorker:
         self._partitions: dict[TP, StreamPartition] = {}
         self._points: dict[TP, Checkpoint] = {}
         self._committed: dict[TP, Checkpoint] = {}
+        self._full = FullState()
         self._suspended = False
         self._epoch = 0
         self._flushing = asyncio.Lock()
@@ -258,7 +260,7 @@ class StreamWorker:
             taken: list[tuple[TP, StreamPartition, Checkpoint]] = []
             outputs: list[Output] = []
             for tp, held in self._partitions.items():
-                metrics.observe_operator(held.hop.name, held.operator)
+                self._full.note(tp, metrics.observe_operator(held.hop.name, held.operator))
                 if not held.may_flush(self._committed.get(tp)):
                     continue
                 owed, checkpoint = held.flush()

@@ -55,13 +55,17 @@ class Pipeline:
         finally:
             process.stop()
 
-    async def send(self, count: int, at_s: int, *, partition: int = 0, event: str = "campaign.impression") -> None:
+    async def send(
+        self, count: int, at_s: int, *, partition: int = 0, event: str = "campaign.impression", campaign: str = "cmp_1"
+    ) -> None:
         """Events of one moment."""
         topic = registry.EVENTS.name(self.kafka.topic_prefix)
         async with running(make_producer(self.kafka), 10) as producer:
             for _ in range(count):
                 self._sent += 1
-                record = event_record(identity=f"act_{self._sent}", created_at=iso(at_s * 1000), event=event)
+                record = event_record(
+                    identity=f"act_{self._sent}", created_at=iso(at_s * 1000), event=event, campaign={"id": campaign}
+                )
                 await producer.send(topic, record.value, partition=partition, headers=list(record.headers))
             await producer.flush()
 
@@ -87,9 +91,14 @@ class Pipeline:
         """Wait until people see so many."""
         await wait_until(lambda: self.minute() == wanted, 90, what=f"{wanted} impressions; there are {self.minute()}")
 
+    @property
+    def log(self) -> str:
+        """What the workers logged."""
+        return self._log.read_text().replace(": ", ":")
+
     def said(self, case: str) -> bool:
         """Whether a worker named the case."""
-        return f'"case":"{case}"' in self._log.read_text().replace(": ", ":")
+        return f'"case":"{case}"' in self.log
 
     async def commit(self, offset: int, metadata: str | None) -> None:
         """What a tool does, or an accident; None: with the metadata that is there."""
@@ -164,6 +173,21 @@ async def test_more_lateness_counts_nothing_that_was_let_go(pipeline: Pipeline) 
         await wait_until(lambda: pipeline.client.command(early) == FULL + 1, 60, what="the recount")
         assert pipeline.said("lateness_changed")
         assert pipeline.reasons() == {"incomplete"}
+
+
+@pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
+@pytest.mark.timeout(300)
+async def test_rows_beyond_the_cap_are_counted_by_the_sinks(pipeline: Pipeline) -> None:
+    """Two rows of an account are held; all six are counted in the end, also the one that goes on."""
+    with pipeline.worker(SORI_STREAMS__MAX_ACCOUNT_ROWS="2"):
+        for number in range(6):
+            await pipeline.send(FULL // 6, MINUTE + 20, campaign=f"cmp_{number}")
+        await pipeline.counts(FULL)
+        assert pipeline.reasons() == {"capped"}
+        await pipeline.send(1, MINUTE + 30, campaign="cmp_0")
+        await pipeline.send(1, MINUTE + 30, campaign="cmp_5")
+        await pipeline.counts(FULL + 2)
+        assert '"event":"state_capped"' in pipeline.log
 
 
 @pytest.mark.timeout(300)

@@ -22,7 +22,7 @@ from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
 from streams.state.checkpoint import Checkpoint
 from streams.state.device_panes import AccountWindow
-from streams.state.policy import TimePolicy
+from streams.state.policy import StateCaps, TimePolicy
 from tests.streams.packed import packed, unpacked
 
 T0 = 1_760_419_200_000
@@ -369,8 +369,8 @@ def test_resuming_is_exact_where_long_episodes_are_cut_between(script, cuts, com
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(script=scripts, cuts=flushes, commit=st.integers(0, 20))
 def test_resuming_is_exact_where_a_window_tracks_no_more_devices(script, cuts, commit):
-    """Which devices are tracked is a matter of the log alone."""
-    capped = replace(POLICY, max_devices=2, max_account_devices=1)
+    """Which devices, rows, accounts and places are held is a matter of the log alone."""
+    capped = replace(POLICY, max_devices=2, max_account_devices=1, caps=StateCaps(5, 3, 2, 6, 4))
     make = partial(DeviceOperator, 0, capped, RULES)
     for resumed, whole in resumed_beside_whole(make, device_records(script), cuts, commit):
         assert resumed == whole

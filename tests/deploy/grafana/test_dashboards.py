@@ -123,6 +123,7 @@ def test_what_the_streams_keep_back_has_a_panel() -> None:
         metrics.STREAMS_APPLY_SECONDS,
         metrics.STREAMS_NOT_JUDGED,
         metrics.STREAMS_UNTRACKED,
+        metrics.STREAMS_CAPPED,
         metrics.STREAMS_SNAPSHOTS,
     )
     assert [spec.name for spec in shown if spec.name not in asked] == []

@@ -19,6 +19,7 @@ from streams.operators.place import PlaceOperator
 from streams.operators.snapshots import SnapshotOperator
 from streams.snapshots.parts import Changes
 from streams.state.checkpoint import Checkpoint
+from streams.state.policy import StateCaps
 from tests.streams.test_exactness import (
     POLICY,
     RULES,
@@ -148,7 +149,7 @@ def test_resuming_from_any_commit_and_any_snapshot_equals_never_having_stopped(o
 @given(script=scripts, cuts=flushes, choice=choices)
 def test_a_snapshot_is_exact_where_a_window_tracks_no_more_devices(script, cuts, choice):
     """What is in no device's count is in a snapshot all the same: else a repeated delivery would count again."""
-    capped = replace(POLICY, max_devices=2, max_account_devices=1)
+    capped = replace(POLICY, max_devices=2, max_account_devices=1, caps=StateCaps(5, 3, 2, 6, 4))
     for resumed, whole in lives(partial(DeviceOperator, 0, capped, RULES), device_records(script), cuts, choice):
         assert resumed == whole
 
