@@ -10,9 +10,8 @@ from datetime import timedelta
 from aiohttp import web
 
 from api.console.asking import slice_of
-from api.query.ctr_sql import quote
+from api.query.audit_sql import audit_source
 from api.query.pool import EnginePool
-from api.query.slice import Slice, second
 from sori.errors import QueryError
 
 CLASSES = ("matched", "mismatched", "only_in_sori", "only_in_own")
@@ -29,23 +28,12 @@ def add_audit(app: web.Application, pool: EnginePool) -> None:
             raise QueryError(f"an audit is of at most {_LONGEST.days} days: choose a shorter time")
         tolerance = int(request.query.get("tolerance", DEFAULT_TOLERANCE_S))
         limit = int(request.query.get("limit", 200))
-        source = audit_sql(asked, tolerance)
-        counts = await pool.rows(f"SELECT class, count() AS n FROM ({source}) GROUP BY class")  # noqa: S608 - quoted
+        source = audit_source(tolerance, asked.since, asked.until, asked.accounts)
+        counts = await pool.rows(f"SELECT class, count() AS n FROM {source} GROUP BY class")  # noqa: S608 - quoted
         rows = await pool.rows(
-            f"SELECT * EXCEPT (at) FROM ({source}) ORDER BY class = 'matched', at DESC LIMIT {limit}"  # noqa: S608 - quoted
+            f"SELECT * EXCEPT (at) FROM {source} ORDER BY class = 'matched', at DESC LIMIT {limit}"  # noqa: S608 - quoted
         )
         found = {row["class"]: int(row["n"]) for row in counts}
         return web.json_response({"counts": {name: found.get(name, 0) for name in CLASSES}, "rows": rows})
 
     app.router.add_get("/v1/audit", handle)
-
-
-def audit_sql(asked: Slice, tolerance: int) -> str:
-    """The view of the audit, over the logins and records of the slice alone and what lies near its ends."""
-    reach = timedelta(seconds=tolerance)
-    given = ", ".join(map(quote, asked.accounts))
-    begin, end = int((asked.since - reach).timestamp()), int((asked.until + reach).timestamp())
-    return f"""
-        SELECT *, coalesce(login_at, own_at) AS at
-        FROM auth_audit_between(tolerance = {int(tolerance)}, since = {begin}, until = {end}, accounts = [{given}])
-        WHERE at >= {second(asked.since)} AND at < {second(asked.until)}"""  # noqa: S608 - quoted

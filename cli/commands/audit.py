@@ -27,8 +27,6 @@ from cli.shared.say import say, say_json
 from sori.errors import ConfigError, EventError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sori.settings import Settings
 
 app = typer.Typer(help="Compare device logins with your own session records.")
@@ -57,30 +55,21 @@ def audit(
     """
     if context.invoked_subcommand is not None:
         return
+    from api.query.audit_sql import audit_source
     from api.query.engine import rows
 
-    source = _source(moment(since), tolerance)
+    source = audit_source(tolerance, moment(since))
     with asking(config, data_dir, api_port, token) as engine:
         counts = rows(engine, f"SELECT class, count() AS n FROM {source} GROUP BY class")  # noqa: S608 - ours
-        others = f"SELECT * FROM {source} WHERE class != 'matched' ORDER BY class, coalesce(login_at, own_at)"  # noqa: S608 - ours
-        found = rows(engine, f"{others} LIMIT {limit}") if limit else []
+        lines = f"SELECT * EXCEPT (at) FROM {source}"  # noqa: S608 - ours
+        found = rows(engine, f"{lines} WHERE class != 'matched' ORDER BY class, at LIMIT {limit}") if limit else []
         if csv is not None:
-            query = f"SELECT * FROM {source} ORDER BY class, coalesce(login_at, own_at)"  # noqa: S608 - ours
-            csv.write_bytes(engine.raw(query, "CSVWithNames"))
+            csv.write_bytes(engine.raw(f"{lines} ORDER BY class, at", "CSVWithNames"))
     by_class = {row["class"]: int(row["n"]) for row in counts}
     if as_json:
         say_json({"counts": {name: by_class.get(name, 0) for name in _CLASSES}, "rows": found}, indent=2)
     else:
         _show(by_class, found)
-
-
-def _source(since: datetime | None, tolerance: int) -> str:
-    from api.query.ctr_sql import time_literal
-
-    view = f"auth_audit_within(tolerance = {int(tolerance)})"
-    if since is None:
-        return view
-    return f"(SELECT * FROM {view} WHERE coalesce(login_at, own_at) >= {time_literal(since)})"  # noqa: S608 - ours
 
 
 def _show(counts: dict[str, int], found: list[dict[str, Any]]) -> None:

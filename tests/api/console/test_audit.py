@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from api.console.audit import audit_sql
+import pytest
+from typer.testing import CliRunner
+
+from api.query.audit_sql import audit_source
 from api.query.engine import DirectEngine, rows
-from api.query.slice import asked_slice
+from cli.main import build
+from deploy.grafana.builder.generate import generated
 from runtime.clickhouse import migrations
 from runtime.clickhouse.client import open_client, parse_dsn
 from sori.settings import Settings
@@ -33,7 +41,8 @@ def test_the_bounded_view_is_the_other_one_over_fewer_rows(settings: Settings) -
             ms = int(at.timestamp() * 1000)
             logins.append([raw, ms, 0, hour, f"acc_{hour % 2}", "authentication", "", 1, "", f"i{hour}"])
             if hour % 5:
-                own.append([f"acc_{hour % 2}", session, f"d{hour}", at + timedelta(seconds=hour * 9), "t"])
+                late_s = 6000 if hour == 23 else hour * 9  # over midnight, and farther than the tolerance
+                own.append([f"acc_{hour % 2}", session, f"d{hour}", at + timedelta(seconds=late_s), "t"])
         client.insert("events_in", logins, column_names=_COLUMNS)
         client.insert("session_records", own, column_names=["account_id", "session", "device_id", "at", "source"])
     engine = DirectEngine(parse_dsn(settings.clickhouse_dsn), settings.api)
@@ -42,11 +51,40 @@ def test_the_bounded_view_is_the_other_one_over_fewer_rows(settings: Settings) -
         seen = []
         for day in range(4):
             begin, end = (_NOW + timedelta(days=day + more) for more in (0, 1))
-            asked = {"since": [begin.isoformat()], "until": [end.isoformat()]}
-            seen += rows(engine, audit_sql(asked_slice(asked, end), 300))
-            narrow = rows(engine, audit_sql(asked_slice({**asked, "account": ["acc_1"]}, end), 300))
+            seen += rows(engine, f"SELECT * FROM {audit_source(300, begin, end)}")  # noqa: S608 - ours
+            narrow = rows(engine, f"SELECT * FROM {audit_source(300, begin, end, ['acc_1'])}")  # noqa: S608 - ours
             assert {row["account_id"] for row in narrow} <= {"acc_1"}
         assert sorted(map(str, seen)) == sorted(map(str, everything))
         assert {row["class"] for row in seen} == {"matched", "mismatched", "only_in_sori", "only_in_own"}
+        assert any(row["session"] == "s23" and row["class"] == "mismatched" for row in seen)
+        plain = rows(engine, f"SELECT * FROM {audit_source(300)}")  # noqa: S608 - ours
+        assert sorted(map(str, plain)) == sorted(map(str, everything))
     finally:
         engine.close()
+
+
+def test_whoever_asks_for_a_time_reads_the_bounded_audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sori audit --since`, and every panel and choice of the dashboard: all logins ever are read by nobody."""
+    asked: list[str] = []
+
+    class Noted:
+        """An engine that only listens."""
+
+        def raw(self, sql: str, _: str) -> bytes:
+            """Nothing found."""
+            asked.append(sql)
+            return b""
+
+    monkeypatch.setattr("cli.commands.audit.asking", lambda *_: nullcontext(Noted()))
+    words = ["audit", "--since", "2026-03-01T00:00:00Z", "--tolerance", "7200", "--csv", str(tmp_path / "all.csv")]
+    assert CliRunner().invoke(build(), words, catch_exceptions=False).exit_code == 0
+    bound = f"since = {int(_NOW.timestamp()) - 7200},"
+    assert len(asked) == 3
+    assert all(bound in sql and "auth_audit_between(" in sql for sql in asked)
+    board = json.loads(generated()["dashboards/json/authentication.json"])
+    queries = [target["rawSql"] for panel in board["panels"] for target in panel["targets"]]
+    queries += [variable["query"] for variable in board["templating"]["list"]]
+    assert len(queries) >= 7
+    for sql in queries:
+        assert set(re.findall(r"\bauth_audit\w*", sql)) == {"auth_audit_between"}
+        assert "since = toUnixTimestamp($__fromTime) - 3600" in sql
