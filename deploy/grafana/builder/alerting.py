@@ -65,7 +65,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "noDataState": "OK",
         "execErrState": "Error",
         "labels": {"severity": rule.severity, "service": "sori"},
-        "annotations": {"summary": rule.summary, "runbook": f"docs/operations.md#{rule.uid}"},
+        "annotations": {"summary": rule.summary, "runbook_url": f"docs/operations.md#{rule.uid}"},
         "dashboardUid": rule.dashboard,
         "data": [
             _step("A", str(CLICKHOUSE.uid), query),

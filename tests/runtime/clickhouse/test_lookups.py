@@ -70,3 +70,15 @@ def test_an_activity_is_found_in_every_account(filled: Client) -> None:
         assert found == wanted
         accounts |= {row[0] for row in found}
     assert accounts == {"acc_0", "acc_1", "acc_2"}
+
+
+def test_an_activity_of_an_account_without_campaigns_is_found(client: Client) -> None:
+    """A customer whose devices only log in, or whose events are of a kind that came later."""
+    made = [
+        delivered("acc_logins", 0, event="authentication", campaign=None, identity="act_login"),
+        delivered("acc_spots", 1, event="material.updated", campaign=None, identity="act_spot"),
+    ]
+    Writer(lambda: client).insert(events.build(made), None)
+    for activity, account in (("act_login", "acc_logins"), ("act_spot", "acc_spots")):
+        found = client.query(f"SELECT account_id FROM events_of_activity(activity_id = '{activity}')").result_rows  # noqa: S608 - ours
+        assert found == [(account,)]
