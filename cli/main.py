@@ -45,6 +45,7 @@ COMMANDS = (
     Command("explain", "explain", "explain", ASK),
     Command("backtest", "backtest", "backtest", ASK),
     Command("audit", "audit", "app", ASK, group=True),
+    Command("fields", "fields", "fields", ASK),
     Command("words", "words", "words", ASK),
     Command("subscribers", "subscribers", "app", CARE, group=True),
     Command("tokens", "tokens", "app", CARE, group=True),

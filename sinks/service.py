@@ -24,6 +24,7 @@ from sinks.specs import SinkSpec, sink_specs
 from sinks.upkeep.late_repair import Repairer
 from sinks.upkeep.periodic import pause, periodically
 from sinks.upkeep.rollups import Roller
+from sinks.upkeep.unknown_fields import UnknownFields
 from sori.errors import SchemaError, StorageUnavailable
 from sori.settings import Settings
 from sori.settings.clickhouse import ClickHouseSettings
@@ -119,6 +120,10 @@ class SinkService:
         works: dict[str, tuple[Callable[[], Awaitable[int]], float]] = {
             "repair": (Repairer(self._settings, writer, executor, book).once, settings.repair_interval_s),
             "rollups": (Roller(writer, executor, settings.rollup_quiet_s).once, settings.rollup_interval_s),
+            "fields": (
+                UnknownFields(writer, executor, settings.fields_interval_s, settings.fields_sample).once,
+                settings.fields_interval_s,
+            ),
         }
         return [
             asyncio.create_task(

@@ -177,6 +177,9 @@ SINKS_RECOUNTS_REFUSED = MetricSpec(
     ("of",),
 )
 SINKS_ROLLED = MetricSpec("sori_sinks_rolled_buckets_total", "counter", "5-minute buckets rolled up.")
+SINKS_UNKNOWN_FIELDS = MetricSpec(
+    "sori_sinks_unknown_fields_total", "counter", "Fields of bodies seen for the first time that no column has."
+)
 SINKS_LAG = MetricSpec("sori_sinks_lag_records", "gauge", "Records not yet stored.", ("sink",))
 SINKS_AGE = MetricSpec("sori_sinks_uncommitted_seconds", "gauge", "Age of the oldest fetched, unstored row.", ("sink",))
 

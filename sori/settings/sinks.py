@@ -42,6 +42,12 @@ class SinksSettings(BaseModel):
     rollup_quiet_s: float = Field(
         90.0, gt=0, description="A window is rolled up when unchanged for so long; more than insert_timeout_s."
     )
+    fields_interval_s: float = Field(
+        300.0, gt=0, description="Pause between two looks for fields that no column has (`sori fields`), seconds."
+    )
+    fields_sample: int = Field(
+        2000, gt=0, description="Bodies of each account and kind of event that such a look reads, about."
+    )
     admin_port: int = Field(
         8083, ge=0, le=65535, description="Port of /healthz and /metrics; 0: off, or free in `sori up`."
     )

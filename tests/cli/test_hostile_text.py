@@ -51,6 +51,7 @@ STORED = {
     "explain": [ALERT],
     "verify": [],
     "audit": [],
+    "fields": [],
     "subscribers attempts": [SUB],
     "forget": ["--device", HOSTILE + "x", "--yes"],
 }
@@ -174,6 +175,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "evidence": json.dumps({"sample_event_ids": [HOSTILE], "campaigns": {HOSTILE: 2}, HOSTILE: [HOSTILE]}),
         }
         client.insert("alerts", [list(alert.values())], column_names=list(alert))
+        note = {"account_id": HOSTILE, "event": HOSTILE, "path": [HOSTILE], "identity": HOSTILE, "share": 1.0}
+        client.insert("field_notes", [list(note.values())], column_names=list(note))
         attempt = {"subscription_id": SUB, "webhook_id": HOSTILE, "error": HOSTILE, "outcome": HOSTILE}
         attempt["attempted_at"] = datetime.now(UTC)
         client.insert("delivery_attempts", [list(attempt.values())], column_names=list(attempt))

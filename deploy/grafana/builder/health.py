@@ -84,6 +84,11 @@ def health() -> Dashboard:
         rows("Quarantine by reason", "Refused deliveries of proven senders.", "short",
              "SELECT reason, field, endpoint, count() AS deliveries, max(received_at) AS last FROM quarantine_current"
              " WHERE $__timeFilter(received_at) GROUP BY reason, field, endpoint ORDER BY deliveries DESC LIMIT 50"),
+        rows("Fields that no column has", "What SORI added lately, from a sample: sori fields says how to ask for it.",
+             "short",
+             "SELECT first_seen, account_id, event, field, round(100 * share, 1) AS percent, last_seen,"
+             " substringUTF8(sample, 1, 100) AS sample FROM unknown_fields ORDER BY first_seen DESC LIMIT 50",
+             width=FULL),
         measured("Memory", "Resident memory of each process.", "bytes",
                  ('process_resident_memory_bytes{job=~"sori-.*"}', "{{job}} {{instance}}"), width=FULL),
     ):  # fmt: skip

@@ -1,0 +1,137 @@
+"""Notes which fields arrive that no column has, from a sample of what arrived lately.
+
+Cost: of each account and kind of event at most `sample` bodies are parsed per look, whatever the traffic; inserts cost
+nothing more. Who invents field names gets at most `_MOST_PER_KIND` of them noted per look, and all accounts together
+`_MOST` ever; values are not copied. So a field of one event in a million may be missed; one that SORI adds is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from concurrent.futures import Executor
+from typing import Any, Protocol
+
+import structlog
+
+from runtime.telemetry.metrics import counter
+from sinks.builders.inserts import Insert, NdjsonInsert
+from sori import metrics
+from sori.known_fields import TOP, WITHIN
+
+#: After a start nothing is known of what was looked at before: a day, so that no field of today is missed.
+FIRST_LOOK_S = 86_400
+#: Inserts lag behind receipt; what is looked at twice does no harm.
+OVERLAP_S = 120
+_MOST_PER_KIND, _MOST, _LONGEST = 50, 10_000, 200
+#: Who invents accounts gets all kinds together looked at less often.
+_MOST_BODIES = 200_000
+_MOST_LOGGED = 20
+_COLUMNS = ("account_id", "event", "path", "first_seen", "last_seen", "share", "created_at", "identity")
+_log = structlog.get_logger(__name__)
+
+
+class Database(Protocol):
+    """What is needed of sinks.insert.writer.Writer. Both raise InsertFailure of any kind."""
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """The rows that a query returns."""
+
+    def insert(self, insert: Insert, token: str | None) -> None:
+        """Store one block."""
+
+
+class UnknownFields:
+    """Runs beside the sinks, in one process of the group."""
+
+    def __init__(self, database: Database, executor: Executor, interval_s: float, sample: int) -> None:
+        self._database = database
+        self._executor = executor
+        self._interval_s = interval_s
+        self._sample = sample
+        self._looked = False
+        counter(metrics.SINKS_UNKNOWN_FIELDS)
+
+    async def once(self) -> int:
+        """Look at what arrived since the last time; returns how many fields are new. Raises InsertFailure."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self.look)
+
+    def look(self) -> int:
+        """`once`, in the calling thread."""
+        back_s = self._interval_s + OVERLAP_S if self._looked else FIRST_LOOK_S
+        found = self._database.rows(look_sql(int(back_s), self._sample))
+        new = self._note(found) if found else 0
+        self._looked = True
+        return new
+
+    def _note(self, found: list[tuple[Any, ...]]) -> int:
+        noted = {
+            (account, event, tuple(path)): first
+            for account, event, path, first in self._database.rows(
+                "SELECT account_id, event, path, toString(first_seen) FROM field_notes FINAL"
+            )
+        }
+        lines: list[bytes] = []
+        new: list[tuple[str, str, tuple[str, ...]]] = []
+        for row in found:
+            note = dict(zip(_COLUMNS, row, strict=True))
+            key = (note["account_id"], note["event"], tuple(note["path"]))
+            if key in noted:
+                note["first_seen"] = min(note["first_seen"], noted[key])
+            elif len(noted) + len(new) < _MOST:
+                new.append(key)
+            else:
+                continue
+            lines.append(json.dumps(note).encode())
+        if lines:
+            self._database.insert(NdjsonInsert("field_notes", b"\n".join(lines)), None)
+        for account, event, path in new[:_MOST_LOGGED]:
+            _log.info("unknown_field_found", account=account, event_name=event, field=".".join(path))
+        counter(metrics.SINKS_UNKNOWN_FIELDS).inc(len(new))
+        return len(new)
+
+
+def look_sql(back_s: int, sample: int) -> str:
+    """The fields that no column has in bodies received in the last `back_s` seconds, as rows of `_COLUMNS`.
+
+    Of each account and kind of event about `sample` bodies are parsed; `share` is how many of those have the field.
+    """
+    lately = f"received_at >= now64(3, 'UTC') - toIntervalSecond({int(back_s)})"
+    paths = ", ".join((_unknown(TOP), *(_unknown(names, within) for within, names in WITHIN.items())))
+    all_kinds = f"SELECT account_id, event, count() AS c FROM events WHERE {lately} GROUP BY account_id, event"  # noqa: S608 - ours
+    kinds = f"""
+        SELECT account_id, event, intDiv(c + {sample - 1}, {sample})
+            * (1 + intDiv(sum(least(c, {sample})) OVER (), {_MOST_BODIES})) AS every
+        FROM ({all_kinds})"""  # noqa: S608 - numbers and names of ours
+    # the empty path stands for the body itself: so many were looked at
+    return f"""
+        SELECT account_id, event, path, toString(min(received)), toString(max(received)), n / bodies,
+            toString(argMax(created, received)), argMax(id, received)
+        FROM
+        (
+            SELECT account_id, event, path, received, created, id,
+                count() OVER (PARTITION BY account_id, event, path) AS n,
+                countIf(empty(path)) OVER (PARTITION BY account_id, event) AS bodies
+            FROM
+            (
+                SELECT e.account_id AS account_id, e.event AS event, e.received_at AS received,
+                    e.created_at AS created, e.identity AS id, if(e.canonical = '', e.raw, e.canonical) AS body,
+                    arraySlice(arrayDistinct(arrayConcat({paths})), 1, {_MOST_PER_KIND}) AS unknown,
+                    arrayJoin(arrayPushFront(unknown, [])) AS path
+                FROM (SELECT * FROM events WHERE {lately} AND NOT repeated AND defect = '') AS e
+                INNER JOIN ({kinds}) AS s USING (account_id, event)
+                WHERE cityHash64(e.identity) % s.every = 0
+            )
+        )
+        WHERE notEmpty(path)
+        GROUP BY account_id, event, path, n, bodies
+        ORDER BY n DESC, path
+        LIMIT {_MOST_PER_KIND} BY account_id, event"""  # noqa: S608 - numbers and names of ours
+
+
+def _unknown(known: frozenset[str], within: str = "") -> str:
+    names = ", ".join(f"'{name}'" for name in sorted(known))
+    place = f", '{within}'" if within else ""
+    path = f"['{within}', k]" if within else "[k]"
+    asked = f"k -> NOT has([{names}], k) AND length(k) <= {_LONGEST}"
+    return f"arrayMap(k -> {path}, arrayFilter({asked}, JSONExtractKeys(body{place})))"
