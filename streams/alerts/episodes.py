@@ -187,6 +187,7 @@ class EpisodeBook:
     def take_back(self, wrong: Correctable, watermark_ms: int) -> None:
         """Withdraw an alert that late impressions explain, and say why; of a group, take the subject out of account."""
         alert, key = wrong.alert, (wrong.rule, wrong.subject)
+        self._close_if_quiet(alert, watermark_ms)  # whether a flush came before must not matter
         case = self._cases.get(key)
         if case is not None and case.alert is alert:
             del self._cases[key]
