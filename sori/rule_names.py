@@ -11,6 +11,7 @@ RULES: tuple[str, ...] = (
     "fast_click",
     "geo_hop",
     "geo_click_burst",
+    "geo_auth_burst",
     "geo_ctr_anomaly",
     "ctr_anomaly",
     "device_farm",

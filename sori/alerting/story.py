@@ -139,6 +139,12 @@ def _geo_clicks(told: _Told) -> str:
     return f"{told.who} clicked {told.often}{told.within}, {told.expected}"
 
 
+def _geo_auth_burst(told: _Told) -> str:
+    shown = told.evidence.get("impressions")
+    after = f" and {whole(shown)} impressions followed" if isinstance(shown, int) and shown >= 0 else ""
+    return f"{told.times('device')} signed in in {told.who}{told.within}{after}, {told.expected}"
+
+
 def _rate(told: _Told) -> str:
     shown = told.evidence.get("impressions")
     after = f" after {whole(shown)} impressions" if isinstance(shown, int) and shown > 0 else ""
@@ -165,6 +171,7 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "fast_click": _fast_click,
     "geo_hop": _geo_hop,
     "geo_click_burst": _geo_clicks,
+    "geo_auth_burst": _geo_auth_burst,
     "geo_ctr_anomaly": _rate,
     "ctr_anomaly": _rate,
     "device_farm": _device_farm,

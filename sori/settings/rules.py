@@ -135,6 +135,21 @@ class GeoClickBurst(Rule):
     ctr_factor: float = Field(3.0, gt=1, description="Least ratio of that bound to the place's past rate.")
 
 
+class GeoAuthBurst(Rule):
+    """Devices of one place sign in, one after the other, and do nothing else."""
+
+    quick_window_s: int = Field(60, gt=0, description="Window that is judged at once, seconds; a multiple of the pane.")
+    quick_floor: int = Field(200, gt=0, description="Fewest devices that signed in within it.")
+    window_s: int = Field(300, gt=0, description="Window that is judged later, seconds; a multiple of the pane.")
+    wait_s: int = Field(240, ge=0, description="So long after it impressions may still come; a multiple of the pane.")
+    floor: int = Field(30, gt=0, description="Fewest devices that signed in within it.")
+    baseline_s: int = Field(1200, gt=0, description="The place's own past before the window, seconds.")
+    factor: float = Field(4.0, gt=1, description="Least ratio to the past, more than in other places.")
+    min_share: float = Field(
+        0.6, gt=0, lt=1, description="Least share of sign-ins in what came on top of the usual (Wilson lower bound)."
+    )
+
+
 class CtrRule(Rule):
     """What both click-through-rate rules have."""
 
@@ -184,6 +199,7 @@ class RulesSettings(BaseModel):
     fast_click: FastClick = FastClick()
     geo_hop: GeoHop = GeoHop()
     geo_click_burst: GeoClickBurst = GeoClickBurst()
+    geo_auth_burst: GeoAuthBurst = GeoAuthBurst()
     geo_ctr_anomaly: GeoCtrAnomaly = GeoCtrAnomaly()
     ctr_anomaly: CtrAnomaly = CtrAnomaly()
     device_farm: DeviceFarm = DeviceFarm()

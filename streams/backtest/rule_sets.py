@@ -59,6 +59,10 @@ class EveryPlaceRules(PlaceRules):
         for rules in self._sets:
             rules.on_clicks(key, pane_start, added)
 
+    def on_sign_ins(self, key: SubjectKey, pane_start: int, added: int) -> None:
+        for rules in self._sets:
+            rules.on_sign_ins(key, pane_start, added)
+
     def on_impressions(self, key: SubjectKey, pane_start: int) -> None:
         for rules in self._sets:
             rules.on_impressions(key, pane_start)

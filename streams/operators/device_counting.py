@@ -56,7 +56,7 @@ class DeviceCounting(SnapshotOperator):
         super().__init__(partition, policy, EpisodePolicy.of(rules, policy.lateness_ms), resume)
         self._store = PaneStore(policy.pane_ms, policy.window_ms)
         self._awaited = self._store.awaited
-        self._dirty = DirtyRows(partition, self.clock, policy.pane_ms)
+        self._dirty = DirtyRows(partition, self.clock, policy.pane_ms, self._store.sign_ins)
         self._journal: DeviceJournal | None = None
         self._places: Remembered[Geolocation | None, Place] = Remembered(_PLACES_BYTES)
         self._context = RuleContext(rules, policy, self.episodes, self.clock, self._replay_start)
@@ -85,10 +85,19 @@ class DeviceCounting(SnapshotOperator):
             self._count_campaign_event(event, name == CLICK, time_ms, identity, scope, cell)
         elif cell is not None and name == AUTHENTICATION:
             cell.authentications += 1
+            if cell.authentications == 1:
+                self._count_sign_in(event, scope)
             if cell.authentications >= self._rules.auth_gate:
                 self._rules.on_authentication((event.account_id, device or ""), cell, time_ms, identity)
         if cell is not None and cell.events >= self._rules.event_gate:
             self._rules.on_event((event.account_id, device or ""), cell, time_ms, identity)
+
+    def _count_sign_in(self, event: EventDims, scope: AccountPane) -> None:
+        place = self._places.get(event.geolocation) or self._place(event)
+        at_place = scope.places.get(place) or self._at_place(scope, place)
+        at_place.sign_ins += 1
+        if not at_place.dirty:
+            self._dirty.add_subject(scope.start_ms, PlaceKey(event.account_id, *place), at_place)
 
     def _count_campaign_event(  # noqa: C901, PLR0917 - hot
         self, event: EventDims, click: bool, time_ms: int, identity: str, scope: AccountPane, device: DeviceCell | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any
 from zlib import crc32
@@ -18,6 +18,8 @@ from streams.state.policy import Clock
 
 #: Of a row's campaigns and behaviours those with the largest counts are named.
 MOST_CAMPAIGNS, MOST_SCRIPTS = 20, 8
+#: From account and pane: devices that signed in, in all its places.
+SignInsOf = Callable[[str, int], int]
 #: Encodes whole lists of rows in C: a sixth of what a string per row costs.
 _encode_lines = msgspec.json.Encoder().encode_lines
 
@@ -25,8 +27,9 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 class DirtyRows:
     """Cells to emit, each once however often it changed."""
 
-    def __init__(self, partition: int, clock: Clock, pane_ms: int) -> None:
+    def __init__(self, partition: int, clock: Clock, pane_ms: int, sign_ins: SignInsOf = lambda *_: 0) -> None:
         self._partition = partition
+        self._sign_ins = sign_ins
         self._clock = clock
         self._pane_ms = pane_ms
         self.ctr: list[CtrRow] = []
@@ -87,8 +90,14 @@ class DirtyRows:
         """Serialise changed places and campaigns for hop 2."""
         subjects = self.by_pane()
         lanes: dict[int, list[bytes]] = {}
+        everywhere: dict[tuple[str, int], int] = {}
         for pane_start, key, cell in subjects:
-            lanes.setdefault(subject_lane(key), []).append(self._subject_line(pane_start, key, cell, version))
+            row = self._subject_row(pane_start, key, cell, version)
+            if cell.sign_ins:
+                if (of := (key.account, pane_start)) not in everywhere:
+                    everywhere[of] = self._sign_ins(*of)
+                row["sign_ins"], row["everywhere"] = cell.sign_ins, everywhere[of]
+            lanes.setdefault(subject_lane(key), []).append(orjson.dumps(row))
         totals = [
             orjson.dumps({**self._head(pane_start, account, version), "campaign_clicks": clicks})
             for (pane_start, account), clicks in click_totals(subjects).items()
@@ -108,7 +117,7 @@ class DirtyRows:
             head["reached"] = -(-watermark // self._pane_ms) * self._pane_ms // 1000
         return head
 
-    def _subject_line(self, pane_start: int, key: SubjectKey, cell: SubjectCell, version: int) -> bytes:
+    def _subject_row(self, pane_start: int, key: SubjectKey, cell: SubjectCell, version: int) -> dict[str, Any]:
         """What is empty is left out: most rows are about impressions."""
         row = self._head(pane_start, key[0], version)
         row["impressions"], row["clicks"] = cell.impressions, cell.clicks
@@ -127,7 +136,7 @@ class DirtyRows:
             row["country"], row["region"], row["city"] = key[1:]
             if cell.clicks:
                 row["campaigns"] = largest(cell.clicks_by_campaign or {}, MOST_CAMPAIGNS)
-        return orjson.dumps(row)
+        return row
 
 
 _pane_start = itemgetter(0)

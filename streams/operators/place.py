@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from sori.events import UNKNOWN
 from sori.settings.rules import RulesSettings
 from streams.alerts.book_state import MarkState
 from streams.alerts.corrections import Grounds
@@ -103,7 +104,8 @@ class PlaceOperator(SnapshotOperator):
             return
         key = row.key
         sums = pane.sums(self._series, key)
-        shown = sums.impressions
+        shown, signed_in = sums.impressions, sums.signed_in
+        begins = not sums.who
         added = sums.merge(row)
         if added is None:
             self.counters.duplicates += 1
@@ -112,6 +114,8 @@ class PlaceOperator(SnapshotOperator):
             self._journal.subjects[start, key] = None
         if added > 0:
             self._rules.on_clicks(key, start, added)
+        if row.country != UNKNOWN and (sums.signed_in > signed_in or begins):
+            self._rules.on_sign_ins(key, start, sums.signed_in - signed_in)
         if sums.impressions > shown and clock.correctable and start + policy.pane_ms < clock.watermark:
             self._rules.on_impressions(key, start)
 

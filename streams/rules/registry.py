@@ -17,6 +17,7 @@ from streams.rules import (
     device_farm,
     duplicate_click,
     fast_click,
+    geo_auth_burst,
     geo_click_burst,
     geo_ctr_anomaly,
     geo_hop,
@@ -31,8 +32,10 @@ CLICK_RULES = cast("tuple[ClickRule, ...]", (device_click_burst, duplicate_click
 COUNT_RULES = cast("tuple[WindowRule, ...]", (device_event_burst, device_auth_burst))
 #: After a device was seen in a place new to its window.
 MOVE_RULES = cast("tuple[WindowRule, ...]", (geo_hop,))
-#: After a roll-up that adds clicks to a place or a campaign.
-PLACE_RULES = cast("tuple[PlaceRule, ...]", (geo_click_burst, geo_ctr_anomaly, device_farm, ctr_anomaly))
+#: After a roll-up that adds clicks, or else what a rule JUDGES, to a place or a campaign.
+PLACE_RULES = cast(
+    "tuple[PlaceRule, ...]", (geo_click_burst, geo_auth_burst, geo_ctr_anomaly, device_farm, ctr_anomaly)
+)
 
 #: Names of the rules that run in each hop.
 DEVICE_RULES = (*(rule.NAME for rule in CLICK_RULES), *(rule.NAME for rule in (*COUNT_RULES, *MOVE_RULES)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import msgspec
 
+from sori.events import AUTHENTICATION
 from sori.places import parts, path
 from sori.settings.rules import Rule, RulesSettings
 from streams.alerts.corrections import Grounds
@@ -34,15 +35,23 @@ class PlaceRules:
         self._panes = panes
         self._series = series
         self._grid = grid = Grid(context.policy.pane_ms, context.policy.window_ms, context.policy.grace_ms)
-        self._of_places = tuple(module for module in registry.PLACE_RULES if module.SUBJECT == "place")
-        self._of_campaigns = tuple(module for module in registry.PLACE_RULES if module.SUBJECT == "campaign")
+        of_clicks = [module for module in registry.PLACE_RULES if not _judges_sign_ins(module)]
+        self._of_places = tuple(module for module in of_clicks if module.SUBJECT == "place")
+        self._of_campaigns = tuple(module for module in of_clicks if module.SUBJECT == "campaign")
+        self._of_sign_ins = tuple(module for module in registry.PLACE_RULES if _judges_sign_ins(module))
         for module in registry.PLACE_RULES:
             context.check(module.NAME, partial(_lookback_ms, module, grid))
 
     def on_clicks(self, key: SubjectKey, pane_start: int, added: int) -> None:
         """Judge the subject as of the pane that got clicks; only while all panes read are live and complete."""
+        self._judge(key, pane_start, added, self._of_campaigns if isinstance(key, CampaignKey) else self._of_places)
+
+    def on_sign_ins(self, key: SubjectKey, pane_start: int, added: int) -> None:
+        """Judge a place as of a pane in which devices signed in, or which began."""
+        self._judge(key, pane_start, added, self._of_sign_ins)
+
+    def _judge(self, key: SubjectKey, pane_start: int, added: int, modules: Sequence[PlaceRule]) -> None:
         subject, context = _subject(key), self._context
-        modules = self._of_campaigns if isinstance(key, CampaignKey) else self._of_places
         if context.allowed(subject.account_id, subject.kind, subject.value):
             return
         rules, end = context.of_account(key.account), pane_start + self._grid.pane_ms
@@ -94,6 +103,8 @@ class PlaceRules:
             "campaign_shares": {name: round(campaigns[name] / total, 4) for name, total in everybody.items()},
             **found.details,
         }
+        if _judges_sign_ins(module):
+            details, campaigns, window = {"impressions": details["impressions"], **found.details}, {}, ()
         samples = tuple(sample for sums in window for sample in sums.samples())[-_MAX_SAMPLES:]
         evidence = Evidence(*span, samples, campaigns)
         shown = Judgement(found.observed, found.expected, found.floor, found.severity, details)
@@ -154,6 +165,10 @@ class _Grounds:
             return True
         view = PlaceView(self.end_ms, self.grid.pane_ms, self.series.get(self.key, {}))
         return self.module.evaluate(view, self.rule) is not None
+
+
+def _judges_sign_ins(module: PlaceRule) -> bool:
+    return AUTHENTICATION in getattr(module, "JUDGES", ())
 
 
 def _subject(key: SubjectKey) -> Subject:

@@ -24,6 +24,7 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
     """One place or one campaign in one pane. Devices are disjoint between source partitions, so counts add up.
 
     `scripts`: how many devices clicked with which behaviour (see device_farm). `emitted_clicks`: as of the last flush.
+    `sign_ins`: of a place, devices that signed in for the first time in their window.
     What is said of its clicks is None until there are some; `packed` is all of it, once its window has cooled down.
     """
 
@@ -36,6 +37,7 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
     dirty: bool = False
     emitted_clicks: int = 0
     packed: bytes | None = None
+    sign_ins: int = 0
 
     def add_click(self, device: str, script: str | None, identity: str) -> None:
         """Count a click; `script`: the device's behaviour at its first one."""

@@ -258,6 +258,12 @@ class PaneStore:
             window = self.windows[start_ms] = Window(start_ms, offset, self.pane_ms, cool_from_ms)
         return window
 
+    def sign_ins(self, account: str, pane_start: int) -> int:
+        """Devices that signed in, in all places of an account in one pane."""
+        pane = self.panes.get(pane_start)
+        held = None if pane is None else pane.accounts.get(account)
+        return 0 if held is None else sum([cell.sign_ins for cell in held.places.values()])
+
     def panes_of(self, window: Window) -> list[Pane]:
         """The panes of a window, oldest first."""
         starts = range(window.start_ms, window.start_ms + self.window_ms, self.pane_ms)

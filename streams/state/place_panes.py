@@ -16,6 +16,7 @@ import msgspec
 from sori.events import UNKNOWN
 from sori.remembered import Remembered
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey
+from streams.state.sign_ins import SignIns
 
 _MAX_SAMPLES = 10
 #: More than a topic can have partitions.
@@ -32,7 +33,8 @@ class RollUp(msgspec.Struct, frozen=True):
     """One row of the roll-up topic: cumulative counts of one subject in one pane of one source partition.
 
     `reached`: how far event time had come, seconds, where the pane is ahead of that. `shown_devices`: of the clicking
-    ones, those whose click has its own impression, by id; workers of an older version did not tell.
+    ones, those whose click has its own impression, by id; workers of an older version did not tell. `sign_ins`: devices
+    of a place that signed in, `everywhere` those of all places of the account.
 
     A row with a `campaign_id` is about that campaign; one with `campaign_clicks` about no subject, it tells all clicks
     of some campaigns to every partition; any other is about the place.
@@ -57,6 +59,8 @@ class RollUp(msgspec.Struct, frozen=True):
     log: _Log = 0
     reached: int = 0
     shown_devices: _Count = 0
+    sign_ins: _Count = 0
+    everywhere: _Count = 0
 
     @property
     def source(self) -> int:
@@ -131,7 +135,7 @@ class ClickDetails(msgspec.Struct, array_like=True, gc=False):
 class SubjectSums(msgspec.Struct, array_like=True, gc=False):
     """One place or campaign in one pane over all source partitions.
 
-    `who`: the sources; `told`: what each says, as `_COUNTS`. `details`: None until there are some.
+    `who`: the sources; `told`: what each says, as `_COUNTS`. `details` and `sign_ins`: None until there are some.
     """
 
     impressions: int = 0
@@ -139,6 +143,7 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
     who: Sources = ()
     told: bytes = b""
     details: ClickDetails | None = None
+    sign_ins: SignIns | None = None
 
     @property
     def clicking_devices(self) -> int:
@@ -154,6 +159,11 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
     def shown_devices(self) -> int:
         """Clicking devices whose click has its own impression."""
         return 0 if self.details is None else self.details.shown_devices
+
+    @property
+    def signed_in(self) -> int:
+        """Devices that signed in."""
+        return 0 if self.sign_ins is None else self.sign_ins.devices
 
     def merge(self, row: RollUp) -> int | None:
         """Take a roll-up unless a newer one is known; return how many clicks it added, or None where it was stale."""
@@ -175,6 +185,10 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
             if self.details is None:
                 self.details = ClickDetails()
             self.details.take(row)
+        if row.sign_ins:
+            if self.sign_ins is None:
+                self.sign_ins = SignIns()
+            self.sign_ins.take(source, row.sign_ins, row.everywhere)
         return row.clicks - clicks
 
     def campaigns(self) -> dict[str, int]:
@@ -199,6 +213,8 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
         """Whether it is as `merge` makes it: for one that was read. Raises whatever decoding its details raises."""
         details = self.details
         if details is not None and len(list(details.of(details.who))) != len(details.told):
+            return False
+        if self.sign_ins is not None and not self.sign_ins.whole:
             return False
         return len(self.told) == len(self.who) * _COUNTS.size
 

@@ -58,6 +58,16 @@ RULES = RulesSettings.model_validate(
             "min_ctr": 0.1,
             "ctr_factor": 1.5,
         },
+        "geo_auth_burst": {
+            "quick_window_s": 10,
+            "quick_floor": 2,
+            "window_s": 20,
+            "wait_s": 10,
+            "floor": 3,
+            "baseline_s": 40,
+            "min_share": 0.3,
+            "factor": 1.1,
+        },
         "geo_ctr_anomaly": CTR_RULE,
         "ctr_anomaly": CTR_RULE,
         "device_farm": {"window_s": 20, "baseline_s": 40, "floor": 3, "min_share": 0.2, "max_p": 0.4},
@@ -72,7 +82,7 @@ DEVICE_RULES = {
     "fast_click",
     "geo_hop",
 }
-PLACE_RULES = {"geo_click_burst", "geo_ctr_anomaly", "ctr_anomaly", "device_farm"}
+PLACE_RULES = {"geo_click_burst", "geo_auth_burst", "geo_ctr_anomaly", "ctr_anomaly", "device_farm"}
 
 
 class FakeRecord(NamedTuple):
@@ -200,7 +210,10 @@ def place_records(script: list[Segment]) -> list[FakeRecord]:
             "version": number,
         }
         head = {name: row[name] for name in ("pane_start", "account_id", "source_partition", "version")}
-        row |= {"country": "c", "region": "r", "city": "city_0"} if place == 0 else {"campaign_id": "cmp"}
+        if place == 0:
+            row |= {"country": "c", "region": "r", "city": "city_0", "sign_ins": cell[1], "everywhere": cell[1] + 1}
+        else:
+            row["campaign_id"] = "cmp"
         rows = [row]
         if step.click:
             totals[pane, source] = totals.get((pane, source), 0) + 1 + step.device
@@ -426,7 +439,7 @@ def test_the_traffic_above_makes_every_rule_fire(make_records, factory, wanted):
     ("make_records", "factory", "wanted"),
     [
         (device_records, DeviceOperator, {"click_without_impression", "fast_click"}),
-        (place_records, PlaceOperator, {"geo_click_burst", "geo_ctr_anomaly", "ctr_anomaly"}),
+        (place_records, PlaceOperator, PLACE_RULES - {"device_farm"}),
     ],
 )
 def test_the_traffic_above_has_alerts_taken_back(make_records, factory, wanted):

@@ -49,6 +49,13 @@ def test_every_rule_has_a_sentence_of_its_own():
             "Device d clicked 64 times in 60 s sooner after seeing it than a person can: 120 ms in the median",
         ),
         (
+            "geo_auth_burst",
+            "place",
+            "Germany/NRW/Cologne",
+            {"impressions": 3},
+            "64 devices signed in in Cologne, Germany in 60 s and 3 impressions followed, 4 expected",
+        ),
+        (
             "geo_hop",
             "device",
             "d",

@@ -1,0 +1,109 @@
+"""geo_auth_burst: devices of one place sign in, one after the other, and do nothing else.
+
+Credential stuffing comes in waves of many devices that try once each (OWASP Automated Threats, OAT-008), which no rule
+about one device sees. People who sign in go on: impressions follow. Statistic: devices that signed in, each once in
+its CTR window, at least `factor` times as many as before (an upper bound of that), and as much more than before as in
+no other place of the account: so a release that signs everybody out accuses nobody. And of what came on top of the
+usual, sign-ins and impressions from the first of them on, sign-ins are at least `min_share` (Wilson 1927, lower bound;
+impressions with twice their standard deviation): so an office at nine and doors that open do not. Where hardly
+anything else ever came than sign-ins, nothing is judged. At least `quick_floor` devices within the quick window; or
+`floor`, when impressions have had `wait_s` to come: those of an aired spot may be late. What comes later still takes a
+finding back. Places whose country is not known are not judged. MRC invalid traffic: SIVT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Literal
+
+from sori.events import AUTHENTICATION
+from sori.settings.rules import GeoAuthBurst
+from streams.rules.click_view import Grid
+from streams.rules.judgement import Judgement, exceeded
+from streams.rules.place_view import PlaceFinding, PlaceView
+from streams.rules.statistics import wilson
+from streams.state.place_panes import SubjectSums
+
+NAME = "geo_auth_burst"
+TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
+SUBJECT: Literal["place"] = "place"
+JUDGES: tuple[str, ...] = (AUTHENTICATION,)
+CORRECTABLE = True
+
+
+def lookback_ms(rule: GeoAuthBurst, grid: Grid) -> int:  # noqa: ARG001 - as of every rule
+    """How far before the end of its window the rule reads."""
+    return (max(rule.quick_window_s, rule.window_s + rule.wait_s) + rule.baseline_s) * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SignInCounts:
+    """Devices that signed in, and impressions; `past`: in the baseline before. `growth`: of the other places' sign-ins.
+
+    `part`, `shown_part`: how long the window is, and that of the impressions, beside the baseline.
+    """
+
+    devices: int
+    impressions: int
+    past_devices: int
+    past_impressions: int
+    growth: float
+    part: float
+    shown_part: float
+
+
+def evaluate(view: PlaceView, rule: GeoAuthBurst) -> PlaceFinding | None:
+    """Judge a place as of a pane in which somebody signed in, or which began."""
+    spans = ((rule.quick_window_s, 0, rule.quick_floor), (rule.window_s, rule.wait_s, rule.floor))
+    for window_s, wait_s, floor in spans:
+        end = view.end_ms - wait_s * 1000
+        begin = end - window_s * 1000
+        window = view.between(begin, end)
+        devices = sum([sums.signed_in for sums in window])
+        if devices < floor:
+            continue
+        past = view.between(begin - rule.baseline_s * 1000, begin)
+        counts = SignInCounts(
+            devices,
+            sum(view.impressions(begin, view.end_ms)),
+            sum(sums.signed_in for sums in past),
+            sum(sums.impressions for sums in past),
+            growth_elsewhere(window, past),
+            window_s / rule.baseline_s,
+            (window_s + wait_s) / rule.baseline_s,
+        )
+        if found := judge(counts, floor, rule):
+            return PlaceFinding(found, begin, window)
+    return None
+
+
+def growth_elsewhere(window: Sequence[SubjectSums], past: Sequence[SubjectSums]) -> float:
+    """How many times as many sign in elsewhere as did, per pane of which it is known; at least once."""
+    now, before = ([one.sign_ins for one in panes if one.sign_ins is not None] for panes in (window, past))
+    others = sum(one.everywhere - one.devices for one in now)
+    usual = sum(one.everywhere - one.devices for one in before) * len(now) / len(before) if before else others
+    return max(1.0, (others + 1) / (usual + 1))
+
+
+def judge(counts: SignInCounts, floor: int, rule: GeoAuthBurst) -> Judgement | None:
+    """Judge a place's sign-ins against its past, the other places, and what followed."""
+    expected = counts.past_devices * counts.part
+    most = _upper(counts.past_devices) * counts.part
+    if counts.devices < max(floor, rule.factor * counts.growth * most):
+        return None
+    if wilson(counts.past_devices, counts.past_devices + counts.past_impressions)[0] >= rule.min_share:
+        return None
+    shown = max(0.0, counts.impressions - counts.past_impressions * counts.shown_part)
+    shown += 2 * sqrt(counts.past_impressions * counts.shown_part)
+    more = counts.devices - expected
+    lower = wilson(more, more + shown)[0]
+    if lower < rule.min_share:
+        return None
+    return exceeded(counts.devices, expected, floor, sign_in_share=round(lower, 4), growth=round(counts.growth, 2))
+
+
+def _upper(count: int) -> float:
+    """Of a count, what it may be in the long run."""
+    return count + 2 * sqrt(count) + 1
