@@ -22,8 +22,11 @@ WORDS: Mapping[str, str] = {
     "account": "one customer of SORI; every event belongs to one.",
     "click-through rate (CTR)": "clicks divided by impressions; shown with the interval in which the true rate lies "
     "with 95 % certainty.",
+    "95 % interval": "where the true rate lies with 95 % certainty, given how little or much was counted "
+    "(Wilson's score interval).",
     "flood": "far more clicks or events than people make, from one device or from one place.",
     "suspect click": "a click of a device that is in an open alert; rates can be read with and without them.",
+    "matched": "an impression whose click has the same activity_id.",
     "rule": "one way to recognise fraud, such as `device_click_burst`; each has thresholds that you can set.",
     "finding": "a rule says that something is in a burst now.",
     "subject": "whom a finding is about: a device, a place or a campaign.",
@@ -32,6 +35,11 @@ WORDS: Mapping[str, str] = {
     "incident": "alerts of one account about one thing at one time; what a person looks into as one case.",
     "verdict": "what a person says about an alert or incident: confirmed, or a false positive.",
     "withdrawn": "taken back: events that came late explain what looked like fraud.",
+    "observed": "what was counted in the strongest window of an alert.",
+    "expected": "what the subject's own past, or its peers, lead one to expect.",
+    "floor": "below this count a rule says nothing.",
+    "GIVT": "general invalid traffic: found by routine filters (Media Rating Council).",
+    "SIVT": "sophisticated invalid traffic: takes analysis to find (Media Rating Council).",
     "severity": "how far a count is above the rule's floor: low, medium, high or critical.",
     "event time": "when it happened, as the event says (`created_at`), and not when it arrived.",
     "window": "the stretch of time that is counted: a minute for rates, a run of panes for rules.",
@@ -51,4 +59,29 @@ WORDS: Mapping[str, str] = {
     "lag": "how many events a stage has not read yet.",
     "Kafka": "the log that all stages read and write; here an own one is started unless you name yours.",
     "ClickHouse": "the database that answers questions about events and rates; chDB is the same without a server.",
+}
+
+#: What the console calls some of them.
+LABELS: Mapping[str, str] = {
+    "Impressions": "impression",
+    "Clicks": "click",
+    "CTR": "click-through rate (CTR)",
+    "Click-through rate": "click-through rate (CTR)",
+    "95 % interval": "95 % interval",
+    "Suspect clicks": "suspect click",
+    "Without suspect": "suspect click",
+    "Late": "late",
+    "Quarantine": "quarantine",
+    "Open alerts": "alert",
+    "Incident": "incident",
+    "Verdict": "verdict",
+    "Pane": "pane",
+    "Observed": "observed",
+    "Expected": "expected",
+    "Floor": "floor",
+    "Lag": "lag",
+    "Spool": "spool",
+    "Matched": "matched",
+    "GIVT": "GIVT",
+    "SIVT": "SIVT",
 }

@@ -5,7 +5,6 @@ And a read-only engine as the API has it, to try on.
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 from api.query.engine import DirectEngine
 from api.query.open_engine import open_engine
 from sori.settings import load_settings
+from testkit.clickhouse_fixtures import put_schema
 
 SECRET = "canary-4711"
 
@@ -64,12 +64,13 @@ def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trap]:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory, chdb_with_schema: Path) -> Iterator[DirectEngine]:
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DirectEngine]:
     """A read-only engine as the API has it, with small limits."""
     folder = tmp_path_factory.mktemp("engine")
-    shutil.copytree(chdb_with_schema, folder / "clickhouse", symlinks=True)
     limits = {"max_memory_mb": 200, "max_result_rows": 1_000_000, "max_result_mb": 20, "query_timeout_s": 3.0}
-    found = open_engine(load_settings(data_dir=folder, api=limits))
+    settings = load_settings(data_dir=folder, api=limits)
+    put_schema(settings.clickhouse_dsn)
+    found = open_engine(settings)
     assert isinstance(found, DirectEngine)
     yield found
     found.close()

@@ -13,10 +13,10 @@ from hypothesis import settings
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics, delete_topics
 from sori.settings.kafka import KafkaSettings
-from testkit.clickhouse_fixtures import chdb_dsn, chdb_with_schema, clickhouse_server, client, dsn
+from testkit.clickhouse_fixtures import chdb_dsn, clickhouse_databases, clickhouse_server, client, dsn
 
 #: The contract suite: what runs on `dsn` or `client` runs embedded and against a server.
-__all__ = ["chdb_dsn", "chdb_with_schema", "clickhouse_server", "client", "dsn"]
+__all__ = ["chdb_dsn", "clickhouse_databases", "clickhouse_server", "client", "dsn"]
 
 #: A busy machine is not a finding: no example is failed for the time it took.
 settings.register_profile("pipeline", deadline=None)

@@ -2,7 +2,7 @@
 
 GET  /  /alerts  /alerts/{id}  /incidents  /incidents/{id}  /campaigns/{id}  /places/{country}/{region}/{city}
      /devices/{id}  /health  /audit      the document; which page it is, its script reads from the address
-GET  /page/{name}                        its scripts, styles, icon, and the map as world.json
+GET  /page/{name}                        its scripts, styles, icon, the map as world.json, our words as glossary.js
 GET  /v1/live                            figures of a slice: range, or since and until, and chips
 GET  /v1/health                          stages with a few of their figures
 """
@@ -13,7 +13,7 @@ import asyncio
 import gzip
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from api.console.asking import slice_of
 from api.live.data import DEFAULT_ROWS, LiveData
 from api.live.stage_probes import StageProbes, State
 from api.live.world import world
+from sori.glossary import LABELS, WORDS
 from sori.package_files import shipped
 
 PAGE = shipped("api", "live", "static")
@@ -47,7 +48,6 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".json": "application/json",
 }
-_MAP = "world.json"
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -107,7 +107,7 @@ def add_live_page(
 
 def _add_files(app: web.Application) -> None:
     loaded: dict[str, PageFile] = {}
-    names = {path.name for path in PAGE.iterdir() if path.suffix in _TYPES} | {_MAP}
+    names = {path.name for path in PAGE.iterdir() if path.suffix in _TYPES} | _MADE.keys()
 
     async def file(request: web.Request) -> web.Response:
         return await send(request, request.match_info["name"])
@@ -132,8 +132,22 @@ def _for(stages: list[State], accounts: tuple[str, ...] | None) -> list[State]:
     return stages if accounts is None else [{**stage, "detail": ""} for stage in stages]
 
 
+def _world_json() -> bytes:
+    return json.dumps(world(), separators=(",", ":")).encode()
+
+
+def _glossary_js() -> bytes:
+    """What the page calls things to what they mean, from the one list of words."""
+    meanings = {label: WORDS[word][:1].upper() + WORDS[word][1:] for label, word in LABELS.items()}
+    return f"export const WORDS = {json.dumps(meanings, ensure_ascii=False)};\n".encode()
+
+
+#: Files that are made and not shipped.
+_MADE: Mapping[str, Callable[[], bytes]] = {"world.json": _world_json, "glossary.js": _glossary_js}
+
+
 def _load(path: Path) -> PageFile:
-    plain = json.dumps(world(), separators=(",", ":")).encode() if path.name == _MAP else path.read_bytes()
+    plain = _MADE.get(path.name, path.read_bytes)()
     etag = hashlib.sha256(plain).hexdigest()[:32]
     return PageFile(_TYPES[path.suffix], plain, gzip.compress(plain, 6, mtime=0), etag)
 

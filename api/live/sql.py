@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from api.query.ctr_sql import quote
 from api.query.paging import among
 from api.query.slice import Slice, second
+from sori.alerting.alert import ENDED
 
 _COUNTED = "impressions, clicks, suspect_clicks"
 #: Part of the answer to its columns; those with a name take it from a view.
@@ -89,7 +91,7 @@ def _others(asked: Slice, ceiling: tuple[str, ...]) -> dict[str, str]:
     minute_ago = second(asked.now - timedelta(seconds=60))
     events = " AND ".join([f"c.created_at >= {second(asked.since)}", *mine])
     received = " AND ".join([f"c.received_at >= {second(asked.since)}", *mine])
-    still = " AND ".join(["c.state NOT IN ('closed', 'withdrawn')", *mine])
+    still = " AND ".join([f"c.state NOT IN ({', '.join(map(quote, sorted(ENDED)))})", *mine])
     pulse = f"""
         SELECT
             (SELECT toUnixTimestamp64Milli(max(c.received_at)) FROM events AS c WHERE {events}) AS last_received_ms,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -99,7 +100,8 @@ async def _figures(client: aiohttp.ClientSession, url: str) -> dict[str, float]:
                 )
             except (ValueError, IndexError):
                 continue
-    return {name: _FIGURES[name](values) for name, values in samples.items()}
+    figures = {name: _FIGURES[name](values) for name, values in samples.items()}
+    return {name: value for name, value in figures.items() if math.isfinite(value)}  # JSON has no NaN
 
 
 async def _beginning(answer: aiohttp.ClientResponse, most: int) -> bytes:

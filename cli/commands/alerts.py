@@ -83,7 +83,7 @@ def alerts(
 def show(console: Console, found: list[dict[str, Any]], *, wide: bool = False) -> None:
     """Print alerts as a table; text from outside is shown as it is, even where it looks like markup."""
     from cli.shared.terminal import styled
-    from sori.alerting.story import whole
+    from sori.alerting.story import expected_count, whole
 
     severities = [styled(_COLOURS.get(row["severity"], "white"), row["severity"]) for row in found]
     # the date only where not all are of one day
@@ -98,7 +98,7 @@ def show(console: Console, found: list[dict[str, Any]], *, wide: bool = False) -
         Column("account", [row["account_id"] for row in found], rank=2, folds=True),
         Column("subject", [f"{row['subject_kind']} {row['subject']}" for row in found], folds=True),
         Column("observed", [whole(row["observed"]) for row in found], rank=1, justify="right"),
-        Column("expected", [whole(row["expected"]) for row in found], rank=3, justify="right"),
+        Column("expected", [expected_count(row["expected"]) for row in found], rank=3, justify="right"),
         Column("lasted", [str(_lasted(row)) for row in found], rank=4, justify="right"),
     )
     title = f"Opened on {found[0]['opened_at'][:10]} (UTC)" if one_day else None

@@ -1,4 +1,4 @@
-"""`sori schema apply|status`."""
+"""`sori schema apply` and `sori schema status`."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sori.alerting.alert import ENDED
-from sori.alerting.story import expectation, whole
+from sori.alerting.story import expectation, expected_count, whole
 from sori.alerting.story import story as told
 from sori.times import readable
 
@@ -62,7 +62,7 @@ def _states(states: Sequence[Mapping[str, Any]]) -> Table:
     table.title = "States still stored"
     for state in states:
         at = state["closed_at"] if state["state"] in ENDED and state["closed_at"] else state["updated_at"]
-        counted = (whole(state["observed"]), expectation(state["expected"]).removesuffix(" expected"))
+        counted = (whole(state["observed"]), expected_count(state["expected"]))
         table.add_row(state["state"], clock(at), state["severity"], *counted, clock(state["stored_at"]))
     return table
 

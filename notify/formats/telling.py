@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from sori.alerting.alert import Alert
-from sori.alerting.story import expectation, story, whole
+from sori.alerting.alert import ENDED, Alert
+from sori.alerting.story import expected_count, story, whole
 from sori.visible import visible
 
 _MOST_FACT = 500
-_ENDED = frozenset({"closed", "withdrawn"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Telling:
     @property
     def ended(self) -> bool:
         """Whether nobody needs to act any more."""
-        return self.alert.state in _ENDED
+        return self.alert.state in ENDED
 
     @property
     def headline(self) -> str:
@@ -66,7 +65,7 @@ class Telling:
             "Account": alert.account_id,
             alert.subject_kind.capitalize() or "Subject": alert.subject,
             "Seen": whole(alert.observed),
-            "Expected": expectation(alert.expected).removesuffix(" expected"),
+            "Expected": expected_count(alert.expected),
             "Rule": alert.rule,
             "Window": f"{_clock(alert.window_start)} to {_clock(alert.window_end)[11:]} UTC",
             "Campaigns": ", ".join(sorted(alert.campaigns)[:10]) or "-",

@@ -60,7 +60,7 @@ def story(alert: Mapping[str, Any], names: Mapping[str, str] | None = None, plac
     sentence = _sentence(str(alert.get("rule", "")))(told)
     if (many := _whole(evidence.get("member_count"))) > 1:
         kind = _cut(visible(alert.get("subject_kind", "subject")), _MOST_NAME)
-        lower = sentence[:1].lower() if told.who[:7] in ("Device ", "Campaig") else sentence[:1]  # not a place's name
+        lower = sentence[:1] if alert.get("subject_kind") == "place" else sentence[:1].lower()  # a name stays as it is
         sentence = f"{many:,} {kind}s at once; the strongest: {lower}{sentence[1:]}"
     where = _where(alert, evidence, names or {}, places)
     return f"{sentence}; {where}" if where else sentence
@@ -71,12 +71,17 @@ def whole(value: object) -> str:
     return f"{_whole(value):,}"
 
 
-def expectation(value: object) -> str:
-    """`4 expected`; what is more than nothing and less than one is not called nothing."""
+def expected_count(value: object) -> str:
+    """`4`, `none`, or `less than 1`: what is more than nothing is not called nothing."""
     number = _number(value)
     if 0 < number < 1:
-        return "less than 1 expected"
-    return f"{_whole(number):,} expected" if number else "none expected"
+        return "less than 1"
+    return f"{_whole(number):,}" if number else "none"
+
+
+def expectation(value: object) -> str:
+    """`4 expected`."""
+    return f"{expected_count(value)} expected"
 
 
 def place_name(path: str) -> str:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.clickhouse import migrations
-from runtime.clickhouse.client import open_client
 from sori.settings import Settings, load_settings
+from testkit.clickhouse_fixtures import open_with_schema
 from testkit.trap import engine, trap
 
 __all__ = ["engine", "filled", "settings", "trap"]
@@ -24,8 +23,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def filled(settings: Settings) -> Settings:
     """Two campaigns in two places, one alert; nobody has the engine open."""
-    with open_client(settings.clickhouse_dsn) as client:
-        migrations.apply(client)
+    with open_with_schema(settings.clickhouse_dsn) as client:
         dims = "window_start, account_id, campaign_id, platform, country, region, city, impressions, clicks, version"
         client.command(
             f"INSERT INTO ctr_windows ({dims}) VALUES "  # noqa: S608 - ours

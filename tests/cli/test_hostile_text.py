@@ -20,8 +20,6 @@ import typer
 from typer.testing import CliRunner
 
 from cli.main import build
-from runtime.clickhouse import migrations
-from runtime.clickhouse.client import open_client
 from runtime.kafka import clients
 from runtime.kafka.compacted_table import CompactedTable
 from sori.alerting.subscriptions import Subscription, encode
@@ -32,6 +30,7 @@ from sori.settings.kafka import KafkaSettings
 from sori.topics import API_TOKENS, QUARANTINE, SUBSCRIPTIONS
 from sori.visible import visible
 from testkit.alerts import SECRET
+from testkit.clickhouse_fixtures import open_with_schema
 from testkit.history import scenario
 
 ROOT = Path(__file__).parents[2]
@@ -154,8 +153,7 @@ def body(event: str, number: int) -> str:
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with such events, an alert, an attempt."""
     folder = tmp_path_factory.mktemp("hostile")
-    with open_client(load_settings(data_dir=folder).clickhouse_dsn) as client:
-        migrations.apply(client)
+    with open_with_schema(load_settings(data_dir=folder).clickhouse_dsn) as client:
         for number, event in enumerate(["campaign.impression", "campaign.click", "authentication"]):
             row = [body(event, number), 1_760_419_500_000 + number, 0, number]
             row += [HOSTILE, event, HOSTILE, 1, HOSTILE, f"{HOSTILE}{number}"]

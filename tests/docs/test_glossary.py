@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import build
-from sori.glossary import WORDS
+from sori.glossary import LABELS, WORDS
 from testkit.paths import ROOT
 
 PAGE = runpy.run_path(str(ROOT / "docs/glossary_page.py"))
@@ -37,3 +38,16 @@ def test_documents_for_people_lead_there():
     """From the first page, and from those about alerts and fraud."""
     for page in ("README.md", "docs/alerts.md", "docs/fraud.md"):
         assert "glossary.md" in (ROOT / page).read_text()
+
+
+def test_the_console_shows_the_same_words():
+    """Every label with a tooltip is in the list that the page gets."""
+    static = ROOT / "api/live/static"
+    used = {
+        found
+        for script in static.glob("*.js")
+        for found in re.findall(r'term(?:\(|: )"([^"]+)"', script.read_text(encoding="utf-8"))
+    }
+    assert used
+    assert used <= LABELS.keys()
+    assert set(LABELS.values()) <= WORDS.keys()

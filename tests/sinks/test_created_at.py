@@ -11,19 +11,17 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.clickhouse import migrations
-from runtime.clickhouse.client import open_client
 from sinks.builders.events import COLUMNS
 from sori.errors import InvalidEvent
 from sori.events import parse_time_ms
+from testkit.clickhouse_fixtures import open_with_schema
 
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """One engine for all examples."""
     path: Path = tmp_path_factory.mktemp("created_at") / "clickhouse"
-    with open_client(f"chdb://{path}") as client:
-        migrations.apply(client)
+    with open_with_schema(f"chdb://{path}") as client:
         yield client
 
 

@@ -12,22 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.admission.admit import event_record as admitted_record
-from runtime.clickhouse import migrations
-from runtime.clickhouse.client import open_client
 from sinks.builders import events
 from sinks.insert.writer import Writer
 from sori.errors import EventError
 from sori.events import decode
 from sori.identity import identity
 from sori.reading import read
+from testkit.clickhouse_fixtures import open_with_schema
 from testkit.records import FakeRecord, body, event_record
 
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """One engine for all examples."""
-    with open_client(f"chdb://{tmp_path_factory.mktemp('events') / 'clickhouse'}") as client:
-        migrations.apply(client)
+    with open_with_schema(f"chdb://{tmp_path_factory.mktemp('events') / 'clickhouse'}") as client:
         yield client
 
 

@@ -15,8 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.admission.admit import event_record
-from runtime.clickhouse import migrations
-from runtime.clickhouse.client import open_client
 from sinks.builders import events
 from sinks.insert.writer import Writer
 from sori.events import CLICK, Event
@@ -26,6 +24,7 @@ from sori.settings.rules import RulesSettings
 from sori.topics import CTR_WINDOWS
 from streams.operators.device import DeviceOperator
 from streams.state.policy import TimePolicy
+from testkit.clickhouse_fixtures import open_with_schema
 from testkit.records import FakeRecord
 
 NOW_MS = 1_760_419_513_000
@@ -36,8 +35,7 @@ DIMENSIONS = ("account_id", "campaign_id", "material_id", "platform", "country",
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """One engine for all examples."""
-    with open_client(f"chdb://{tmp_path_factory.mktemp('meaning') / 'clickhouse'}") as client:
-        migrations.apply(client)
+    with open_with_schema(f"chdb://{tmp_path_factory.mktemp('meaning') / 'clickhouse'}") as client:
         yield client
 
 

@@ -11,8 +11,6 @@ from api.alerts.shape import FIELDS, as_record
 from api.kafka.feed import frame
 from notify import formats
 from notify.formats import MOST_BYTES, body_of
-from runtime.clickhouse import migrations
-from runtime.clickhouse.client import open_client
 from runtime.kafka.alert_log import Entry
 from sori.alerting.alert import parse_alert
 from sori.settings import Settings
@@ -21,6 +19,7 @@ from sori.times import iso
 from sori.topics import FRAUD_ALERTS
 from streams.operators.device import DeviceOperator
 from streams.state.policy import TimePolicy
+from testkit.clickhouse_fixtures import open_with_schema
 from testkit.json_schema import faults
 from testkit.paths import ROOT
 from testkit.records import FakeRecord, body
@@ -76,8 +75,7 @@ def test_alerts_are_of_the_schema_wherever_they_are_read(records: list[bytes], s
     assert max(map(len, records)) > MOST_BYTES  # else nothing was truncated
     assert list(faults(_tested(), SCHEMA)) == []
     newest = {alert["alert_id"]: alert for alert in sorted(written, key=lambda alert: alert["version"])}
-    with open_client(settings.clickhouse_dsn) as client:
-        migrations.apply(client)
+    with open_with_schema(settings.clickhouse_dsn) as client:
         lines = [{**alert, "evidence": orjson.dumps(alert["evidence"]).decode()} for alert in written]
         block = b"\n".join(map(orjson.dumps, lines))
         client.raw_insert(

@@ -12,12 +12,12 @@ import pytest
 from api.alerts.shape import FIELDS
 from api.query.pool import EnginePool
 from notify.formats import body_of
-from runtime.clickhouse import migrations
-from runtime.clickhouse.client import open_client, parse_dsn
+from runtime.clickhouse.client import parse_dsn
 from sori.alerting.alert import parse_alert
 from sori.alerting.filter import AlertFilter
 from sori.settings import Settings
 from testkit.alerts import alert
+from testkit.clickhouse_fixtures import open_with_schema
 from testkit.paths import ROOT
 from tests.api.alerting import api_running, settings_for
 
@@ -96,8 +96,7 @@ def some_attempts() -> list[dict[str, object]]:
 @pytest.fixture
 def pool(settings: Settings) -> Iterator[EnginePool]:
     """The real engine with both."""
-    with open_client(settings.clickhouse_dsn) as client:
-        migrations.apply(client)
+    with open_with_schema(settings.clickhouse_dsn) as client:
         for table, rows in (("alerts", some_alerts()), ("delivery_attempts", some_attempts())):
             lines = [
                 {k: orjson.dumps(v).decode() if isinstance(v, dict) else v for k, v in row.items()} for row in rows

@@ -15,9 +15,9 @@ from api.query.audit_sql import audit_source
 from api.query.engine import DirectEngine, rows
 from cli.main import build
 from deploy.grafana.builder.generate import generated
-from runtime.clickhouse import migrations
-from runtime.clickhouse.client import open_client, parse_dsn
+from runtime.clickhouse.client import parse_dsn
 from sori.settings import Settings
+from testkit.clickhouse_fixtures import open_with_schema
 
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
 _COLUMNS = [
@@ -28,8 +28,7 @@ _COLUMNS = [
 
 def test_the_bounded_view_is_the_other_one_over_fewer_rows(settings: Settings) -> None:
     """Logins and records by session, by device, and alone: each is in the day that it belongs to, nothing else is."""
-    with open_client(settings.clickhouse_dsn) as client:
-        migrations.apply(client)
+    with open_with_schema(settings.clickhouse_dsn) as client:
         logins, own = [], []
         for hour in range(72):
             at = _NOW + timedelta(hours=hour)

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 from api.query.pool import EnginePool
-from runtime.clickhouse.client import open_client, parse_dsn
+from runtime.clickhouse.client import parse_dsn
 from sori.settings import load_settings
+from testkit.clickhouse_fixtures import open_with_schema
 from testkit.live_page_data import add_activity, add_alert, fill, hold
 from tests.api.alerting import api_running
 
@@ -17,7 +18,7 @@ _ROUTES = ("/v1/live", "/v1/events", "/v1/funnel", "/v1/quarantine", "/v1/audit"
 async def test_a_narrowed_token_sees_only_its_part(topics, tmp_path: Path) -> None:
     """Of acc_2 nothing of acc_1 is told, neither unasked nor asked for by name; an all-seeing token sees both."""
     settings = load_settings(data_dir=tmp_path, kafka=topics.model_dump(), api={"port": 0})
-    with open_client(settings.clickhouse_dsn) as client:
+    with open_with_schema(settings.clickhouse_dsn) as client:
         fill(client)
         hold(client, "aaaabbbb", "acc_1")
         add_activity(client, 1, click_after_ms=500)

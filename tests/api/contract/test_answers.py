@@ -22,13 +22,13 @@ from api.service import serving
 from cli.shared.maintenance import run_here
 from cli.shared.quarantine_replay import replayer
 from cli.shared.rule_cards import cards
-from runtime.clickhouse import migrations
-from runtime.clickhouse.client import open_client, parse_dsn
+from runtime.clickhouse.client import parse_dsn
 from sori.package_files import shipped
 from sori.rule_names import RULES
 from sori.settings import load_settings
 from sori.settings.kafka import KafkaSettings
 from testkit.alerts import alert, producing, publish, subscribe, subscription
+from testkit.clickhouse_fixtures import open_with_schema
 from testkit.json_schema import faults
 from testkit.paths import ROOT
 from testkit.wait import wait_until
@@ -117,8 +117,7 @@ async def ask(topics: KafkaSettings, tmp_path: Path) -> AsyncIterator[Asking]:
         kafka=topics.model_dump(),
         api={"port": 0, "stages": "gone=http://127.0.0.1:9"},
     )
-    with open_client(settings.clickhouse_dsn) as client:
-        migrations.apply(client)
+    with open_with_schema(settings.clickhouse_dsn) as client:
         body = {"event": "campaign.click", "account_id": "acc_1", "created_at": iso(NOW - timedelta(seconds=5))}
         body |= {"device_id": "dev_1", "campaign": {"id": "cmp_1", "name": "Spring"}}
         ms = int(NOW.timestamp() * 1000)

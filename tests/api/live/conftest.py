@@ -11,9 +11,9 @@ import pytest
 from aiohttp import web
 from clickhouse_connect.driver.client import Client
 
-from runtime.clickhouse.client import open_client
 from runtime.http import add_admin_routes, serve
 from sori.settings import load_settings
+from testkit.clickhouse_fixtures import open_with_schema
 from testkit.live_page_data import fill
 
 _FLAGS = [
@@ -54,7 +54,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     async with serve(stages, "127.0.0.1", 0) as port:
         asked = ",".join(f"{name}=http://127.0.0.1:{port}" for name in ("ingest", "streams", "sinks", "notify"))
         settings = load_settings(data_dir=tmp_path, api={"port": 0, "stages": asked})
-        with open_client(settings.clickhouse_dsn) as client:
+        with open_with_schema(settings.clickhouse_dsn) as client:
             fill(client)
             async with serving(settings, card_of=cards(settings), replay=replay) as url:
                 yield Served(url, client, replayed)

@@ -23,11 +23,11 @@ from api.query.ctr_question import FILTERS, By, CtrQuestion, asked_ctr, ctr
 from api.query.engine import DirectEngine, rows
 from api.query.pool import EnginePool
 from api.service import serving
-from runtime.clickhouse import migrations
-from runtime.clickhouse.client import open_client, parse_dsn
+from runtime.clickhouse.client import parse_dsn
 from sori.errors import QueryError
 from sori.settings import Settings
 from testkit.cli_process import sori
+from testkit.clickhouse_fixtures import open_with_schema
 from tests.api.alerting import api_running, settings_for
 
 T0 = 1_760_419_500
@@ -65,8 +65,7 @@ EVENTS = some_events()
 @pytest.fixture
 def counted(settings: Settings) -> Settings:
     """The events, and the windows that the pipeline would have made of them; one click of each window is suspect."""
-    with open_client(settings.clickhouse_dsn) as client:
-        migrations.apply(client)
+    with open_with_schema(settings.clickhouse_dsn) as client:
         kept = ("account_id", "event", "identity", "campaign_id", "material_id", "device_id", "platform")
         kept += ("country", "region", "city")
         columns = [*kept, "created_at", "received_at", "campaign_name", "kafka_partition", "kafka_offset"]

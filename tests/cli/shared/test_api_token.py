@@ -16,13 +16,13 @@ import typer
 from api.query.holder_note import read_note
 from api.service import serving
 from cli.main import build
-from runtime.clickhouse import migrations
-from runtime.clickhouse.client import open_client, parse_dsn
+from runtime.clickhouse.client import parse_dsn
 from runtime.kafka.compacted_table import CompactedTable
 from sori.alerting.tokens import encode, new_token
 from sori.settings import Settings, load_settings
 from sori.settings.kafka import KafkaSettings
 from sori.topics import API_TOKENS
+from testkit.clickhouse_fixtures import put_schema
 from testkit.wait import wait_until
 
 
@@ -53,8 +53,7 @@ async def locked(topics: KafkaSettings, tmp_path: Path) -> AsyncIterator[tuple[S
     settings = load_settings(
         data_dir=tmp_path, kafka=topics.model_dump(), api={"port": 0}, access={"anonymous": "never"}
     )
-    with open_client(settings.clickhouse_dsn) as client:
-        migrations.apply(client)
+    put_schema(settings.clickhouse_dsn)
     async with serving(settings) as url:
         yield settings, url
 
@@ -114,8 +113,7 @@ async def test_the_data_directorys_token_works_while_kafka_is_away(tmp_path: Pat
     settings = load_settings(
         data_dir=tmp_path, kafka={"bootstrap": "127.0.0.1:9"}, api={"port": 0}, access={"anonymous": "never"}
     )
-    with open_client(settings.clickhouse_dsn) as client:
-        migrations.apply(client)
+    put_schema(settings.clickhouse_dsn)
     async with serving(settings) as url, aiohttp.ClientSession() as http:
         note = read_note(parse_dsn(settings.clickhouse_dsn))
         assert note is not None

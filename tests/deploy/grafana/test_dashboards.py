@@ -14,8 +14,8 @@ from clickhouse_connect.driver.client import Client
 from deploy.grafana import macros
 from deploy.grafana.builder.generate import generated
 from deploy.grafana.builder.parts import ALL, CLICKHOUSE, DASHBOARDS, PLUGIN_VERSION, PROMETHEUS
-from runtime.clickhouse.client import open_client
 from sori import metrics
+from testkit.clickhouse_fixtures import open_with_schema
 from testkit.live_page_data import add_alert, fill
 from testkit.paths import ROOT
 
@@ -51,7 +51,7 @@ def expanded(sql: str, choice: str = ALL) -> str:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """An hour of data, with one open and one closed alert."""
-    with open_client(f"chdb://{tmp_path_factory.mktemp('grafana') / 'clickhouse'}") as client:
+    with open_with_schema(f"chdb://{tmp_path_factory.mktemp('grafana') / 'clickhouse'}") as client:
         fill(client)
         add_alert(client, "open-1")
         add_alert(client, "open-2", rule="device_auth_burst", subject="dev_2")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sori.alerting.story import SENTENCES, expectation, place_name, story, whole
+from sori.alerting.story import SENTENCES, expectation, expected_count, place_name, story, whole
 from sori.rule_names import RULES
 from testkit.alerts import alert
 
@@ -114,6 +114,7 @@ def test_counts_are_whole_and_never_below_nothing():
         *("0", "0", "20", "1,204", "0", "1,000,000,000,000,000", "0", "0", "0")
     ]
     assert [expectation(one) for one in (0.0, 0.2, 3.6)] == ["none expected", "less than 1 expected", "4 expected"]
+    assert expected_count(1204.4) == "1,204"
 
 
 def test_an_id_cannot_pretend_to_be_a_part_of_the_sentence():
