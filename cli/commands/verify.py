@@ -33,6 +33,9 @@ def verify(
 
     Prints every difference; exit 1 if there is one. While events flow, the newest windows differ for a moment, since
     raw events and windows travel different ways; what is repeated or late is put right within half a minute.
+
+    A device beyond streams.max_devices and streams.max_account_devices has no window: the settings are those of whoever
+    asks, so ask with the configuration that the pipeline runs with.
     """
     from rich.table import Table
 

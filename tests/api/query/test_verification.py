@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from api.query import verification
 from api.query.ctr_sums import FAMILIES
 from api.query.verification import DIMENSIONS, Caps, verify
 from sinks.builders import events
@@ -22,6 +23,7 @@ from testkit.records import event_record
 AT = "2025-10-14T05:25:12.421Z"
 
 
+@pytest.mark.parametrize("at_once", [verification.AT_ONCE, 2])
 @pytest.mark.parametrize(
     ("since", "until", "minutes"),
     [
@@ -34,9 +36,16 @@ AT = "2025-10-14T05:25:12.421Z"
     ],
 )
 def test_bounds_are_those_of_the_windows(
-    client: Client, since: str | None, until: str | None, minutes: list[int]
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    since: str | None,
+    until: str | None,
+    minutes: list[int],
+    *,
+    at_once: int,
 ) -> None:
-    """Every minute that begins in [since, until); events in its last milliseconds are seen."""
+    """Every minute that begins in [since, until), in however many statements; its last milliseconds are seen."""
+    monkeypatch.setattr(verification, "AT_ONCE", at_once)
     times = [f"2025-10-14T05:{minute}:{second}Z" for minute in (25, 26, 27) for second in ("00.000", "59.999")]
     Writer(lambda: client).insert(events.build([event_record(n, created_at=at) for n, at in enumerate(times)]), None)
 
@@ -103,6 +112,33 @@ def test_a_device_that_windows_lack_differs(counted: Client) -> None:
     lower = ("2025-10-14 05:25:00", "acc_1", "dev_1", 0, 2, 0, 0, 100)
     counted.command(f"INSERT INTO device_windows ({names}) VALUES {lower}")  # noqa: S608 - ours
     assert [row["device_id"] for row in differences(counted, caps=Caps(2, 2))] == ["dev_1"]
+
+
+def test_stretches_of_time_find_what_one_statement_finds(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every hour and day something else is wrong, and something right."""
+    times = [f"2025-10-{day}T{hour}:25:12Z" for day in (13, 14, 16) for hour in ("04", "05", "23")]
+    records = [event_record(n, device_id=f"d_{n % 7}", created_at=at) for at in times for n in range(hash_of(at), 40)]
+    Writer(lambda: client).insert(events.build(records), None)
+    list(TASKS["backfill"](client, load_settings(), {"start": 1_760_227_200, "end": 1_760_659_200}))
+    with ThreadPoolExecutor(1) as executor:
+        Roller(Writer(lambda: client), executor, 0.0).roll()
+    assert differences(client) == []
+    for table in ("ctr_windows", "device_windows", "campaign_rollups"):
+        client.command(f"DELETE FROM {table} WHERE cityHash64(*) % 3 = 0", settings={"lightweight_deletes_sync": 2})  # noqa: S608 - ours
+
+    def found() -> list[str]:
+        return sorted(map(repr, differences(client)))
+
+    whole = found()
+    assert {"windows", "devices", "roll-ups"} <= {row["check"] for row in differences(client)}
+    for at_once in (1, 10, 50):
+        monkeypatch.setattr(verification, "AT_ONCE", at_once)
+        assert found() == whole
+
+
+def hash_of(text: str) -> int:
+    """Some number below 40, always the same."""
+    return sum(text.encode()) % 40
 
 
 def test_a_copy_beyond_the_bounds_is_found(counted: Client) -> None:
