@@ -9,6 +9,7 @@ import typer
 
 from cli.shared.query_options import ConfigOption, DataDirOption, moment
 from cli.shared.say import say
+from cli.shared.waiting import say_waiting
 
 app = typer.Typer(help="Count what is derived again from the raw events.", no_args_is_help=True)
 
@@ -29,7 +30,8 @@ def ctr(
     """Recount CTR and device windows from raw events, with a higher version than what is there.
 
     For windows that `sori verify` finds to differ, and after a restore. Safe to repeat; windows that are still open are
-    overtaken by the stream processor's next row.
+    overtaken by the stream processor's next row. Windows with events that the sinks have not stored yet are counted by
+    the sinks, when they have.
     """
     from cli.shared.maintenance import maintain
 
@@ -37,3 +39,4 @@ def ctr(
     params = {"start": int(first.timestamp()), "end": int(after.timestamp())}
     result = maintain(config, data_dir, "backfill", params)
     say(f"{result['windows']:,} windows, {result['windows_before']:,} before")
+    say_waiting(result)

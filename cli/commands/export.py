@@ -12,6 +12,7 @@ import typer
 
 from cli.shared.query_options import ConfigOption, DataDirOption, moment, settings_of
 from cli.shared.say import say
+from cli.shared.waiting import say_waiting
 from sori.errors import ConfigError, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -70,3 +71,4 @@ def import_(
 
     result = maintain(config, data_dir, "import", {"folder": str(folder.absolute())})
     say(f"{result['files']} files read, {result.get('windows', 0):,} windows there now")
+    say_waiting(result)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.shared.query_options import ConfigOption, DataDirOption
+from cli.shared.waiting import say_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +65,7 @@ def _show(title: str, result: Mapping[str, Any]) -> None:
     console.print(f"{result['windows_recounted']:,} windows recounted without it")
     if result["windows_kept"]:
         console.print(f"{result['windows_kept']:,} windows keep their counts: their raw events have aged out")
+    say_waiting(result)
     if result["interrupted"]:
         console.print(f"{result['interrupted']:,} devices of interrupted runs are half forgotten: sori forget --resume")
 

@@ -31,6 +31,7 @@ _GOVERNED = {
     "session_records": ("sessions_days", "toDateTime(at)"),
     "late": ("late_days", "stored_at"),
     "repetitions": ("late_days", "toDateTime(found_at)"),
+    "recount_requests": ("late_days", "toDateTime(asked_at)"),
     "quarantine": ("quarantine_days", "toDateTime(received_at)"),
 }
 _log = structlog.get_logger(__name__)

@@ -14,15 +14,18 @@ from clickhouse_connect.driver.client import Client
 
 from runtime.clickhouse.storage import changeable
 from sinks.maintenance import Progress
-from sinks.maintenance.backfill import countable_from
+from sinks.maintenance.backfill import countable_from, read_stored
 from sinks.maintenance.device_rows import DEVICE, TABLES, DeviceRows, cover_losers, literal, purge
 from sinks.upkeep.recount import CTR, DEVICES, Target, repair_sql, window_sql
+from sinks.upkeep.stored import Stored
 from sori.errors import ConfigError
 from sori.settings import Settings
 from sori.topics import DEVICE_WINDOWS, EVENTS, FRAUD_ALERTS, QUARANTINE, SESSION_RECORDS
 
 _IN_KAFKA = (EVENTS, DEVICE_WINDOWS, FRAUD_ALERTS, QUARANTINE, SESSION_RECORDS)
 _CHUNK = 500
+#: What may become of a window that the device was counted in.
+_DONE = ("windows_recounted", "windows_kept", "windows_waiting")
 _KEYS = "window_start, account_id, source_partition, log"
 
 
@@ -30,14 +33,15 @@ def forget(client: Client, settings: Settings, params: Mapping[str, Any]) -> Ite
     """Parameters: device, or resume for all whose run was interrupted; dry_run, which only counts; purge.
 
     Windows and roll-ups are recounted without its events; aggregates name no device. Windows whose other raw events
-    have aged out keep their counts (`windows_kept` in the result). Rows are gone for every reader at once, and from the
-    disk with the next merge, or before this returns with `purge`. Safe to repeat and to break; whoever repeats it, also
-    with `resume`, finishes it. Other devices' alerts whose evidence mentions its events keep the event ids.
+    have aged out keep their counts (`windows_kept` in the result), those with events on their way wait for them
+    (`windows_waiting`). Rows are gone for every reader at once, and from the disk with the next merge, or before this
+    returns with `purge`. Safe to repeat and to break; whoever repeats it, also with `resume`, finishes it. Other
+    devices' alerts whose evidence mentions its events keep the event ids.
     """
     device = str(params.get("device", ""))
     if bool(device) == bool(params.get("resume")):
         raise ConfigError("forget: name a device, or resume what was interrupted")
-    result: dict[str, Any] = {"removed": dict.fromkeys(TABLES, 0), "windows_recounted": 0, "windows_kept": 0}
+    result: dict[str, Any] = {"removed": dict.fromkeys(TABLES, 0), **dict.fromkeys(_DONE, 0)}
     for each in [device] if device else interrupted(client):
         steps = _count(client, settings, each) if params.get("dry_run") else _forget(client, settings, each)
         for step in steps:
@@ -46,7 +50,7 @@ def forget(client: Client, settings: Settings, params: Mapping[str, Any]) -> Ite
                 continue
             found = step["result"]
             result["removed"] = {table: n + found["removed"][table] for table, n in result["removed"].items()}
-            for name in ("windows_recounted", "windows_kept"):
+            for name in _DONE:
                 result[name] += found[name]
     if params.get("purge") and not params.get("dry_run"):
         yield {"done": 0, "total": 1, "note": "removing from the disk"}
@@ -69,11 +73,12 @@ def _count(client: Client, settings: Settings, device: str) -> Iterator[Progress
     first = countable_from(client, settings.streams.window_s)
     query = f"SELECT count(), countIf(window_start >= toDateTime({first}, 'UTC')) FROM ({_touched_sql(settings)})"  # noqa: S608 - a number
     windows, countable = client.query(query, parameters={"device": device}).result_rows[0]
-    yield {"result": {"removed": removed, "windows_recounted": countable, "windows_kept": windows - countable}}
+    done = {"windows_recounted": countable, "windows_kept": windows - countable, "windows_waiting": 0}
+    yield {"result": {"removed": removed, **done}}
 
 
 def _forget(client: Client, settings: Settings, device: str) -> Iterator[Progress]:
-    given = {"device": device}
+    given, stored = {"device": device}, read_stored(client, settings)
     client.command(f"INSERT INTO forget_requests (device_id) SELECT {DEVICE}", parameters=given)
     client.command(
         f"INSERT INTO forget_windows (device_id, {_KEYS}) SELECT {DEVICE}, {_KEYS} FROM ({_touched_sql(settings)})",  # noqa: S608 - names of ours
@@ -87,14 +92,16 @@ def _forget(client: Client, settings: Settings, device: str) -> Iterator[Progres
     for number, table in enumerate(TABLES):
         yield {"done": number, "total": total, "note": f"removing from {table}"}
         removed[table] = rows.remove(table)
-    done = {"windows_recounted": 0, "windows_kept": 0}
+    done = dict.fromkeys(_DONE, 0)
     first = countable_from(client, settings.streams.window_s)
     while targets := _left(client, device):
         yield {"done": min(total, len(TABLES) + sum(done.values())), "total": total, "note": "recounting windows"}
-        recounted = _recount(client, settings.streams.window_s, [t for t in targets if t.window_start >= first])
+        countable = [t for t in targets if t.window_start >= first]
+        recounted = _recount(client, settings.streams.window_s, countable, stored)
         _note_recounted(client, device, targets)
         done["windows_recounted"] += recounted
-        done["windows_kept"] += len(targets) - recounted
+        done["windows_waiting"] += len(countable) - recounted
+        done["windows_kept"] += len(targets) - len(countable)
     for table in ("forget_windows", "forget_requests"):
         client.command(
             f"ALTER TABLE {changeable(client, table)} DELETE WHERE device_id = {literal(device)}",
@@ -131,11 +138,19 @@ def _left(client: Client, device: str) -> list[Target]:
     return [Target(*row) for row in client.query(query, parameters={"device": device}).result_rows]
 
 
-def _recount(client: Client, window_s: int, targets: list[Target]) -> int:
-    """Only what campaigns were counted by: the device's own windows are gone, and no other's are touched."""
-    if targets:
-        client.command(repair_sql(CTR, targets, window_s))
-    return len(targets)
+def _recount(client: Client, window_s: int, targets: list[Target], stored: Stored) -> int:
+    """Only what campaigns were counted by: the device's own windows are gone, and no other's are touched.
+
+    Windows with events that are not stored yet are asked for: the repair counts them when they are.
+    """
+    whole = [t for t in targets if stored.holds(t.source_partition, t.log, t.version)]
+    if whole:
+        client.command(repair_sql(CTR, whole, window_s))
+    doubted = [t for t in targets if stored.doubts(t.source_partition, t.log, t.version)]
+    rows = [[t.window_start, t.account_id, t.source_partition, t.log, t.version, window_s] for t in doubted]
+    if rows:
+        client.insert("recount_requests", rows, column_names=[*_KEYS.split(", "), "version", "window_s"])
+    return len(whole)
 
 
 def _note_recounted(client: Client, device: str, targets: list[Target]) -> None:

@@ -17,7 +17,7 @@ from runtime.clickhouse.kept import iso
 from sinks.builders.events import COLUMNS
 from sinks.insert.writer import SETTINGS, Writer
 from sinks.maintenance import Progress
-from sinks.maintenance.backfill import backfill, countable_from
+from sinks.maintenance.backfill import countable_from, read_stored, recount_range
 from sinks.upkeep.repetitions import Repetitions
 from sori.errors import ConfigError
 from sori.settings import Settings
@@ -75,10 +75,12 @@ def import_events(client: Client, settings: Settings, params: Mapping[str, Any])
     """Parameters: folder. Reads every file of an export, then recounts the windows of what it brought.
 
     Windows whose raw events are no longer complete stay as they are; `windows_kept_before` in the result says which.
+    Those that the sinks have not all events of yet are counted when they have (`windows_waiting`).
     """
     files = sorted(Path(params["folder"]).glob("events-*.parquet"))
     if not files:
         raise ConfigError(f"import: no events-*.parquet in {params['folder']}")
+    stored = read_stored(client, settings)  # what is brought says nothing of how far the sinks have come
     for number, path in enumerate(files, 1):
         with path.open("rb") as file:
             client.raw_insert(
@@ -97,7 +99,7 @@ def import_events(client: Client, settings: Settings, params: Mapping[str, Any])
         start = max(first, first_whole)
         if start > first:
             result["windows_kept_before"] = iso(start)
-        for progress in backfill(client, settings, {"start": start, "end": end}) if start < end else ():
+        for progress in recount_range(client, settings, (start, end), stored) if start < end else ():
             if "result" not in progress:
                 yield progress
                 continue

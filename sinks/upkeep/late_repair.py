@@ -20,7 +20,8 @@ from sinks.builders.inserts import ColumnarInsert
 from sinks.consumer.commit_intents import read_standing
 from sinks.consumer.log_book import LogBook
 from sinks.insert.writer import Writer
-from sinks.upkeep.recount import TABLES, Target, pending_sql, repair_sql
+from sinks.upkeep.pending import pending_sql
+from sinks.upkeep.recount import TABLES, Target, repair_sql
 from sinks.upkeep.repetitions import Repetitions
 from sori import metrics
 from sori.settings import Settings

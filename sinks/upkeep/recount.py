@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from sinks.upkeep.stored import Stored
+
 
 @dataclass(frozen=True, slots=True)
 class Counted:
@@ -40,9 +42,7 @@ DEVICES = Counted(
     {"impressions": "campaign.impression", "clicks": "campaign.click", "authentications": "authentication"},
 )
 TABLES = (CTR, DEVICES)
-_KEYS = "window_start, account_id, source_partition, log"
-#: After so many seconds nothing of a log that nobody reads here any more is still on its way.
-SETTLED_S = 3600
+KEYS = "window_start, account_id, source_partition, log"
 #: Stretches of time in one statement; nearer ones are joined: its parse has a limit, and so has its use.
 _MOST_RUNS = 50
 
@@ -64,40 +64,6 @@ class Target:
     window_s: int = 0
 
 
-def pending_sql(lookback_s: int) -> str:
-    """Targets that late events and repetitions of the last `lookback_s` seconds call for and no recount has answered.
-
-    A recount leaves no row of the stream standing. One that comes after it calls for another, whatever its version: it
-    may be of a key that nothing was counted in, so that no row of the recount outranks it. Columns: those of Target.
-    """
-    keys = _KEYS
-    recent = f">= now() - {int(lookback_s)} AND event IN ({DEVICES.events})"
-    noted = f"""
-        SELECT window_start, account_id, kafka_partition AS source_partition, log, kafka_offset,
-            toDateTime64(stored_at, 3, 'UTC') AS at, toDateTime64(0, 3, 'UTC') AS found, window_s
-        FROM late FINAL WHERE stored_at {recent}
-        UNION ALL
-        SELECT window_start, account_id, kafka_partition, log, kafka_offset, found_at, found_at, 0
-        FROM repetitions WHERE found_at {recent}"""  # noqa: S608 - numbers and names of ours
-    touched = f"FINAL WHERE window_start IN (SELECT window_start FROM ({noted}))"  # noqa: S608 - same
-    current = " UNION ALL ".join(
-        f"SELECT {keys}, version, repaired FROM {counted.table} {touched}"  # noqa: S608 - same
-        for counted in TABLES
-    )
-    return f"""
-        SELECT toUInt32(window_start) AS window, account_id, source_partition, greatest(last, top) AS version,
-            log, settled, length
-        FROM (SELECT {keys}, toUInt64(max(kafka_offset) + 1) AS last, max(at) < now() - {SETTLED_S} AS settled,
-                     max(found) AS latest, max(window_s) AS length
-              FROM ({noted}) GROUP BY {keys}) AS l
-        LEFT JOIN (SELECT {keys}, max(version) AS top, maxIf(version, repaired = 0) AS stream_top
-                   FROM ({current}) GROUP BY {keys}) AS c USING ({keys})
-        LEFT JOIN (SELECT {keys}, max(version) AS done, max(found_to) AS seen, max(refused) AS refused
-                   FROM window_repairs GROUP BY {keys}) AS r USING ({keys})
-        WHERE last > done OR stream_top > if(refused, done, 0) OR latest > seen
-        ORDER BY {keys} LIMIT 10000"""  # noqa: S608 - same
-
-
 def repair_sql(counted: Counted, targets: Sequence[Target], window_s: int) -> str:
     """Recount the targets in one table."""
     tuples = ", ".join(
@@ -112,19 +78,22 @@ def repair_sql(counted: Counted, targets: Sequence[Target], window_s: int) -> st
     return _recount(counted, wanted, runs([t.window_start for t in targets], window_s), window_s)
 
 
-def backfill_sql(counted: Counted, start: int, end: int, window_s: int) -> str:
-    """Recount every window that begins in [start, end), epoch seconds, in one table."""
-    keys = _KEYS
+def backfill_sql(counted: Counted, start: int, end: int, window_s: int, stored: Stored | None = None) -> str:
+    """Recount every window that begins in [start, end), epoch seconds, in one table: those that are stored, or all."""
+    keys = KEYS
     wanted = f"""
         SELECT {keys}, max(version) AS version FROM
         (
-            SELECT {keys}, version FROM {counted.table} FINAL WHERE {_between("window_start", start, end)}
+            SELECT {keys}, version FROM {counted.table} FINAL WHERE {between("window_start", start, end)}
             UNION ALL
             SELECT DISTINCT {window_sql(window_s)} AS window_start, account_id, kafka_partition, log, toUInt64(0)
             FROM events
-            WHERE event IN ({counted.events}) AND {_between("created_at", start, end)}
+            WHERE event IN ({counted.events}) AND {between("created_at", start, end)}
         )
         GROUP BY {keys}"""  # noqa: S608 - numbers and names of ours
+    if stored is not None:
+        joined = f"LEFT JOIN ({stored.sql()}) AS s USING (source_partition, log) WHERE version <= stored"
+        wanted = f"SELECT {keys}, version FROM ({wanted}) AS w {joined}"  # noqa: S608 - same
     return _recount(counted, wanted, [(start, end)], window_s)
 
 
@@ -141,7 +110,7 @@ def runs(starts: Sequence[int], window_s: int) -> list[tuple[int, int]]:
 
 
 def _recount(counted: Counted, wanted: str, spans: Sequence[tuple[int, int]], window_s: int) -> str:
-    keys = _KEYS
+    keys = KEYS
     dimensions = ", ".join(counted.dimensions)
     columns = ", ".join([*counted.counts, *counted.kept])
     sums = ", ".join(f"sum(c.{name}) AS {name}" for name in (*counted.counts, *counted.kept))
@@ -178,10 +147,10 @@ def window_sql(window_s: int) -> str:
 
 
 def _within(column: str, spans: Sequence[tuple[int, int]]) -> str:
-    return " OR ".join(_between(column, start, end) for start, end in spans)
+    return " OR ".join(between(column, start, end) for start, end in spans)
 
 
-def _between(column: str, start: int, end: int) -> str:
+def between(column: str, start: int, end: int) -> str:
     # the literal has the column's type: ClickHouse prunes `DateTime64 key < DateTime literal` a second too early
     moment = "toDateTime64({0}, 3, 'UTC')" if column == "created_at" else "toDateTime({0}, 'UTC')"
     return f"{column} >= {moment.format(int(start))} AND {column} < {moment.format(int(end))}"

@@ -76,3 +76,35 @@ def covering_sql(columns: Sequence[str], found_ms: int) -> str:
             AND ({place}) IN (SELECT {place} {found})
         SETTINGS insert_deduplicate = 0, max_partitions_per_insert_block = 0,
             insert_allow_materialized_columns = 1"""  # noqa: S608 - numbers and names of ours
+
+
+def unnoted_sql(start: int, end: int) -> Iterator[str]:
+    """Has deliveries of [start, end), epoch seconds of created_at, looked up as if they arrived now.
+
+    First those that nobody noted: a kill came between `events` and its views. Then those of events that readers see
+    more than once: one of their deliveries was noted without being looked up.
+    """
+    within = f"created_at >= toDateTime64({int(start)}, 3, 'UTC') AND created_at < toDateTime64({int(end)}, 3, 'UTC')"
+    key = "cityHash64(account_id, event, identity)"
+    columns = "key, account_id, event, created_at, received_at, kafka_partition, kafka_offset, log"
+    delivery = "key, kafka_partition, kafka_offset, log"
+    mine = f"SELECT {key} FROM events WHERE {within}"  # noqa: S608 - numbers and names of ours
+    noted = " UNION ALL ".join(
+        f"SELECT {columns} FROM {table} WHERE key IN ({mine})"  # noqa: S608 - same
+        for table in ("identities", "identities_fresh", "identity_arrivals")
+    )
+    into = f"INSERT INTO identity_arrivals ({columns})"
+    anyway = "SETTINGS insert_deduplicate = 0, max_partitions_per_insert_block = 0"
+    yield f"""
+        {into} SELECT {columns}
+        FROM (SELECT {key} AS key, * FROM events WHERE {within} AND NOT repeated) AS e
+        WHERE ({delivery}) NOT IN (SELECT {delivery} FROM ({noted})) {anyway}"""  # noqa: S608 - same
+    several = f"SELECT key FROM ({noted}) GROUP BY key HAVING uniqExact(created_at) > 1"  # noqa: S608 - same
+    place = "account_id, event, created_at"
+    seen = f"""
+        SELECT {key} AS key, * FROM events FINAL
+        WHERE NOT repeated AND ({place}) IN (SELECT {place} FROM ({noted}) WHERE key IN ({several}))
+            AND {key} IN ({several})"""  # noqa: S608 - same
+    yield f"""
+        {into} SELECT {columns} FROM ({seen}) AS e
+        WHERE key IN (SELECT key FROM ({seen}) GROUP BY key HAVING count() > 1) {anyway}"""  # noqa: S608 - same

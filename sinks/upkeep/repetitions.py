@@ -51,23 +51,35 @@ class Repetitions:
         """Look up what arrived since the last time; returns how many deliveries were covered. Raises InsertFailure."""
         if not self._partitions("identities_fresh"):  # else a crash left them there
             self._move("identity_arrivals", "identities_fresh")
-        [[arrived]] = self._database.rows("SELECT count() FROM identities_fresh")
+        arrived = self._fresh()
         if not arrived:
             return 0
         found_ms = self._now_ms()
-        for first, last in key_ranges(int(arrived)):
-            self._database.execute(finding_sql(first, last, self._window_s, found_ms))
+        while True:
+            self._look_up(arrived, found_ms)
+            # who else looks up meanwhile (an import beside the sinks) may have taken more: that is not known yet
+            if (now := self._fresh()) <= arrived:
+                break
+            arrived = now
         found = f"FROM repetitions WHERE found_at = fromUnixTimestamp64Milli({found_ms}, 'UTC')"
         [[deliveries, covered]] = self._database.rows(f"SELECT count(), countIf(covered) {found}")
-        if covered:
-            columns = "name FROM system.columns WHERE database = currentDatabase() AND table = 'events'"
-            names = [row[0] for row in self._database.rows(f"SELECT {columns}")]
-            self._database.execute(covering_sql(names, found_ms))
         self._move("identities_fresh", "identities")
         if deliveries:
             counter(metrics.SINKS_REPETITIONS).inc(deliveries)
             _log.info("repetitions_found", deliveries=deliveries, covered=covered)
         return int(covered)
+
+    def _fresh(self) -> int:
+        return int(self._database.rows("SELECT count() FROM identities_fresh")[0][0])
+
+    def _look_up(self, arrived: int, found_ms: int) -> None:
+        for first, last in key_ranges(arrived):
+            self._database.execute(finding_sql(first, last, self._window_s, found_ms))
+        found = f"FROM repetitions WHERE found_at = fromUnixTimestamp64Milli({found_ms}, 'UTC') AND covered"
+        if self._database.rows(f"SELECT count() {found}")[0][0]:
+            columns = "name FROM system.columns WHERE database = currentDatabase() AND table = 'events'"
+            names = [row[0] for row in self._database.rows(f"SELECT {columns}")]
+            self._database.execute(covering_sql(names, found_ms))
 
     def _partitions(self, table: str) -> list[str]:
         # what was moved away may leave an empty part for a while

@@ -19,7 +19,8 @@ from sinks.builders import events, packed
 from sinks.consumer.log_book import LogBook
 from sinks.insert.writer import Writer
 from sinks.upkeep.late_repair import Repairer
-from sinks.upkeep.recount import TABLES, Target, backfill_sql, pending_sql, repair_sql, runs
+from sinks.upkeep.pending import pending_sql
+from sinks.upkeep.recount import TABLES, Target, backfill_sql, repair_sql, runs
 from sori.settings import load_settings
 from sori.topics import CTR_WINDOWS
 from streams.state.output import Output, name_log

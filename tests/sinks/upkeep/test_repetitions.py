@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,10 @@ from sinks.upkeep import repetition_sql
 from sinks.upkeep.repetitions import Repetitions
 from sori.settings import load_settings
 from sori.settings.clickhouse import ClickHouseSettings
+from sori.settings.streams import StreamsSettings
+from sori.times import iso
+from streams.state.policy import TimePolicy
+from testkit.embedded_pipeline import EmbeddedPipeline
 from testkit.records import FakeRecord, event_record
 
 ID = "act_1"
@@ -133,6 +138,26 @@ class Broken:
         self._writer.execute(sql)
 
 
+class Shared(Broken):
+    """A database in which somebody else takes what arrives, as soon as this one looks up what it took."""
+
+    def execute(self, sql: str) -> None:
+        """As the writer, which the other one uses too."""
+        super().execute(sql)
+        if "INSERT INTO repetitions" in sql:
+            self._writer.execute("INSERT INTO identities_fresh SELECT * FROM identity_arrivals")
+            self._writer.execute("TRUNCATE TABLE identity_arrivals")
+
+
+def test_what_somebody_else_took_meanwhile_is_looked_up_too(client: Client, writer: Writer) -> None:
+    """An import looks up beside the sinks: what one takes while the other moves on must not count as known."""
+    store(writer, delivery(1, 1))
+    Repetitions(writer, 60)._move("identity_arrivals", "identities_fresh")
+    store(writer, delivery(2, 2, LATER, partition=1))
+    assert Repetitions(Shared(writer, 99), 60).find() == 1
+    assert visible(client) == [(0, 1)]
+
+
 @pytest.mark.parametrize("statements", range(4))
 def test_whoever_comes_after_a_crash_finds_the_same(client: Client, writer: Writer, statements: int) -> None:
     """It breaks off after each of the steps: taking, finding, covering, putting away."""
@@ -158,7 +183,7 @@ def test_many_keys_are_looked_up_in_ranges(client: Client, writer: Writer, monke
 def test_verify_finds_what_nobody_repaired(client: Client, writer: Writer) -> None:
     """Two rows of one event that windows counted twice agree with each other, and are wrong all the same."""
     store(writer, delivery(1, 1), delivery(2, 2, LATER, partition=1))
-    list(TASKS["backfill"](client, load_settings(), {"start": 1_760_400_000, "end": 1_760_480_000}))
+    list(TASKS["backfill"](client, load_settings(), {"start": 1_760_418_000, "end": 1_760_421_600}))
 
     def found() -> list[tuple[str, str]]:
         rows = verify(lambda sql: list(client.query(sql).named_results()))
@@ -167,6 +192,83 @@ def test_verify_finds_what_nobody_repaired(client: Client, writer: Writer) -> No
     assert found() == [("repetitions", "acc_1")]
     Repetitions(writer, 60).find()
     assert found() == [("windows", "acc_1"), ("devices", "acc_1")]
+
+
+@pytest.mark.parametrize("lost", ["both", "the second", "only the look-up"])
+def test_a_backfill_has_what_was_never_noted_looked_up(client: Client, writer: Writer, lost: str) -> None:
+    """A kill left the views without rows; `sori verify` says so, `sori backfill` and running sinks put it right."""
+    store(writer, delivery(1, 1), event_record(7))
+    if lost == "the second":
+        Repetitions(writer, 60).find()
+    store(writer, delivery(2, 2, LATER, partition=1))
+    if lost == "only the look-up":
+        client.command("INSERT INTO identities SELECT * FROM identity_arrivals")
+    client.command("TRUNCATE TABLE identity_arrivals")
+    span = {"start": 1_760_418_000, "end": 1_760_421_600}
+
+    def found() -> set[str]:
+        return {row["check"] for row in verify(lambda sql: list(client.query(sql).named_results()))}
+
+    Repetitions(writer, 60).find()
+    assert "repetitions" in found()
+    list(TASKS["backfill"](client, load_settings(), span))
+    assert Repetitions(writer, 60).find() == 1
+    assert "repetitions" not in found()
+    assert visible(client) == [(0, 1), (0, 7)]
+    list(TASKS["backfill"](client, load_settings(), span))
+    assert found() == set()
+    assert client.command("SELECT count() FROM identity_arrivals") == 0, "what is right is not looked up again"
+
+
+@pytest.mark.parametrize("ahead_s", [-7200, 0, 299])
+async def test_a_repetition_whose_cover_expired_first_changes_no_number(
+    client: Client, writer: Writer, monkeypatch: pytest.MonkeyPatch, ahead_s: int
+) -> None:
+    """Parts leave as wholes, so the cover may be gone while the row that lost is there: of a time that nobody counts.
+
+    It is as old as its cover, and no clock was further ahead of its receipt than admission lets it.
+    """
+    received = int(client.command("SELECT toUnixTimestamp(now())")) - 30 * 86_400 - 1
+    created = [iso((received + ahead) * 1000) for ahead in (-3600, ahead_s)]
+    deliveries = [
+        FakeRecord(record.value, record.offset, 0, (received + record.offset - 2) * 1000, record.headers)
+        for record in (delivery(n, n, at) for n, at in enumerate(created, 1))
+    ]
+    store(writer, *deliveries)
+    assert Repetitions(writer, 60).find() == 1
+    pipeline = EmbeddedPipeline(client, TimePolicy.of(StreamsSettings()), first_offset=1000)
+    await pipeline.settle(monkeypatch)
+    before = client.query("SELECT * FROM ctr_by_minute ORDER BY ALL").result_rows
+    assert before
+    retention.apply(client, ClickHouseSettings(events_days=30))
+    client.command("ALTER TABLE events DELETE WHERE repeated", settings={"mutations_sync": 2})
+    assert visible(client) == [(0, 1), (0, 2)]
+    assert verify(lambda sql: list(client.query(sql).named_results())) == []
+    assert await pipeline.upkeep(monkeypatch) == 0
+    assert client.query("SELECT * FROM ctr_by_minute ORDER BY ALL").result_rows == before
+
+
+@pytest.mark.parametrize("imported_first", [False, True])
+async def test_an_import_brings_no_event_twice(
+    client: Client, writer: Writer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, imported_first: bool
+) -> None:
+    """What another database has of an event that is here too; whichever was received first wins."""
+    here, there = (delivery(1, 1), delivery(2, 2, LATER, 1))[:: -1 if imported_first else 1]
+    span = {"start": 1_760_418_000, "end": 1_760_421_600}
+    store(writer, there, event_record(9, 1, created_at=LATER))
+    list(TASKS["export"](client, load_settings(), {"folder": str(tmp_path), **span}))
+    for table in ("events", "identity_arrivals"):
+        client.command(f"TRUNCATE TABLE {table}")
+    store(writer, here)
+    Repetitions(writer, 60).find()
+    list(TASKS["backfill"](client, load_settings(), span))
+    pipeline = EmbeddedPipeline(client, TimePolicy.of(StreamsSettings()), first_offset=1000)
+    for _ in range(2):
+        list(TASKS["import"](client, load_settings(), {"folder": str(tmp_path)}))
+        assert visible(client) == [(0, 1), (1, 9)]
+        await pipeline.settle(monkeypatch)
+        assert verify(lambda sql: list(client.query(sql).named_results())) == []
+        assert client.command("SELECT sum(impressions) FROM ctr_by_minute") == 2
 
 
 def test_identities_age_as_the_events_do(client: Client) -> None:
