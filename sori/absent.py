@@ -5,6 +5,7 @@ Many phones share an all-zero advertising id, and some senders write the word `n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 ABSENT_IDS = frozenset(
     {
         *("", "null", "(null)", "<null>", "nil", "<nil>", "none", "undefined", "nan", "n/a", "na"),
-        *("unknown", "(not set)", "not_set", "unset", "-1", "[object object]"),
+        *("unknown", "(not set)", "not set", "not_set", "notset", "unset", "not available", "not applicable", "n.a."),
+        *("#n/a", "-1", "{}", "[]", "[object object]", "%00"),
         "9774d56d682e549c",  # the ANDROID_ID that a bug gave to every phone of some makes (Android issue 10603)
         "02:00:00:00:00:00",  # what Android and iOS answer instead of a MAC address
     }
@@ -21,8 +23,14 @@ ABSENT_IDS = frozenset(
 #: The same for other optional values. Fewer: None is a town in Piedmont, and Nan a province of Thailand.
 NULL_WORDS = frozenset({"null", "Null", "NULL", "(null)", "<null>", "undefined"})
 
-#: First characters that an id of zeros, or of `f` alone, can begin with.
-_BLANK_FIRSTS = frozenset(" \t\r\n0-:{fF")
+#: A template's placeholder that nobody filled in, in lower case: {device_id}, ${idfa}, {{gaid}}, %device_id%, [aaid],
+#: __idfa__, $idfa, <device id>. Names only: an id in braces has digits.
+_UNFILLED = re.compile(
+    r"\$?\{+[a-z_. ]+\}+|%{1,2}[a-z_]+%{1,2}|\[[a-z_ ]+\]|__[a-z_]+__|\$[a-z_]+\$?|<[a-z_ ]+>|#[a-z_]+#"
+)
+#: First characters that an id of zeros, of `f` alone, in quotes or that was not filled in can begin with.
+_BLANK_FIRSTS = frozenset(" \t\r\n\u00a00-:{fF\"'$%[_<#")
+_QUOTES = "\"'"
 _UUID_DIGITS = 32
 
 
@@ -37,7 +45,8 @@ class AbsentIds:
         return not value or (value[0] in self.firsts and self._holds(value.strip().lower()))
 
     def _holds(self, value: str) -> bool:
-        return value in self.words or _is_blank(value)
+        bare = value.strip(_QUOTES).strip()
+        return value in self.words or bare in self.words or _is_blank(bare) or _UNFILLED.fullmatch(bare) is not None
 
 
 def absent_ids(more: Iterable[str] = ()) -> AbsentIds:

@@ -86,7 +86,7 @@ class _Repair:
                 parse_constant=self._constant,
                 strict=False,  # control characters within strings
             )
-            given = decoder.decode(text.strip("\x00 \t\r\n"))
+            given = decoder.decode(text.strip("\x00\ufeff \t\r\n"))
         except (ValueError, RecursionError) as error:
             raise MalformedEvent(f"not JSON: {error}") from error
         if not isinstance(given, dict):

@@ -82,6 +82,8 @@ def check_url(url: str, *, allow_http: bool, allowed: Sequence[Network] = ()) ->
         raise ConfigError("url: needs a host, and a port from 1 to 65535 if any")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise ConfigError("url: no user, password or fragment")
+    if url.endswith(("?", "#")):
+        raise ConfigError("url: a ? or # with nothing after it would not be sent: leave it out")
     if _is_address(host) and not may_connect(host, allowed):
         raise ConfigError(f"url: {host} is not a public address")
     return url

@@ -77,6 +77,18 @@ async def test_the_request_goes_to_the_address_as_subscribed(target):
     assert (outcome.status, server.targets) == (204, [target])
 
 
+@given(st.text("aA1/?&=%2Fc;.~@:+,*'()!$#-", max_size=14))
+@example("/?")
+@example("/a?#")
+def test_an_address_is_refused_or_asked_as_it_is_written(target):
+    """What the client would leave out is said when it is subscribed, not lost in the request."""
+    try:
+        url = exact_url(check_url(f"https://example.com/{target}", allow_http=False))
+    except ConfigError:
+        return
+    assert url.raw_path_qs == f"/{target}"
+
+
 async def test_a_kept_connection_that_closes_is_replaced_at_once():
     """The second request finds it closing, and goes out again on a new one within the same attempt."""
     async with HangingUp(1).running() as server:

@@ -27,6 +27,33 @@ def test_an_id_of_zeros_or_of_f_alone_means_none(value: str) -> None:
     assert value in ABSENT
 
 
+UNFILLED = (
+    "{device_id}",
+    "${IDFA}",
+    "{{gaid}}",
+    "%DEVICE_ID%",
+    "%%idfa%%",
+    "[AAID]",
+    "__IDFA__",
+    "$device_id",
+    "<Device ID>",
+)
+
+
+@pytest.mark.parametrize("value", [*UNFILLED, '"null"', "'undefined'", '""', '"{idfa}"', "\u00a0"])
+def test_a_placeholder_that_nobody_filled_in_means_none(value: str) -> None:
+    """As templates of senders leave it, and what was quoted once too often."""
+    assert value in ABSENT
+
+
+@pytest.mark.parametrize(
+    "value", ["{6d92078a-8246-4ba4-ae5b-76104861e7dc}", "[a1]", "__x9__", "%41", "$5a", '"dev_1"', "_a"]
+)
+def test_an_id_in_brackets_is_an_id(value: str) -> None:
+    """It has digits, or is not closed."""
+    assert value not in ABSENT
+
+
 @pytest.mark.parametrize(
     "value", ["dev_1", "0001", "nullable", "f", "ffff", "00000000-0000-0000-0000-000000000001", "é"]
 )

@@ -62,6 +62,7 @@ def test_a_flaw_in_an_optional_field_is_repaired_and_named(changes: dict[str, An
     ("raw", "defect"),
     [
         (b"\xef\xbb\xbf" + body(), "body:encoding"),
+        (b"\xef\xbb\xbf" * 2 + body(), "body:encoding"),
         (body().decode().encode("utf-16"), "body:encoding"),
         (with_raw(b'"x": "\xff"'), "body:encoding"),
         (with_raw(b'"x": 1e999'), "body:number"),
