@@ -42,6 +42,23 @@ def test_what_a_later_event_leaves_out_stays(client: Client) -> None:
     assert store(client, FULL, *later) == ("Winter", FULL["tags"], FULL["image"])
 
 
+def test_what_a_later_event_leaves_out_of_a_material_stays_too(client: Client) -> None:
+    """Each for itself: a new name takes no image away, and white space is no name. A deletion names nothing at all."""
+    later = [{"name": "Autumn"}, {"name": "  ", "image": " "}, {"tags": [], "name": None}, {"image": "https://x/n.png"}]
+    for n, material in enumerate([FULL, *later]):
+        record = event_record(n, created_at=f"2025-10-14T05:{n:02}:00Z", material={**material, "id": "mat_1"})
+        Writer(lambda: client).insert(events.build([record]), token="")
+    gone = event_record(9, event="admin.material.deleted", created_at="2025-10-14T06:00:00Z", material={"id": "mat_1"})
+    Writer(lambda: client).insert(events.build([gone]), token="")
+    [row] = client.query("SELECT name, tags, image, state FROM materials").result_rows
+    assert row == ("Autumn", FULL["tags"], "https://x/n.png", "deleted")
+
+
+def test_white_space_is_no_name(client: Client) -> None:
+    """Nor an image."""
+    assert store(client, FULL, {"id": "cmp_1", "name": "  ", "image": "\t"}) == ("Fall", FULL["tags"], FULL["image"])
+
+
 def test_an_empty_list_of_tags_beside_a_name_says_that_there_are_none(client: Client) -> None:
     """The contract: empty array when none."""
     assert store(client, FULL, {"id": "cmp_1", "name": "Fall", "tags": []}) == ("Fall", [], FULL["image"])
