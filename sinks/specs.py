@@ -51,5 +51,6 @@ def sink_specs(settings: SinksSettings) -> list[SinkSpec]:
         rows(topics.LATE, "late_in", age),
         rows(topics.SESSION_RECORDS, "session_records", age),
         rows(topics.DELIVERY_ATTEMPTS, "delivery_attempts", age),
+        rows(topics.VERDICTS, "verdicts", settings.alert_batch_age_s),
         SinkSpec(topics.QUARANTINE, quarantine.build, len, age, packed=False),
     ]

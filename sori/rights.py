@@ -54,6 +54,7 @@ TOPICS: Mapping[Stage, tuple[tuple[Topic, ...], tuple[Topic, ...]]] = {
             topics.LATE,
             topics.SESSION_RECORDS,
             topics.DELIVERY_ATTEMPTS,
+            topics.VERDICTS,
             topics.QUARANTINE,
         ),
         (topics.QUARANTINE,),

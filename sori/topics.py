@@ -49,6 +49,17 @@ FRAUD_ALERTS = Topic("fraud-alerts", 4, 30 * _DAY_MS, "account_id/subject", "one
 LATE = Topic("late", 2, 7 * _DAY_MS, "none", "NDJSON rows, one per late event")
 SESSION_RECORDS = Topic("session-records", 2, 7 * _DAY_MS, "device_id", "one of the customer's session records as JSON")
 SUBSCRIPTIONS = Topic("subscriptions", 1, 0, "subscription id", "one subscription as JSON", cleanup="compact")
+#: What an analyst said of a target; the newest says what is in force. A replay asks what was in force when the oldest
+#: event that it reads again came in, so nothing younger than that may be compacted away: events are kept for 7 days.
+VERDICTS = Topic(
+    "verdicts",
+    1,
+    0,
+    "verdict id",
+    "one analyst's verdict as JSON",
+    cleanup="compact",
+    extra={"min.compaction.lag.ms": str(30 * _DAY_MS)},
+)
 API_TOKENS = Topic("api-tokens", 1, 0, "token id", "one API token as JSON, hashed", cleanup="compact")
 #: Written often, read only at a start: small segments keep it short, since Kafka never compacts the newest one.
 DELIVERY_STATE = Topic(
@@ -87,6 +98,7 @@ TOPICS = (
     LATE,
     SESSION_RECORDS,
     SUBSCRIPTIONS,
+    VERDICTS,
     API_TOKENS,
     DELIVERY_STATE,
     DELIVERY_ATTEMPTS,

@@ -22,6 +22,8 @@ TABLES = {
     # a group's alert names its members, so it goes whole
     "alerts": f"(subject_kind = 'device' AND (subject = {DEVICE}"
     f" OR has(JSONExtract(toString(evidence), 'members', 'Array(String)'), {DEVICE})))",
+    "verdicts": f"(subject_kind = 'device' AND subject = {DEVICE})"
+    f" OR arrayExists(a -> a.subject_kind = 'device' AND a.subject = {DEVICE}, allowed)",
     "session_records": _IS_DEVICE,
     "device_windows": _IS_DEVICE,
     "device_events": f"device = cityHash64({DEVICE})",

@@ -31,6 +31,14 @@ def impression(number: int, **changes: object) -> bytes:
     return json.dumps(body).encode()
 
 
+SAID = {"verdict_id": "ver_1", "target": "1", "target_kind": "alert", "account_id": "acc_1", "rule": "fast_click"}
+SAID |= {"subject_kind": "device", "subject": "d", "verdict": "false_positive", "note": "our rack", "by": "Kim"}
+SAID |= {"allow": True, "allowed": [{"rule": "", "subject_kind": "device", "subject": "d"}], "token": "tok"}
+SAID |= {"until": None, "made_at": "2025-10-14T06:00:00.250Z", "state": "made", "version": 1}
+OTHER = SAID | {"verdict_id": "ver_2", "until": "2025-10-15T06:00:00.250Z"}
+VERDICTS = [SAID, OTHER, OTHER | {"state": "withdrawn", "version": 2}]
+
+
 async def test_every_topic_reaches_its_view(topics: KafkaSettings, dsn: str, client: Client) -> None:
     """An event, windows, an alert, a late event and a quarantined record each show up where people look."""
     kafka = topics
@@ -110,11 +118,15 @@ async def test_every_topic_reaches_its_view(topics: KafkaSettings, dsn: str, cli
         tried |= {"status": 0, "error": "dns", "outcome": "retry", "duration_ms": 12.5, "next_attempt_at": None}
         later = json.dumps(tried | {"attempt": 3, "status": 200, "error": "", "outcome": "delivered"})
         await produce(producer, kafka, registry.DELIVERY_ATTEMPTS, json.dumps(tried).encode(), later.encode())
+        for verdict in VERDICTS:
+            key = verdict["verdict_id"].encode()
+            await produce(producer, kafka, registry.VERDICTS, json.dumps(verdict).encode(), key=key)
         quarantined = [("reason", b"malformed"), ("detail", b"not JSON"), ("account", b"acc_1"), ("verified", b"1")]
         await produce(producer, kafka, registry.QUARANTINE, b"\xff{", headers=quarantined)
         for view in ("events_current", "ctr_by_minute", "alerts_current", "late_events", "quarantine_current"):
-            await wait_until(lambda view=view: client.command(f"SELECT count() FROM {view}") == 1)  # noqa: S608 - ours
+            await wait_until(lambda view=view: client.command(f"SELECT count() FROM {view}") == 1, what=view)  # noqa: S608 - ours
         await wait_until(lambda: client.command("SELECT count() FROM delivery_attempts_current") == 2)
+        await wait_until(lambda: client.command("SELECT count() FROM verdicts") == 3)
         await wait_until(lambda: client.command("SELECT clicks FROM ctr_by_device") == 1)
         await wait_until(lambda: client.command("SELECT impressions FROM ctr_by_minute") == 15)
         await wait_until(lambda: client.command("SELECT state FROM alerts_current") == "closed")
@@ -127,6 +139,8 @@ async def test_every_topic_reaches_its_view(topics: KafkaSettings, dsn: str, cli
     assert row["verified"] is True
     assert row["received_at"].isoformat() == "2025-10-14T05:25:13"
     assert client.command("SELECT clicks FROM ctr_by_minute") == 5
+    verdicts = client.query("SELECT verdict_id, by, allow, until, allowed.subject FROM verdicts_current WHERE by != ''")
+    assert verdicts.result_rows == [("ver_1", "Kim", True, None, ["d"])]
     assert client.command("SELECT JSONExtractString(evidence, 'sample_event_ids', 1) FROM alerts_current") == "act_1"
     assert client.command("SELECT reason FROM quarantine_current") == "malformed"
 

@@ -70,12 +70,17 @@ def test_forget_removes_one_device_everywhere_and_nothing_else(client: Client) -
     writer.insert(quarantine.build(raw), None)
     session = b'{"account_id":"acc_1","session":"s","device_id":"dev_1","at":"2025-10-14T05:25:12Z"}'
     writer.insert(packed.builder("session_records")([FakeRecord(session)]), None)
+    verdict = {"verdict_id": "v1", "account_id": "acc_1", "subject_kind": "device", "subject": "dev_0", "state": "made"}
+    allowed = [{"rule": "", "subject_kind": "device", "subject": "dev_1"}]
+    verdicts = [json.dumps(verdict).encode(), json.dumps(verdict | {"verdict_id": "v2", "allowed": allowed}).encode()]
+    writer.insert(packed.builder("verdicts")([FakeRecord(line) for line in verdicts]), None)
 
     result = run(client, "forget", device="dev_1")
     removed = result["removed"]
     assert removed["events"] == 13
-    assert {name: removed[name] for name in ("alerts", "quarantine", "session_records", "late")} == {
+    assert {name: removed[name] for name in ("alerts", "quarantine", "session_records", "late", "verdicts")} == {
         "alerts": 1,
+        "verdicts": 1,
         "quarantine": 1,
         "session_records": 1,
         "late": 1,
@@ -86,6 +91,7 @@ def test_forget_removes_one_device_everywhere_and_nothing_else(client: Client) -
         assert client.command(f"SELECT count() FROM {table} WHERE device_id = 'dev_1'") == 0  # noqa: S608 - ours
     assert client.command("SELECT count() FROM events_current") == 26
     assert client.command("SELECT count() FROM alerts_current") == 2
+    assert client.command("SELECT verdict_id FROM verdicts_current") == "v1"
     assert differences(client) == []
     assert run(client, "forget", device="nobody")["removed"]["events"] == 0
     with pytest.raises(ConfigError):
