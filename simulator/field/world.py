@@ -43,7 +43,7 @@ class FieldAccount(Account):
             self.devices = dict.fromkeys(places, people)
         self._gateways = {
             country: sorted((p for p in places if p.country == country), key=lambda p: -p.people)[: rng.randint(1, 3)]
-            for country in {p.country for p in places}
+            for country in sorted({p.country for p in places})
         }
         countries = sorted(self._gateways)
         self._foreign = {c: rng.choice(countries) for c in countries}

@@ -76,6 +76,7 @@ class DeviceAuthBurst(Rule):
     floor: int = Field(12, gt=1, description="Fewest authentications within one CTR window's length.")
     factor: float = Field(4.0, gt=1, description="Least ratio of observed to expected authentications.")
     ceiling: int = Field(30, gt=0, description="Authentications in it that are a burst whatever the past was.")
+    min_share: float = Field(0.6, gt=0, le=1, description="Least share of them among the device's events.")
 
 
 class DuplicateClick(Rule):
@@ -113,7 +114,9 @@ class GeoHop(Rule):
     """One device changes its country more often than a person can."""
 
     quick_windows: int = Field(2, gt=0, description="CTR windows looked at for many countries: the present one too.")
-    floor: int = Field(5, gt=1, description="Fewest changes within them, between three countries or more.")
+    floor: int = Field(
+        5, gt=1, description="Fewest changes in them between four countries; between three twice as many."
+    )
     min_share: float = Field(0.6, gt=0, le=1, description="Least share of events that change the country, within them.")
     windows: int = Field(7, gt=0, description="CTR windows looked at for countries that alternate.")
     alternations: int = Field(12, gt=1, description="Fewest changes within them.")

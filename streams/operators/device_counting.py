@@ -137,6 +137,9 @@ class DeviceCounting(SnapshotOperator):
             of_campaign.impressions += 1
         if device is not None:
             device.impressions += 1
+            shown_ms = time_ms - scope.window.window.start_ms
+            if shown_ms >= device.shown_ms:
+                device.shown_ms, device.shown_campaign = shown_ms, row.campaign_id
             if device.campaign != campaign_id:
                 device.shown_another(row.campaign_id)  # one string for all devices, the event's own can go
         if self.clock.correctable:
@@ -160,7 +163,8 @@ class DeviceCounting(SnapshotOperator):
                 clicks = scope.clicks[device] = DeviceClicks()
                 script = self._script(event, device_cell, time_ms, identity, scope)
             # the row's texts: the event's own can go
-            clicks.add(Click(time_ms, row.campaign_id, row.material_id, identity))
+            shown_ms = shown_before(device_cell, row.campaign_id, scope.window.window.start_ms, time_ms)
+            clicks.add(Click(time_ms, row.campaign_id, row.material_id, identity, shown_ms))
         at_place.add_click(device, script, identity)
         at_place.add_campaign_click(row.campaign_id)
         if of_campaign is not None:
@@ -197,11 +201,15 @@ class DeviceCounting(SnapshotOperator):
     ) -> str | None:
         """What the device did up to this click; None where its impression is not in its window.
 
-        It reads that window only: a pane is rebuilt together with its window.
+        It reads that window only: a pane is rebuilt together with its window. Where click and impression have ids of
+        their own, it is the latest of the campaign on the device, as long as there are enough for its clicks.
         """
-        shown = self._store.shown_at(event.account_id, identity, scope.window.window.start_ms, time_ms)
+        begin = scope.window.window.start_ms
+        shown = self._store.shown_at(event.account_id, identity, begin, time_ms)
         if shown is None:
-            return None
+            shown = shown_before(cell, event.campaign_id, begin, time_ms)
+            if shown < 0 or cell.clicks > cell.impressions:
+                return None
         done = f"{cell.authentications},{cell.impressions},{cell.clicks}"
         return f"{event.platform or UNKNOWN}|{event.campaign_id}|{done}|{(time_ms - shown) // PACE_MS}"
 
@@ -263,3 +271,9 @@ class DeviceCounting(SnapshotOperator):
         """The event's place: one tuple for all events that have it, so that hashing and comparing it costs little."""
         country, region, city = place = event.place
         return self._places.remember(event.geolocation, place, 4 * (len(country) + len(region) + len(city)))
+
+
+def shown_before(cell: DeviceCell, campaign: str, window_ms: int, time_ms: int) -> int:
+    """When the device was shown this campaign, if nothing else since, in the window that starts then; -1: not."""
+    shown_ms = window_ms + cell.shown_ms
+    return shown_ms if cell.shown_campaign == campaign and cell.shown_ms >= 0 and shown_ms <= time_ms else -1

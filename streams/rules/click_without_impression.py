@@ -73,7 +73,7 @@ def evaluate(view: ClickView, rule: ClickWithoutImpression) -> Verdict:
 
 
 _Counts = dict[str, int]
-_State = tuple[_Counts, _Counts, _Counts, list[tuple[int, str, str, str]], int, int, int]
+_State = tuple[_Counts, _Counts, _Counts, list[tuple[int, str, str, str, int]], int, int, int]
 
 
 @dataclass(slots=True)

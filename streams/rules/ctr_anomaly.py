@@ -100,7 +100,7 @@ def _counts(view: PlaceView, window: Sequence[SubjectSums], window_s: int, rule:
     back, impressions = fullest_window(shown, window_s * 1000 // view.pane_ms)
     if not stands_out(clicks - top, impressions, rule):
         return None
-    if explained(window, impressions):
+    if explained(window, impressions, view.known(begin, view.end_ms)):
         return None
     past = view.between(begin - rule.baseline_s * 1000, begin - back * view.pane_ms)
     return RateCounts(

@@ -1,6 +1,8 @@
 """device_auth_burst: one device authenticates over and over.
 
 Many authentications by one device are credential stuffing or a farm that cycles identities; a person signs in once.
+Where many people sign in at one device, or behind one id, they go on and see something: so most of its events, in its
+present window and the one before, must be authentications.
 
 Statistic: see device_counts, over the device's authentications. MRC invalid traffic: GIVT, activity-based filtration.
 """
@@ -33,4 +35,7 @@ def lookback_ms(rule: DeviceAuthBurst, grid: Grid) -> int:
 def evaluate(view: WindowView, rule: DeviceAuthBurst) -> WindowFinding | None:
     """Judge a device after an event of that kind."""
     cells = (view.cell, *view.before(rule.baseline_windows + 1))
+    recent = cells[:2]
+    if sum(cell.authentications for cell in recent) < rule.min_share * sum(cell.events for cell in recent):
+        return None
     return device_counts.evaluate(view, [cell.authentications for cell in cells], rule)

@@ -3,7 +3,8 @@
 Behaviour is what a device did in its window up to its first click there: platform, campaign, how many
 authentications, impressions and clicks, and how long after the impression the click came, in eighths of a second; two
 neighbouring eighths count as one pace, so that no script is split by falling on their border; clicks without an
-impression in the same window say nothing of pace and do not count (other rules look at them). People
+impression in the same window (by activity id, else the latest of the campaign on the device) say nothing of pace and do
+not count (other rules look at them). People
 differ in all of that (a delay of five seconds in the median scatters over dozens of such steps, even when a whole
 city hears one spot and thousands of devices are new at once); a rack of phones that runs one script does not.
 Statistic: devices that share the commonest behaviour: at least `floor`, at least `min_share` of all clicking devices,

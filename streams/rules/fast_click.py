@@ -1,11 +1,12 @@
 """fast_click: one device clicks sooner after its impressions than a person can.
 
-Statistic: of the clicks in a sliding window whose impression (same activity_id) lies near, how many came within
-`too_soon_ms` of it: at least `floor`, and at least `min_share` of them. A time from click to install of a few seconds
-is how AppsFlyer tells click hijacking; from banner to tap, nobody reads and reacts within a second. Some senders
-write whole seconds: an impression up to one second *after* its click counts as near too. A click whose impression is
-not known counts as an ordinary one for as long as the sender may take to deliver it. They must lie in `floor` different
-seconds: what was done offline is stamped together when it is sent. MRC invalid traffic: SIVT.
+Statistic: of the clicks in a sliding window whose impression lies near (same activity_id; where there is none, the
+latest of the same campaign on the device, for one click), how many came within `too_soon_ms` of it: at least `floor`,
+and at least `min_share` of them. A time from click to install of a few seconds is how AppsFlyer tells click hijacking;
+from banner to tap, nobody reads and reacts within a second. Some senders write whole seconds: an impression up to one
+second *after* its click counts as near too. A click whose impression is not known counts as an ordinary one for as long
+as the sender may take to deliver it. They must lie in `floor` different seconds: what was done offline is stamped
+together when it is sent. MRC invalid traffic: SIVT.
 """
 
 from __future__ import annotations
@@ -56,13 +57,18 @@ def evaluate(view: ClickView, rule: FastClick) -> Verdict:
     delays: dict[str, int] = {}
     unknown: dict[str, int] = {}
     fast: list[Click] = []
+    taken: set[int] = set()
     waiting = 0
     for click, match in view.matched(begin):
-        if match.near_ms is None:
+        near_ms = match.near_ms
+        if near_ms is None and click.time_ms - reach_ms(rule) <= click.shown_ms not in taken:
+            near_ms = click.shown_ms  # its impression has an id of its own
+            taken.add(near_ms)
+        if near_ms is None:
             unknown[click.identity] = click.time_ms
             waiting += click.time_ms > view.waited_ms
             continue
-        delays[click.identity] = delay = click.time_ms - match.near_ms
+        delays[click.identity] = delay = click.time_ms - near_ms
         if delay < rule.too_soon_ms:
             fast.append(click)
     # what a device did offline is stamped together, clicks with their impressions: one second tells of one click

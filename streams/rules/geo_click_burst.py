@@ -62,7 +62,7 @@ def evaluate(view: PlaceView, rule: GeoClickBurst) -> PlaceFinding | None:
     impressions = sum(sums.impressions for sums in view.between(begin - rule.impression_lag_s * 1000, end))
     if not stands_out(clicks - top, impressions, rule):
         return None
-    if explained(window, impressions):
+    if explained(window, impressions, view.known(begin, end)):
         return None
     past = view.between(begin - rule.baseline_s * 1000, begin)
     counts = PlaceCounts(

@@ -5,9 +5,10 @@ gazetteer resolves GeoIP's region and city names reliably, and GeoIP itself errs
 country: so the rule counts changes of country from one event to the next, in the order of event time, and no places.
 An id behind which there are several people changes its country as well: an id of two platforms is none of one device,
 and two sign-ins or more, with as many events each as people cause, are several people's. Of what is left:
-`floor` changes between three countries within `quick_windows`, `min_share` of all events; or `alternations` within
-`windows`, more than people would give who share the id and each stay in one place: the number of runs in a random
-order of as many events (Wald and Wolfowitz 1940, for several kinds Barton and David 1957), at most `max_p` likely.
+`floor` changes between four countries within `quick_windows`, or twice as many between three, `min_share` of all
+events; or `alternations` within `windows`, more than people would give who share the id and each stay in one place: the
+number of runs in a random order of as many events (Wald and Wolfowitz 1940, for several kinds Barton and David 1957),
+at most `max_p` likely.
 Impressions and clicks are counted apart, since a click comes after its impression. Unknown places do not count, and
 nothing is judged before a device was in two countries within one window.
 MRC invalid traffic: SIVT (location does not fit the device).
@@ -77,7 +78,8 @@ def is_shared(seen: Sequence[Sighting], sign_ins: int, rule: GeoHop) -> bool:
 def judge_quick(seen: Sequence[Sighting], rule: GeoHop) -> Judgement | None:
     """Judge many countries within minutes."""
     changes, countries = changes_of(seen), {one.country for one in seen}
-    if changes < rule.floor or len(countries) < _FEW or changes < rule.min_share * (len(seen) - 1):
+    least = rule.floor if len(countries) > _FEW else 2 * rule.floor
+    if changes < least or len(countries) < _FEW or changes < rule.min_share * (len(seen) - 1):
         return None
     return exceeded(changes, 1.0, rule.floor, countries=len(countries), named=", ".join(sorted(countries)))
 

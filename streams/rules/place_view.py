@@ -20,16 +20,26 @@ class PlaceFinding(NamedTuple):
 
 @dataclass(slots=True)
 class PlaceView:
-    """One subject as of the pane that ends at `end_ms`; `series` are its sums by the start of their pane."""
+    """One subject as of the pane that ends at `end_ms`; `series` are its sums by the start of their pane.
+
+    `window_ms`: the length of a CTR window.
+    """
 
     end_ms: int
     pane_ms: int
     series: Mapping[int, SubjectSums]
+    window_ms: int = 60_000
 
     def between(self, begin_ms: int, end_ms: int) -> list[SubjectSums]:
         """Its sums in panes that start in [begin, end)."""
         series = self.series
         return [sums for start in range(begin_ms, end_ms, self.pane_ms) if (sums := series.get(start)) is not None]
+
+    def known(self, begin_ms: int, end_ms: int) -> list[SubjectSums]:
+        """Those of its sums whose pane starts when a third of its CTR window is over."""
+        series, window_ms = self.series, self.window_ms
+        late = [start for start in range(begin_ms, end_ms, self.pane_ms) if 3 * (start % window_ms) >= window_ms]
+        return [sums for start in late if (sums := series.get(start)) is not None]
 
     def impressions(self, begin_ms: int, end_ms: int) -> list[int]:
         """Its impressions in each pane that starts in [begin, end), oldest first."""

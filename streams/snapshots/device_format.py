@@ -9,8 +9,9 @@ from streams.state.counters import DeviceClicks, Place, Sighting, SubjectCell
 
 #: campaign, material, platform, place, impressions, clicks, suspect clicks. Places are numbers of the part's table.
 Row = tuple[str, str, str, int, int, int, int]
-#: impressions, clicks, authentications, events, place or -1, sightings, campaign or -1, further campaigns
-Device = tuple[int, int, int, int, int, list[Sighting] | None, int, dict[str, int] | None]
+#: impressions, clicks, authentications, events, place or -1, sightings, campaign or -1, further campaigns; when it was
+#: shown something last, and the campaign or -1
+Device = tuple[int, int, int, int, int, list[Sighting] | None, int, dict[str, int] | None, int, int]
 
 
 class PaneChanges(msgspec.Struct, array_like=True, gc=False):

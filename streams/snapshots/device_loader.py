@@ -72,8 +72,9 @@ class DeviceLoader:
     def _merge_devices(self, scope: AccountWindow, devices: dict[str, Device]) -> None:
         # a loop, and by position: this is most of a load
         held, places, campaigns = scope.devices, self._places, self._campaigns
-        for device, (impressions, clicks, auths, events, place, sightings, campaign, others) in devices.items():
+        for device, (impressions, clicks, auths, events, place, sightings, campaign, others, *last) in devices.items():
             cell = held[device] = DeviceCell(impressions, clicks, auths, events)
+            cell.shown_ms, cell.shown_campaign = last[0], campaigns[last[1]]
             cell.place, cell.sightings, cell.campaign, cell.others = (
                 places[place],
                 sightings,

@@ -29,7 +29,8 @@ class CellsOf(NamedTuple):
 class Rows(NamedTuple):
     """What is held, one row a device, in any order: its counts; how many `others` it was shown, their names, how often.
 
-    Columns of `counts`: impressions, clicks, authentications, events, and the numbers of its place and campaign.
+    Columns of `counts`: impressions, clicks, authentications, events, the numbers of its place and campaign, when its
+    latest impression was, plus one, and the number of that campaign.
     """
 
     digests: Digests
@@ -99,7 +100,9 @@ class ColdDevices:
 
     def cell(self, at: int) -> DeviceCell:
         """What a row says."""
-        impressions, clicks, authentications, events, place, campaign = [counts[at] for counts in self.columns]
+        impressions, clicks, authentications, events, place, campaign, shown, last = [
+            counts[at] for counts in self.columns
+        ]
         others = None
         if self.ends is not None and (begin := self.ends[at - 1] if at else 0) < (end := self.ends[at]):
             campaigns = [self.campaigns[name] or "" for name in self.names[begin:end]]
@@ -112,6 +115,8 @@ class ColdDevices:
             place=self.places[place],
             campaign=self.campaigns[campaign],
             others=others,
+            shown_ms=shown - 1,
+            shown_campaign=self.campaigns[last],
         )
 
     def at(self, account: str, device: str) -> Sequence[int]:
@@ -144,6 +149,8 @@ class Names:
             [cell.events for cell in cells],
             [self._number(cell.place, self._place_numbers, self.places) for cell in cells],
             [self._number(cell.campaign, self._campaign_numbers, self.campaigns) for cell in cells],
+            [cell.shown_ms + 1 for cell in cells],
+            [self._number(cell.shown_campaign, self._campaign_numbers, self.campaigns) for cell in cells],
         )
         others = [len(cell.others) if cell.others else 0 for cell in cells]
         shown = [item for cell in cells if cell.others for item in cell.others.items()]

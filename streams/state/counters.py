@@ -124,6 +124,7 @@ class Sighting(msgspec.Struct, array_like=True, gc=False, frozen=True):
 class DeviceCell(msgspec.Struct, array_like=True, gc=False):
     """One device in one window. `campaign`: the first one shown; `others`: impressions of further ones.
 
+    `shown_ms`: when its latest impression was, from the window's start on, and of which campaign.
     `place`: the first one seen; `sightings`: it, and what was seen of the device from its second country on.
     """
 
@@ -136,6 +137,8 @@ class DeviceCell(msgspec.Struct, array_like=True, gc=False):
     sightings: list[Sighting] | None = None
     campaign: str | None = None
     others: dict[str, int] | None = None
+    shown_ms: int = -1
+    shown_campaign: str | None = None
 
     def shown_another(self, campaign: str) -> None:
         """Note the campaign of an impression already counted, unless it is the first one's."""
@@ -155,12 +158,17 @@ class DeviceCell(msgspec.Struct, array_like=True, gc=False):
 
 
 class Click(msgspec.Struct, array_like=True, gc=False, frozen=True):
-    """One click as rules that look at single clicks see it."""
+    """One click as rules that look at single clicks see it.
+
+    `shown_ms`: the latest impression of its campaign on its device before it, where it came before it, in its window;
+    -1: none.
+    """
 
     time_ms: int
     campaign: str
     material: str
     identity: str
+    shown_ms: int = -1
 
 
 class DeviceClicks(msgspec.Struct, array_like=True, gc=False):

@@ -44,7 +44,7 @@ RULES = RulesSettings.model_validate(
         "episodes": EPISODES,
         "device_click_burst": {"window_s": 20, "baseline_s": 40, "floor": 3, "factor": 2, "ceiling": 8},
         "device_event_burst": {"baseline_windows": 1, "floor": 8, "factor": 2, "ceiling": 20},
-        "device_auth_burst": {"baseline_windows": 1, "floor": 2, "factor": 2, "ceiling": 5},
+        "device_auth_burst": {"baseline_windows": 1, "floor": 2, "factor": 2, "ceiling": 5, "min_share": 0.05},
         "duplicate_click": {"window_s": 20, "gap_ms": 3000, "floor": 2},
         "click_without_impression": {"window_s": 20, "horizon_s": 20, "grace_s": 5, "floor": 2, "min_share": 0.3},
         "fast_click": {"window_s": 60, "too_soon_ms": 1000, "floor": 2, "min_share": 0.3},

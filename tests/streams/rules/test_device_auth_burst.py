@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from sori.settings.rules import DeviceAuthBurst
+import orjson
+import pytest
+
+from sori.settings.rules import DeviceAuthBurst, RulesSettings
+from sori.topics import FRAUD_ALERTS
+from streams.operators.device import DeviceOperator
 from streams.rules import device_counts
+from streams.state.policy import TimePolicy
+from testkit.records import event_record
 
 
 def test_a_person_who_signs_in_again_is_no_stuffing_and_a_dozen_times_a_minute_is():
@@ -11,3 +18,13 @@ def test_a_person_who_signs_in_again_is_no_stuffing_and_a_dozen_times_a_minute_i
     rule = DeviceAuthBurst()
     assert device_counts.judge(5, 5, 0.5, 0, rule) is None
     assert device_counts.judge(12, 0, 0.5, 0, rule) is not None
+
+
+@pytest.mark.parametrize(("spots", "accused"), [(0, ["device_auth_burst"]), (1, [])])
+def test_many_who_sign_in_behind_one_id_and_go_on_are_no_stuffing(spots, accused):
+    """Each of twenty sees a spot; or nothing."""
+    kinds = [kind for _ in range(20) for kind in ("authentication", *["campaign.impression"] * spots)]
+    operator = DeviceOperator(0, TimePolicy(10_000, 60_000, 600_000, 10**12), RulesSettings())
+    operator.apply([event_record(number, event=kind) for number, kind in enumerate(kinds)])
+    owed = [output.value for output in operator.flush()[0] if output.topic is FRAUD_ALERTS]
+    assert [orjson.loads(value)["rule"] for value in owed] == accused

@@ -46,7 +46,7 @@ def accused(records: Sequence[FakeRecord]) -> list[str]:
     return sorted({orjson.loads(line)["rule"] for value in owed for line in value.split(b"\n")})
 
 
-@pytest.mark.parametrize(("countries", "every_s"), [("AB" * 20, 20), ("ABC" * 3, 9), ("ABCDEFG", 3)])
+@pytest.mark.parametrize(("countries", "every_s"), [("AB" * 20, 20), ("ABC" * 4, 9), ("ABCD" * 2, 12), ("ABCDEFG", 3)])
 def test_a_device_that_alternates_between_countries_or_is_in_many_is_accused(countries, every_s):
     """Two countries are enough, when it takes longer."""
     assert accused(was_in(countries, every_s)) == ["geo_hop"]
