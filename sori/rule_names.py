@@ -15,4 +15,5 @@ RULES: tuple[str, ...] = (
     "geo_ctr_anomaly",
     "ctr_anomaly",
     "device_farm",
+    "replayed_click",
 )

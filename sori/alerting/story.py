@@ -161,6 +161,10 @@ def _device_farm(told: _Told) -> str:
     return f"{told.times('device')} in {told.who} did the same at the same pace{told.within}, {told.expected}"
 
 
+def _replayed_click(told: _Told) -> str:
+    return f"{told.who} got one click, by its id, from {told.times('device')}{told.within}"
+
+
 def _any_other(rule: str) -> Callable[[_Told], str]:
     words = _cut(visible(rule), _MOST_NAME).replace("_", " ") or "an unnamed rule"
     return lambda told: f"{told.who}: {words}, {told.observed:,} seen{told.within}, {told.expected}"
@@ -180,6 +184,7 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "geo_ctr_anomaly": _rate,
     "ctr_anomaly": _rate,
     "device_farm": _device_farm,
+    "replayed_click": _replayed_click,
 }
 
 

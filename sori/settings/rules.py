@@ -187,6 +187,14 @@ class DeviceFarm(Rule):
     max_p: float = Field(1e-6, gt=0, lt=1, description="Greatest chance (Poisson) of so many, given the past.")
 
 
+class ReplayedClick(Rule):
+    """One click, by its activity id, is told by a crowd of devices."""
+
+    window_s: int = Field(600, gt=0, description="Sliding window, seconds; a multiple of the pane.")
+    floor: int = Field(5, gt=1, description="Fewest devices that clicked with one id in the window.")
+    max_others: int = Field(2, ge=0, description="With more further ids of several devices, the sender reuses ids.")
+
+
 class RulesSettings(BaseModel):
     """One field per rule, and overrides per account: `accounts.<id>.<rule>.<parameter>`."""
 
@@ -206,6 +214,7 @@ class RulesSettings(BaseModel):
     geo_ctr_anomaly: GeoCtrAnomaly = GeoCtrAnomaly()
     ctr_anomaly: CtrAnomaly = CtrAnomaly()
     device_farm: DeviceFarm = DeviceFarm()
+    replayed_click: ReplayedClick = ReplayedClick()
     accounts: Mapping[str, Mapping[str, Mapping[str, Any]]] = Field(
         default={}, description="Overrides: account id -> rule -> parameter -> value."
     )

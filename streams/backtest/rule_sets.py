@@ -63,6 +63,10 @@ class EveryPlaceRules(PlaceRules):
         for rules in self._sets:
             rules.on_sign_ins(key, pane_start, added)
 
+    def on_clickers(self, key: SubjectKey, pane_start: int) -> None:
+        for rules in self._sets:
+            rules.on_clickers(key, pane_start)
+
     def on_impressions(self, key: SubjectKey, pane_start: int) -> None:
         for rules in self._sets:
             rules.on_impressions(key, pane_start)

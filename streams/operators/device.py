@@ -165,7 +165,7 @@ class DeviceOperator(DeviceCounting):
             name = event.event or event.event_type or ""
             seen = scope.impressions if name == IMPRESSION else scope.seen_of(name)
             if identity in seen or (scope.packed and scope.was_seen(name, identity)):
-                self.counters.duplicates += 1
+                self._came_again(event, name, identity, scope)
             else:
                 seen[identity] = (time_ms - begin) // SEEN_UNIT_MS
                 self._count(event, name, time_ms, identity, scope)

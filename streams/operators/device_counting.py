@@ -169,10 +169,21 @@ class DeviceCounting(SnapshotOperator):
         at_place.add_campaign_click(row.campaign_id)
         if of_campaign is not None:
             of_campaign.add_click(device, script, identity)
+            if device:
+                of_campaign.clicked_by(identity, device)
         if device_cell is not None:
             self._rules.on_click((event.account_id, device), time_ms, scope.start_ms)
             if self._context.any_open:
                 self._mark_suspect(row, scope.window.window, Subject(event.account_id, "device", device))
+
+    def _came_again(self, event: EventDims, name: str, identity: str, scope: AccountPane) -> None:
+        """An event whose id is known already: a click that another device tells is not SORI's retry."""
+        self.counters.duplicates += 1
+        of_campaign = scope.campaigns.get(event.campaign_id) if name == CLICK else None
+        if of_campaign is None or not event.device_id or not of_campaign.clicks:
+            return
+        if of_campaign.clicked_by(identity, event.device_id, again=True) and not of_campaign.dirty:
+            self._dirty.add_subject(scope.start_ms, CampaignKey(event.account_id, event.campaign_id), of_campaign)
 
     def _put_right(self, event: EventDims, campaign: str, time_ms: int, identity: str) -> None:
         """An impression may explain what its device, or the one that clicked on it, is accused of."""

@@ -132,6 +132,8 @@ class DirtyRows:
             row["scripts"] = largest(cell.scripts, MOST_SCRIPTS)
         if isinstance(key, CampaignKey):
             row["campaign_id"] = key.campaign
+            if cell.clickers:
+                row["clickers"] = cell.clickers
         else:
             row["country"], row["region"], row["city"] = key[1:]
             if cell.clicks:

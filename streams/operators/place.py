@@ -22,6 +22,7 @@ from streams.rules.run_place_rules import PlaceRules
 from streams.snapshots.parts import MAX_CELLS, Changes
 from streams.snapshots.place_changes import PlaceJournal, PlaceLoader
 from streams.state.checkpoint import Checkpoint
+from streams.state.device_panes import SubjectKey
 from streams.state.output import Output, Record
 from streams.state.place_panes import RollUp, RollUpPane, Series
 from streams.state.policy import EpisodePolicy, TimePolicy
@@ -114,10 +115,17 @@ class PlaceOperator(SnapshotOperator):
             self._journal.subjects[start, key] = None
         if added > 0:
             self._rules.on_clicks(key, start, added)
-        if row.country != UNKNOWN and (sums.signed_in > signed_in or begins):
-            self._rules.on_sign_ins(key, start, sums.signed_in - signed_in)
+        self._judge_others(row, key, begins=begins, clicked=added > 0, signed_in=sums.signed_in - signed_in)
         if sums.impressions > shown and clock.correctable and start + policy.pane_ms < clock.watermark:
             self._rules.on_impressions(key, start)
+
+    def _judge_others(self, row: RollUp, key: SubjectKey, *, begins: bool, clicked: bool, signed_in: int) -> None:
+        """Have the rules judge what no count of clicks tells."""
+        start = row.pane_start * 1000
+        if row.clickers and (clicked or any(len(devices) > 1 for devices in row.clickers)):
+            self._rules.on_clickers(key, start)
+        if row.country != UNKNOWN and (signed_in > 0 or begins):
+            self._rules.on_sign_ins(key, start, signed_in)
 
     def _take_totals(self, pane: RollUpPane, row: RollUp, start: int) -> None:
         pane.take_totals(row)

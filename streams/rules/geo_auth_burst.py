@@ -30,6 +30,7 @@ NAME = "geo_auth_burst"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
 SUBJECT: Literal["place"] = "place"
 JUDGES: tuple[str, ...] = (AUTHENTICATION,)
+ASKED = "sign_ins"
 CORRECTABLE = True
 
 

@@ -21,6 +21,7 @@ from streams.rules import (
     geo_click_burst,
     geo_ctr_anomaly,
     geo_hop,
+    replayed_click,
 )
 from streams.rules.click_view import ClickRule, Grid
 from streams.rules.place_view import PlaceRule
@@ -32,9 +33,10 @@ CLICK_RULES = cast("tuple[ClickRule, ...]", (device_click_burst, duplicate_click
 COUNT_RULES = cast("tuple[WindowRule, ...]", (device_event_burst, device_auth_burst))
 #: After a device was seen in a place new to its window.
 MOVE_RULES = cast("tuple[WindowRule, ...]", (geo_hop,))
-#: After a roll-up that adds clicks, or else what a rule JUDGES, to a place or a campaign.
+#: After a roll-up that adds clicks, or else what a rule is ASKED after, to a place or a campaign.
 PLACE_RULES = cast(
-    "tuple[PlaceRule, ...]", (geo_click_burst, geo_auth_burst, geo_ctr_anomaly, device_farm, ctr_anomaly)
+    "tuple[PlaceRule, ...]",
+    (geo_click_burst, geo_auth_burst, geo_ctr_anomaly, device_farm, ctr_anomaly, replayed_click),
 )
 
 #: Names of the rules that run in each hop.

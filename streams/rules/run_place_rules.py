@@ -8,7 +8,6 @@ from functools import partial
 
 import msgspec
 
-from sori.events import AUTHENTICATION
 from sori.places import parts, path
 from sori.settings.rules import Rule, RulesSettings
 from streams.alerts.corrections import Grounds
@@ -35,10 +34,10 @@ class PlaceRules:
         self._panes = panes
         self._series = series
         self._grid = grid = Grid(context.policy.pane_ms, context.policy.window_ms, context.policy.grace_ms)
-        of_clicks = [module for module in registry.PLACE_RULES if not _judges_sign_ins(module)]
+        of_clicks = _asked_after("clicks")
         self._of_places = tuple(module for module in of_clicks if module.SUBJECT == "place")
         self._of_campaigns = tuple(module for module in of_clicks if module.SUBJECT == "campaign")
-        self._of_sign_ins = tuple(module for module in registry.PLACE_RULES if _judges_sign_ins(module))
+        self._of_sign_ins, self._of_clickers = _asked_after("sign_ins"), _asked_after("clickers")
         for module in registry.PLACE_RULES:
             context.check(module.NAME, partial(_lookback_ms, module, grid))
 
@@ -49,6 +48,10 @@ class PlaceRules:
     def on_sign_ins(self, key: SubjectKey, pane_start: int, added: int) -> None:
         """Judge a place as of a pane in which devices signed in, or which began."""
         self._judge(key, pane_start, added, self._of_sign_ins)
+
+    def on_clickers(self, key: SubjectKey, pane_start: int) -> None:
+        """Judge a campaign as of a pane in which ids of clicks, or their devices, came."""
+        self._judge(key, pane_start, 1, self._of_clickers)
 
     def _judge(self, key: SubjectKey, pane_start: int, added: int, modules: Sequence[PlaceRule]) -> None:
         subject, context = _subject(key), self._context
@@ -103,7 +106,7 @@ class PlaceRules:
             "campaign_shares": {name: round(campaigns[name] / total, 4) for name, total in everybody.items()},
             **found.details,
         }
-        if _judges_sign_ins(module):
+        if module in self._of_sign_ins:
             details, campaigns, window = {"impressions": details["impressions"], **found.details}, {}, ()
         samples = tuple(sample for sums in window for sample in sums.samples())[-_MAX_SAMPLES:]
         evidence = Evidence(*span, samples, campaigns)
@@ -128,7 +131,7 @@ class PlaceRules:
         found: dict[str, int] = {}
         for campaign in sorted(campaigns, key=lambda name: (-campaigns[name], name))[:_MAX_SHARES]:
             total = sum(pane.clicks_on(account, campaign) for pane in panes)
-            if campaign and total >= campaigns[campaign]:
+            if campaign and total >= max(1, campaigns[campaign]):
                 found[campaign] = total
         return found
 
@@ -167,8 +170,8 @@ class _Grounds:
         return self.module.evaluate(view, self.rule) is not None
 
 
-def _judges_sign_ins(module: PlaceRule) -> bool:
-    return AUTHENTICATION in getattr(module, "JUDGES", ())
+def _asked_after(what: str) -> tuple[PlaceRule, ...]:
+    return tuple(module for module in registry.PLACE_RULES if getattr(module, "ASKED", "clicks") == what)
 
 
 def _subject(key: SubjectKey) -> Subject:

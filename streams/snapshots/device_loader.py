@@ -104,6 +104,7 @@ class DeviceLoader:
 
 
 def _settled(cell: SubjectCell) -> SubjectCell:
-    """As it is after a flush."""
+    """As it is after a flush. Raises msgspec.DecodeError where what is packed is none of ours."""
+    cell.unpack()
     cell.dirty, cell.emitted_clicks = False, cell.clicks
     return cell

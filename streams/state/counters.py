@@ -6,6 +6,8 @@ None of them is seen by the collector: no cycle can lead back to them. Those tha
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import msgspec
 
 from sori.events import UNKNOWN
@@ -16,6 +18,8 @@ Place = tuple[str, str, str]
 #: Clicks of one device in one pane that are kept one by one; beyond, they are only counted.
 MAX_CLICKS_KEPT = 12
 MAX_SAMPLES = 5
+#: Devices told of one id of a click.
+MAX_CLICKERS = 32
 #: The version of a row that is owed, until a flush gives it its own.
 OWED = -1
 
@@ -25,6 +29,7 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
 
     `scripts`: how many devices clicked with which behaviour (see device_farm). `emitted_clicks`: as of the last flush.
     `sign_ins`: of a place, devices that signed in for the first time in their window.
+    `clickers`: of a campaign, checksums of the devices that clicked with each id in `samples`.
     What is said of its clicks is None until there are some; `packed` is all of it, once its window has cooled down.
     """
 
@@ -38,6 +43,7 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
     emitted_clicks: int = 0
     packed: bytes | None = None
     sign_ins: int = 0
+    clickers: list[list[int]] | None = None
 
     def add_click(self, device: str, script: str | None, identity: str) -> None:
         """Count a click; `script`: the device's behaviour at its first one."""
@@ -56,6 +62,26 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
                 self.scripts = {}
             self.scripts[script] = self.scripts.get(script, 0) + 1
 
+    def clicked_by(self, identity: str, device: str, *, again: bool = False) -> bool:
+        """Note who clicked with an id that is among the samples, `again`: without a count; whether that is new."""
+        self.unpack()
+        samples, number = self.samples or [], crc32(device.encode("utf-8", "surrogatepass"))
+        if self.clickers is None:
+            self.clickers = []
+        clickers = self.clickers
+        if identity in samples:
+            at = samples.index(identity)
+            clickers += [[] for _ in range(at + 1 - len(clickers))]
+        elif again and len(samples) == MAX_SAMPLES == len(clickers):
+            at = MAX_SAMPLES - 1  # what comes again is told before what came once
+            samples[at], clickers[at] = identity, []
+        else:
+            return False
+        if number in clickers[at] or len(clickers[at]) >= MAX_CLICKERS:
+            return False
+        clickers[at].append(number)
+        return True
+
     def add_campaign_click(self, campaign: str) -> None:
         """Of a place: note the campaign of a click that was counted."""
         if self.clicks_by_campaign is None:
@@ -65,19 +91,24 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
     def pack(self) -> None:
         """Hold what is said of clicks as bytes: a fourth of what dictionaries of a few texts take."""
         if self.clicks_by_device is not None:
-            self.packed = _pack((self.clicks_by_device, self.clicks_by_campaign, self.scripts, self.samples))
-            self.clicks_by_device = self.clicks_by_campaign = self.scripts = self.samples = None
+            self.packed = _pack(
+                (self.clicks_by_device, self.clicks_by_campaign, self.scripts, self.samples, self.clickers)
+            )
+            self.clicks_by_device = self.clicks_by_campaign = self.scripts = self.samples = self.clickers = None
 
     def unpack(self) -> None:
         """The other way round, to read it or to count on."""
         if self.packed is not None:
-            self.clicks_by_device, self.clicks_by_campaign, self.scripts, self.samples = _unpack(self.packed)
+            found = _unpack(self.packed)
+            self.clicks_by_device, self.clicks_by_campaign, self.scripts, self.samples, self.clickers = found
             self.packed = None
 
 
 _Counts = dict[str, int]
 _pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(tuple[_Counts, _Counts | None, _Counts | None, list[str] | None]).decode
+_unpack = msgspec.msgpack.Decoder(
+    tuple[_Counts, _Counts | None, _Counts | None, list[str] | None, list[list[int]] | None]
+).decode
 
 
 class CtrRow(msgspec.Struct, gc=False):

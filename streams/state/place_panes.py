@@ -34,7 +34,8 @@ class RollUp(msgspec.Struct, frozen=True):
 
     `reached`: how far event time had come, seconds, where the pane is ahead of that. `shown_devices`: of the clicking
     ones, those whose click has its own impression, by id; workers of an older version did not tell. `sign_ins`: devices
-    of a place that signed in, `everywhere` those of all places of the account.
+    of a place that signed in, `everywhere` those of all places of the account. `clickers`: of a campaign, checksums of
+    the devices that clicked with each id in `samples`.
 
     A row with a `campaign_id` is about that campaign; one with `campaign_clicks` about no subject, it tells all clicks
     of some campaigns to every partition; any other is about the place.
@@ -61,6 +62,7 @@ class RollUp(msgspec.Struct, frozen=True):
     shown_devices: _Count = 0
     sign_ins: _Count = 0
     everywhere: _Count = 0
+    clickers: list[list[_Count]] = []
 
     @property
     def source(self) -> int:
@@ -94,8 +96,9 @@ def shared(sources: Sources) -> Sources:
 _COUNTS = Struct("<QII")
 #: Clicking devices, clicks of the busiest one, devices that were shown it; then campaigns, scripts and samples.
 _DEVICES = Struct("<III")
+_Told = tuple[dict[str, int], dict[str, int], list[str], list[list[int]]]
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[dict[str, int], dict[str, int], list[str]]).decode
+_decode = msgspec.msgpack.Decoder(_Told).decode
 
 
 class ClickDetails(msgspec.Struct, array_like=True, gc=False):
@@ -107,26 +110,27 @@ class ClickDetails(msgspec.Struct, array_like=True, gc=False):
     top_device_clicks: int = 0
     scripts: dict[str, int] | None = None
     shown_devices: int = 0
+    clickers: dict[str, list[int]] | None = None
 
     def take(self, row: RollUp) -> None:
         """Replace what a source said."""
         told = _DEVICES.pack(row.clicking_devices, row.top_device_clicks, row.shown_devices)
-        told += _encode((row.campaigns, row.scripts, row.samples))
+        told += _encode((row.campaigns, row.scripts, row.samples, row.clickers))
         source = row.source
         if source not in self.who:
             self.who, self.told = shared((*self.who, source)), (*self.told, told)
         else:
             at = self.who.index(source)
             self.told = (*self.told[:at], told, *self.told[at + 1 :])
-        self.scripts = None
+        self.scripts = self.clickers = None
         devices = [_DEVICES.unpack_from(told) for told in self.told]
         # devices are disjoint between source partitions
         self.clicking_devices = sum([clicking for clicking, _, _ in devices])
         self.top_device_clicks = max([top for _, top, _ in devices])
         self.shown_devices = sum([shown for _, _, shown in devices])
 
-    def of(self, sources: Iterable[int]) -> Iterator[tuple[dict[str, int], dict[str, int], list[str]]]:
-        """Campaigns, scripts and samples of these of the sources, in their order."""
+    def of(self, sources: Iterable[int]) -> Iterator[_Told]:
+        """Campaigns, scripts, samples and clickers of these of the sources, in their order."""
         for source in sources:
             if source in self.who:
                 yield _decode(memoryview(self.told[self.who.index(source)])[_DEVICES.size :])
@@ -193,19 +197,32 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
 
     def campaigns(self) -> dict[str, int]:
         """Of a place: clicks of the busiest campaigns."""
-        return add_counts(campaigns for campaigns, _, _ in self._details(self.who))
+        return add_counts(campaigns for campaigns, *_ in self._details(self.who))
 
     def scripts(self) -> Mapping[str, int]:
         """Devices by behaviour, the commonest ones of each source partition."""
         if self.details is None:
             return {}
         if self.details.scripts is None:  # a window is read after each click in it, most of its panes unchanged
-            self.details.scripts = add_counts(scripts for _, scripts, _ in self._details(self.who))
+            self.details.scripts = add_counts(scripts for _, scripts, *_ in self._details(self.who))
         return self.details.scripts
+
+    def clickers(self) -> dict[str, list[int]]:
+        """Of a campaign: checksums of the devices that clicked with an id, for a few ids of each source partition."""
+        details = self.details
+        if details is None:
+            return {}
+        if details.clickers is None:
+            found: dict[str, list[int]] = {}
+            for _, _, samples, clickers in self._details(self.who):
+                for sample, devices in zip(samples, clickers, strict=False):
+                    found[sample] = found.get(sample, []) + devices
+            details.clickers = found
+        return details.clickers
 
     def samples(self) -> list[str]:
         """A few ids of clicks, in the order of source partitions."""
-        found = (sample for _, _, samples in self._details(sorted(self.who)) for sample in samples)
+        found = (sample for _, _, samples, _ in self._details(sorted(self.who)) for sample in samples)
         return [sample for _, sample in zip(range(_MAX_SAMPLES), found, strict=False)]
 
     @property
@@ -221,9 +238,9 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
     def cool(self) -> None:
         """Forget what can be worked out again."""
         if self.details is not None:
-            self.details.scripts = None
+            self.details.scripts = self.details.clickers = None
 
-    def _details(self, sources: Iterable[int]) -> Iterable[tuple[dict[str, int], dict[str, int], list[str]]]:
+    def _details(self, sources: Iterable[int]) -> Iterable[_Told]:
         return () if self.details is None else self.details.of(sources)
 
 

@@ -70,6 +70,7 @@ RULES = RulesSettings.model_validate(
         },
         "geo_ctr_anomaly": CTR_RULE,
         "ctr_anomaly": CTR_RULE,
+        "replayed_click": {"window_s": 40, "floor": 2, "max_others": 99},
         "device_farm": {"window_s": 20, "baseline_s": 40, "floor": 3, "min_share": 0.2, "max_p": 0.4},
     }
 )
@@ -82,7 +83,7 @@ DEVICE_RULES = {
     "fast_click",
     "geo_hop",
 }
-PLACE_RULES = {"geo_click_burst", "geo_auth_burst", "geo_ctr_anomaly", "ctr_anomaly", "device_farm"}
+PLACE_RULES = {"geo_click_burst", "geo_auth_burst", "geo_ctr_anomaly", "ctr_anomaly", "device_farm", "replayed_click"}
 
 
 class FakeRecord(NamedTuple):
@@ -213,7 +214,7 @@ def place_records(script: list[Segment]) -> list[FakeRecord]:
         if place == 0:
             row |= {"country": "c", "region": "r", "city": "city_0", "sign_ins": cell[1], "everywhere": cell[1] + 1}
         else:
-            row["campaign_id"] = "cmp"
+            row |= {"campaign_id": "cmp", "samples": [f"act_{number // 4}"], "clickers": [[source, cell[1] % 3]]}
         rows = [row]
         if step.click:
             totals[pane, source] = totals.get((pane, source), 0) + 1 + step.device
@@ -439,7 +440,7 @@ def test_the_traffic_above_makes_every_rule_fire(make_records, factory, wanted):
     ("make_records", "factory", "wanted"),
     [
         (device_records, DeviceOperator, {"click_without_impression", "fast_click"}),
-        (place_records, PlaceOperator, PLACE_RULES - {"device_farm"}),
+        (place_records, PlaceOperator, PLACE_RULES - {"device_farm", "replayed_click"}),
     ],
 )
 def test_the_traffic_above_has_alerts_taken_back(make_records, factory, wanted):

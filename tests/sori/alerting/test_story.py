@@ -84,6 +84,13 @@ def test_every_rule_has_a_sentence_of_its_own():
             {},
             "64 devices in an unknown place did the same at the same pace in 60 s, 4 expected",
         ),
+        (
+            "replayed_click",
+            "campaign",
+            "cmp_1",
+            {"activity_id": "act_1"},
+            "Campaign cmp_1 got one click, by its id, from 64 devices in 60 s",
+        ),
         ("rule_of_tomorrow", "device", "d", {}, "Device d: rule of tomorrow, 64 seen in 60 s, 4 expected"),
     ],
 )

@@ -112,7 +112,7 @@ def test_few_shown_many_clicks_each_or_few_impressions_are_never_explained(devic
 
 @pytest.mark.parametrize(("early", "late", "says"), [(0.3, 0.8, True), (0.3, 0.4, False), (0.8, 0.4, False)])
 def test_clicks_early_in_a_window_are_left_out_where_their_impressions_are_of_the_one_before(early, late, says):
-    """What most clicks had is asked of those panes of which it is known; where there are too few, a quarter is enough."""
+    """Those panes are asked of which it is known; where there are too few clicks in them, a quarter is enough."""
     first, then = (
         SubjectSums(clicks=count, details=ClickDetails(clicking_devices=count, shown_devices=round(share * count)))
         for count, share in ((40, early), (160, late))
