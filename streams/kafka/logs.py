@@ -18,6 +18,7 @@ from runtime.telemetry.metrics import counter
 from sori import metrics
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
+from sori.times import iso
 from streams.alerts.published import Alerts, Reconciliation
 from streams.kafka.published_alerts import read_alerts
 from streams.state.checkpoint import Checkpoint
@@ -31,6 +32,7 @@ from streams.state.continuation import (
     asks_from_ms,
     continued,
     doubt_of,
+    lost_ms,
     start_of,
 )
 from streams.state.fingerprint import Fingerprint
@@ -189,6 +191,7 @@ class Logs:
             log_end=found.end,
             reads_from=0 if checkpoint is None else checkpoint.replay_start.low,
             complete_from_ms=complete_ms,
+            backfill=_backfill(lost_ms(found, doubt, now, checkpoint, _now_ms())),
             hint=f"docs/operations.md#soricheckpointdoubted, case {doubt}",
         )
 
@@ -205,6 +208,11 @@ class Logs:
                     _restarts.labels(topic).inc()
                     _log.error("log_replaced", topic=topic, key=now, known=key)
                     return LogReplaced(f"{topic} is another log now: state is counted again from its beginning")
+
+
+def _backfill(span_ms: tuple[int, int] | None) -> str | None:
+    """The command that counts windows of lost records from the raw events; None where none are lost."""
+    return None if span_ms is None else f"sori backfill ctr --from {iso(span_ms[0])} --to {iso(span_ms[1])}"
 
 
 def _now_ms() -> int:

@@ -41,6 +41,9 @@ INTENDED = REBUILT | {Doubt.WINDOWS_CHANGED}
 #: What was written at these is not known, so when the first records after it came in must be.
 _UNTOLD = frozenset({Doubt.OTHER_LOG, Doubt.NOT_OURS, Doubt.RECORDS_GONE, Doubt.BEGINNING_GONE})
 
+#: Records of after the commit are gone, and the raw events may have them.
+_LOSSES = frozenset({Doubt.OTHER_LOG, Doubt.BEYOND_END, Doubt.RECORDS_GONE})
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -149,6 +152,20 @@ def continued(found: Found, doubt: Doubt, now: Counting, known: Known) -> Checkp
         lengths = (*lengths, (complete_ms, length_ms))
     ticks = () if mark is None else (Tick(start, mark),)
     return replace(Checkpoint(start, ReplayStart(start, complete_ms), ticks), lengths=lengths)
+
+
+def lost_ms(found: Found, doubt: Doubt, now: Counting, then: Checkpoint | None, now_ms: int) -> tuple[int, int] | None:
+    """Event times of windows that may lie wholly in records which nobody will read, where there are such records.
+
+    No late event calls for their recount: the sinks have to be asked for it. `then`: the checkpoint to go on from.
+    """
+    mark = _mark(found.checkpoint)
+    if doubt not in _LOSSES or mark is None:
+        return None
+    since_ms, window_ms = mark - now.policy.lateness_ms - now.policy.max_skew_ms, now.policy.window_ms
+    # another log read from its beginning is whole; of the one before, all up to now may be missing
+    until_ms = now_ms + now.policy.max_skew_ms if then is None else then.replay_start.horizon_ms
+    return since_ms - since_ms % window_ms, until_ms
 
 
 def _mark(checkpoint: Checkpoint | None) -> int | None:

@@ -154,6 +154,7 @@ async def test_a_full_minute_never_shrinks_to_what_came_after_the_accident(pipel
         await pipeline.counts(FULL + 1)
         assert pipeline.said(case)
         assert pipeline.reasons() == {"incomplete"}
+        assert ("sori backfill ctr --from" in pipeline.log) == (case == "beyond_end")
 
 
 @pytest.mark.parametrize("dsn", ["chdb"], indirect=True)

@@ -19,7 +19,17 @@ from sori.topics import CTR_WINDOWS, LATE
 from streams.operators.device import DeviceOperator
 from streams.rules import registry
 from streams.state.checkpoint import Checkpoint, ReplayStart
-from streams.state.continuation import Counting, Doubt, Found, Known, asks_from_ms, continued, doubt_of, start_of
+from streams.state.continuation import (
+    Counting,
+    Doubt,
+    Found,
+    Known,
+    asks_from_ms,
+    continued,
+    doubt_of,
+    lost_ms,
+    start_of,
+)
 from streams.state.fingerprint import Fingerprint, fingerprint
 from streams.state.output import Output
 from streams.state.policy import TimePolicy
@@ -235,6 +245,30 @@ def test_no_window_is_published_by_a_state_that_lacks_events(damage):
     check()
 
 
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(before=events, gone=events, after=events, commit=st.integers(0, 60))
+def test_the_backfill_that_is_offered_counts_what_lost_records_had(before, gone, after, commit):
+    """The sinks read those records in time, the streams never will: no late event calls for a recount of them."""
+    table, log = Table(), records_of(before)
+    operator = DeviceOperator(0, POLICY, RULES)
+    for record in log[: commit + 1]:
+        operator.apply([record])
+        outputs, point = operator.flush()
+        table.take(outputs)
+    log += records_of(gone, len(log), log[-1].timestamp)
+    now_ms = log[-1].timestamp
+    newer = records_of(after, len(log), now_ms)
+    table.raw([*log, *newer])
+    found, now = Found(len(log), len(log) + len(newer), point.offset, point.metadata(of().fingerprint)), of()
+    assert doubt_of(found, now.fingerprint) is Doubt.RECORDS_GONE
+    resume(table, found, now, newer, now_ms)
+    then = continued(found, Doubt.RECORDS_GONE, now, look(found, Doubt.RECORDS_GONE, now, newer, now_ms))
+    begin_ms, end_ms = lost_ms(found, Doubt.RECORDS_GONE, now, then, now_ms)
+    for start in range(begin_ms // 1000, end_ms // 1000, POLICY.window_ms // 1000):
+        table.recounted[start] = POLICY.window_ms // 1000
+    assert table.wrong({2**62: POLICY.window_ms // 1000}) == {}
+
+
 def test_each_case_is_told_apart():
     """The gravest first."""
     now = fingerprint(POLICY.parts(), RULES, registry.DEVICE_RULES, 7)
@@ -258,3 +292,16 @@ def test_each_case_is_told_apart():
     six, twelve = now.of_log(7, 6), now.of_log(7, 12)
     assert told(0, 2_000, metadata=point.metadata(six), ours=twelve) is Doubt.PARTITIONS_ADDED
     assert told(0, 2_000, metadata=point.metadata(six), ours=six) is None
+
+
+def test_where_nothing_is_lost_no_backfill_is_offered():
+    """A topic made anew has lost what was in the one before, up to now."""
+    point = Checkpoint(1_000, ReplayStart(900, 5), watermark_ms=T0)
+    found = Found(0, 2_000, 1_000, point.metadata(of().fingerprint))
+    offered = {doubt: lost_ms(found, doubt, of(), point, T0 + 10**6) for doubt in Doubt}
+    assert {doubt for doubt, span in offered.items() if span} == {
+        Doubt.OTHER_LOG,
+        Doubt.BEYOND_END,
+        Doubt.RECORDS_GONE,
+    }
+    assert lost_ms(found, Doubt.OTHER_LOG, of(), None, T0 + 10**6) == (T0 - 960_000, T0 + 10**6 + POLICY.max_skew_ms)
