@@ -29,7 +29,7 @@ from runtime.clickhouse.kept import Kept, read_kept
 __all__ = ["CHECKS", "DIMENSIONS", "Caps", "differences_sql", "verify"]
 
 #: Rows that are grouped at once: bounds the memory of a query.
-AT_ONCE = 1_000_000
+AT_ONCE = 500_000
 _IDENTITIES_AT_ONCE = 4_000_000
 _HOUR_S, _DAY_S = 3600, 86_400
 

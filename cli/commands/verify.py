@@ -67,4 +67,5 @@ def verify(
             counts = [" / ".join(str(row[side]) for side in pair) for pair in check.counts.values()]
             table.add_row(*[str(row.get(key, "")) for key in check.keys], *counts)
         console.print(table)
+    console.print("Where this stays for a minute, with sinks running: sori backfill ctr --from TIME --to TIME")
     raise typer.Exit(1)
