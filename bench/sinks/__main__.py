@@ -1,10 +1,11 @@
 """Rows per second into ClickHouse, beside its peers: python -m bench.sinks [--events N] [--json FILE].
 
-ours             from fetched Kafka records to stored rows (columns, parsed in ClickHouse, raw body kept)
-row-wise         the usual way: json.loads, rows of Python values, client.insert into the same table
-clickhouse-only  the same bodies from a file into the same table, no Python per event: the ceiling
-ours-ctr         CTR rows (NDJSON, unparsed in Python)
-ours-end-to-end  events waiting in a real Kafka, through the whole sink, until they can be queried
+ours               from fetched Kafka records to stored rows (columns, parsed in ClickHouse, raw body kept)
+row-wise           the usual way: json.loads, rows of Python values, client.insert into the same table
+clickhouse-only    the same bodies from a file into the same table: no Python per event, no header and no offset
+clickhouse-blocks  the rows of `ours` as blocks that were made before, no Python per event: the ceiling
+ours-ctr           CTR rows (NDJSON, unparsed in Python)
+ours-end-to-end    events waiting in a real Kafka, through the whole sink, until they can be queried
 
 Every peer runs alone in a process of its own with the embedded engine, so CPU time includes ClickHouse's.
 """
@@ -25,7 +26,14 @@ from rich.table import Table
 from bench.common.command_line import command_line, write_figures
 from broker.process import EmbeddedBroker
 
-PEERS = {"ours": 1.0, "row-wise": 0.2, "clickhouse-only": 1.0, "ours-ctr": 1.0, "ours-end-to-end": 1.0}
+PEERS = {
+    "ours": 1.0,
+    "row-wise": 0.2,
+    "clickhouse-only": 1.0,
+    "clickhouse-blocks": 1.0,
+    "ours-ctr": 1.0,
+    "ours-end-to-end": 1.0,
+}
 
 
 def main() -> None:

@@ -25,13 +25,15 @@ from runtime.clickhouse.client import open_client
 from sinks.batch import make_batch
 from sinks.builders import events, packed
 from sinks.insert.dead_letters import DeadLetters
+from sinks.insert.native import encode_block
 from sinks.insert.store import Store
 from sinks.insert.writer import SETTINGS, Writer
 from sinks.specs import sink_specs
 from sori.settings import load_settings
+from sori.settings.sinks import SinksSettings
 from sori.topics import EVENTS
 
-BATCH = 50_000
+BATCH = SinksSettings().max_batch_rows
 
 
 def batches(records: Sequence[BenchRecord]) -> list[Sequence[BenchRecord]]:
@@ -87,7 +89,7 @@ def row_wise(client: Client, count: int) -> dict[str, Any]:
 
 
 def clickhouse_only(client: Client, count: int) -> dict[str, Any]:
-    """No Python at all per event: a file of bodies, one per line, into the same parsing view. The ceiling."""
+    """No Python at all per event: a file of bodies, one per line, into the same parsing view; identities stay empty."""
     blocks = [b"\n".join([record.value for record in block]) for block in batches(make_records(count))]
 
     def insert(body: bytes) -> None:
@@ -98,6 +100,23 @@ def clickhouse_only(client: Client, count: int) -> dict[str, Any]:
     for body in blocks:
         insert(body)
     return _checked(meter.stop("clickhouse-only", count), client, "events")
+
+
+def clickhouse_blocks(client: Client, count: int) -> dict[str, Any]:
+    """The rows that we store, headers and offsets too, as blocks that were made before: what only ClickHouse takes."""
+    made = [events.build(block) for block in batches(make_records(count))]
+    names, blocks = made[0].names, [bytes(encode_block(one.names, one.types, one.columns)) for one in made]
+
+    def insert(body: bytes, number: int) -> None:
+        settings = {**SETTINGS, "insert_deduplication_token": str(number)}
+        client.raw_insert("events_in", column_names=names, insert_block=body, settings=settings, fmt="Native")
+
+    warm = events.build(make_records(1000, seed=9))
+    _warm_up(lambda: insert(bytes(encode_block(warm.names, warm.types, warm.columns)), -1), client)
+    meter = Meter()
+    for number, body in enumerate(blocks):
+        insert(body, number)
+    return _checked(meter.stop("clickhouse-blocks", count), client, "events")
 
 
 def end_to_end(dsn: str, count: int, bootstrap: str) -> dict[str, Any]:
@@ -149,7 +168,12 @@ def main() -> None:
         if name == "ours-end-to-end":
             figures = end_to_end(dsn, count, bootstrap)
         else:
-            peers = {"ours-ctr": ours_ctr, "row-wise": row_wise, "clickhouse-only": clickhouse_only}
+            peers = {
+                "ours-ctr": ours_ctr,
+                "row-wise": row_wise,
+                "clickhouse-only": clickhouse_only,
+                "clickhouse-blocks": clickhouse_blocks,
+            }
             with open_client(dsn) as client:
                 migrations.apply(client)
                 figures = ours(client, count, dsn) if name == "ours" else peers[name](client, count)

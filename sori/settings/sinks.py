@@ -14,8 +14,13 @@ class SinksSettings(BaseModel):
         description="Stable name of this process in its groups (static membership: a restart does not rebalance); "
         "distinct per process. An embedded engine has one process by nature and needs none.",
     )
-    max_batch_rows: int = Field(50_000, gt=0, description="Most rows of one insert.")
-    max_batch_bytes: int = Field(64 * 1024 * 1024, gt=0, description="Most bytes of one insert.")
+    max_batch_rows: int = Field(
+        100_000,
+        gt=0,
+        description="Most rows of a batch; raw events are inserted as two halves. Larger inserts leave less to merge; "
+        "two batches are held at a time, about 2.5 kB a row.",
+    )
+    max_batch_bytes: int = Field(64 * 1024 * 1024, gt=0, description="Most bytes of a batch.")
     max_batch_age_s: float = Field(0.5, gt=0, description="Longest wait before an insert of raw events, seconds.")
     window_batch_age_s: float = Field(0.15, gt=0, description="Longest wait before an insert of windows, seconds.")
     alert_batch_age_s: float = Field(0.1, gt=0, description="Longest wait before an insert of alerts, seconds.")
