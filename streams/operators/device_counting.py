@@ -268,12 +268,12 @@ class DeviceCounting(SnapshotOperator):
             self._row_capped = True
             self.counters.capped_rows += 1
             self.counters.capped_account = held.account
-            return CtrRow(held.window.start_ms // 1000, held.account, *key[:3], *key[3], self.partition)
+            return CtrRow(held.window.start_s, held.account, *key[:3], *key[3], self.partition)
         held.window.rows += 1
         # each event has texts of its own, and most rows of a window and of the next one share theirs
         campaign, material, platform, place = intern(key[0]), intern(key[1]), intern(key[2]), key[3]
         key = (campaign, material, platform, place)
-        start = held.window.start_ms // 1000
+        start = held.window.start_s
         row = held.ctr[key] = CtrRow(start, held.account, campaign, material, platform, *place, self.partition)
         self._dirty.ctr.append(row)
         return row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import intern
 from typing import cast
 
 from sori.errors import SnapshotRefused
@@ -64,7 +65,9 @@ class DeviceLoader:
         key = campaign, material, platform, self._place(place)
         held = scope.ctr.get(key)
         if held is None:
-            start = scope.window.start_ms // 1000
+            start = scope.window.start_s
+            # each row that was read has texts of its own, and most of a window share theirs
+            key = intern(campaign), intern(material), intern(platform), key[3]
             scope.window.rows += 1
             held = scope.ctr[key] = CtrRow(start, scope.account, *key[:3], *key[3], self._partition, version=0)
         held.impressions, held.clicks, held.suspect_clicks = impressions, clicks, suspect_clicks

@@ -188,6 +188,7 @@ class Window:
         "pane_ms",
         "rows",
         "start_ms",
+        "start_s",
         "suspects",
         "touched",
         "tracked",
@@ -195,6 +196,7 @@ class Window:
 
     def __init__(self, start_ms: int, first_offset: int, pane_ms: int, cool_from_ms: int) -> None:
         self.start_ms = start_ms
+        self.start_s = start_ms // 1000  # one number for all rows
         self.pane_ms = pane_ms
         self.cold_ids: ColdIds | None = None
         self.cold_devices: ColdDevices | None = None

@@ -25,6 +25,7 @@ from tests.streams.test_exactness import (
     RULES,
     T0,
     FakeRecord,
+    Segment,
     Stop,
     device_records,
     fingerprint,
@@ -167,3 +168,18 @@ def test_an_event_of_no_device_is_known_again_after_a_snapshot():
     heir = Life(partial(DeviceOperator, 0, POLICY, RULES), (1, 4_000), point, life.snapshot())
     heir.apply([record._replace(offset=2)])
     assert heir.operator.take_counters().duplicates == 1
+
+
+def test_rows_that_were_read_share_their_texts():
+    """As rows that were counted do: else a worker would hold half as much again after a restart."""
+    life = Life(partial(DeviceOperator, 0, POLICY, RULES), (50, 4_000))
+    records = device_records([Segment(1, 60, 0.3, 0.5, 3, 5)])
+    life.apply(records)
+    _, checkpoint = life.operator.flush()
+    loaded = Life(partial(DeviceOperator, 0, POLICY, RULES), (50, 4_000), checkpoint, life.snapshot()).operator
+    assert isinstance(loaded, DeviceOperator)
+    held = [
+        row for window in loaded._store.windows.values() for of in window.accounts.values() for row in of.ctr.values()
+    ]
+    for texts in ([row.campaign_id for row in held], [row.platform for row in held]):
+        assert len(held) > len({id(text) for text in texts}) == len(set(texts))
