@@ -13,6 +13,7 @@ from api.console.quarantine import ReplayThese
 from api.contract.shapes import components
 from api.contract.table import ROUTES, Route
 from api.subscriptions.routes import Change, Create, Redeliver, Rotate
+from api.verdicts.making import Judge
 
 _TEXT = {"type": "string"}
 _PROBLEM = {
@@ -29,7 +30,7 @@ _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "note": [{"note": []}],
 }
 #: Bodies without which the request means nothing.
-_REQUIRED = {"Ask", "Create", "Redeliver", "ReplayThese"}
+_REQUIRED = {"Ask", "Create", "Judge", "Redeliver", "ReplayThese"}
 _LAST_ID = {"name": "Last-Event-ID", "in": "header", "schema": _TEXT, "description": "Resume behind this event."}
 
 
@@ -64,7 +65,7 @@ def openapi(keys: Iterable[tuple[str, str]] | None = None) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "SORI event pipeline", "version": "1"},
         "components": {
-            "schemas": components((Ask, Create, Change, Rotate, Redeliver, ReplayThese)),
+            "schemas": components((Ask, Create, Change, Rotate, Redeliver, ReplayThese, Judge)),
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
                 "note": {"type": "http", "scheme": "bearer", "description": "The token in the data directory."},

@@ -20,6 +20,7 @@ from api.rates.routes import add_rates
 from api.subscriptions.attempts import add_attempts
 from api.subscriptions.routes import add_subscriptions
 from api.subscriptions.store import SubscriptionStore
+from api.verdicts.routes import add_verdicts
 from sori.settings import Settings
 
 
@@ -45,6 +46,7 @@ def add_alerting(
     store = SubscriptionStore(side, settings.notify)
     add_subscriptions(app, store)
     add_attempts(app, store, pool)
+    add_verdicts(app, side, pool)
     add_events(app, pool)
     add_quarantine(app, pool, replay)
     add_audit(app, pool)

@@ -43,6 +43,8 @@ COMMANDS = (
     Command("ctr", "ctr", "ctr", ASK),
     Command("alerts", "alerts", "alerts", ASK),
     Command("explain", "explain", "explain", ASK),
+    Command("verdict", "verdicts", "verdict", ASK),
+    Command("verdicts", "verdicts", "verdicts", ASK),
     Command("backtest", "backtest", "backtest", ASK),
     Command("audit", "audit", "app", ASK, group=True),
     Command("fields", "fields", "fields", ASK),

@@ -46,6 +46,7 @@ _BODIES: dict[str, dict[str, Any]] = {
     "Rotate": {"grace_s": 86400},
     "Redeliver": {"since": "2026-11-24T00:00:00Z"},
     "ReplayThese": {"ids": ["0a1b2c3d"]},
+    "Judge": {"target": "6f2c91d0", "verdict": "false_positive", "note": "our test rack", "allow": True},
 }
 HEAD = "Written by `python docs/api_pages.py` from the document that the API serves at `/v1/openapi.json`."
 

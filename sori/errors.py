@@ -14,6 +14,7 @@ SoriError
 ├── StorageUnavailable        Kafka or ClickHouse cannot store now; worth a retry
 ├── SchemaError               ClickHouse has not the schema we need
 ├── QueryError                a query of the read side was refused
+├── TooManyVerdicts           an account has no room for another verdict
 ├── SnapshotRefused           a snapshot of stream state is torn, foreign or of another format
 └── BacktestFailed            a process of a backtest failed or is gone
 """
@@ -83,6 +84,10 @@ class SchemaError(SoriError):
 
 class QueryError(SoriError):
     """ClickHouse refused a query; the message is ClickHouse's own."""
+
+
+class TooManyVerdicts(SoriError):
+    """An account has as many verdicts, or allows as many subjects, as it may."""
 
 
 class BacktestFailed(SoriError):

@@ -120,6 +120,12 @@ STREAMS_CAPPED = MetricSpec(
 STREAMS_TICKS = MetricSpec(
     "sori_streams_ticks_total", "counter", "Times that a silent partition let event time pass.", ("hop",)
 )
+STREAMS_ALLOWED = MetricSpec(
+    "sori_streams_allowed_total",
+    "counter",
+    "Findings that opened no alert since an analyst allows their subject: one per rule, subject and pane.",
+    ("rule",),
+)
 STREAMS_SNAPSHOTS = MetricSpec(
     "sori_streams_snapshots_total",
     "counter",

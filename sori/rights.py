@@ -34,7 +34,7 @@ class Right:
 TOPICS: Mapping[Stage, tuple[tuple[Topic, ...], tuple[Topic, ...]]] = {
     "ingest": ((), (topics.EVENTS, topics.QUARANTINE)),
     "streams": (
-        (topics.EVENTS, topics.GEO_ROLLUPS, topics.STATE),
+        (topics.EVENTS, topics.GEO_ROLLUPS, topics.VERDICTS, topics.STATE),
         (
             topics.CTR_WINDOWS,
             topics.DEVICE_WINDOWS,
@@ -64,8 +64,8 @@ TOPICS: Mapping[Stage, tuple[tuple[Topic, ...], tuple[Topic, ...]]] = {
         (topics.DELIVERY_STATE, topics.DELIVERY_ATTEMPTS),
     ),
     "api": (
-        (topics.FRAUD_ALERTS, topics.API_TOKENS, topics.SUBSCRIPTIONS, topics.DELIVERY_STATE),
-        (topics.SUBSCRIPTIONS,),
+        (topics.FRAUD_ALERTS, topics.API_TOKENS, topics.SUBSCRIPTIONS, topics.VERDICTS, topics.DELIVERY_STATE),
+        (topics.SUBSCRIPTIONS, topics.VERDICTS),
     ),
 }
 _ADMIN = ("CREATE", "ALTER", "DESCRIBE_CONFIGS", "READ", "WRITE")

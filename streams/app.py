@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from contextlib import nullcontext
 
 import faust
 import structlog
+from faust.types import TP
 
 from runtime.http import admin_server
 from runtime.telemetry.tracing import open_tracing
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
 from sori.topics import EVENTS, GEO_ROLLUPS
+from streams.alerts.allowances import VerdictHistory
 from streams.kafka.batches import Batch, BatchSchema
 from streams.kafka.calls import send_outputs, wait_for_topics
 from streams.kafka.credentials import faust_credentials
 from streams.kafka.logs import Logs
 from streams.kafka.patience import Patience
 from streams.kafka.state_topic import StateTopic
+from streams.kafka.verdict_log import VerdictLog
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
 from streams.rules import registry
+from streams.state.checkpoint import Checkpoint
 from streams.state.continuation import Counting
 from streams.state.fingerprint import fingerprint
 from streams.state.output import Output
@@ -58,23 +62,24 @@ class StreamApp(faust.App):
     giving_up: Callable[[], bool]
     #: Where snapshots are kept; None: they are off.
     state_topic: StateTopic | None = None
+    verdicts: VerdictLog
 
 
-def hops(settings: Settings) -> list[Hop]:
-    """Both hops with the settings in force. Raises ConfigError where their times do not fit."""
+def hops(settings: Settings, verdicts: VerdictHistory | None = None) -> list[Hop]:
+    """Both hops with the settings in force and what analysts allow. Raises ConfigError where times do not fit."""
     streams, rules, prefix = settings.streams, settings.rules, settings.kafka.topic_prefix
     policy, places = TimePolicy.of(streams), TimePolicy.of_places(streams)
     made = [
         Hop(
             "device",
             EVENTS.name(prefix),
-            lambda part, resume: DeviceOperator(part, policy, rules, resume),
+            lambda part, resume: DeviceOperator(part, policy, rules, resume, verdicts),
             Counting(fingerprint(policy.parts(), rules, registry.DEVICE_RULES), policy, policy.lateness_ms),
         ),
         Hop(
             "place",
             GEO_ROLLUPS.name(prefix),
-            lambda part, resume: PlaceOperator(part, places, rules, resume),
+            lambda part, resume: PlaceOperator(part, places, rules, resume, verdicts),
             Counting(fingerprint(places.parts(), rules, registry.ROLL_UP_RULES), places, policy.lateness_ms),
         ),
     ]
@@ -121,15 +126,23 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
     app.giving_up = lambda: bool(app.crashed)
     if streams.snapshots:
         app.state_topic = StateTopic(settings)
+    verdicts = app.verdicts = VerdictLog(settings.kafka)
+
+    async def committed(tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
+        await verdicts.reach_end()  # commits name positions of their log
+        return await logs.committed(tps)
+
     worker = app.checkpointer = StreamWorker(
-        hops(settings),
+        hops(settings, verdicts.history),
         send,
-        logs.committed,
+        committed,
         fetch_wait_ms=streams.fetch_wait_ms,
         idle_after_s=streams.idle_after_s,
         logs=logs,
         snapshots=Snapshots(app.state_topic, streams.group, streams.snapshot_interval_s) if app.state_topic else None,
+        verdicts=verdicts.history,
     )
+    verdicts.changed = worker.owes_alert.set
     patience = Patience(kafka.request_timeout_s * 3, streams.outage_s, worker.note_outage, lambda: app.giving_up())  # noqa: PLW0108 - set anew later
     tracing = open_tracing(settings.traces, "streams")
     slices = worker.slices if tracing is None else traced(worker.slices, tracing)
@@ -176,7 +189,11 @@ async def _run_app(app: StreamApp, settings: Settings, stop: asyncio.Event) -> i
         return missing if watchdog.healthy else {**missing, "progress": f"nothing committed for {watchdog.age_s:.0f} s"}
 
     state_topic = nullcontext() if app.state_topic is None else app.state_topic.running()
-    async with admin_server(settings.streams.admin_host, settings.streams.admin_port, readiness), state_topic:
+    async with (
+        admin_server(settings.streams.admin_host, settings.streams.admin_port, readiness),
+        state_topic,
+        app.verdicts.running(),
+    ):
         watchdog.start()
         keeping = asyncio.create_task(_keep_snapshots(worker), name="snapshots")
         try:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from api.alerts.shape import FIELDS, as_record, iso
 from api.auth.access import require
-from api.query.alert_story_sql import events_sql, panes_sql, states_sql
+from api.query.alert_story_sql import events_sql, panes_sql, states_sql, verdicts_sql
 from api.query.ctr_sql import quote
 from api.query.paging import among
 from api.query.pool import EnginePool
@@ -22,6 +22,7 @@ from sori.errors import QueryError
 DEFAULT_EVENTS, MOST_EVENTS = 20, 10_000
 _COUNTS = ("impressions", "clicks", "authentications", "events", "clicking_devices")
 _TIMES = ("window_start", "window_end", "updated_at", "closed_at", "stored_at", "created_at", "received_at")
+_SAID_TIMES = ("made_at", "until")
 
 #: A rule and an account to the rule's card: name, statement, judges, parameters, before_s. None for an unknown rule.
 CardOf = Callable[[str, str], Mapping[str, Any] | None]
@@ -80,6 +81,7 @@ def tell(alert_id: str, pane_s: int, card_of: CardOf, limit: int, accounts: Sequ
     states = yield states_sql(alert)
     panes = yield panes_sql(alert, pane_s, before_s)
     events = yield events_sql(alert, samples, card["judges"] if card else (), limit)
+    verdicts = yield verdicts_sql(alert)
     return {
         "alert": record,
         "story": story(record),
@@ -89,6 +91,7 @@ def tell(alert_id: str, pane_s: int, card_of: CardOf, limit: int, accounts: Sequ
         "panes": filled(panes, pane_s),
         "rule": card,
         "events": [iso(row, _TIMES) for row in events],
+        "verdicts": [iso(row, _SAID_TIMES) for row in verdicts],
     }
 
 

@@ -19,6 +19,7 @@ from api.query.paging import DEFAULT, MOST
 from api.query.slice import RANGES
 from api.subscriptions.attempts import Outcome
 from sori.alerting.alert import Severity
+from sori.alerting.verdict import MOST_BY, Judgement
 from sori.quarantine import Reason
 from sori.rule_names import RULES
 
@@ -165,6 +166,36 @@ ROUTES: tuple[Route, ...] = (
         "One alert: its states, its panes, its rule and thresholds, the events behind it; the id or its beginning",
         parameters=(Parameter("events", "Most raw events told.", numbers=(0, MOST_EVENTS), default=DEFAULT_EVENTS),),
         shape="Story",
+    ),
+    Route(
+        "GET",
+        "/v1/verdicts",
+        "What analysts say of alerts, latest first, in pages; withdrawn ones are left out",
+        parameters=(
+            Parameter("target", "Ids of alerts or incidents.", many=True, least_length=1),
+            Parameter("account", "Only these.", many=True, least_length=1),
+            Parameter("verdict", values=get_args(Judgement), many=True),
+            *_PAGES,
+        ),
+        shape="VerdictPage",
+    ),
+    Route(
+        "POST",
+        "/v1/verdicts",
+        "Judge an alert, and allow what it accuses; a later verdict on it replaces this one",
+        manages=True,
+        body="Judge",
+        status=201,
+        shape="Verdict",
+    ),
+    Route(
+        "DELETE",
+        "/v1/verdicts/{id}",
+        "Withdraw a verdict, and with it what it allows; it stays in the log",
+        manages=True,
+        parameters=(Parameter("withdrawn_by", "Who does, as they say.", length=MOST_BY),),
+        status=204,
+        answers=(),
     ),
     Route("GET", _BASE, "Every subscription of this token's accounts", shape="Subscriptions"),
     Route(

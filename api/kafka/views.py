@@ -14,16 +14,17 @@ from aiohttp import web
 from api.kafka.feed import AlertFeed
 from runtime.kafka.alert_log import AlertLog
 from runtime.kafka.compacted_table import CompactedTable
+from sori.alerting.verdict_index import VerdictIndex
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
-from sori.topics import API_TOKENS, DELIVERY_STATE, SUBSCRIPTIONS
+from sori.topics import API_TOKENS, DELIVERY_STATE, SUBSCRIPTIONS, VERDICTS
 
 _RETRY_S = 2.0
 _log = structlog.get_logger(__name__)
 
 
 class KafkaSide:
-    """Three tables and a feed. Each is there once connected; before that, asking for it raises StorageUnavailable."""
+    """Four tables and a feed. Each is there once connected; before that, asking for it raises StorageUnavailable."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -41,7 +42,7 @@ class KafkaSide:
         while True:
             try:
                 async with AsyncExitStack() as stack:
-                    for table in (self.tokens, self.subscriptions, self.states):
+                    for table in (self.tokens, self.subscriptions, self.states, self.verdicts):
                         await stack.enter_async_context(table.running())
                     await stack.enter_async_context(self.log.running())
                     self.feed.begin(self.log)
@@ -61,6 +62,8 @@ class KafkaSide:
         self.tokens = CompactedTable(kafka, API_TOKENS)
         self.subscriptions = CompactedTable(kafka, SUBSCRIPTIONS)
         self.states = CompactedTable(kafka, DELIVERY_STATE)
+        self.verdicts, self.verdict_index = CompactedTable(kafka, VERDICTS), VerdictIndex()
+        self.verdicts.listen(self.verdict_index.take)
         self.log = AlertLog(kafka)
         self.feed = AlertFeed(self._settings.access.stream_keep)
 

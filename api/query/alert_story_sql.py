@@ -23,6 +23,15 @@ def states_sql(alert: Mapping[str, Any]) -> str:
     )
 
 
+def verdicts_sql(alert: Mapping[str, Any]) -> str:
+    """What analysts say of it."""
+    return (
+        "SELECT verdict_id, verdict, note, by, until, allow, made_at, version FROM verdicts_current"  # noqa: S608 - quoted
+        f" WHERE account_id = {quote(alert['account_id'])} AND target = {quote(alert['alert_id'])}"
+        " ORDER BY made_at DESC LIMIT 10"
+    )
+
+
 def panes_sql(alert: Mapping[str, Any], pane_s: int, before_s: int) -> str:
     """The subject's counts per pane, from `before_s` seconds before the strongest window ends to the episode's end."""
     begin = moment(alert["window_end"]) - timedelta(seconds=before_s)

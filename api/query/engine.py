@@ -150,9 +150,13 @@ class HttpEngine:
         """Answer of a route, with these parameters."""
         return self._fetch(f"{path}?{urlencode([*asked], errors='surrogateescape')}")
 
-    def _fetch(self, path: str, body: bytes | None = None) -> bytes:
+    def tell(self, method: str, path: str, body: object = None) -> bytes:
+        """Answer of a route that changes something."""
+        return self._fetch(path, None if body is None else json.dumps(body).encode(), method)
+
+    def _fetch(self, path: str, body: bytes | None = None, method: str | None = None) -> bytes:
         kind = {} if body is None else {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self._url}{path}", body, {**kind, **self._headers})  # noqa: S310 - the address of our own API
+        request = urllib.request.Request(f"{self._url}{path}", body, {**kind, **self._headers}, method=method)  # noqa: S310 - the address of our own API
         try:
             with _DIRECT.open(request, timeout=self._timeout_s) as answer:
                 return bytes(answer.read())

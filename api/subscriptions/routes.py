@@ -103,7 +103,7 @@ class _Routes:
 
     async def create(self, request: web.Request) -> web.Response:
         grant = require(request, "manage")
-        body = await _body(request, Create)
+        body = await body_of(request, Create)
         if len(self._store.visible(grant)) >= _MOST_PER_OWNER:
             raise web.HTTPConflict(text=f"at most {_MOST_PER_OWNER} subscriptions")
         _may_filter(body.filter, grant)
@@ -130,7 +130,7 @@ class _Routes:
     async def change(self, request: web.Request) -> web.Response:
         grant = require(request, "manage")
         before = self._find(request)
-        body = await _body(request, Change)
+        body = await body_of(request, Change)
         changes = {
             name: value for name in Change.__struct_fields__ if (value := getattr(body, name)) is not msgspec.UNSET
         }
@@ -148,7 +148,7 @@ class _Routes:
     async def rotate(self, request: web.Request) -> web.Response:
         grant = require(request, "manage")
         before = self._find(request)
-        body = await _body(request, Rotate)
+        body = await body_of(request, Rotate)
         grace_s = self._store.settings.rotation_grace_s if body.grace_s is None else body.grace_s
         try:
             after = before.rotated(_now_ms(), int(grace_s * 1000), body.secret)
@@ -160,7 +160,7 @@ class _Routes:
     async def redeliver(self, request: web.Request) -> web.Response:
         require(request, "manage")
         before = self._find(request)
-        body = await _body(request, Redeliver)
+        body = await body_of(request, Redeliver)
         since_ms = _time_ms("since", body.since)
         until_ms = _now_ms() if body.until is None else _time_ms("until", body.until)
         if not 0 <= since_ms < until_ms:
@@ -200,7 +200,7 @@ class _Routes:
         return answer
 
 
-async def _body(request: web.Request, kind: type[BodyT]) -> BodyT:
+async def body_of(request: web.Request, kind: type[BodyT]) -> BodyT:
     """The body as `kind`. JSON by name only: a form of a foreign web page cannot send that unasked."""
     if request.content_type != "application/json" and request.can_read_body:
         raise web.HTTPUnsupportedMediaType(text="the body must be application/json")

@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> None:
     """`[--hop-1] RECORDS WARMUP`."""
     if arguments[0] == "--hop-1":
         both = streams_app.hops
-        streams_app.hops = lambda settings: both(settings)[:1]
+        streams_app.hops = lambda settings, verdicts=None: both(settings, verdicts)[:1]
     uvloop.run(measure(*map(int, arguments[-2:])))
 
 

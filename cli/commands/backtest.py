@@ -70,6 +70,7 @@ def backtest(
 
     The operators that run live read the same events again, in memory, under both sets of rules at once. Nothing is
     written but what --csv names. History before --since is read too, as far as rules look back, and not reported.
+    What analysts allow (`sori verdicts`) is not applied: both sides raise it.
 
     Example: new.toml holds what shall change, with the names of the settings, such as
 

@@ -33,6 +33,8 @@ def show(console: Console, story: Mapping[str, Any]) -> None:
         f"observed {whole(alert['observed'])}, {expectation(alert['expected'])}, floor {whole(alert['floor'])}"
     )
     console.print(f"strongest window {clock(alert['window_start'])} to {clock(alert['window_end'])[11:]}")
+    for verdict in story.get("verdicts", ()):
+        console.print(_verdict(verdict))
     console.print(_states(story["states"]))
     console.print(_panes(story["panes"], alert, story["pane_s"]))
     if rule is not None:
@@ -53,6 +55,14 @@ def sparkline(values: Sequence[float]) -> str:
 def clock(text: str) -> str:
     """A time of the record for people."""
     return text.replace("T", " ").removesuffix("Z")
+
+
+def _verdict(verdict: Mapping[str, Any]) -> str:
+    by = f" by {verdict['by']}" if verdict["by"] else ""
+    until = f" until {clock(verdict['until'])}" if verdict["until"] else ""
+    allowed = f", its subject let pass{until}" if verdict["allow"] else ""
+    note = f": {verdict['note']}" if verdict["note"] else ""
+    return f"judged {verdict['verdict'].replace('_', ' ')}{by} {clock(verdict['made_at'])}{allowed}{note}"
 
 
 def _states(states: Sequence[Mapping[str, Any]]) -> Table:

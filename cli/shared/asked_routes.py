@@ -43,7 +43,7 @@ def alerts(engine: Engine, asked: Asked, since: datetime | None, limit: int) -> 
     wanted = asked_filter(asked)
     if isinstance(engine, HttpEngine):
         given = [*_pairs(asked), *([("since", since.isoformat())] if since else [])]
-        return _paged(engine, "/v1/alerts", given, limit)
+        return paged(engine, "/v1/alerts", given, limit)
     return [as_record(row) for row in rows(engine, alerts_sql(wanted, since=since, limit=limit))]
 
 
@@ -68,7 +68,7 @@ def story(engine: Engine, alert_id: str, pane_s: int, card_of: CardOf, limit: in
         return cast("dict[str, Any]", end.value)
 
 
-def _paged(engine: HttpEngine, path: str, given: Sequence[tuple[str, str]], limit: int) -> list[dict[str, Any]]:
+def paged(engine: HttpEngine, path: str, given: Sequence[tuple[str, str]], limit: int) -> list[dict[str, Any]]:
     from api.query.paging import MOST
 
     found: list[dict[str, Any]] = []

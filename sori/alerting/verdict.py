@@ -2,7 +2,7 @@
 
 There is one verdict on one target: a later one replaces it as its next version, and withdrawing it is a version too.
 So the newest record of a key is all that is in force, and `sori.verdicts` may be compacted; it is only compacted after
-`topics.VERDICTS`' compaction lag, since a replay asks what was in force at an earlier offset of it (streams/state).
+`topics.VERDICTS`' compaction lag, since a replay asks what was in force at an earlier offset of it (streams/alerts).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ VerdictState = Literal["made", "withdrawn"]
 MOST_NOTE, MOST_BY, MOST_TARGET = 2_000, 200, 100
 #: Subjects that one verdict may allow: a shared alert has no more members.
 MOST_ALLOWED = 1_000
+#: Of one account at once, by all its verdicts that are in force, ended or not: withdraw some to make room.
+MOST_OF_ACCOUNT = 5_000
 _MOST_SUBJECT = 1_024
 #: Namespace of verdict ids (RFC 9562, version 5); random, fixed for ever.
 _NAMESPACE = UUID("0d1c8a52-5f0b-4f0e-8f0e-3b1d7c4a9e65")

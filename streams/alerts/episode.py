@@ -45,6 +45,8 @@ class Episode:
     latest: Finding | None = None
     explained: dict[str, None] = field(default_factory=dict)  # of a group, whom late impressions explain
     explanation: str = ""  # why it was taken back
+    allowed: dict[str, None] = field(default_factory=dict)  # of a group, whom an analyst allows
+    closed_because: str = ""  # why it ended before it was quiet
     closed_ms: int = 0
     grown: int = 0  # events since the latest finding, each of which it would have counted
 
@@ -53,9 +55,15 @@ class Episode:
         """Whether a group takes nobody any more."""
         return len(self.members) >= MAX_MEMBERS or self.member_bytes >= MAX_MEMBER_BYTES
 
+    @property
+    def held_against_none(self) -> bool:
+        """Whether every member is explained or allowed."""
+        return len(self.explained.keys() | self.allowed.keys()) >= len(self.members)
+
     def join(self, subject: Subject) -> None:
         """Make a subject a member."""
         self.explained.pop(subject.value, None)
+        self.allowed.pop(subject.value, None)
         if subject.value not in self.members:
             self.members[subject.value] = None
             self.member_bytes += len(subject.value.encode("utf-8", "surrogatepass")) + 3
@@ -104,6 +112,10 @@ class Episode:
             }
             if self.explained:
                 evidence["explained_members"] = list(self.explained)
+            if self.allowed:
+                evidence["allowed_members"] = list(self.allowed)
+        if self.closed_because:
+            evidence["closed_because"] = self.closed_because
         if self.explanation:
             evidence["explanation"] = self.explanation
         return alert_output(

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from heapq import heappop, heappush
 
+from sori.rule_names import RULES
 from streams.alerts.book_state import BookState, CaseState, TallyState
 from streams.alerts.corrections import EXPLANATION, Correctable, Corrections
 from streams.alerts.episode import Case, Episode
@@ -26,6 +27,8 @@ _MANY_TALLIES = 4_096
 
 #: Names that the updates of a group carry on average within `update_every`.
 MEMBERS_PER_UPDATE = 100
+#: Why an alert closed that an analyst allowed.
+ALLOWED = "allowed"
 
 Key = tuple[str, Subject]
 
@@ -195,13 +198,34 @@ class EpisodeBook:
             alert.explained[wrong.subject.value] = None
         if len(alert.explained) < len(alert.members):
             if not alert.closed:
-                self._pend(alert)
+                self._end_or_pend(alert, watermark_ms)
         else:
             alert.explanation = EXPLANATION
             if not alert.closed:
                 self._close(alert, watermark_ms)
         if alert.closed and all(owed is not alert for owed, _ in self._closed):
             self._closed.append((alert, alert.closed_ms))
+
+    def rules_against(self, subject: Subject) -> list[str]:
+        """Rules that have a case against the subject; some may be over."""
+        return [rule for rule in RULES if (rule, subject) in self._cases]
+
+    def allow(self, rule: str, subject: Subject, watermark_ms: int) -> None:
+        """Hold nothing against the subject any more: close its alert; of a group, take it out of account."""
+        case = self._cases.pop((rule, subject))
+        alert = case.alert
+        if watermark_ms > case.last_ms + self._policy.cooldown_ms:
+            return  # over: a replay may not know it
+        if alert.group_from:
+            alert.allowed[subject.value] = None
+        self._end_or_pend(alert, watermark_ms)
+
+    def _end_or_pend(self, alert: Episode, watermark_ms: int) -> None:
+        if alert.group_from and not alert.held_against_none:
+            self._pend(alert)
+        else:
+            alert.closed_because = ALLOWED
+            self._close(alert, watermark_ms)
 
     def state(self) -> BookState:
         """As it stands right after a flush."""

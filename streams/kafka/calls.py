@@ -20,7 +20,17 @@ from runtime.kafka.rights_check import lacking_rights, tell_lacking_rights
 from sori.errors import StorageUnavailable
 from sori.rights import rights_of
 from sori.settings import Settings
-from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, EVENTS, FRAUD_ALERTS, GEO_ROLLUPS, LATE, QUARANTINE, STATE
+from sori.topics import (
+    CTR_WINDOWS,
+    DEVICE_WINDOWS,
+    EVENTS,
+    FRAUD_ALERTS,
+    GEO_ROLLUPS,
+    LATE,
+    QUARANTINE,
+    STATE,
+    VERDICTS,
+)
 from streams.kafka.patience import Patience, patiently
 from streams.state.checkpoint import Checkpoint
 from streams.state.output import Output
@@ -80,7 +90,7 @@ async def read_committed(settings: Settings, tps: Iterable[TP]) -> Mapping[TP, C
 async def wait_for_topics(settings: Settings, stop: asyncio.Event) -> None:
     """Wait until Kafka answers and every topic we read or write is there, or until told to stop."""
     state = (STATE,) if settings.streams.snapshots else ()
-    needed = {topic.name(settings.kafka.topic_prefix) for topic in (EVENTS, *_OUTPUT_TOPICS, *state)}
+    needed = {topic.name(settings.kafka.topic_prefix) for topic in (EVENTS, VERDICTS, *_OUTPUT_TOPICS, *state)}
     said: object = None
     while not stop.is_set():
         try:

@@ -8,11 +8,13 @@ No I/O and no clock. The contract that makes state exact: at a flush everything 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
+from streams.alerts.allowances import Allowances, VerdictHistory
 from streams.alerts.episodes import EpisodeBook
 from streams.rules.context import NotJudged, RuleContext
 from streams.state.checkpoint import BEGINNING_MS, Checkpoint, ReplayStart, Tick
@@ -21,6 +23,8 @@ from streams.state.policy import Clock, EpisodePolicy, TimePolicy
 
 #: Most ticks that a commit's metadata string (4096 bytes in Kafka) carries with room to spare.
 MAX_TICKS = 150
+#: Beside them, ticks that take up verdicts.
+MAX_TAKE_UPS = 40
 
 
 @dataclass(slots=True)
@@ -43,6 +47,7 @@ class Counters:
     capped_subjects: int = 0
     capped_account: str = ""
     not_judged: NotJudged = field(default_factory=NotJudged)
+    passed: Counter[str] = field(default_factory=Counter)  # by rule
 
 
 class Due(NamedTuple):
@@ -58,7 +63,8 @@ class PartitionOperator(ABC):
     1. made at an assignment, with the committed checkpoint as `resume` (None: nothing is committed);
     2. `apply` for each batch, beginning with the record at `resume.replay_start.low`;
     3. `flush` from time to time; when its outputs are in Kafka, the checkpoint it returned may be committed;
-    4. `advance` right after a flush, where the partition is silent; its checkpoint is committed before the next flush.
+    4. `advance` right after a flush, where the partition is silent; its checkpoint is committed before the next flush;
+    5. `take_up` likewise, where there are verdicts that are not in force here yet.
 
     Guarantee: made from any committed checkpoint and fed from its `low`, it owes from there on what the operator that
     made the checkpoint owed. Nothing is raised for what records hold: late, odd and undecodable ones are outputs.
@@ -66,7 +72,14 @@ class PartitionOperator(ABC):
 
     _context: RuleContext
 
-    def __init__(self, partition: int, policy: TimePolicy, episodes: EpisodePolicy, resume: Checkpoint | None) -> None:
+    def __init__(
+        self,
+        partition: int,
+        policy: TimePolicy,
+        episodes: EpisodePolicy,
+        resume: Checkpoint | None,
+        verdicts: VerdictHistory | None = None,
+    ) -> None:
         self.partition = partition
         self.policy = policy
         self.next_offset = 0 if resume is None else resume.replay_start.low
@@ -74,11 +87,13 @@ class PartitionOperator(ABC):
         self.counters = Counters()
         self._lengths = () if resume is None else resume.lengths
         self.episodes = EpisodeBook(episodes, policy.pane_ms, policy.puts_right_ms)
+        self.allowances = Allowances()
+        self._verdicts = VerdictHistory() if verdicts is None else verdicts
         # Records before this offset were emitted by whoever committed it: they are applied silently.
         self._settled_at = 0 if resume is None else resume.offset
         self._ticks: list[Tick] = []
         self._ticks_to_come: list[Tick] = []
-        self._pending_advance_ms: int | None = None
+        self._pending: Tick | None = None
         if resume is not None:
             self._take_up(resume)
 
@@ -130,13 +145,29 @@ class PartitionOperator(ABC):
         So the tick is in Kafka before it has an effect, and whoever resumes from there does the same.
         """
         checkpoint = self._checkpoint(time_ms)
-        self._tick(Tick(self.next_offset, time_ms))
+        self._tick(Tick(self.next_offset, time_ms, self.allowances.at))
+        return checkpoint
+
+    @property
+    def take_ups(self) -> int:
+        """How often verdicts were taken up since the oldest record that a commit holds on to."""
+        return len({tick.verdicts for tick in self._ticks})
+
+    def take_up(self, position: int) -> Checkpoint:
+        """Have the verdicts before this position of their log in force from the next record on: close what they allow.
+
+        As `advance`: right after a flush, and committed before any output of it leaves.
+        """
+        tick = Tick(self.next_offset, self.clock.watermark, position)
+        checkpoint = self._checkpoint(tick.time_ms, position)
+        self._tick(tick)
         return checkpoint
 
     def take_counters(self) -> Counters:
         """Counters since the last call."""
         taken, self.counters = self.counters, Counters()
         taken.not_judged = self._take_not_judged()
+        taken.passed, self._context.passed = self._context.passed, Counter()
         return taken
 
     def _take_not_judged(self) -> NotJudged:
@@ -194,14 +225,28 @@ class PartitionOperator(ABC):
     def _take_up(self, resume: Checkpoint) -> None:
         """Take over the ticks: those before anything to re-read at once, the others as the replay reaches them."""
         self._take_ticks(resume)
-        if not self.replaying and self._pending_advance_ms is not None:
-            self._tick(Tick(self.next_offset, self._pending_advance_ms))
+        if not self.replaying and self._pending is not None:
+            self._tick(self._pending)
 
     def _take_ticks(self, resume: Checkpoint) -> None:
         self._ticks_to_come = list(resume.ticks)
-        self._pending_advance_ms = resume.pending_advance_ms
+        self._pending = None
+        if resume.pending_advance_ms is not None:
+            at = resume.pending_verdicts or (resume.ticks[-1].verdicts if resume.ticks else 0)
+            self._pending = Tick(resume.offset, resume.pending_advance_ms, at)
+        for _ in range(self._known_already(resume.ticks)):  # a snapshot stands on them
+            self._ticks.append(self._ticks_to_come.pop(0))
+            self.let_pass(self._ticks[-1].time_ms)
         while self._ticks_to_come and self._ticks_to_come[0].offset <= self.next_offset:
             self._tick(self._ticks_to_come.pop(0))
+
+    def _known_already(self, ticks: Sequence[Tick]) -> int:
+        """How many ticks took up no more verdicts than are in force here."""
+        at, known = self.allowances.at, 0
+        for number, one in enumerate(ticks, 1):
+            if at and one.offset <= self.next_offset and one.verdicts == at:
+                known = number
+        return known
 
     def let_pass(self, time_ms: int) -> None:
         """Let time pass without a record, from one thing that falls due to the next: in one step or in several."""
@@ -216,20 +261,43 @@ class PartitionOperator(ABC):
         clock.watermark = until_ms
 
     def _tick(self, tick: Tick) -> None:
-        """Let time pass up to `tick`. Two ticks at one offset do what the later one does alone."""
-        if self._ticks and self._ticks[-1].offset == tick.offset:
+        """Let time pass up to `tick`, then take up verdicts. Two at one offset in which only time passes do what the
+        later one does alone.
+        """
+        last = self._ticks[-1] if self._ticks else Tick(-1, 0)
+        before = self._ticks[-2].verdicts if len(self._ticks) > 1 else 0
+        if last.offset == tick.offset and last.verdicts == before == tick.verdicts:
             self._ticks.pop()
         self._ticks.append(tick)
         self.let_pass(tick.time_ms)
+        if tick.verdicts != self.allowances.at:
+            self._allow_as_of(tick.verdicts)
 
-    def _checkpoint(self, pending_advance_ms: int | None) -> Checkpoint:
+    def _allow_as_of(self, position: int) -> None:
+        watermark = self.clock.watermark
+        self.episodes.sweep(watermark)
+        for subject in self.allowances.move(self._verdicts, position):
+            for rule in self.episodes.rules_against(subject):
+                if self.allowances.holds(rule, subject, watermark):
+                    self.episodes.allow(rule, subject, watermark)
+                    self._context.forget_allowed(rule, subject)
+
+    def _checkpoint(self, pending_advance_ms: int | None, pending_verdicts: int = 0) -> Checkpoint:
         replay_start = self._replay_start_of_everything()
         # the last one before `low` too: the watermark may still be its
         needless = sum(tick.offset < replay_start.low for tick in self._ticks) - 1
         del self._ticks[: max(0, needless)]
         ticks = tuple(self._ticks)
         mark = self.clock.watermark
-        return Checkpoint(self.next_offset, replay_start, ticks, pending_advance_ms, mark, self._lengths)
+        return Checkpoint(
+            self.next_offset,
+            replay_start,
+            ticks,
+            pending_advance_ms,
+            mark,
+            self._lengths,
+            pending_verdicts=pending_verdicts,
+        )
 
     def _replay(self, records: Sequence[Record]) -> None:
         kept, self.counters = self.counters, Counters()
@@ -244,6 +312,7 @@ class PartitionOperator(ABC):
         self.counters = kept
         kept.replayed += len(records)
         self._take_not_judged()
+        self._context.passed.clear()
         self._forget_owed()
         if not self.replaying:
             self._settle()
@@ -256,8 +325,8 @@ class PartitionOperator(ABC):
         self._ticks_to_come.clear()
         self.episodes.sweep(self.clock.watermark)
         self._forget_owed()
-        if self._pending_advance_ms is not None:
-            self._tick(Tick(self.next_offset, self._pending_advance_ms))
+        if self._pending is not None:
+            self._tick(self._pending._replace(offset=self.next_offset))
 
     def _forget_owed(self) -> None:
         self._forget_rows()

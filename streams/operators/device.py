@@ -16,6 +16,7 @@ from sori.identity import identity as identity_of
 from sori.reading import body_of
 from sori.records import IDENTITY
 from sori.settings.rules import RulesSettings
+from streams.alerts.allowances import VerdictHistory
 from streams.alerts.book_state import MarkState
 from streams.alerts.corrections import Grounds
 from streams.alerts.record import Subject
@@ -42,9 +43,14 @@ class DeviceOperator(DeviceCounting):
     """One partition of the events topic: which events count, and what is owed."""
 
     def __init__(
-        self, partition: int, policy: TimePolicy, rules: RulesSettings, resume: Checkpoint | None = None
+        self,
+        partition: int,
+        policy: TimePolicy,
+        rules: RulesSettings,
+        resume: Checkpoint | None = None,
+        verdicts: VerdictHistory | None = None,
     ) -> None:
-        super().__init__(partition, policy, rules, resume)
+        super().__init__(partition, policy, rules, resume, verdicts)
         self._rejects: list[Reject] = []
         self._cooling = Cooling(self._store)
         self._cooled_at = self.next_offset

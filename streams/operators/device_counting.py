@@ -11,6 +11,7 @@ from sys import intern
 from sori.events import AUTHENTICATION, CLICK, IMPRESSION, UNKNOWN, EventDims, Geolocation
 from sori.remembered import Remembered
 from sori.settings.rules import RulesSettings
+from streams.alerts.allowances import VerdictHistory
 from streams.alerts.record import Subject
 from streams.operators.device_rows import DirtyRows
 from streams.operators.snapshots import SnapshotOperator
@@ -51,15 +52,22 @@ class DeviceCounting(SnapshotOperator):
     """State of one partition of the events topic, and how an event changes it."""
 
     def __init__(
-        self, partition: int, policy: TimePolicy, rules: RulesSettings, resume: Checkpoint | None = None
+        self,
+        partition: int,
+        policy: TimePolicy,
+        rules: RulesSettings,
+        resume: Checkpoint | None = None,
+        verdicts: VerdictHistory | None = None,
     ) -> None:
-        super().__init__(partition, policy, EpisodePolicy.of(rules, policy.lateness_ms), resume)
+        super().__init__(partition, policy, EpisodePolicy.of(rules, policy.lateness_ms), resume, verdicts)
         self._store = PaneStore(policy.pane_ms, policy.window_ms)
         self._awaited = self._store.awaited
         self._dirty = DirtyRows(partition, self.clock, policy.pane_ms, self._store.sign_ins)
         self._journal: DeviceJournal | None = None
         self._places: Remembered[Geolocation | None, Place] = Remembered(_PLACES_BYTES)
-        self._context = RuleContext(rules, policy, self.episodes, self.clock, self._replay_start)
+        self._context = RuleContext(
+            rules, policy, self.episodes, self.clock, self._replay_start, allowances=self.allowances
+        )
         self._rules = DeviceRules(self._context, self._store)
         #: Whether the event that was counted last is of a row that is not held.
         self._row_capped = False

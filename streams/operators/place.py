@@ -13,6 +13,7 @@ import msgspec
 
 from sori.events import UNKNOWN
 from sori.settings.rules import RulesSettings
+from streams.alerts.allowances import VerdictHistory
 from streams.alerts.book_state import MarkState
 from streams.alerts.corrections import Grounds
 from streams.alerts.record import Subject
@@ -36,12 +37,19 @@ class PlaceOperator(SnapshotOperator):
     """State of one partition of the roll-up topic."""
 
     def __init__(
-        self, partition: int, policy: TimePolicy, rules: RulesSettings, resume: Checkpoint | None = None
+        self,
+        partition: int,
+        policy: TimePolicy,
+        rules: RulesSettings,
+        resume: Checkpoint | None = None,
+        verdicts: VerdictHistory | None = None,
     ) -> None:
-        super().__init__(partition, policy, EpisodePolicy.of(rules, policy.lateness_ms), resume)
+        super().__init__(partition, policy, EpisodePolicy.of(rules, policy.lateness_ms), resume, verdicts)
         self._panes: dict[int, RollUpPane] = {}
         self._series: Series = {}
-        self._context = RuleContext(rules, policy, self.episodes, self.clock, self._replay_start)
+        self._context = RuleContext(
+            rules, policy, self.episodes, self.clock, self._replay_start, allowances=self.allowances
+        )
         self._rules = PlaceRules(self._context, self._panes, self._series)
         self._journal: PlaceJournal | None = None
 

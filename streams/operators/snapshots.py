@@ -43,6 +43,7 @@ class _Rest(msgspec.Struct, array_like=True):
     book: BookState
     subjects: list[OpenSubjectState]
     waiting: list[Waiting]
+    verdicts: int  # position up to which they are in force
 
 
 NOTHING_LIVE_MS = 2**62
@@ -114,6 +115,7 @@ class SnapshotOperator(PartitionOperator):
                 self.episodes.state(),
                 self._context.state(),
                 self._context.waiting.state(),
+                self.allowances.at,
             )
         )
 
@@ -150,6 +152,7 @@ class SnapshotOperator(PartitionOperator):
         for episode in (*self.episodes.open_episodes, *state.book.past):
             episode.output("updated", 0)  # what cannot be told must not be found out at a flush
         self._ticks.clear()
+        self.allowances.move(self._verdicts, state.verdicts)
         self._take_ticks(resume)
         if not self.replaying:
             self._settle()

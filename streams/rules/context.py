@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from sori.places import paths_of
 from sori.remembered import Remembered
 from sori.settings.rules import Rule, RulesSettings
+from streams.alerts.allowances import Allowances
 from streams.alerts.book_state import OpenSubjectState
 from streams.alerts.corrections import Correctable, Grounds
 from streams.alerts.episode import Case
@@ -27,6 +29,8 @@ _MAX_SAMPLES = 10
 #: What is remembered per account; where nothing is signed anyone may invent accounts.
 ACCOUNTS_BYTES = 4 * 1024 * 1024
 _LOOKS_PER_COOLDOWN = 8
+#: Rules and subjects of which it is remembered that they passed; only what is counted depends on it.
+_MOST_PASSED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class RuleContext:
         book: EpisodeBook,
         clock: Clock,
         replay_start_now: Callable[[], ReplayStart],
+        *,
+        allowances: Allowances | None = None,
     ) -> None:
         self.rules = rules
         self.policy = policy
@@ -83,6 +89,10 @@ class RuleContext:
         }
         self._accounts = frozenset(rules.allow.accounts)
         self.not_judged = NotJudged()
+        self._allowances = Allowances() if allowances is None else allowances
+        self._passed: dict[tuple[str, Subject], int] = {}
+        #: Findings that passed since they were last taken: one per rule, subject and pane.
+        self.passed: Counter[str] = Counter()
 
     def check(self, rule: str, lookback_ms: Callable[[RulesSettings], int]) -> None:
         """Raise ConfigError where the rule, with any account's parameters, could not be replayed exactly."""
@@ -144,7 +154,12 @@ class RuleContext:
         at_ms: int,
         grounds: Grounds | None = None,
     ) -> None:
-        """Enter a judgement made for event time `at_ms` into the book; `grounds`: what late impressions may take."""
+        """Enter a judgement made for event time `at_ms` into the book, unless an analyst allows that; `grounds`: what
+        late impressions may take.
+        """
+        if self._allowances and self._allowances.holds(rule, subject, at_ms):
+            self._let_pass(rule, subject, at_ms)
+            return
         finding = Finding(
             rule=rule,
             subject=subject,
@@ -168,6 +183,32 @@ class RuleContext:
             open_subject = self._open_subjects[subject] = OpenSubject(until_ms)
         open_subject.cases[rule] = case
         self._note(rule, subject, case, at_ms, grounds)
+
+    def lets_pass(self, rule: str, subject: Subject, at_ms: int) -> bool:
+        """Whether there is no point in judging: an analyst allows what could be found, and one such finding of this
+        pane is counted.
+        """
+        allowances = self._allowances
+        return (
+            bool(allowances)
+            and allowances.holds(rule, subject, at_ms)
+            and at_ms < self._passed.get((rule, subject), at_ms)
+        )
+
+    def _let_pass(self, rule: str, subject: Subject, at_ms: int) -> None:
+        pane_ms = self.policy.pane_ms
+        end = at_ms - at_ms % pane_ms + pane_ms
+        if self._passed.get((rule, subject), 0) < end:
+            self.passed[rule] += 1
+            if len(self._passed) >= _MOST_PASSED:
+                self._passed.clear()
+            self._passed[rule, subject] = end
+
+    def forget_allowed(self, rule: str, subject: Subject) -> None:
+        """The subject is in no open episode of this rule any more."""
+        found = self._open_subjects.get(subject)
+        if found is not None and found.cases.pop(rule, None) is not None:
+            self._shorten(subject, found)
 
     def again(self, rule: str, subject: Subject, found: Judgement, at_ms: int, grounds: Grounds | None = None) -> bool:
         """Enter a judgement that adds nothing to a group's alert but its time; return whether it was one."""
@@ -224,6 +265,9 @@ class RuleContext:
         if found is None or found.cases.get(wrong.rule) is not wrong.case or not wrong.goes_on:
             return
         del found.cases[wrong.rule]
+        self._shorten(subject, found)
+
+    def _shorten(self, subject: Subject, found: OpenSubject) -> None:
         if found.cases:
             found.until_ms = max(case.last_ms for case in found.cases.values()) + self._cooldown_ms
         else:

@@ -151,6 +151,8 @@ class ClickRules:
 
     def _judge(self, view: ClickView, subject: Subject, entries: tuple[Entry, ...], margin: Margin | None) -> None:
         for entry in entries:
+            if self._context.lets_pass(entry.name, subject, view.time_ms):
+                continue
             found = self._ask(entry, view)
             if margin is not None:
                 due = _NOT_IN_THIS_PANE if found is None else margin.clicks + found if isinstance(found, int) else 0

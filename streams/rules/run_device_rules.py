@@ -98,6 +98,8 @@ class DeviceRules:
             rule = settings_of(context.of_account(account), module.NAME)
             if not context.runs(rule, device) or context.allowed(account, "device", device):
                 continue
+            if context.lets_pass(module.NAME, Subject(account, "device", device), view.time_ms):
+                continue
             if not context.exact_from(end - module.lookback_ms(rule, self._grid)):
                 continue
             found = module.evaluate(view, rule)

@@ -66,6 +66,8 @@ class PlaceRules:
             rule = settings_of(rules, module.NAME)
             if not context.runs(rule, subject.value):
                 continue
+            if context.lets_pass(module.NAME, subject, pane_start):
+                continue
             if not context.exact_from(end - module.lookback_ms(rule, self._grid)):
                 continue
             if found := module.evaluate(view, rule):

@@ -2,8 +2,8 @@
 
 Kafka keeps a metadata string beside each committed offset. Ours holds `low`, the smallest first-offset of anything
 live at that commit, and `horizon_ms`, the event time from which the state rebuilt from `low` is complete. It also
-holds the ticks: where in the log time moved on without a record, since the partition was silent (see idle); and what
-the state was counted by (see fingerprint).
+holds the ticks: where in the log time moved on without a record, since the partition was silent (see idle), and where
+verdicts of analysts were taken up (see streams/alerts/allowances); and what the state was counted by (see fingerprint).
 """
 
 from __future__ import annotations
@@ -34,10 +34,14 @@ class ReplayStart:
 
 
 class Tick(NamedTuple):
-    """Before the record at `offset` is applied, the watermark is at least `time_ms`."""
+    """Before the record at `offset` is applied, the watermark is at least `time_ms`.
+
+    Then verdicts up to this position of their log are in force; it is that of the tick before where none was taken up.
+    """
 
     offset: int
     time_ms: int
+    verdicts: int = 0
 
 
 class Position(NamedTuple):
@@ -51,7 +55,8 @@ class Position(NamedTuple):
 class Checkpoint:
     """A flush point of one partition: everything before `offset` is emitted, and so is what `ticks` caused.
 
-    `pending_advance_ms`: a tick at `offset` which is decided, but whose outputs may not have been emitted.
+    `pending_advance_ms`: a tick at `offset` which is decided, but whose outputs may not have been emitted; with
+    `pending_verdicts`, the position up to which it takes up verdicts (0: none).
     `watermark_ms`: the event time reached there; None where older versions of us did not say. `lengths`: up to which
     event time windows had another length, and which, milliseconds; earliest first.
     `snapshot`: state at or before `offset`, a shortcut and no more (see snapshots): it makes no other checkpoint.
@@ -64,13 +69,17 @@ class Checkpoint:
     watermark_ms: int | None = None
     lengths: tuple[tuple[int, int], ...] = ()
     snapshot: Position | None = field(default=None, compare=False)
+    pending_verdicts: int = 0
 
     def metadata(self, counted_by: Fingerprint = NAMELESS) -> str:
         """The string committed beside the offset; `counted_by`: what the state was counted by, its log included."""
         flat: list[int] = []
+        taken_up: list[int] = []
         before = Tick(0, 0)
-        for tick in self.ticks:
+        for number, tick in enumerate(self.ticks):
             flat += (tick.offset - before.offset, tick.time_ms - before.time_ms)
+            if tick.verdicts != before.verdicts:
+                taken_up += (number, tick.verdicts - before.verdicts)
             before = tick
         fields = _Metadata(
             low=self.replay_start.low,
@@ -83,6 +92,8 @@ class Checkpoint:
             partitions=counted_by.partitions,
             by=dict(counted_by.parts),
             snap=self.snapshot,
+            verdicts=taken_up,
+            judged=self.pending_verdicts,
         )
         return _encoder.encode(fields).decode()
 
@@ -94,9 +105,9 @@ class Checkpoint:
         except msgspec.DecodeError:
             return cls(offset, ReplayStart(offset, BEGINNING_MS))
         ticks: list[Tick] = []
-        at = Tick(0, 0)
-        for step in zip(read.ticks[::2], read.ticks[1::2], strict=False):
-            at = Tick(at.offset + step[0], at.time_ms + step[1])
+        at, taken_up = Tick(0, 0), dict(zip(read.verdicts[::2], read.verdicts[1::2], strict=False))
+        for number, step in enumerate(zip(read.ticks[::2], read.ticks[1::2], strict=False)):
+            at = Tick(at.offset + step[0], at.time_ms + step[1], at.verdicts + taken_up.get(number, 0))
             ticks.append(at)
         return cls(
             offset,
@@ -106,11 +117,14 @@ class Checkpoint:
             read.mark,
             tuple(read.lengths),
             read.snap,
+            read.judged,
         )
 
 
 class _Metadata(msgspec.Struct, omit_defaults=True):
-    """`ticks`: offset and time of each in turn, as differences from the one before, to keep the string short."""
+    """`ticks`: offset and time of each in turn, as differences from the one before, to keep the string short;
+    `verdicts`: the number of a tick, and by how much its position is further than that of the one before.
+    """
 
     low: int
     horizon: int
@@ -122,6 +136,8 @@ class _Metadata(msgspec.Struct, omit_defaults=True):
     partitions: int = 0
     by: dict[str, int] = {}
     snap: Position | None = None
+    verdicts: list[int] = []
+    judged: int = 0
 
 
 def counted_by(metadata: str) -> Fingerprint | None:

@@ -27,6 +27,7 @@ capped = counter(names.STREAMS_CAPPED)
 holes = counter(names.STREAMS_HOLES)
 ticks = counter(names.STREAMS_TICKS)
 uncommitted = gauge(names.STREAMS_COMMIT_AGE)
+allowed = counter(names.STREAMS_ALLOWED)
 snapshots = counter(names.STREAMS_SNAPSHOTS)
 snapshot_bytes = counter(names.STREAMS_SNAPSHOT_BYTES)
 replay_left = gauge(names.STREAMS_REPLAY_LEFT)
@@ -54,6 +55,8 @@ def observe_operator(hop: str, operator: PartitionOperator) -> Counters:
     late.labels("capped").inc(taken.capped_rows + taken.capped_accounts)
     not_judged.labels(hop, "judgement", "late").inc(taken.not_judged.too_late)
     not_judged.labels(hop, "judgement", "incomplete").inc(taken.not_judged.incomplete)
+    for rule, findings in taken.passed.items():
+        allowed.labels(rule).inc(findings)
     if operator.clock.watermark > 0:
         watermark.labels(hop, str(operator.partition)).set(operator.clock.watermark / 1000)
     return taken

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from streams.alerts.published import Reconciliation, name_source
+from streams.operators.base import MAX_TAKE_UPS
 from streams.operators.snapshots import SnapshotOperator
 from streams.state.checkpoint import NAMELESS, Checkpoint
 from streams.state.continuation import Counting
@@ -15,6 +16,9 @@ from streams.state.fingerprint import Fingerprint
 from streams.state.output import Output
 from streams.worker.idle import Silence
 from streams.worker.saving import Saving
+
+#: After so many take-ups that a commit still tells of as there is half the room for: seconds, times their square.
+_TAKE_UP_REST_S = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class StreamPartition:
     silence: Silence | None = None
     reconciliation: Reconciliation | None = None
     saving: Saving | None = None
+    next_take_up_s: float = 0.0
 
     @classmethod
     def made(cls, hop: Hop, operator: SnapshotOperator, checkpoint: Checkpoint | None) -> Self:
@@ -80,14 +85,17 @@ class StreamPartition:
         settled = not self.operator.replaying and self.pending_advance is None and not self.ticked
         return settled and self.operator.next_offset == self.flushed
 
-    def may_flush(self, committed: Checkpoint | None) -> bool:
-        """Whether something is owed, and nothing that stands on a tick that is not committed yet."""
+    def may_flush(self, committed: Checkpoint | None, verdicts: int = 0) -> bool:
+        """Whether something is owed, and nothing that stands on a tick that is not committed yet.
+
+        `verdicts`: the newest position of their log.
+        """
         if self.pending_advance is not None:
             if self.pending_advance != committed:
                 return False
             self.pending_advance, self.ticked = None, True
         operator, reconciliation = self.operator, self.reconciliation
-        owes = operator.next_offset > self.flushed or self.ticked
+        owes = operator.next_offset > self.flushed or self.ticked or self.may_take_up(verdicts)
         if reconciliation is not None:
             owes = owes or reconciliation.due(operator.next_offset)
         return not operator.replaying and owes
@@ -103,6 +111,22 @@ class StreamPartition:
             if reconciliation.done:
                 self.reconciliation = None
         return name_source(owed, self.hop.name, operator.partition), checkpoint
+
+    def may_take_up(self, verdicts: int) -> bool:
+        """Whether there are verdicts that are not in force here, and room in a commit to say since where."""
+        waits = self.operator.replaying or self.pending_advance is not None or self.reconciliation is not None
+        new = self.operator.allowances.at != verdicts and self.operator.take_ups < MAX_TAKE_UPS
+        return new and not waits and time.monotonic() >= self.next_take_up_s
+
+    def take_up(self, verdicts: int) -> Checkpoint | None:
+        """Right after a flush: take up the verdicts that are not in force here; return what to commit for that."""
+        if self.ticked or not self.may_take_up(verdicts):
+            return None
+        self.pending_advance = self.operator.take_up(verdicts)
+        # a commit's string has room for so many: whoever takes up often does so more slowly, and no later than in time
+        beyond = max(0, self.operator.take_ups - MAX_TAKE_UPS // 2)
+        self.next_take_up_s = time.monotonic() + beyond * beyond * _TAKE_UP_REST_S
+        return self.pending_advance
 
     def flushed_to(self, checkpoint: Checkpoint) -> None:
         """All outputs before this are in Kafka."""

@@ -15,6 +15,7 @@ from typing import Protocol
 import structlog
 from faust.types import TP
 
+from streams.alerts.allowances import VerdictHistory
 from streams.alerts.published import Reconciliation
 from streams.kafka.batches import Batch
 from streams.state.checkpoint import Checkpoint
@@ -85,6 +86,7 @@ class StreamWorker:
         idle_after_s: float = 60.0,
         logs: Logs | None = None,
         snapshots: Snapshots | None = None,
+        verdicts: VerdictHistory | None = None,
     ) -> None:
         self.fetch_wait_ms = fetch_wait_ms
         self._idle_after_s = idle_after_s
@@ -99,6 +101,7 @@ class StreamWorker:
         self._send = send
         self._read_committed = read_committed
         self._logs: Logs = logs or _Unnamed()
+        self._verdicts = VerdictHistory() if verdicts is None else verdicts
         self.keeper = None
         if snapshots is not None:
             self.keeper = Keeper(
@@ -261,12 +264,12 @@ class StreamWorker:
             outputs: list[Output] = []
             for tp, held in self._partitions.items():
                 self._full.note(tp, metrics.observe_operator(held.hop.name, held.operator))
-                if not held.may_flush(self._committed.get(tp)):
+                if not held.may_flush(self._committed.get(tp), self._verdicts.newest):
                     continue
                 owed, checkpoint = held.flush()
                 if self.keeper is not None:
                     self.keeper.flushed(tp, held)
-                checkpoint = named(held, checkpoint)
+                checkpoint = named(held, held.take_up(self._verdicts.newest) or checkpoint)
                 outputs += name_log(owed, self._logs.key(tp.topic))
                 taken.append((tp, held, checkpoint))
             self.flush_took_s = time.monotonic() - clock

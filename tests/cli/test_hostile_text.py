@@ -48,6 +48,7 @@ STORED = {
     "ctr": ["--by", "campaign"],
     "alerts": [],
     "explain": [ALERT],
+    "verdicts": [],
     "verify": [],
     "audit": [],
     "fields": [],
@@ -74,6 +75,7 @@ OURS = {
     "up": "addresses and settings",
     "simulate": "its own counts",
     "sign": "a signature",
+    "verdict": "a subject, by the words of `verdicts`",
     "ingest": "logs; see tests/runtime/telemetry/test_logging.py",
     "ingest check": "our words for an answer, and its detail; tests/cli/ingest_check",
     "streams": "logs",
@@ -175,6 +177,9 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         client.insert("alerts", [list(alert.values())], column_names=list(alert))
         note = {"account_id": HOSTILE, "event": HOSTILE, "path": [HOSTILE], "identity": HOSTILE, "share": 1.0}
         client.insert("field_notes", [list(note.values())], column_names=list(note))
+        said = {"verdict_id": "v", "account_id": HOSTILE, "target": ALERT, "verdict": "confirmed", "state": "made"}
+        said |= {"note": HOSTILE, "by": HOSTILE, "made_at": datetime.now(UTC)}
+        client.insert("verdicts", [list(said.values())], column_names=list(said))
         attempt = {"subscription_id": SUB, "webhook_id": HOSTILE, "error": HOSTILE, "outcome": HOSTILE}
         attempt["attempted_at"] = datetime.now(UTC)
         client.insert("delivery_attempts", [list(attempt.values())], column_names=list(attempt))

@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 import orjson
 
-from api.contract.shapes.alerts import AlertPage, Story
+from api.contract.shapes.alerts import AlertPage, Story, VerdictPage
 from api.contract.shapes.common import Alive, Problem, Ready
 from api.contract.shapes.console import Audit, EventPage, Funnel, HeldPage, Replayed, TaskStep
 from api.contract.shapes.document import Document
 from api.contract.shapes.live import Health, Live, World
 from api.contract.shapes.rates import CtrAnswer, QueryAnswer
 from api.contract.shapes.subscriptions import Accepted, AttemptPage, Subscriptions, SubscriptionWithSecret
+from sori.alerting.verdict import Verdict
 from sori.package_files import shipped
 
 #: Those that routes name; what these are made of is described with them.
@@ -28,6 +29,8 @@ ANSWERS: tuple[type[msgspec.Struct], ...] = (
     CtrAnswer,
     AlertPage,
     Story,
+    Verdict,
+    VerdictPage,
     SubscriptionWithSecret,
     Subscriptions,
     Accepted,

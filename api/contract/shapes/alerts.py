@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from api.contract.shapes.common import Time
+from sori.alerting.verdict import Judgement, Verdict
 
 
 class FraudAlert(msgspec.Struct):
@@ -88,6 +89,26 @@ class StoryEvent(msgspec.Struct):
     named: int
 
 
+class VerdictPage(msgspec.Struct):
+    """`next` is the cursor of the next page; null at the end."""
+
+    rows: list[Verdict]
+    next: str | None
+
+
+class StoryVerdict(msgspec.Struct):
+    """What an analyst says of the alert; `until` ends what it allows."""
+
+    verdict_id: str
+    verdict: Judgement
+    note: str
+    by: str
+    until: Time | None
+    allow: bool
+    made_at: Time
+    version: int
+
+
 class Story(msgspec.Struct):
     """All that is known of an alert; panes of `pane_s` seconds."""
 
@@ -99,3 +120,4 @@ class Story(msgspec.Struct):
     panes: list[Pane]
     rule: Rule | None
     events: list[StoryEvent]
+    verdicts: list[StoryVerdict]

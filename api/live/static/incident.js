@@ -15,17 +15,13 @@ export async function loadAlert() {
   keep({ stories: { [story.alert.alert_id]: story.story } });
   const { alert } = story, opened = time(alert.opened_at);
   const around = new URLSearchParams({ account: alert.account_id, since: new Date(opened - 36e5).toISOString(), until: new Date(time(alert.closed_at ?? alert.updated_at) + 36e5).toISOString(), limit: 100 });
-  const [incident, related, verdicts] = await Promise.all([
-    alert.incident_id ? perhaps(`/v1/incidents/${encodeURIComponent(alert.incident_id)}`) : null, perhaps("/v1/alerts", around).then(keep), verdictsOf(alert.alert_id)]);
+  const [incident, related] = await Promise.all([
+    alert.incident_id ? perhaps(`/v1/incidents/${encodeURIComponent(alert.incident_id)}`) : null, perhaps("/v1/alerts", around).then(keep)]);
   const rows = incident?.alerts ?? related?.rows ?? [];
-  return { ...story, incident, related: rows.filter((row) => row.alert_id !== alert.alert_id), verdicts };
+  return { ...story, incident, related: rows.filter((row) => row.alert_id !== alert.alert_id) };
 }
 
-const verdictsOf = async (target) => {
-  const found = await perhaps("/v1/verdicts", new URLSearchParams({ target })) ?? await perhaps("/v1/verdicts");
-  const rows = found?.rows ?? found?.verdicts;
-  return rows ? rows.filter((row) => row.target === target) : null;
-};
+const verdictsOf = async (target) => (await perhaps("/v1/verdicts", new URLSearchParams({ target })))?.rows ?? null;
 
 export const alertTitle = (data) => (data ? sentence(data.alert) : "Alert");
 
@@ -80,30 +76,44 @@ function evidenceBox(alert, evidence) {
     el("dl", { class: "facts" }, entries.filter(([, value]) => !isRecord(value)).map(([name, value]) => el("div", {}, el("dt", {}, tidy(name)), el("dd", {}, typeof value === "number" ? (Number.isInteger(value) ? count(value) : value.toPrecision(3)) : String(value))))), tables);
 }
 
-export function verdictBox(target, verdicts) {
+// What was said here a moment ago: it takes a second until it is stored.
+const fresh = new Map();
+const current = (target, stored) => (fresh.has(target) && Date.now() - fresh.get(target).at < 10000 ? fresh.get(target).rows : stored);
+
+export function verdictBox(target, stored) {
   const box = (...inside) => el("section", { class: "table", "aria-labelledby": "verdict-title", "data-key": "verdict" }, el("h2", { id: "verdict-title" }, "Verdict"), ...inside);
-  if (verdicts === null) return box(el("p", { class: "small" }, "This API does not take verdicts yet, or not from this token."));
+  if (!stored) return box(el("p", { class: "small" }, "This API takes no verdicts on it yet, or not from this token."));
+  const verdicts = current(target, stored);
+  const words = (one) => [el("b", {}, tidy(one.verdict)), one.by ? ` by ${one.by}` : "", one.note ? `: ${one.note}` : "", one.allow ? el("span", { class: "small" }, ` let pass ${one.until ? `until ${moment(time(one.until))}` : "until withdrawn"} `) : " "];
+  const said = (text, rows) => {
+    document.getElementById("announcer").textContent = text;
+    if (rows) fresh.set(target, { rows, at: Date.now() });
+    dispatchEvent(new Event("refresh"));
+  };
   const send = async (event) => {
     event.preventDefault();
-    const form = event.currentTarget, said = form.querySelector("output"), value = (name) => form.elements[name].value.trim();
+    const form = event.currentTarget, output = form.querySelector("output"), value = (name) => form.elements[name].value.trim();
     try {
-      await tell("/v1/verdicts", { target, verdict: event.submitter?.value ?? "confirmed", note: value("note"), by: value("by"), until: value("until") ? new Date(value("until")).toISOString() : null, allow: form.elements.allow.checked });
-      said.textContent = "Kept.";
-      dispatchEvent(new Event("refresh"));
-    } catch (error) { said.textContent = `Not kept: ${error.message}`; }
+      const made = await tell("/v1/verdicts", { target, verdict: event.submitter?.value ?? "confirmed", note: value("note"), by: value("by"), until: value("until") ? new Date(value("until")).toISOString() : null, allow: form.elements.allow.checked });
+      output.textContent = "Kept.";
+      said("Kept.", [made]);
+    } catch (error) { output.textContent = `Not kept: ${error.message}`; }
+  };
+  const withdraw = async (one) => {
+    try { await ask(`/v1/verdicts/${encodeURIComponent(one.verdict_id)}`, "", { method: "DELETE" }); said("Withdrawn.", []); } catch (error) { said(`Not withdrawn: ${error.message}`); }
   };
   return box(
-    verdicts.length ? el("ul", { id: "verdicts" }, verdicts.map((one) => el("li", {}, el("b", {}, tidy(one.verdict)), one.by ? ` by ${one.by}` : "", one.note ? `: ${one.note}` : ""))) : el("p", { class: "small" }, "Nobody has judged this yet. What you say here teaches the rules nothing by itself; it is kept, and told to subscribers."),
+    verdicts.length ? el("ul", { id: "verdicts" }, verdicts.map((one) => el("li", {}, words(one), el("button", { type: "button", onclick: () => void withdraw(one) }, "Withdraw")))) : el("p", { class: "small" }, "Nobody has judged this yet. What you say is kept, for whoever tunes the rules."),
     el("form", { id: "verdict", class: "verdict", onsubmit: (event) => void send(event) },
-      el("label", {}, "By ", el("input", { name: "by", maxlength: 100, autocomplete: "name" })), el("label", {}, "Note ", el("input", { name: "note", maxlength: 500 })),
-      el("label", {}, "Until ", el("input", { name: "until", type: "datetime-local" })), el("label", {}, el("input", { name: "allow", type: "checkbox" }), " allow this subject until then"),
-      el("button", { name: "verdict", value: "confirmed" }, "It is fraud"), el("button", { name: "verdict", value: "false_positive" }, "False alarm"), el("output", { class: "small" })));
+      el("label", {}, "By ", el("input", { name: "by", maxlength: 200, autocomplete: "name" })), el("label", {}, "Note ", el("input", { name: "note", maxlength: 2000 })),
+      el("label", {}, "Until ", el("input", { name: "until", type: "datetime-local" })), el("label", {}, el("input", { name: "allow", type: "checkbox" }), " let a false positive's subject pass until then"),
+      el("button", { name: "verdict", value: "confirmed" }, "Confirmed"), el("button", { name: "verdict", value: "false_positive" }, "False positive"), el("output", { class: "small" })));
 }
 
 export async function loadIncident() {
   const [id] = here().parts;
-  const [found, verdicts] = await Promise.all([perhaps(`/v1/incidents/${encodeURIComponent(id)}`), verdictsOf(id)]);
-  return { found, verdicts };
+  const found = await perhaps(`/v1/incidents/${encodeURIComponent(id)}`);
+  return { found, verdicts: found ? found.verdicts ?? await verdictsOf(id) : null };
 }
 export const incidentTitle = (data) => data?.found?.story ?? "Incident";
 
@@ -116,7 +126,7 @@ export function incidentView({ found, verdicts }) {
     el("div", { class: "wide heading" }, el("p", { class: "small" }, el("a", { href: to("incidents", []) }, "Incidents"), ` / ${id}`), el("h1", {}, incident.story ?? `Incident ${id}`),
       el("p", {}, el("b", { class: "state", "data-open": incident.state === "open" ? "yes" : "no" }, incident.state ?? ""), incident.account_id ? ` · account ${incident.account_id}` : "")),
     el("section", { class: "table", "data-key": "about", "aria-labelledby": "about-title" }, el("h2", { id: "about-title" }, "What it is about"), el("dl", { class: "facts" }, names.map((name) => el("div", {}, el("dt", {}, name), el("dd", {}, [found[name] ?? incident[name]].flat().slice(0, 20).map((one) => (typeof one === "string" ? one : one.name ?? one.subject ?? one.id ?? JSON.stringify(one))).join(", ")))))),
-    verdictBox(id, found.verdicts ?? verdicts), list("incident-alerts", "Its alerts", alerts)];
+    verdictBox(id, verdicts), list("incident-alerts", "Its alerts", alerts)];
 }
 
 export const loadIncidents = async () => {

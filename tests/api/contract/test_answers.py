@@ -59,6 +59,10 @@ def stored() -> dict[str, list[dict[str, Any]]]:
     window |= {"platform": "iOS", "country": "US", "region": "MI", "city": "Detroit", "version": 1, "impressions": 9}
     return {
         "alerts": [{**one, "evidence": orjson.dumps(one["evidence"]).decode()} for one in alerts],
+        "verdicts": [
+            {"verdict_id": "v", "account_id": "acc_1", "target": ALERT + "1", "verdict": "confirmed", "state": "made"}
+            | {"made_at": iso(NOW), "version": 1}
+        ],
         "delivery_attempts": [
             {**attempt, "attempt": number, "outcome": name, "status": status, "error": error, "next_attempt_at": then}
             for number, (name, status, error, then) in enumerate(outcomes, 1)
@@ -166,6 +170,7 @@ async def test_every_route_answers_what_the_document_says(ask: Asking, topics: K
     assert await ask("POST", "/v1/query", body={"query": "SELECT 1", "format": "CSV"})
     await _rates(ask)
     await _alerts(ask, topics)
+    await _verdicts(ask)
     await _subscriptions(ask)
     task = {"folder": str(tmp_path / "export"), "start": 0, "end": int(NOW.timestamp()) + 3600}
     steps = await ask("POST", "/v1/maintenance/{task}", body=task, task="export")
@@ -199,7 +204,7 @@ async def _alerts(ask: Asking, topics: KafkaSettings) -> None:
     assert page["rows"]
     assert page["next"]
     story = await ask("GET", "/v1/alerts/{id}", id=ALERT + "1")
-    assert all(story[name] for name in ("states", "panes", "rule", "events"))
+    assert all(story[name] for name in ("states", "panes", "rule", "events", "verdicts"))
     await ask("GET", "/v1/alerts/{id}", id="nosuch", status=404)
     await ask("GET", "/v1/alerts", {"nosuch": "1"}, status=400)
     stream = ask.document["paths"]["/v1/alerts/stream"]["get"]["responses"]["200"]["content"]["text/event-stream"]
@@ -208,6 +213,14 @@ async def _alerts(ask: Asking, topics: KafkaSettings) -> None:
         ((_, data),) = await events.until(1)
     assert list(faults(orjson.loads(data), stream["schema"]["contentSchema"], "stream", ask.document)) == []
     ask.asked.add(("GET", "/v1/alerts/stream"))
+
+
+async def _verdicts(ask: Asking) -> None:
+    said = {"target": ALERT + "1", "verdict": "false_positive", "note": "ours", "allow": True, "until": iso(NOW)}
+    made = await ask("POST", "/v1/verdicts", body=said)
+    assert (await ask("GET", "/v1/verdicts", {"target": ALERT + "1"}))["rows"] == [made]
+    await ask("DELETE", "/v1/verdicts/{id}", id=made["verdict_id"])
+    await ask("POST", "/v1/verdicts", body=said | {"verdict": "confirmed"}, status=422)
 
 
 async def _subscriptions(ask: Asking) -> None:

@@ -341,6 +341,32 @@ async def test_an_alert_has_an_address_that_tells_all(served, browser) -> None:
     assert complaints == []
 
 
+async def test_an_alert_is_judged_on_its_page_and_by_keyboard(served, browser) -> None:
+    """What is asked of the API is what was chosen; what it answers is shown at once, and can be withdrawn."""
+    add_alert(served.client, "fresh")
+    page, complaints = await looked_at(browser, served.url + "/alerts/fresh")
+    asked_for: list[tuple[str, Any]] = []
+
+    async def answered(route) -> None:
+        asked_for.append((route.request.method, json.loads(route.request.post_data or "null")))
+        made = {**(asked_for[-1][1] or {}), "verdict_id": "ver_1"}
+        await route.fulfill(status=204 if made.keys() == {"verdict_id"} else 201, body=json.dumps(made))
+
+    await page.route("**/v1/verdicts**", answered)
+    await page.fill("#verdict [name=note]", "<b>our rack</b>")
+    await page.check("#verdict [name=allow]")
+    await page.focus("#verdict button[value=false_positive]")
+    await page.keyboard.press("Enter")
+    await becomes(page, "document.querySelector('#verdicts')?.textContent.includes('<b>our rack</b>')")
+    said = {"target": "fresh", "verdict": "false_positive", "note": "<b>our rack</b>", "by": "", "until": None}
+    assert asked_for == [("POST", said | {"allow": True})]
+    assert "let pass until withdrawn" in await page.inner_text("#verdicts")
+    await page.click("#verdicts button >> text=Withdraw")
+    await becomes(page, "!document.querySelector('#verdicts')")
+    assert asked_for[1:] == [("DELETE", None)]
+    assert complaints == []
+
+
 async def test_what_is_held_can_be_replayed(served, browser) -> None:
     """The button asks the API for this one, and says what became of it."""
     hold(served.client, "aaaabbbb", "acc_1", "campaign.id: <b>missing</b>")

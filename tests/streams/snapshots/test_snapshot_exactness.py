@@ -30,8 +30,10 @@ from tests.streams.test_exactness import (
     device_records,
     fingerprint,
     flushes,
+    move,
     place_records,
     scripts,
+    verdicts_of,
 )
 
 
@@ -100,11 +102,11 @@ def lives(make: Any, records: list[FakeRecord], stops: list[Stop], choice: Choic
         whole.apply(batch)
         _, checkpoint = whole.operator.flush()
         taken.append(whole.snapshot())
-        for number, seconds in enumerate(ticks_s):
+        for number, step in enumerate(ticks_s):
             if number:
                 whole.operator.flush()
                 taken.append(whole.snapshot())
-            checkpoint = whole.operator.advance(whole.operator.clock.watermark + seconds * 1000)
+            checkpoint = move(whole.operator, step)
     snapshot = taken[-1 - choice.back % len(taken)]
     life = Life(make, choice.cut, checkpoint, snapshot)
     life.apply([record for record in records if life.operator.next_offset <= record.offset < checkpoint.offset])
@@ -119,10 +121,9 @@ def lives(make: Any, records: list[FakeRecord], stops: list[Stop], choice: Choic
         if number == choice.again:
             life = Life(make, choice.cut, point, life.snapshot())
         yield fingerprint(life.operator), fingerprint(whole.operator)
-        for seconds in ticks_s:
-            time_ms = whole.operator.clock.watermark + seconds * 1000
-            whole.operator.advance(time_ms)
-            life.operator.advance(time_ms)
+        for step in ticks_s:
+            move(life.operator, step)
+            move(whole.operator, step)
             yield life.operator.flush()[0], whole.operator.flush()[0]
             yield fingerprint(life.operator), fingerprint(whole.operator)
 
@@ -138,9 +139,10 @@ def test_resuming_from_any_commit_and_any_snapshot_equals_never_having_stopped(o
     factory = DeviceOperator if operator == "device" else PlaceOperator
 
     @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    @given(script=scripts, cuts=flushes, choice=choices)
-    def check(script, cuts, choice):
-        for resumed, whole in lives(partial(factory, 0, POLICY, RULES), make_records(script), cuts, choice):
+    @given(script=scripts, cuts=flushes, choice=choices, seed=st.integers(0, 99))
+    def check(script, cuts, choice, seed):
+        make = partial(factory, 0, POLICY, RULES, verdicts=verdicts_of(seed))
+        for resumed, whole in lives(make, make_records(script), cuts, choice):
             assert resumed == whole
 
     check()

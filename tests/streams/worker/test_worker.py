@@ -7,9 +7,11 @@ import pytest
 from faust.types import TP
 from prometheus_client import REGISTRY
 
+from sori.alerting.verdict import Allowed, Verdict, encode
 from sori.errors import StorageUnavailable
 from sori.settings.rules import RulesSettings
-from sori.topics import CTR_WINDOWS
+from sori.topics import CTR_WINDOWS, FRAUD_ALERTS
+from streams.alerts.allowances import VerdictHistory
 from streams.kafka.batches import Batch, RecordList
 from streams.operators.device import DeviceOperator
 from streams.state.checkpoint import BEGINNING_MS, Checkpoint, ReplayStart
@@ -215,3 +217,48 @@ async def test_it_tells_how_far_a_restart_would_go_back_and_how_long_slices_take
     assert worker.rewinds() == {TOPIC: 5}
     worker.restore({}, 2)
     assert worker.rewinds() == {}
+
+
+async def test_a_verdict_comes_into_force_at_a_commit_and_no_output_leaves_before_it(kafka):
+    """Nothing comes in, and nobody restarts: the flush takes it up, the commit says where, then the alert closes."""
+    history = VerdictHistory()
+    rules = RulesSettings.model_validate({"device_event_burst": {"floor": 3, "factor": 2, "ceiling": 5}})
+    hop = Hop("device", "events", lambda part, resume: DeviceOperator(part, POLICY, rules, resume, history))
+
+    async def nothing(_tps: object) -> dict[TP, Checkpoint]:
+        return {}
+
+    worker = StreamWorker([hop], kafka.send, nothing, fetch_wait_ms=1, verdicts=history)
+    worker.restore({TOPIC: None}, 1)
+    worker.on_batch(batch(0, 20))
+    await worker.flush()
+    worker.on_committed(worker.flush_points())
+    (opened,) = [orjson.loads(one.value) for one in kafka.sent if one.topic is FRAUD_ALERTS]
+    verdict = Verdict(
+        verdict_id="v1",
+        target=opened["alert_id"],
+        target_kind="alert",
+        account_id=opened["account_id"],
+        verdict="false_positive",
+        allow=True,
+        allowed=(Allowed("", "device", opened["subject"]),),
+        made_at="2025-10-14T05:00:00.000Z",
+    )
+    history.take(7, "v1", encode(verdict))
+    kafka.sent.clear()
+    assert await worker.flush()
+    point = worker.flush_points()[TOPIC]
+    assert (point.offset, point.pending_verdicts) == (20, 8)
+    assert Checkpoint.parse(point.offset, point.metadata()) == point
+    assert not await worker.flush()
+    assert kafka.sent == []
+    worker.on_committed({TOPIC: point})
+    assert await worker.flush()
+    (closed,) = [orjson.loads(one.value) for one in kafka.sent if one.topic is FRAUD_ALERTS]
+    assert (closed["alert_id"], closed["state"]) == (opened["alert_id"], "closed")
+    assert closed["evidence"]["closed_because"] == "allowed"
+    worker.on_committed(worker.flush_points())
+    worker.on_batch(batch(20, 20, follows=19))
+    kafka.sent.clear()
+    await worker.flush()
+    assert [one for one in kafka.sent if one.topic is FRAUD_ALERTS] == []

@@ -1,0 +1,52 @@
+"""A verdict, from what somebody says of a target and what was said before. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from api.verdicts.target import Target
+from sori.alerting.verdict import MOST_BY, MOST_NOTE, MOST_TARGET, Judgement, Verdict, verdict_id
+from sori.times import iso
+
+
+class Judge(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of POST /v1/verdicts. `target`: the id of an alert or incident, or how it begins; `by`: who says so.
+
+    `allow`: of a false positive, findings of its rule (`all_rules`: of every rule) about its subject open no alert,
+    until `until` in event time, ISO 8601; null: until the verdict is withdrawn.
+    """
+
+    target: Annotated[str, msgspec.Meta(min_length=4, max_length=MOST_TARGET)]
+    verdict: Judgement
+    note: Annotated[str, msgspec.Meta(max_length=MOST_NOTE)] = ""
+    by: Annotated[str, msgspec.Meta(max_length=MOST_BY)] = ""
+    until: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+    allow: bool = False
+    all_rules: bool = False
+
+
+def judged(said: Judge, target: Target, before: Verdict | None, token: str, now_ms: int) -> Verdict:
+    """The next version of the verdict on the target. Raises ConfigError for what contradicts itself."""
+    accused = target.accused
+    if said.all_rules:
+        accused = tuple(dict.fromkeys(msgspec.structs.replace(one, rule="") for one in accused))
+    return Verdict(
+        verdict_id=verdict_id(target.target),
+        target=target.target,
+        target_kind=target.kind,
+        account_id=target.account,
+        rule=target.rule,
+        subject_kind=target.subject_kind,
+        subject=target.subject,
+        verdict=said.verdict,
+        note=said.note,
+        by=said.by,
+        token=token,
+        until=said.until,
+        allow=said.allow,
+        allowed=accused if said.allow else (),
+        made_at=iso(now_ms),
+        version=1 if before is None else before.version + 1,
+    ).check()
