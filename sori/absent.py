@@ -15,7 +15,7 @@ ABSENT_IDS = frozenset(
     {
         *("", "null", "(null)", "<null>", "nil", "<nil>", "none", "undefined", "nan", "n/a", "na"),
         *("unknown", "(not set)", "not set", "not_set", "notset", "unset", "not available", "not applicable", "n.a."),
-        *("#n/a", "-1", "{}", "[]", "[object object]", "%00"),
+        *("#n/a", "-1", "false", "{}", "[]", "[object object]", "%00"),
         "9774d56d682e549c",  # the ANDROID_ID that a bug gave to every phone of some makes (Android issue 10603)
         "02:00:00:00:00:00",  # what Android and iOS answer instead of a MAC address
     }
@@ -31,6 +31,8 @@ _UNFILLED = re.compile(
 #: First characters that an id of zeros, of `f` alone, in quotes or that was not filled in can begin with.
 _BLANK_FIRSTS = frozenset(" \t\r\n\u00a00-:{fF\"'$%[_<#")
 _QUOTES = "\"'"
+#: What a program writes for nothing, joined as the parts of an id: undefined-undefined, null_null.
+_JOINED = re.compile(r"(null|undefined|none|nan|nil)([-_:./|](null|undefined|none|nan|nil))+")
 _UUID_DIGITS = 32
 
 
@@ -46,7 +48,7 @@ class AbsentIds:
 
     def _holds(self, value: str) -> bool:
         bare = value.strip(_QUOTES).strip()
-        return value in self.words or bare in self.words or _is_blank(bare) or _UNFILLED.fullmatch(bare) is not None
+        return value in self.words or bare in self.words or _is_blank(bare) or _is_unfilled(bare)
 
 
 def absent_ids(more: Iterable[str] = ()) -> AbsentIds:
@@ -54,6 +56,10 @@ def absent_ids(more: Iterable[str] = ()) -> AbsentIds:
     words = ABSENT_IDS | {word.strip().lower() for word in more}
     firsts = {word[0] for word in words if word}
     return AbsentIds(words, frozenset(firsts) | {first.upper() for first in firsts} | _BLANK_FIRSTS)
+
+
+def _is_unfilled(value: str) -> bool:
+    return _UNFILLED.fullmatch(value) is not None or _JOINED.fullmatch(value) is not None
 
 
 def _is_blank(value: str) -> bool:

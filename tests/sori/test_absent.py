@@ -40,7 +40,9 @@ UNFILLED = (
 )
 
 
-@pytest.mark.parametrize("value", [*UNFILLED, '"null"', "'undefined'", '""', '"{idfa}"', "\u00a0"])
+@pytest.mark.parametrize(
+    "value", [*UNFILLED, '"null"', "'undefined'", "undefined-undefined", "Null_null", '""', '"{idfa}"', "\u00a0"]
+)
 def test_a_placeholder_that_nobody_filled_in_means_none(value: str) -> None:
     """As templates of senders leave it, and what was quoted once too often."""
     assert value in ABSENT
