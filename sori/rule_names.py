@@ -9,6 +9,7 @@ RULES: tuple[str, ...] = (
     "duplicate_click",
     "click_without_impression",
     "fast_click",
+    "device_ctr",
     "geo_hop",
     "geo_click_burst",
     "geo_auth_burst",

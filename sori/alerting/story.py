@@ -131,6 +131,12 @@ def _fast_click(told: _Told) -> str:
     return f"{told.who} clicked {told.often}{told.within} sooner after seeing it than a person can{usually}"
 
 
+def _device_ctr(told: _Told) -> str:
+    shown = told.evidence.get("impressions")
+    of = f" of {whole(shown)} impressions" if isinstance(shown, int) and shown > 0 else ""
+    return f"{told.who} clicked nearly everything that it was shown: {told.times('click')}{of}{told.within}"
+
+
 def _geo_hop(told: _Told) -> str:
     named = told.evidence.get("named")
     which = f": {_cut(visible(named), 2 * _MOST_NAME)}" if isinstance(named, str) and named else ""
@@ -178,6 +184,7 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "duplicate_click": _duplicate_click,
     "click_without_impression": _click_without_impression,
     "fast_click": _fast_click,
+    "device_ctr": _device_ctr,
     "geo_hop": _geo_hop,
     "geo_click_burst": _geo_clicks,
     "geo_auth_burst": _geo_auth_burst,

@@ -110,6 +110,16 @@ class FastClick(Rule):
     min_share: float = Field(0.5, gt=0, le=1, description="Least share among clicks whose impression is near.")
 
 
+class DeviceCtr(Rule):
+    """One device clicks nearly everything that it is shown, and goes on and on."""
+
+    window_s: int = Field(60, gt=0, description="Asked after a click of a device with a few within this, seconds.")
+    windows: int = Field(7, gt=0, description="CTR windows looked at: the present one and those before it.")
+    floor: int = Field(30, gt=0, description="Fewest taps within them.")
+    min_ctr: float = Field(0.75, gt=0, le=1, description="Least share of what it was shown (Wilson lower bound).")
+    min_shown: float = Field(0.6, gt=0, le=1, description="Fewest known impressions per tap.")
+
+
 class GeoHop(Rule):
     """One device changes its country more often than a person can."""
 
@@ -208,6 +218,7 @@ class RulesSettings(BaseModel):
     duplicate_click: DuplicateClick = DuplicateClick()
     click_without_impression: ClickWithoutImpression = ClickWithoutImpression()
     fast_click: FastClick = FastClick()
+    device_ctr: DeviceCtr = DeviceCtr()
     geo_hop: GeoHop = GeoHop()
     geo_click_burst: GeoClickBurst = GeoClickBurst()
     geo_auth_burst: GeoAuthBurst = GeoAuthBurst()

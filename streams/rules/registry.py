@@ -13,6 +13,7 @@ from streams.rules import (
     ctr_anomaly,
     device_auth_burst,
     device_click_burst,
+    device_ctr,
     device_event_burst,
     device_farm,
     duplicate_click,
@@ -28,7 +29,9 @@ from streams.rules.place_view import PlaceRule
 from streams.rules.window_view import WindowRule, settings_of
 
 #: After each click of a device.
-CLICK_RULES = cast("tuple[ClickRule, ...]", (device_click_burst, duplicate_click, fast_click, click_without_impression))
+CLICK_RULES = cast(
+    "tuple[ClickRule, ...]", (device_click_burst, duplicate_click, fast_click, click_without_impression, device_ctr)
+)
 #: After each event of a device from a count on.
 COUNT_RULES = cast("tuple[WindowRule, ...]", (device_event_burst, device_auth_burst))
 #: After a device was seen in a place new to its window.

@@ -11,7 +11,7 @@ from sori.remembered import Remembered
 from sori.settings.rules import RulesSettings
 from streams.alerts.corrections import Grounds
 from streams.alerts.record import Subject
-from streams.rules import click_without_impression, fast_click, registry
+from streams.rules import click_without_impression, device_ctr, fast_click, registry
 from streams.rules.click_view import ClickRule, ClickView, Entry, Exceeded, Grid, Verdict, clicks_between
 from streams.rules.context import ACCOUNTS_BYTES, Evidence, RuleContext
 from streams.rules.window_view import settings_of
@@ -254,6 +254,8 @@ class ClickRules:
         rules = self._context.of_account(account)
         if rule == fast_click.NAME:
             return fast_click.Grounds.of(state, rules.fast_click)
+        if rule == device_ctr.NAME:
+            return device_ctr.Grounds.of(state, rules.device_ctr)
         return click_without_impression.Grounds.of(state, rules.click_without_impression)
 
     def _clicks_of_everybody(self, view: ClickView, begin: int, campaigns: Mapping[str, int]) -> dict[str, int]:

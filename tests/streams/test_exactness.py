@@ -50,6 +50,7 @@ RULES = RulesSettings.model_validate(
         "duplicate_click": {"window_s": 20, "gap_ms": 3000, "floor": 2},
         "click_without_impression": {"window_s": 20, "horizon_s": 20, "grace_s": 5, "floor": 2, "min_share": 0.3},
         "fast_click": {"window_s": 60, "too_soon_ms": 1000, "floor": 2, "min_share": 0.3},
+        "device_ctr": {"window_s": 10, "windows": 2, "floor": 4, "min_ctr": 0.1, "min_shown": 0.1},
         "geo_hop": {"windows": 2, "floor": 3, "min_share": 0.3, "alternations": 2, "max_p": 0.9, "per_sign_in": 0},
         "geo_click_burst": {
             "window_s": 20,
@@ -83,6 +84,7 @@ DEVICE_RULES = {
     "duplicate_click",
     "click_without_impression",
     "fast_click",
+    "device_ctr",
     "geo_hop",
 }
 PLACE_RULES = {"geo_click_burst", "geo_auth_burst", "geo_ctr_anomaly", "ctr_anomaly", "device_farm", "replayed_click"}
@@ -505,7 +507,7 @@ def test_the_verdicts_above_close_alerts_and_let_findings_pass(make_records, fac
 @pytest.mark.parametrize(
     ("make_records", "factory", "wanted"),
     [
-        (device_records, DeviceOperator, {"click_without_impression", "fast_click"}),
+        (device_records, DeviceOperator, {"click_without_impression", "fast_click", "device_ctr"}),
         (place_records, PlaceOperator, PLACE_RULES - {"device_farm", "replayed_click"}),
     ],
 )

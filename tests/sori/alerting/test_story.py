@@ -49,6 +49,13 @@ def test_every_rule_has_a_sentence_of_its_own():
             "Device d clicked 64 times in 60 s sooner after seeing it than a person can: 120 ms in the median",
         ),
         (
+            "device_ctr",
+            "device",
+            "d",
+            {"impressions": 66},
+            "Device d clicked nearly everything that it was shown: 64 clicks of 66 impressions in 60 s",
+        ),
+        (
             "geo_auth_burst",
             "place",
             "Germany/NRW/Cologne",
