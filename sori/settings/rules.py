@@ -162,6 +162,10 @@ class GeoAuthBurst(Rule):
         0.6, gt=0, lt=1, description="Least share of sign-ins in what came on top of the usual (Wilson lower bound)."
     )
 
+    def gate(self, pane_ms: int) -> int:
+        """The fewest in one pane with which it is worth asking at once: half of an even part of the quick floor."""
+        return max(1, self.quick_floor * pane_ms // (2000 * self.quick_window_s))
+
 
 class CtrRule(Rule):
     """What both click-through-rate rules have."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from streams.rules.run_device_rules import DeviceRules
 from streams.rules.run_place_rules import PlaceRules
-from streams.state.counters import CtrRow, DeviceCell, Place, Sighting
+from streams.state.counters import CtrRow, DeviceCell, Sighting
 from streams.state.device_panes import DeviceKey, SubjectKey
 
 
@@ -41,12 +41,12 @@ class EveryDeviceRules(DeviceRules):
         for rules in self._sets:
             rules.on_authentication(key, cell, time_ms, identity)
 
-    def on_place(self, key: DeviceKey, cell: DeviceCell, place: Place, seen: Sighting) -> None:
-        # this one takes note of the place, and judges only what it did not know: each set finds the cell as it was
-        known, sightings = cell.place, cell.sightings
+    def on_country(self, key: DeviceKey, cell: DeviceCell, seen: Sighting) -> None:
+        # this one takes note of the country, and judges only when it moved: each set finds the cell as it was
+        sightings = cell.sightings
         for rules in self._sets:
-            cell.place, cell.sightings = known, None if sightings is None else list(sightings)
-            rules.on_place(key, cell, place, seen)
+            cell.sightings = None if sightings is None else list(sightings)
+            rules.on_country(key, cell, seen)
 
 
 class EveryPlaceRules(PlaceRules):
@@ -54,6 +54,7 @@ class EveryPlaceRules(PlaceRules):
 
     def __init__(self, sets: Sequence[PlaceRules]) -> None:
         self._sets = sets
+        self.sign_in_gate = min(rules.sign_in_gate for rules in sets)
 
     def on_clicks(self, key: SubjectKey, pane_start: int, added: int) -> None:
         for rules in self._sets:

@@ -107,7 +107,7 @@ class DeviceCounting(SnapshotOperator):
         if not at_place.dirty:
             self._dirty.add_subject(scope.start_ms, PlaceKey(event.account_id, *place), at_place)
 
-    def _count_campaign_event(  # noqa: C901, PLR0917 - hot
+    def _count_campaign_event(  # noqa: C901, PLR0912, PLR0917 - hot
         self, event: EventDims, click: bool, time_ms: int, identity: str, scope: AccountPane, device: DeviceCell | None
     ) -> None:
         # Written out where a property or a method would do: each costs a twentieth of the event.
@@ -128,11 +128,12 @@ class DeviceCounting(SnapshotOperator):
             of_campaign = scope.campaigns.get(campaign_id) or self._of_campaign(scope, campaign_id)
             if not of_campaign.dirty:
                 self._dirty.add_subject(scope.start_ms, CampaignKey(event.account_id, campaign_id), of_campaign)
-        if device is not None and (
-            device.sightings is not None or (device.place is not place and device.place != place)
-        ):
-            seen = Sighting(time_ms, place[0], intern(platform), click, identity)
-            self._rules.on_place((event.account_id, event.device_id or ""), device, place, seen)
+        if device is not None:
+            if device.place is None:
+                device.place = place
+            elif device.sightings is not None or (device.place is not place and device.place[0] != place[0]):
+                seen = Sighting(time_ms, place[0], intern(platform), click, identity)
+                self._rules.on_country((event.account_id, event.device_id or ""), device, seen)
         if click:
             row.clicks += 1
             self._count_click(event, (row, at_place, of_campaign), device, time_ms, identity, scope)

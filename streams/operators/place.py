@@ -8,6 +8,7 @@ Event time is the pane's; roll-ups are cumulative upserts, so duplicates and old
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,7 +31,17 @@ from streams.state.policy import EpisodePolicy, TimePolicy
 
 #: Behaviours are added up anew for panes this old: further back than device_farm reads.
 _COOL_AFTER_MS = 900_000
+#: How often sign-ins are looked at that were not enough to be judged at once.
+_PANES_BETWEEN = 3
 _decode = msgspec.json.Decoder(RollUp).decode
+
+
+class SignedIn(NamedTuple):
+    """Devices that signed in in a pane before a row, and with it; whether the row is the pane's first."""
+
+    before: int
+    now: int
+    begins: bool
 
 
 class PlaceOperator(SnapshotOperator):
@@ -114,7 +125,7 @@ class PlaceOperator(SnapshotOperator):
         key = row.key
         sums = pane.sums(self._series, key)
         shown, signed_in = sums.impressions, sums.signed_in
-        begins = not sums.who
+        begins, clicked = not sums.who, sums.clicks > 0
         added = sums.merge(row)
         if added is None:
             self.counters.duplicates += 1
@@ -123,17 +134,21 @@ class PlaceOperator(SnapshotOperator):
             self._journal.subjects[start, key] = None
         if added > 0:
             self._rules.on_clicks(key, start, added)
-        self._judge_others(row, key, begins=begins, clicked=added > 0, signed_in=sums.signed_in - signed_in)
+        self._judge_others(row, key, SignedIn(signed_in, sums.signed_in, begins), first=added > 0 and not clicked)
         if sums.impressions > shown and clock.correctable and start + policy.pane_ms < clock.watermark:
             self._rules.on_impressions(key, start)
 
-    def _judge_others(self, row: RollUp, key: SubjectKey, *, begins: bool, clicked: bool, signed_in: int) -> None:
-        """Have the rules judge what no count of clicks tells."""
+    def _judge_others(self, row: RollUp, key: SubjectKey, signed_in: SignedIn, *, first: bool) -> None:
+        """Ids of clicks: when a pane has its `first`, or one of several devices. Sign-ins: when enough came in a pane,
+        for what is judged at once; in every third pane, for what is judged later.
+        """
         start = row.pane_start * 1000
-        if row.clickers and (clicked or any(len(devices) > 1 for devices in row.clickers)):
+        if row.clickers and (first or any(len(devices) > 1 for devices in row.clickers)):
             self._rules.on_clickers(key, start)
-        if row.country != UNKNOWN and (signed_in > 0 or begins):
-            self._rules.on_sign_ins(key, start, signed_in)
+        before, now, begins = signed_in
+        later = begins and start // self.policy.pane_ms % _PANES_BETWEEN == 0
+        if row.country != UNKNOWN and (later or (now > before and now >= self._rules.sign_in_gate)):
+            self._rules.on_sign_ins(key, start, now - before)
 
     def _take_totals(self, pane: RollUpPane, row: RollUp, start: int) -> None:
         pane.take_totals(row)

@@ -34,7 +34,7 @@ def evaluate(view: PlaceView, rule: ReplayedClick) -> PlaceFinding | None:
     """Judge a campaign as of a pane in which a click came."""
     begin = view.end_ms - rule.window_s * 1000
     window = view.between(begin, view.end_ms)
-    newest = view.between(view.end_ms - view.pane_ms, view.end_ms)
+    newest = [sums for sums in window if sums.clicks][-2:]  # the last pane is asked about when the next one begins
     found = judge(window, [identity for sums in newest for identity in sums.clickers()], rule)
     return PlaceFinding(found, begin, window) if found else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from sori.events import AUTHENTICATION
+from sori.events import AUTHENTICATION, UNKNOWN
 from sori.settings.rules import RulesSettings
 from streams.alerts.corrections import Grounds
 from streams.alerts.record import Subject
@@ -13,7 +13,7 @@ from streams.rules.click_view import Grid
 from streams.rules.context import Evidence, RuleContext
 from streams.rules.run_click_rules import ClickRules
 from streams.rules.window_view import WindowRule, WindowView, settings_of
-from streams.state.counters import CtrRow, DeviceCell, Place, Sighting
+from streams.state.counters import CtrRow, DeviceCell, Sighting
 from streams.state.device_panes import DeviceKey, PaneStore
 
 #: Events of one device in one window of which it is known where it was: whoever has more has exceeded the rule by then.
@@ -65,19 +65,14 @@ class DeviceRules:
         """Judge how often a device authenticates."""
         self._judge(self._of_auths, WindowView(key, cell, time_ms, identity, self._store))
 
-    def on_place(self, key: DeviceKey, cell: DeviceCell, place: Place, seen: Sighting) -> None:
-        """Take note of an event at another place than its window's first, and judge where the device was."""
-        if cell.place is None:
-            cell.place = place
-            return
+    def on_country(self, key: DeviceKey, cell: DeviceCell, seen: Sighting) -> None:
+        """Take note of an event from the device's second country in its window on, and judge where it was."""
         if cell.sightings is None:
-            if place[0] == cell.place[0]:
-                return
             start_ms = seen.time_ms - seen.time_ms % self._store.window_ms
-            cell.sightings = [Sighting(start_ms, cell.place[0])]
+            cell.sightings = [Sighting(start_ms, cell.place[0] if cell.place else UNKNOWN)]
         if len(cell.sightings) >= _MAX_SIGHTINGS:
             return
-        moved = cell.sightings[-1].country != place[0]
+        moved = cell.sightings[-1].country != seen.country
         cell.sightings.append(seen)
         if moved:
             self._judge(registry.MOVE_RULES, WindowView(key, cell, seen.time_ms, seen.identity, self._store))

@@ -38,6 +38,8 @@ class PlaceRules:
         self._of_places = tuple(module for module in of_clicks if module.SUBJECT == "place")
         self._of_campaigns = tuple(module for module in of_clicks if module.SUBJECT == "campaign")
         self._of_sign_ins, self._of_clickers = _asked_after("sign_ins"), _asked_after("clickers")
+        #: Sign-ins in one pane below which nothing is judged at once.
+        self.sign_in_gate = min(rules.geo_auth_burst.gate(context.policy.pane_ms) for rules in context.rules.variants())
         for module in registry.PLACE_RULES:
             context.check(module.NAME, partial(_lookback_ms, module, grid))
 
