@@ -6,7 +6,8 @@ Clickers", 2009), and even these click a part of what they see. Statistic: taps,
 `floor`; Wilson's (1927) lower bound of their share of the device's impressions is at least `min_ctr`. A click within a
 second of one on the same campaign is no tap of its own: some SDKs report each tap twice. Where fewer impressions than
 `min_shown` of the taps are known, nothing is judged: they are late or lost, or click_without_impression judges.
-Impressions that come later still take a finding back. It is asked after a click, of a device with a few in `window_s`.
+It is asked when a click's impression has had the time that the sender may take, of a device with a few clicks in
+`window_s`; impressions that come later still take a finding back.
 MRC invalid traffic: SIVT.
 """
 
@@ -27,14 +28,14 @@ from streams.state.counters import DeviceClicks
 NAME = "device_ctr"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
 COUNTS_ALL = True
-WAITS = False
+WAITS = True
 #: Nobody taps two things sooner.
 _ONE_TAP_MS = 1000
 
 
 def lookback_ms(rule: DeviceCtr, grid: Grid) -> int:
-    """How far before the end of its window the rule reads."""
-    return rule.windows * grid.window_ms
+    """How far before the watermark at which it judges the rule reads."""
+    return rule.windows * grid.window_ms + grid.grace_ms
 
 
 def reads_from_ms(end_ms: int, rule: DeviceCtr, grid: Grid) -> int:
@@ -43,7 +44,7 @@ def reads_from_ms(end_ms: int, rule: DeviceCtr, grid: Grid) -> int:
 
 
 def evaluate(view: ClickView, rule: DeviceCtr) -> Verdict:
-    """Judge a device after a click."""
+    """Judge a device as of a click that has waited."""
     store, (account, device) = view.store, view.key
     begin = reads_from_ms(view.end_ms, rule, Grid(store.pane_ms, store.window_ms))
     windows = [store.windows.get(start) for start in range(begin, view.end_ms, store.window_ms)]
@@ -52,7 +53,7 @@ def evaluate(view: ClickView, rule: DeviceCtr) -> Verdict:
     if clicks < rule.floor:
         return rule.floor - clicks
     impressions = sum(cell.impressions for scope in held if (cell := scope.find(device)) is not None)
-    cells = clicks_between(store, view.key, begin, view.end_ms)
+    cells = clicks_between(store, view.key, begin, begin + rule.windows * store.window_ms)
     made = taps([cell for _, cell in cells])
     found = judge(made, impressions, rule)
     if found is None:
@@ -74,7 +75,7 @@ def taps(cells: Sequence[DeviceClicks]) -> int:
 
 @dataclass(slots=True)
 class Grounds:
-    """What a finding rests on: taps, and impressions from the first window up to the click."""
+    """What a finding rests on: taps, and impressions; late are those of before the click that come after it waited."""
 
     rule: DeviceCtr
     taps: int

@@ -21,10 +21,10 @@ from testkit.records import FakeRecord, event_record
 T0 = 1_760_419_200_000
 
 
-def states(every_s: float, ctr: float, *, late: bool = False, twice: bool = False) -> list[str]:
-    """Of the alert about a device that sees something so often, for ten minutes; `late`: what it did not click."""
+def states(every_s: float, ctr: float, *, late: bool = False, twice: bool = False, lasts_s: int = 600) -> list[str]:
+    """Of the alert about a device that sees something so often; `late`: what it did not click."""
     rng, events, unclicked = Random(5), [], []
-    for n in range(int(600 / every_s)):
+    for n in range(int(lasts_s / every_s)):
         at_ms = T0 + int(n * every_s * 1000)
         clicks = rng.random() < ctr
         (events if clicks or not late else unclicked).append((at_ms, "campaign.impression", f"a{n}"))
@@ -37,7 +37,8 @@ def states(every_s: float, ctr: float, *, late: bool = False, twice: bool = Fals
     ]
     found: list[str] = []
     for begin in range(0, len(records), 20):
-        operator.apply([FakeRecord(one.value, one.offset, headers=one.headers) for one in records[begin : begin + 20]])
+        part = records[begin : begin + 20]
+        operator.apply([FakeRecord(one.value, one.offset, timestamp=T0 + 10**7, headers=one.headers) for one in part])
         owed = [orjson.loads(output.value) for output in operator.flush()[0] if output.topic is FRAUD_ALERTS]
         found += [alert["state"] for alert in owed if alert["rule"] == "device_ctr"]
     return found
@@ -57,8 +58,8 @@ def test_a_keen_person_is_not(every_s, ctr, twice):
 
 def test_impressions_that_come_late_take_it_back():
     """Those that the device did not click."""
-    assert states(7, 0.6, late=True)[0] == "opened"
-    assert states(7, 0.6, late=True)[-1] == "withdrawn"
+    assert (found := states(7, 0.6, late=True, lasts_s=470))[0] == "opened"
+    assert found[-1] == "withdrawn"
 
 
 @given(made=st.integers(0, 500), impressions=st.integers(0, 500))
