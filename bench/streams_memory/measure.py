@@ -18,7 +18,16 @@ from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
 from streams.state.policy import TimePolicy
 
-_UNCAPPED = StreamsSettings(max_devices=2**40, max_account_devices=2**40)
+_NO_CAP = 2**40
+_UNCAPPED = StreamsSettings(
+    max_devices=_NO_CAP,
+    max_account_devices=_NO_CAP,
+    max_rows=_NO_CAP,
+    max_account_rows=_NO_CAP,
+    max_accounts=_NO_CAP,
+    max_subjects=_NO_CAP,
+    max_account_subjects=_NO_CAP,
+)
 
 
 def resident_bytes() -> int:
