@@ -12,7 +12,7 @@ from sori.times import iso
 
 
 class Judge(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of POST /v1/verdicts. `target`: the id of an alert or incident, or how it begins; `by`: who says so.
+    """Body of POST /v1/verdicts. `target`: the id of an alert, or how it begins; `by`: who says so.
 
     `allow`: of a false positive, findings of its rule (`all_rules`: of every rule) about its subject open no alert,
     until `until` in event time, ISO 8601; null: until the verdict is withdrawn.
