@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from streams.alerts.episode import Case, Episode
+from streams.alerts.episode import NO_STEP, Case, Episode
 from streams.alerts.grouping import Tally
 from streams.alerts.record import Subject
 from streams.state.counters import Place
@@ -23,6 +23,9 @@ class CaseState(msgspec.Struct, array_like=True):
     step_end_ms: int
     observed: int | float
     unjudged: int
+    before_ms: int = NO_STEP
+    before_observed: int | float = 0
+    before_unjudged: int = 0
 
     @classmethod
     def of(cls, rule: str, subject: Subject, case: Case) -> CaseState:
@@ -36,11 +39,24 @@ class CaseState(msgspec.Struct, array_like=True):
             case.step_end_ms,
             case.observed,
             case.unjudged,
+            case.before_ms,
+            case.before_observed,
+            case.before_unjudged,
         )
 
     def case(self, alert: Episode) -> Case:
         """The case again."""
-        return Case(alert, self.last_ms, self.step_begin_ms, self.step_end_ms, self.observed, self.unjudged)
+        return Case(
+            alert,
+            self.last_ms,
+            self.step_begin_ms,
+            self.step_end_ms,
+            self.observed,
+            self.unjudged,
+            self.before_ms,
+            self.before_observed,
+            self.before_unjudged,
+        )
 
 
 class TallyState(msgspec.Struct, array_like=True):

@@ -15,6 +15,8 @@ _MAX_SAMPLES = 10
 _MAX_CAMPAIGNS = 20
 #: A group takes no more members than this: its record carries the names of all of them.
 MAX_MEMBERS, MAX_MEMBER_BYTES = 1_000, 48_000
+#: No step begins then.
+NO_STEP = -1
 
 
 @dataclass(slots=True)
@@ -141,6 +143,35 @@ class Case:
     step_end_ms: int = 0
     observed: float = 0.0
     unjudged: int = 0
+    before_ms: int = NO_STEP  # where the step before that one begins, of the same alert; with its own counts
+    before_observed: float = 0.0
+    before_unjudged: int = 0
+
+    def found(self, step: tuple[int, int], observed: float) -> None:
+        """A rule found the subject to exceed it in this step, or in the one before; others are long gone."""
+        begin, end = step
+        if begin == self.before_ms:
+            self.before_observed, self.before_unjudged = observed, 0
+        if begin < self.step_begin_ms:
+            return
+        if begin > self.step_begin_ms:
+            self.before_ms = self.step_begin_ms if self.step_end_ms == begin else NO_STEP
+            self.before_observed, self.before_unjudged = self.observed, self.unjudged
+        self.step_begin_ms, self.step_end_ms = begin, end
+        self.observed, self.unjudged = observed, 0
+
+    def hardly_grown(self, at_ms: int, added: int) -> bool:
+        """Whether the subject exceeded its rule in the step of `at_ms`, and has not grown by half since; `added` to it.
+
+        Of the newest step in which it did, and of the one right before: where late ones come from.
+        """
+        if self.step_begin_ms <= at_ms < self.step_end_ms:
+            self.unjudged += added
+            return 2 * self.unjudged < self.observed
+        if self.before_ms <= at_ms < self.step_begin_ms and self.before_ms != NO_STEP:
+            self.before_unjudged += added
+            return 2 * self.before_unjudged < self.before_observed
+        return False
 
     def take_unjudged(self, at_ms: int, *, counts: bool) -> bool:
         """Take an event of a step in which the subject exceeded its rule; return whether that will do.

@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 from sori.rule_names import RULES
 from streams.alerts.book_state import BookState, CaseState, TallyState
 from streams.alerts.corrections import EXPLANATION, Correctable, Corrections
-from streams.alerts.episode import Case, Episode
+from streams.alerts.episode import NO_STEP, Case, Episode
 from streams.alerts.grouping import Slots, Tally
 from streams.alerts.record import Finding, Subject
 from streams.state.checkpoint import ReplayStart
@@ -106,13 +106,11 @@ class EpisodeBook:
         return True
 
     def _note(self, case: Case, observed: float, at_ms: int) -> None:
-        """The subject exceeds its rule: that will do for this step. A late finding is of a step long gone."""
-        if at_ms < case.step_begin_ms:
-            return
-        case.last_ms = max(case.last_ms, at_ms)
-        case.alert.last_ms = max(case.alert.last_ms, at_ms)
-        case.step_begin_ms, case.step_end_ms = self._step(case.last_ms)
-        case.observed, case.unjudged = observed, 0
+        """The subject exceeds its rule: that will do for this step."""
+        case.found(self._step(at_ms), observed)
+        if at_ms >= case.step_begin_ms:
+            case.last_ms = max(case.last_ms, at_ms)
+            case.alert.last_ms = max(case.alert.last_ms, at_ms)
 
     def show_due(self, watermark_ms: int) -> None:
         """Show what changed and has waited long enough. Call it whenever the watermark reaches `next_due_ms`.
@@ -330,7 +328,7 @@ class EpisodeBook:
         )
         self._opened(fresh)
         for (_, subject), case in moved.items():
-            case.alert = fresh
+            case.alert, case.before_ms = fresh, NO_STEP
             if fresh.group_from:
                 fresh.join(subject)
 

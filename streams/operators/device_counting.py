@@ -196,9 +196,11 @@ class DeviceCounting(SnapshotOperator):
 
     def _put_right(self, event: EventDims, campaign: str, time_ms: int, identity: str) -> None:
         """An impression may explain what its device, or the one that clicked on it, is accused of."""
-        account = event.account_id
-        own = event.device_id or ""
-        accused = {subject.value for subject in self.episodes.corrections.missing(account, identity)}
+        account, own, corrections = event.account_id, event.device_id or "", self.episodes.corrections
+        missing = corrections.missing(account, identity)
+        if not missing and Subject(account, "device", own) not in corrections:
+            return  # as nearly all, also where many are accused
+        accused = {subject.value for subject in missing}
         for device in sorted(accused | {own}):
             of_own = campaign if device == own else None
             for row, clicks in self._rules.on_impression((account, device), of_own, identity, time_ms):

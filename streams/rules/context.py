@@ -292,16 +292,14 @@ class RuleContext:
         """Whether a subject judged by whole steps exceeded the rule in this step, and has not grown by half since: a
         judgement could neither open nor prolong an episode, and no count would be far above the known.
 
-        An earlier step is judged: what exceeds there may be all that the alert stands on once late impressions came.
+        Of earlier steps too, if they exceeded: late impressions ask what an alert stands on anew, with all that came.
+        Where one did not, it is judged: what exceeds there may be all that the alert stands on once they came.
         `added`: how much its counts have grown since it was last asked.
         """
         case = open_subject.cases.get(rule)
-        if case is None or not case.step_begin_ms <= at_ms < case.step_end_ms:
+        if case is None or self._clock.watermark > case.last_ms + self._cooldown_ms:
             return False
-        if self._clock.watermark > case.last_ms + self._cooldown_ms:
-            return False
-        case.unjudged += added
-        return 2 * case.unjudged < case.observed
+        return case.hardly_grown(at_ms, added)
 
     def replay_start(self) -> ReplayStart:
         """What all that matters now can be rebuilt from, whom rules found within the cooldown included.
