@@ -73,6 +73,11 @@ class ClickView:
                 found += zip(cell.kept, of(key, start, cell, reach), strict=True)
         return found
 
+    def near(self, begin_ms: int) -> int:
+        """How many of the `kept` clicks have an impression near: a fraction of what looking at each costs."""
+        of, key, reach = self.matches.of, self.key, self.reach
+        return sum([of(key, start, cell, reach).near for start, cell in self.cells if start >= begin_ms])
+
     def impressions(self, campaign: str, begin_ms: int) -> int:
         """How often it was shown a campaign in the windows from `begin_ms` on, up to the click's."""
         found = 0

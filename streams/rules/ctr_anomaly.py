@@ -100,13 +100,14 @@ def _counts(view: PlaceView, window: Sequence[SubjectSums], window_s: int, rule:
     back, impressions = fullest_window(shown, window_s * 1000 // view.pane_ms)
     if not stands_out(clicks - top, impressions, rule):
         return None
-    if explained(window, impressions, view.known(begin, view.end_ms)):
+    clicking_devices = sum(sums.clicking_devices for sums in window)
+    if clicking_devices < rule.min_devices or explained(window, impressions, view.known(begin, view.end_ms)):
         return None
     past = view.between(begin - rule.baseline_s * 1000, begin - back * view.pane_ms)
     return RateCounts(
         clicks=clicks,
         top_device_clicks=top,
-        clicking_devices=sum(sums.clicking_devices for sums in window),
+        clicking_devices=clicking_devices,
         impressions=impressions,
         past_clicks=sum(sums.clicks for sums in past),
         past_impressions=sum(sums.impressions for sums in past),

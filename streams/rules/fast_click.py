@@ -54,6 +54,11 @@ def evaluate(view: ClickView, rule: FastClick) -> Verdict:
     kept = view.kept(begin)
     if len(kept) < rule.floor:
         return rule.floor - len(kept)
+    near = view.near(begin)
+    if near < rule.floor:
+        near += sum([click.time_ms - reach_ms(rule) <= click.shown_ms for click in kept])
+        if near < rule.floor:
+            return rule.floor - near  # each click adds one at most; an impression that comes later has it judged anew
     delays: dict[str, int] = {}
     unknown: dict[str, int] = {}
     fast: list[Click] = []

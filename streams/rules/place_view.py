@@ -33,6 +33,8 @@ class PlaceView:
     def between(self, begin_ms: int, end_ms: int) -> list[SubjectSums]:
         """Its sums in panes that start in [begin, end)."""
         series = self.series
+        if len(series) * self.pane_ms < end_ms - begin_ms:  # of few panes, each is looked at and not each that may be
+            return [series[start] for start in sorted(series) if begin_ms <= start < end_ms]
         return [sums for start in range(begin_ms, end_ms, self.pane_ms) if (sums := series.get(start)) is not None]
 
     def known(self, begin_ms: int, end_ms: int) -> list[SubjectSums]:

@@ -22,9 +22,10 @@ from streams.state.place_panes import add_counts
 
 #: Campaigns for which an alert says what share of their clicks the device made.
 _MAX_SHARES = 5
-#: Of one account, pane and partition: from so many clicking devices on, further ones are judged in some panes only. So
-#: judging takes a bounded part of the time whatever one account sends; what is counted and published is not affected.
-JUDGED_DEVICES = 2_000
+#: Of one account, pane and partition: from so many clicking devices on, further ones are judged in some panes only, or
+#: from such a part of all its devices on in the window: among a large customer's many devices many click. So judging
+#: takes a bounded part of the time whatever one account sends; what is counted and published is not affected.
+JUDGED_DEVICES, JUDGED_PART = 2_000, 0.1
 #: So many clicks come in no pane: whatever the device does in this one, the rule has nothing more to say.
 _NOT_IN_THIS_PANE = 2**62
 
@@ -77,8 +78,7 @@ class ClickRules:
         margin = self._margin(key, pane_start)
         if self._passed_over(key, pane_start):
             return
-        if plan.later.entries:
-            self._let_wait(plan, key, time_ms, pane_start)
+        known = self._let_wait(plan, key, time_ms, pane_start) if plan.later.entries else None
         subject, (entries, widest_ms, least) = Subject(key[0], "device", key[1]), plan.at_once
         if self._context.any_open and (open_subject := self._context.open_subject(subject)) is not None:
             settled = self._context.settled
@@ -96,6 +96,8 @@ class ClickRules:
         if not entries:
             return
         end = pane_start + self._grid.pane_ms
+        if known is not None and known < least and plan.later.widest_ms >= widest_ms:
+            return
         # a few whole windows are looked at sooner than many panes, and hold no fewer clicks
         if self._clicks_in_windows(key, end - widest_ms, end) < least:
             return
@@ -113,10 +115,11 @@ class ClickRules:
 
         A matter of the pane's own clicks up to this one, which a replay has again; every device has its turn.
         """
-        clicking = len(self._store.panes[pane_start].accounts[key[0]].clicks)
-        if clicking <= JUDGED_DEVICES:
+        held = self._store.panes[pane_start].accounts[key[0]]
+        clicking = len(held.clicks)
+        if clicking <= JUDGED_DEVICES or clicking <= (most := max(JUDGED_DEVICES, held.window.tracked * JUDGED_PART)):
             return False
-        turns = clicking // JUDGED_DEVICES + 1
+        turns = int(clicking / most) + 1
         turn = crc32(key[1].encode("utf-8", "surrogatepass")) + pane_start // self._grid.pane_ms
         return turn % turns != 0
 
@@ -126,15 +129,20 @@ class ClickRules:
             self._judge_waited(*due)
         self._context.wake_at(self._waiting.next_ms)
 
-    def _let_wait(self, plan: _Plan, key: DeviceKey, time_ms: int, pane_start: int) -> None:
-        """Have a click judged later; not one that is only counted, and none while its device has too few."""
+    def _let_wait(self, plan: _Plan, key: DeviceKey, time_ms: int, pane_start: int) -> int | None:
+        """Have a click judged later; not one that is only counted, and none while its device has too few.
+
+        Returns how many clicks it has in the windows that rules which wait look at, if these were counted.
+        """
         held = self._store.panes[pane_start].accounts[key[0]].clicks[key[1]]
         if held.clicks > MAX_CLICKS_KEPT:
-            return
+            return None
         end = pane_start + self._grid.pane_ms
-        if self._clicks_in_windows(key, end - plan.later.widest_ms, end) >= plan.later.least:
+        clicks = self._clicks_in_windows(key, end - plan.later.widest_ms, end)
+        if clicks >= plan.later.least:
             self._waiting.add(key, time_ms, plan.wait_ms)
             self._context.wake_at(self._waiting.next_ms)
+        return clicks
 
     def _judge_waited(self, key: DeviceKey, time_ms: int) -> None:
         """Judge a device as of a click that has waited."""

@@ -13,7 +13,7 @@ from streams.state.counters import CtrRow, DeviceCell, DeviceClicks, Place, Subj
 if TYPE_CHECKING:
     from streams.state.cold_devices import ColdDevices
     from streams.state.cold_ids import ColdIds
-    from streams.state.matches import Margin, Match, Matches
+    from streams.state.matches import Margin, Match, Matches, PaneMatches
 
 
 class PlaceKey(NamedTuple):
@@ -239,7 +239,7 @@ class PaneStore:
         #: Account -> pane -> identities of its impressions: what is looked through for one of them.
         self._shown: dict[str, dict[int, dict[str, int]]] = {}
         #: By identity: clicks whose impression was looked for, and what stands on the answer; see matches.
-        self.awaited: dict[str, list[tuple[DeviceKey, Match, dict[DeviceKey, Margin]]]] = {}
+        self.awaited: dict[str, list[tuple[DeviceKey, Match, PaneMatches, dict[DeviceKey, Margin]]]] = {}
         self.watchers: list[Matches] = []
 
     def at(self, time_ms: int, offset: int) -> Pane:
@@ -298,9 +298,9 @@ class PaneStore:
         """An impression that an `awaited` click may belong to was counted."""
         start = time_ms - time_ms % self.pane_ms
         shown_ms = start + (time_ms - start) // SEEN_UNIT_MS * SEEN_UNIT_MS
-        for device, match, margins in self.awaited[identity]:
+        for device, match, found, margins in self.awaited[identity]:
             if device[0] == account:
-                match.see(start, shown_ms)
+                found.near += match.see(start, shown_ms)
                 margins.pop(device, None)
 
     def evict(self, horizon_ms: int) -> None:

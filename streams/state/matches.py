@@ -35,12 +35,26 @@ class Match(msgspec.Struct, gc=False):
     near_to: int
     explained_to: int
 
-    def see(self, pane_start: int, shown_ms: int) -> None:
-        """Another impression with the click's identity has come."""
+    def see(self, pane_start: int, shown_ms: int) -> bool:
+        """Another impression with the click's identity has come; return whether it is the first one near."""
         if pane_start <= self.explained_to and (self.explained_ms is None or shown_ms > self.explained_ms):
             self.explained_ms = shown_ms
-        if self.near_from <= pane_start <= self.near_to and (self.near_ms is None or shown_ms > self.near_ms):
+        if not self.near_from <= pane_start <= self.near_to:
+            return False
+        first = self.near_ms is None
+        if self.near_ms is None or shown_ms > self.near_ms:
             self.near_ms = shown_ms
+        return first
+
+
+class PaneMatches(list[Match]):
+    """Those of a device's kept clicks in one pane. `near`: how many have an impression near."""
+
+    __slots__ = ("near",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.near = 0
 
 
 class Margin:
@@ -66,22 +80,23 @@ class Matches:
     def __init__(self, store: PaneStore) -> None:
         self._store = store
         self.margins: dict[DeviceKey, Margin] = {}
-        self._by_pane: dict[int, dict[DeviceKey, list[Match]]] = {}
+        self._by_pane: dict[int, dict[DeviceKey, PaneMatches]] = {}
         store.watchers.append(self)
 
-    def of(self, device: DeviceKey, pane_start: int, clicks: DeviceClicks, reach: Reach) -> list[Match]:
+    def of(self, device: DeviceKey, pane_start: int, clicks: DeviceClicks, reach: Reach) -> PaneMatches:
         """The matches of a device's kept clicks in a pane; `reach` is the same whenever these are asked for."""
         held = self._by_pane.get(pane_start)
         if held is None:
             held = self._by_pane[pane_start] = {}
         found = held.get(device)
         if found is None:
-            found = held[device] = []
+            found = held[device] = PaneMatches()
         if len(found) < len(clicks.kept):
             for click in clicks.kept[len(found) :]:
                 match = self._look(device[0], click, reach)
                 found.append(match)
-                self._store.awaited.setdefault(click.identity, []).append((device, match, self.margins))
+                found.near += match.near_ms is not None
+                self._store.awaited.setdefault(click.identity, []).append((device, match, found, self.margins))
         return found
 
     def forget(self, pane_start: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from math import log
 
@@ -89,6 +90,23 @@ def test_devices_judged_in_a_pane_grow_with_the_logarithm_of_those_that_click(mo
     monkeypatch.setattr(ClickRules, "_passed_over", note)
     DeviceOperator(0, POLICY, RULES).apply(clicks(CROWD)[: CROWD + 1])
     assert BUDGET <= len(judged) <= 2 * BUDGET * (1 + log(CROWD / BUDGET))
+
+
+@pytest.mark.parametrize(("others", "judged"), [(0, BUDGET), (25 * BUDGET, 2 * BUDGET)])
+def test_the_bound_grows_with_the_devices_that_an_account_has_anyway(monkeypatch, others, judged):
+    """Among many that are shown something, as many clicking ones as a tenth of them wait for nobody."""
+    passed, over = ClickRules._passed_over, []
+    monkeypatch.setattr(ClickRules, "_passed_over", lambda *args: over.append(passed(*args)) or over[-1])
+    shown = [
+        FakeRecord(
+            body(account_id="acc_hit", device_id=f"dev_{n}", created_at=iso(T0), activity_id=f"i{n}"), n, timestamp=T0
+        )
+        for n in range(others)
+    ]
+    at_once = [replace(one, offset=others + n) for n, one in enumerate(clicks(CROWD)[:CROWD])]
+    DeviceOperator(0, POLICY, RULES).apply([*shown, *at_once])
+    first = over.index(True) if True in over else CROWD
+    assert judged <= first < 2 * judged
 
 
 def test_resuming_is_exact_where_devices_wait_for_their_turn(monkeypatch):
