@@ -26,10 +26,10 @@ _CLUSTER = """\
 class ClickHouseServer:
     """Keeps its port and its data over restarts."""
 
-    def __init__(self, folder: Path, cluster: str = "") -> None:
-        """`cluster` names one that consists of this server alone."""
+    def __init__(self, folder: Path, cluster: str = "", config: str = "") -> None:
+        """`cluster` names one that consists of this server alone; `config` is the text of a config file instead."""
         self.port = free_port()
-        self._cluster = cluster
+        self._config = _CLUSTER.format(name=cluster) if cluster else config
         self._folder = folder
         self._faults = folder / "fault"
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,10 +58,10 @@ class ClickHouseServer:
             time.sleep(0.05)
 
     def _path(self) -> str:
-        if not self._cluster:
+        if not self._config:
             return str(self._folder / "data")
         config = self._folder / "config.xml"
-        config.write_text(_CLUSTER.format(name=self._cluster))
+        config.write_text(self._config)
         return f"{self._folder / 'data'}?config-file={config}"
 
     def answers(self) -> bool:

@@ -63,6 +63,15 @@ COMPANIONS: Mapping[str, dict[str, Any]] = {
         "clickhouse": {"events_days": 1, "windows_days": 1},
         "sinks": {"repair_lookback_s": 3600.0},
     },
+    **{
+        f"clickhouse.rollups_{level}_days": {
+            "clickhouse": {"events_days": 1, "windows_days": 1, "rollups_days": 1},
+            "sinks": {"repair_lookback_s": 3600.0},
+        }
+        for level in ("5m", "1h", "1d")
+    },
+    "clickhouse.cold_days": {"clickhouse": {"cold_volume": "cold"}},
+    "clickhouse.cold_volume": {"clickhouse": {"cold_days": 7}},
     "ingest.max_body_bytes": {"ingest": {"max_buffered_bytes": 2**30}},
     **_kafka_companions(),
 }

@@ -45,7 +45,8 @@ def apply(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> Non
     for migration in done:
         say(f"applied {migration.number:04d}_{migration.title}")
     for change in changes:
-        say(f"{change.table}: kept {f'{change.after} days' if change.after else 'for ever'}")
+        moved = f"; TTL {change.ttl}" if "," in change.ttl or " TO " in change.ttl else ""
+        say(f"{change.table}: kept {f'{change.after} days' if change.after else 'for ever'}{moved}")
     for table, ttl in alone.items():
         say(f"{table}: its TTL is not ours and stays as it is: {ttl}")
     if made:

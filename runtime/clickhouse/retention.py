@@ -1,6 +1,7 @@
 """How long ClickHouse keeps rows: table TTLs that follow the settings.
 
-A TTL that somebody wrote by hand (tiers, other columns, several rules) is left alone, whatever the settings say.
+A TTL that somebody wrote by hand is left alone, whatever the settings say: what we applied is written down, and what is
+anything else is not ours. Removed by hand, it is ours again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import structlog
 from clickhouse_connect.driver.client import Client
 
 from runtime.clickhouse.storage import changeable, definition
-from runtime.clickhouse.table_ttl import our_days, ttl_of
+from runtime.clickhouse.table_ttl import Keeping, clause, kept_days, our_days, ttl_of
 from sori.settings.clickhouse import ClickHouseSettings
 
 #: Table -> setting that governs it and the time from which its rows age. A late event may have been received long ago.
@@ -32,54 +33,92 @@ _GOVERNED = {
     "late": ("late_days", "stored_at"),
     "repetitions": ("late_days", "toDateTime(found_at)"),
     "recount_requests": ("late_days", "toDateTime(asked_at)"),
+    "field_notes": ("late_days", "toDateTime(last_seen)"),
     "quarantine": ("quarantine_days", "toDateTime(received_at)"),
 }
+#: Not cut by time: single rows age out of the one part that there is.
+_ONE_PART = frozenset({"alerts", "field_notes"})
 _log = structlog.get_logger(__name__)
+
+
+#: What is large and seldom asked for once it is old; look-ups and roll-ups stay on the fast volume.
+_COLD = frozenset({"events", "ctr_windows", "device_windows"})
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A table whose retention changed; days, 0 = kept for ever."""
+    """A table whose TTL changed; days until its first rows go, 0 = kept for ever; and the new TTL."""
 
     table: str
     before: int
     after: int
+    ttl: str
 
 
 def apply(client: Client, settings: ClickHouseSettings) -> list[Change]:
-    """Bring every TTL in line with the settings; rows age out with later merges. Returns what changed."""
+    """Bring every TTL in line with the settings; rows age out, or move, with later merges. Returns what changed."""
     changes = []
-    for table, (setting, column) in _GOVERNED.items():
-        wanted, current = int(getattr(settings, setting)), our_days(_ttl(client, table), column)
-        if current is None:
-            _log.info("retention_left_alone", table=table, ttl=_ttl(client, table))
-        if current is None or wanted == current:
+    ours = _applied(client)
+    for table, (_, column) in _GOVERNED.items():
+        wanted, current = clause(column, _wanted(table, settings)), _ttl(client, table)
+        if not _is_ours(current, column, ours.get(table)):
+            _log.info("retention_left_alone", table=table, ttl=current)
             continue
-        if current and (not wanted or wanted > current):
-            client.command(f"INSERT INTO kept_since SELECT '{table}', now() - toIntervalDay({current})")
-        where = changeable(client, table)
-        if wanted:
-            client.command(f"ALTER TABLE {where} MODIFY SETTING ttl_only_drop_parts = {int(table != 'alerts')}")
+        if wanted != current:
+            changes.append(_change(client, table, current, wanted, settings.storage_policy))
+        if ours.get(table) != wanted:
             client.command(
-                f"ALTER TABLE {where} MODIFY TTL {column} + toIntervalDay({wanted})",
-                settings={"materialize_ttl_after_modify": 0},
+                "INSERT INTO applied_ttls (table, ttl) SELECT {table:String}, {ttl:String}",
+                parameters={"table": table, "ttl": wanted},
             )
-        else:
-            client.command(f"ALTER TABLE {where} REMOVE TTL")
-        _log.info("retention_changed", table=table, days_before=current, days=wanted)
-        changes.append(Change(table, current, wanted))
     return changes
 
 
+def _change(client: Client, table: str, current: str, wanted: str, policy: str) -> Change:
+    before, after = int(kept_days(current)), int(kept_days(wanted))
+    if before and (not after or after > before):
+        client.command(f"INSERT INTO kept_since SELECT '{table}', now() - toIntervalDay({before})")
+    where = changeable(client, table)
+    if wanted:
+        client.command(f"ALTER TABLE {where} MODIFY SETTING ttl_only_drop_parts = {int(table not in _ONE_PART)}")
+        if policy and " TO VOLUME " in wanted:
+            client.command(f"ALTER TABLE {where} MODIFY SETTING storage_policy = '{policy}'")
+        client.command(f"ALTER TABLE {where} MODIFY TTL {wanted}", settings={"materialize_ttl_after_modify": 0})
+    else:
+        client.command(f"ALTER TABLE {where} REMOVE TTL")
+    _log.info("retention_changed", table=table, days_before=before, days=after, ttl=wanted)
+    return Change(table, before, after, wanted)
+
+
+def _wanted(table: str, settings: ClickHouseSettings) -> Keeping:
+    if table.endswith("_rollups"):
+        return Keeping(levels=settings.rollup_levels)
+    days = int(getattr(settings, _GOVERNED[table][0]))
+    return Keeping(days, cold_days=settings.cold_days, volume=settings.cold_volume) if table in _COLD else Keeping(days)
+
+
+def _applied(client: Client) -> dict[str, str]:
+    rows = client.query("SELECT table, ttl FROM applied_ttls FINAL").result_rows
+    return {str(table): str(ttl) for table, ttl in rows}
+
+
+def _is_ours(current: str, column: str, applied: str | None) -> bool:
+    """Nothing there is nobody's. Before releases wrote down what they applied, a plain number of days was theirs."""
+    if not current:
+        return True
+    return current == applied if applied is not None else our_days(current, column) is not None
+
+
 def days_of(client: Client, table: str) -> int:
-    """The retention in force that the settings govern, days; 0 = kept for ever, or as somebody wrote by hand."""
-    return our_days(_ttl(client, table), _GOVERNED[table][1]) or 0
+    """After how many days the table's first rows go, whoever wrote that; 0 = kept for ever."""
+    return int(kept_days(_ttl(client, table)))
 
 
 def hand_written(client: Client) -> dict[str, str]:
     """Tables whose TTL is not ours, and what it says."""
+    ours = _applied(client)
     found = {table: _ttl(client, table) for table in _GOVERNED}
-    return {table: ttl for table, ttl in found.items() if our_days(ttl, _GOVERNED[table][1]) is None}
+    return {name: ttl for name, ttl in found.items() if not _is_ours(ttl, _GOVERNED[name][1], ours.get(name))}
 
 
 def _ttl(client: Client, table: str) -> str:

@@ -3,11 +3,48 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 #: Shortest lengths, in days, so that nobody takes rows for complete that may be gone.
 _UNIT_DAYS = {"Day": 1.0, "Week": 7.0, "Month": 28.0, "Quarter": 90.0, "Year": 365.0, "Hour": 1 / 24}
 #: What moves or rewrites rows and does not delete them.
 _KEEPS = re.compile(r" (TO (DISK|VOLUME)|RECOMPRESS|GROUP BY) ")
+
+
+#: Ever, as a DateTime: adding enough days to a time near 2106 would begin at 1970 again.
+_EVER = "toDateTime(4294944000, 'UTC')"
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long rows are kept, days, 0 = ever: all of them, or by the length of what they sum up, seconds.
+
+    After `cold_days` they move to `volume`; 0 or no volume: they stay.
+    """
+
+    days: int = 0
+    levels: tuple[tuple[int, int], ...] = ()
+    cold_days: int = 0
+    volume: str = ""
+
+
+def clause(column: str, keeping: Keeping) -> str:
+    """The TTL of a table whose rows age by `column`, as ClickHouse writes it down; empty: rows stay where they are."""
+    elements = []
+    if keeping.cold_days and keeping.volume:
+        elements.append(f"{_after(column, keeping.cold_days)} TO VOLUME '{keeping.volume}'")
+    lengths = {days for _, days in keeping.levels} or {keeping.days}
+    if len(lengths) > 1:
+        *first, (_, last) = keeping.levels
+        cases = "".join(f"seconds = {seconds}, {_after(column, days)}, " for seconds, days in first)
+        elements.append(f"multiIf({cases}{_after(column, last)})")
+    elif days := max(lengths):
+        elements.append(_after(column, days))
+    return ", ".join(elements)
+
+
+def _after(column: str, days: int) -> str:
+    return f"{column} + toIntervalDay({days})" if days else _EVER
 
 
 def ttl_of(engine_full: str) -> str:
