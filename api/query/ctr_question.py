@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
 from api.query.ctr_sql import parse_since, quote, time_literal, wilson
-from api.query.ctr_sums import sums
+from api.query.ctr_sums import device_sums, sums
 from sori.errors import QueryError
 from sori.places import respelled
 from sori.suggest import none_of
@@ -127,7 +127,7 @@ def _counts(question: CtrQuestion, keys: str, used: set[str]) -> str:
         counts, bounds = f"{counts}, sum(m.suspect_clicks) AS suspect_clicks", []
         source = sums(used, since, until)
     elif used <= {"account_id", "device_id"}:
-        source = "device_by_minute"
+        source, bounds = device_sums(since, until), []
     else:
         source, time = "events_current", "created_at"
         counts = "countIf(event = 'campaign.impression') AS impressions, countIf(event = 'campaign.click') AS clicks"

@@ -33,5 +33,10 @@ def sums(columns: AbstractSet[str], since: datetime | None, until: datetime | No
     return f"{view}(since = {_epoch(since, 0)}, until = {_epoch(until, _FOR_EVER)}, step = {int(step_s)})"
 
 
+def device_sums(since: datetime | None, until: datetime | None) -> str:
+    """A source of impressions and clicks by device, in minutes: to be summed."""
+    return f"device_sums(since = {_epoch(since, 0)}, until = {_epoch(until, _FOR_EVER)})"
+
+
 def _epoch(moment: datetime | None, default: int) -> int:
     return default if moment is None else min(_FOR_EVER, max(0, int(moment.timestamp())))

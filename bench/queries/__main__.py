@@ -1,8 +1,9 @@
 """Milliseconds and bytes of questions and panels: python -m bench.queries [--events N] [--keep FOLDER] [--json FILE].
 
-The ten questions of docs/queries.md, and every panel of the Grafana dashboards over its own range and over a week. Each
-is asked several times on an embedded engine whose file cache is warm; the figure is the median. Also prints what an
-event costs on disk.
+The ten questions of docs/queries.md, every panel of the Grafana dashboards over its own range, a week and a month,
+look-ups of single events, the export of an hour, and a device that is forgotten. What only reads is asked several times
+on an embedded engine whose file cache is warm, and which remembers no conditions; the figure is the median. Also prints
+what an event costs on disk.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from bench.common.command_line import command_line, write_figures
 from bench.queries.corpus import END, fill
 from bench.queries.dashboards import Asked, dashboard_queries
 from bench.queries.questions import QUESTIONS
+from bench.queries.single_events import export_of_an_hour, forgotten_device, look_ups
 from bench.queries.timing import cost
 from runtime.clickhouse import migrations
 from runtime.clickhouse.client import open_client
@@ -39,9 +41,11 @@ def main() -> None:
                 fill(client, asked.events)
             figures = [_question(client, name) for name in QUESTIONS]
             panels = [_panel(client, panel) for panel in track(list(dashboard_queries(END)), description="panels")]
+            single = [*look_ups(client), export_of_an_hour(client), forgotten_device(client)]
             sizes = disk(client)
     show(figures, panels, sizes)
-    write_figures(asked.json, {"queries": figures, "panels": panels, "disk": sizes})
+    Console().print(*single, sep="\n")
+    write_figures(asked.json, {"queries": figures, "panels": panels, "single": single, "disk": sizes})
 
 
 def _question(client: Client, name: str) -> dict[str, Any]:

@@ -12,11 +12,16 @@ from runtime.clickhouse.storage import changeable
 #: Query parameter.
 DEVICE = "{device:String}"
 _IS_DEVICE = f"device_id = {DEVICE}"
+_PLACE = "account_id, event, created_at"
+#: A device's events: wherever they lie, by a filter over all of them, and where it is noted that they lie.
+ANYWHERE = _IS_DEVICE
+_NOTES = f"SELECT {_PLACE} FROM device_events WHERE device = cityHash64({DEVICE})"  # noqa: S608 - ours
+NOTED = f"{_IS_DEVICE} AND ({_PLACE}) IN ({_NOTES})"
 _LATE_KEY = "account_id, event, identity"
 #: Table -> the rows that are the device's, in the order in which they are removed: `late` holds identities only, so it
-#: goes by those of the device's events, which go last.
+#: goes by those of the device's events, and these by the notes of where they lie, which go last.
 TABLES = {
-    "late": f"({_LATE_KEY}) IN (SELECT {_LATE_KEY} FROM events WHERE {_IS_DEVICE})",  # noqa: S608
+    "late": f"({_LATE_KEY}) IN (SELECT {_LATE_KEY} FROM events WHERE {ANYWHERE})",  # noqa: S608
     "quarantine": f"positionUTF8(raw, concat('\"', {DEVICE}, '\"')) > 0"
     f" OR JSONExtractString(raw, 'device_id') = {DEVICE}",
     # a group's alert names its members, so it goes whole
@@ -26,63 +31,96 @@ TABLES = {
     f" OR arrayExists(a -> a.subject_kind = 'device' AND a.subject = {DEVICE}, allowed)",
     "session_records": _IS_DEVICE,
     "device_windows": _IS_DEVICE,
+    "events": ANYWHERE,
     "device_events": f"device = cityHash64({DEVICE})",
-    "events": _IS_DEVICE,
 }
 _ROW_KEY = "account_id, event, created_at, identity"
 _EVENT_COLUMNS = "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'events'"
 _CHUNK = 500
+#: Table -> key columns that its rows lie by; where those of the device lie, times as numbers; what makes times of them.
+_PLACES = {
+    "device_windows": (
+        "account_id, window_start",
+        f"SELECT DISTINCT account_id, toUnixTimestamp(window_start) FROM device_windows WHERE {_IS_DEVICE}",  # noqa: S608
+        "toDateTime({}, 'UTC')",
+    ),
+    "events": (
+        _PLACE,
+        f"SELECT DISTINCT account_id, event, toUnixTimestamp64Milli(created_at) FROM ({_NOTES})",  # noqa: S608
+        "fromUnixTimestamp64Milli({}, 'UTC')",
+    ),
+}
+#: Beyond, one look at every row is cheaper than many small deletions.
+_MOST_BY_PLACE = 5000
 #: Masks rows in a small part where a table knows its rows' places, and in a column of their parts elsewhere.
 REMOVED = {"lightweight_deletes_sync": 2, "lightweight_delete_mode": "lightweight_update", "mutations_sync": 2}
 
 
 class DeviceRows:
-    """What one client finds of one device."""
+    """What one client finds of one device; `events` says among which of its events: NOTED, or ANYWHERE."""
 
-    def __init__(self, client: Client, device: str) -> None:
+    def __init__(self, client: Client, device: str, events: str = ANYWHERE) -> None:
         self._client = client
-        self._device = device
+        self._given = {"device": device}
+        self._events = events
 
     def count(self, table: str) -> int:
         """Stored rows, duplicates included."""
-        query = f"SELECT count() FROM {table} WHERE {TABLES[table]}"  # noqa: S608 - ours
-        return int(self._client.query(query, parameters={"device": self._device}).result_rows[0][0])
+        return int(self._rows(f"SELECT count() FROM {table} WHERE {self._condition(table)}")[0][0])  # noqa: S608 - ours
 
     def remove(self, table: str) -> int:
         """Mask them; returns how many there were."""
         rows = self.count(table)
         if rows and table == "late":
-            self._remove_late()
+            self._mask_keys("late", _LATE_KEY, f"SELECT DISTINCT {_LATE_KEY} FROM late WHERE {self._condition('late')}")  # noqa: S608
+        elif table in _PLACES and 0 < rows <= _MOST_BY_PLACE and (table != "events" or self._events == NOTED):
+            key, places, when = _PLACES[table]
+            self._mask_keys(table, key, places, when, f" AND {self._of_device(_IS_DEVICE)}")
         elif rows:
-            mask(self._client, table, TABLES[table], self._device)
+            mask(self._client, table, self._of_device(TABLES[table]))
         return rows
 
-    def _remove_late(self) -> None:
-        """By value: a replicated table takes no subquery in a deletion."""
-        query = f"SELECT DISTINCT {_LATE_KEY} FROM late WHERE {TABLES['late']}"  # noqa: S608 - ours
-        found = self._client.query(query, parameters={"device": self._device}).result_rows
+    def _condition(self, table: str) -> str:
+        return TABLES[table].replace(ANYWHERE, self._events) if table in {"late", "events"} else TABLES[table]
+
+    def _of_device(self, condition: str) -> str:
+        # a deletion knows no query parameters
+        return condition.replace(DEVICE, literal(self._given["device"]))
+
+    def _mask_keys(self, table: str, key: str, sql: str, when: str = "{}", more: str = "") -> None:
+        """A replicated table takes no subquery in a deletion, and values find their rows by the table's order.
+
+        `when` makes a time of a number.
+        """
+        found = self._rows(sql)
         for first in range(0, len(found), _CHUNK):
-            keys = ", ".join(f"({', '.join(map(literal, row))})" for row in found[first : first + _CHUNK])
-            mask(self._client, "late", f"({_LATE_KEY}) IN ({keys})", self._device)
+            rows = found[first : first + _CHUNK]
+            keys = [", ".join(when.format(v) if isinstance(v, int) else literal(v) for v in row) for row in rows]
+            mask(self._client, table, f"({key}) IN (({'), ('.join(keys)})){more}")
+
+    def _rows(self, sql: str) -> Sequence[Sequence[Any]]:
+        return self._client.query(sql, parameters=self._given).result_rows
 
 
-def mask(client: Client, table: str, condition: str, device: str) -> None:
+def mask(client: Client, table: str, condition: str) -> None:
     """Hide rows from every reader."""
-    # a deletion knows no query parameters
-    where = changeable(client, table)
-    client.command(f"DELETE FROM {where} WHERE {condition.replace(DEVICE, literal(device))}", settings=REMOVED)  # noqa: S608 - quoted
+    client.command(f"DELETE FROM {changeable(client, table)} WHERE {condition}", settings=REMOVED)  # noqa: S608 - quoted
 
 
-def cover_losers(client: Client, device: str) -> None:
-    """Rows of others that repeat its events and wait for a merge: without it they would be the events."""
+def cover_losers(client: Client, device: str, events: str) -> None:
+    """Rows of others that repeat its events and wait for a merge: without it they would be the events.
+
+    `events`: NOTED or ANYWHERE, as for DeviceRows. Rows that repeat an event lie where it lies.
+    """
+    near = f" AND ({_PLACE}) IN ({_NOTES})" if events == NOTED else ""
     names = [row[0] for row in client.query(_EVENT_COLUMNS).result_rows]
     changed = {"repeated": "true AS repeated", "version": "e.version + 1 AS version"}
     selected = ", ".join(changed.get(name, f"e.{name} AS {name}") for name in names)
     client.command(
         f"INSERT INTO events ({', '.join(names)}) SELECT {selected} FROM events AS e"  # noqa: S608 - names of ours
-        f" INNER JOIN (SELECT {_ROW_KEY}, max(version) AS first FROM events WHERE {_IS_DEVICE} AND NOT repeated"
+        f" INNER JOIN (SELECT {_ROW_KEY}, max(version) AS first FROM events WHERE {events} AND NOT repeated"
         f" GROUP BY {_ROW_KEY}) AS w USING ({_ROW_KEY})"
-        f" WHERE NOT e.repeated AND e.device_id != {DEVICE} AND e.version < w.first",
+        f" WHERE NOT e.repeated AND e.device_id != {DEVICE} AND e.version < w.first{near}",
         parameters={"device": device},
         settings={
             "insert_deduplicate": 0,

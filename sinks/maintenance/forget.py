@@ -15,7 +15,7 @@ from clickhouse_connect.driver.client import Client
 from runtime.clickhouse.storage import changeable
 from sinks.maintenance import Progress
 from sinks.maintenance.backfill import countable_from, read_stored
-from sinks.maintenance.device_rows import DEVICE, TABLES, DeviceRows, cover_losers, literal, purge
+from sinks.maintenance.device_rows import ANYWHERE, DEVICE, NOTED, TABLES, DeviceRows, cover_losers, literal, purge
 from sinks.upkeep.recount import CTR, DEVICES, Target, repair_sql, window_sql
 from sinks.upkeep.stored import Stored
 from sori.errors import ConfigError
@@ -71,7 +71,9 @@ def _count(client: Client, settings: Settings, device: str) -> Iterator[Progress
         yield {"done": number, "total": len(TABLES), "note": f"counting in {table}"}
         removed[table] = rows.count(table)
     first = countable_from(client, settings.streams.window_s)
-    query = f"SELECT count(), countIf(window_start >= toDateTime({first}, 'UTC')) FROM ({_touched_sql(settings)})"  # noqa: S608 - a number
+    query = (
+        f"SELECT count(), countIf(window_start >= toDateTime({first}, 'UTC')) FROM ({_touched_sql(settings, ANYWHERE)})"  # noqa: S608 - a number
+    )
     windows, countable = client.query(query, parameters={"device": device}).result_rows[0]
     done = {"windows_recounted": countable, "windows_kept": windows - countable, "windows_waiting": 0}
     yield {"result": {"removed": removed, **done}}
@@ -80,22 +82,17 @@ def _count(client: Client, settings: Settings, device: str) -> Iterator[Progress
 def _forget(client: Client, settings: Settings, device: str) -> Iterator[Progress]:
     given, stored = {"device": device}, read_stored(client, settings)
     client.command(f"INSERT INTO forget_requests (device_id) SELECT {DEVICE}", parameters=given)
-    client.command(
-        f"INSERT INTO forget_windows (device_id, {_KEYS}) SELECT {DEVICE}, {_KEYS} FROM ({_touched_sql(settings)})",  # noqa: S608 - names of ours
-        parameters=given,
-    )
+    removed, done = dict.fromkeys(TABLES, 0), dict.fromkeys(_DONE, 0)
+    # notes of where its events lie spare a look at all of them, but nobody's word is taken for it that none is left
+    for events in (NOTED, ANYWHERE):
+        yield from _remove(client, settings, device, events, removed)
+        if not DeviceRows(client, device).count("events"):
+            break
     todo = "SELECT count() FROM forget_windows FINAL WHERE recounted = 0 AND device_id = {device:String}"
     windows = int(client.query(todo, parameters=given).result_rows[0][0])
-    cover_losers(client, device)
-    rows, removed = DeviceRows(client, device), {}
-    total = len(TABLES) + windows
-    for number, table in enumerate(TABLES):
-        yield {"done": number, "total": total, "note": f"removing from {table}"}
-        removed[table] = rows.remove(table)
-    done = dict.fromkeys(_DONE, 0)
     first = countable_from(client, settings.streams.window_s)
     while targets := _left(client, device):
-        yield {"done": min(total, len(TABLES) + sum(done.values())), "total": total, "note": "recounting windows"}
+        yield {"done": sum(done.values()), "total": windows, "note": "recounting windows"}
         countable = [t for t in targets if t.window_start >= first]
         recounted = _recount(client, settings.streams.window_s, countable, stored)
         _note_recounted(client, device, targets)
@@ -110,12 +107,28 @@ def _forget(client: Client, settings: Settings, device: str) -> Iterator[Progres
     yield {"result": {"removed": removed, **done}}
 
 
-def _touched_sql(settings: Settings) -> str:
-    """The windows that a device was counted in, as its raw events say."""
+def _remove(
+    client: Client, settings: Settings, device: str, events: str, removed: dict[str, int]
+) -> Iterator[Progress]:
+    """Note the windows of these events, then mask its rows in every table; adds to `removed`."""
+    touched = _touched_sql(settings, events)
+    client.command(
+        f"INSERT INTO forget_windows (device_id, {_KEYS}) SELECT {DEVICE}, {_KEYS} FROM ({touched})",  # noqa: S608 - names of ours
+        parameters={"device": device},
+    )
+    cover_losers(client, device, events)
+    rows = DeviceRows(client, device, events)
+    for number, table in enumerate(TABLES):
+        yield {"done": number, "total": len(TABLES), "note": f"removing from {table}"}
+        removed[table] += rows.remove(table)
+
+
+def _touched_sql(settings: Settings, events: str) -> str:
+    """The windows that a device was counted in, as its raw events say: NOTED or ANYWHERE."""
     window = window_sql(settings.streams.window_s)
     return (
         f"SELECT DISTINCT {window} AS window_start, account_id, kafka_partition AS source_partition, log"  # noqa: S608 - a number
-        f" FROM events WHERE device_id = {DEVICE} AND event IN ({CTR.events})"
+        f" FROM events WHERE {events} AND event IN ({CTR.events})"
     )
 
 

@@ -32,7 +32,7 @@ _SELECTED = """
 _WITHIN = "received_at >= toDateTime64({start:Int64}, 3, 'UTC') AND received_at < toDateTime64({end:Int64}, 3, 'UTC')"
 #: By the time of the event, which the table is sorted by: around the hour of receipt, and wherever else a clock or a
 #: delay put one of its events. Only key columns: FINAL sees every row of a key, and stays right.
-_NEAR = "created_at BETWEEN toDateTime64({start:Int64} - 3600, 3, 'UTC') AND toDateTime64({end:Int64} + 3600, 3, 'UTC')"
+_NEAR = "created_at BETWEEN toDateTime64({start:Int64} - 300, 3, 'UTC') AND toDateTime64({end:Int64} + 300, 3, 'UTC')"
 _ELSEWHERE = f"SELECT created_at FROM events WHERE {_WITHIN} AND NOT ({_NEAR})"  # noqa: S608 - ours
 _OURS = f"NOT repeated AND {_WITHIN} AND ({_NEAR} OR created_at IN ({_ELSEWHERE}))"
 #: An hour of any size in the same memory: rows are sorted on disk, and written in small groups.

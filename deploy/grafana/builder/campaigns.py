@@ -147,7 +147,8 @@ def _tables() -> list[Any]:
         rows(
             "Busiest devices", "Devices by clicks; many clicks and few impressions are worth a look.", "short",
             "SELECT account_id, device_id, sum(m.impressions) AS impressions, sum(m.clicks) AS clicks,"
-            f" {_RATE} FROM device_by_minute AS m WHERE $__timeFilter(minute) AND {chosen('account_id', 'account')}"
+            f" {_RATE} FROM device_sums(since = {_FROM}, until = {_TO} + 1) AS m"
+            f" WHERE {chosen('account_id', 'account')}"
             " GROUP BY account_id, device_id ORDER BY clicks DESC, impressions DESC LIMIT 20",
         ),
     ]  # fmt: skip

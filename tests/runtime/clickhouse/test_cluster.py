@@ -100,13 +100,15 @@ def test_every_table_and_view_is_there_under_its_name(cluster: Client) -> None:
     with_parameters = {name for name in engines if name.startswith(("ctr_sums_by_", "events_of_"))} | {
         "auth_audit_within",
         "auth_audit_between",
+        "device_sums",
     }
     assert {engines.pop(name) for name in with_parameters} == {"View"}
-    assert len(with_parameters) == 8
+    assert len(with_parameters) == 9
     assert set(engines.values()) == {"Distributed"}
     migrations.require_current(cluster)
     parameters_of = {
         "auth_audit_within": "tolerance = 300",
+        "device_sums": "since = 0, until = 60",
         "events_of_device": "device_id = 'd'",
         "events_of_activity": "activity_id = 'a'",
         "auth_audit_between": "tolerance = 300, since = 0, until = 60, accounts = []",

@@ -26,7 +26,9 @@ def test_settings_become_ttls_and_go_again(client: Client) -> None:
     assert changed == {
         **dict.fromkeys(("events", "identities", "device_events"), 30),
         "alerts": 400,
-        **dict.fromkeys(("delivery_attempts", "late", "repetitions", "recount_requests", "field_notes", "quarantine"), 90),
+        **dict.fromkeys(
+            ("delivery_attempts", "late", "repetitions", "recount_requests", "field_notes", "quarantine"), 90
+        ),
     }
     assert retention.apply(client, keep) == []
     assert retention.days_of(client, "events") == 30
