@@ -1,14 +1,16 @@
 """Notes which fields arrive that no column has, from a sample of what arrived lately.
 
-Cost: of each account and kind of event at most `sample` bodies are parsed per look, whatever the traffic; inserts cost
-nothing more. Who invents field names gets at most `_MOST_PER_KIND` of them noted per look, and all accounts together
-`_MOST` ever; values are not copied. So a field of one event in a million may be missed; one that SORI adds is not.
+Cost: a look reads the newest million bodies at most, and of each account and kind of event parses about `sample`,
+whatever the traffic; inserts cost nothing more. Who invents field names gets at most `_MOST_PER_KIND` of them noted per
+look, and all accounts together `_MOST` ever; values are not copied. So a field of one event in a million may be missed;
+one that SORI adds is not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import Any, Protocol
 
@@ -26,6 +28,8 @@ OVERLAP_S = 120
 _MOST_PER_KIND, _MOST, _LONGEST = 50, 10_000, 200
 #: Who invents accounts gets all kinds together looked at less often.
 _MOST_BODIES = 200_000
+#: A sample is taken of what is read, so the newest minutes are read that hold so many.
+MOST_READ = 1_000_000
 _MOST_LOGGED = 20
 _COLUMNS = ("account_id", "event", "path", "first_seen", "last_seen", "share", "created_at", "identity")
 _log = structlog.get_logger(__name__)
@@ -59,7 +63,8 @@ class UnknownFields:
     def look(self) -> int:
         """`once`, in the calling thread."""
         back_s = self._interval_s + OVERLAP_S if self._looked else FIRST_LOOK_S
-        found = self._database.rows(look_sql(int(back_s), self._sample))
+        minutes = self._database.rows(_minutes_sql(int(back_s)))
+        found = self._database.rows(look_sql(newest(minutes), self._sample)) if minutes else []
         new = self._note(found) if found else 0
         self._looked = True
         return new
@@ -91,12 +96,30 @@ class UnknownFields:
         return len(new)
 
 
-def look_sql(back_s: int, sample: int) -> str:
-    """The fields that no column has in bodies received in the last `back_s` seconds, as rows of `_COLUMNS`.
+def _minutes_sql(back_s: int) -> str:
+    """(minute, bodies) of the last `back_s` seconds, the newest first."""
+    return f"""
+        SELECT toUnixTimestamp(toStartOfMinute(received_at)) AS minute, count() FROM events
+        WHERE received_at >= now64(3, 'UTC') - toIntervalSecond({back_s}) GROUP BY minute ORDER BY minute DESC"""  # noqa: S608 - a number
+
+
+def newest(minutes: Sequence[Sequence[int]], most: int = MOST_READ) -> int:
+    """Since when to look, epoch seconds: the newest minute, and those before it with which it holds `most` at most."""
+    since, bodies = minutes[0][0], 0
+    for minute, count in minutes:
+        bodies += count
+        if bodies > most:
+            break
+        since = minute
+    return since
+
+
+def look_sql(since: int, sample: int) -> str:
+    """The fields that no column has in bodies received since then (epoch seconds), as rows of `_COLUMNS`.
 
     Of each account and kind of event about `sample` bodies are parsed; `share` is how many of those have the field.
     """
-    lately = f"received_at >= now64(3, 'UTC') - toIntervalSecond({int(back_s)})"
+    lately = f"received_at >= toDateTime64({int(since)}, 3, 'UTC')"
     paths = ", ".join((_unknown(TOP), *(_unknown(names, within) for within, names in WITHIN.items())))
     all_kinds = f"SELECT account_id, event, count() AS c FROM events WHERE {lately} GROUP BY account_id, event"  # noqa: S608 - ours
     kinds = f"""

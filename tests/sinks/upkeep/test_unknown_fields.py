@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 from api.query.fields_sql import asking_sql, unknown_fields_sql
 from sinks.builders import events
 from sinks.insert.writer import Writer
-from sinks.upkeep.unknown_fields import UnknownFields
+from sinks.upkeep.unknown_fields import UnknownFields, newest
 from sori.known_fields import TOP, WITHIN
 from testkit.records import FakeRecord, event_record
 
@@ -95,6 +95,14 @@ def test_a_look_reads_a_sample_of_each_kind(client: Client) -> None:
     )
     looking(client, sample=10).look()
     assert {row["field"]: row["share"] for row in shown(client)} == {"loud": 1.0, "rare": 1.0}
+
+
+def test_a_look_reads_so_many_bodies_at_most() -> None:
+    """The newest minute whatever it holds, and as many before it as there is room for."""
+    minutes = [(600, 50), (540, 30), (480, 30), (420, 1)]
+    assert newest(minutes, 1000) == 420
+    assert newest(minutes, 80) == 540
+    assert newest(minutes, 10) == 600
 
 
 def test_what_is_known_is_what_events_are_made_of() -> None:
