@@ -2,14 +2,15 @@
 
 Cost: a look reads the newest million bodies at most, and of each account and kind of event parses about `sample`,
 whatever the traffic; inserts cost nothing more. Who invents field names gets at most `_MOST_PER_KIND` of them noted per
-look, and all accounts together `_MOST` ever; values are not copied. So a field of one event in a million may be missed;
-one that SORI adds is not.
+look and ten times as many ever, and all accounts together `_MOST`; values are not copied. So a field of one event in a
+million may be missed; one that SORI adds is not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import Any, Protocol
@@ -76,6 +77,7 @@ class UnknownFields:
                 "SELECT account_id, event, path, toString(first_seen) FROM field_notes FINAL"
             )
         }
+        kinds = Counter((account, event) for account, event, _ in noted)
         lines: list[bytes] = []
         new: list[tuple[str, str, tuple[str, ...]]] = []
         for row in found:
@@ -83,8 +85,9 @@ class UnknownFields:
             key = (note["account_id"], note["event"], tuple(note["path"]))
             if key in noted:
                 note["first_seen"] = min(note["first_seen"], noted[key])
-            elif len(noted) + len(new) < _MOST:
+            elif len(noted) + len(new) < _MOST and kinds[key[:2]] < 10 * _MOST_PER_KIND:
                 new.append(key)
+                kinds[key[:2]] += 1
             else:
                 continue
             lines.append(json.dumps(note).encode())
