@@ -72,6 +72,7 @@ def test_an_activity_is_found_in_every_account(filled: Client) -> None:
     assert accounts == {"acc_0", "acc_1", "acc_2"}
 
 
+@pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
 def test_an_activity_of_an_account_without_campaigns_is_found(client: Client) -> None:
     """A customer whose devices only log in, or whose events are of a kind that came later."""
     made = [

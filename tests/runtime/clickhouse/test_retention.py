@@ -51,8 +51,6 @@ def test_rows_older_than_that_leave_whole_parts(client: Client) -> None:
 
 
 BY_HAND = [
-    "toDateTime(received_at) + INTERVAL 9 DAY",
-    "toDateTime(received_at) + INTERVAL 9 DAY TO DISK 'default'",
     "toDateTime(received_at) + INTERVAL 30 DAY RECOMPRESS CODEC(ZSTD(9)), toDateTime(received_at) + INTERVAL 400 DAY",
     "toDateTime(received_at) + INTERVAL 30 DAY DELETE WHERE NOT verified",
     "toDateTime(created_at) + INTERVAL 2 YEAR",
@@ -73,6 +71,18 @@ def test_a_ttl_that_somebody_wrote_by_hand_is_left_alone(client: Client, ttl: st
     assert "events" in {change.table for change in retention.apply(client, ClickHouseSettings(events_days=30))}
 
 
+@pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
+def test_a_ttl_that_looks_like_ours_is_told_from_it(client: Client) -> None:
+    """What we applied is written down; a number of days that somebody else wrote is not ours."""
+    retention.apply(client, ClickHouseSettings(events_days=20))
+    for ttl in ("+ toIntervalDay(9)", "+ toIntervalDay(9) TO DISK 'default'"):
+        client.command(f"ALTER TABLE events MODIFY TTL toDateTime(received_at) {ttl}")
+        for days in (0, 20, 30):
+            assert "events" not in {c.table for c in retention.apply(client, ClickHouseSettings(events_days=days))}
+        assert retention.hand_written(client) == {"events": f"toDateTime(received_at) {ttl}"}
+
+
+@pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
 def test_a_ttl_of_an_earlier_release_is_ours(client: Client) -> None:
     """Which wrote down nothing: a plain number of days follows the settings, anything else is somebody's."""
     client.command("ALTER TABLE events MODIFY TTL toDateTime(received_at) + INTERVAL 30 DAY")
@@ -82,6 +92,7 @@ def test_a_ttl_of_an_earlier_release_is_ours(client: Client) -> None:
     assert list(retention.hand_written(client)) == ["device_events"]
 
 
+@pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
 def test_each_level_of_roll_ups_is_kept_as_long_as_it_says(client: Client) -> None:
     """Five minutes for a while, hours for longer, days for ever; what is old of one level goes, of others it stays."""
     client.command(

@@ -10,6 +10,7 @@ from tests.sinks.maintenance.test_forget import agree, fill
 from tests.sinks.maintenance.test_tasks import run
 
 
+@pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
 @pytest.mark.parametrize("lost", ["0", "1", "intDiv(toUInt32(created_at), 60) % 2"])
 def test_events_that_no_note_knows_are_found(client: Client, lost: str) -> None:
     """A hand-written TTL may have dropped all notes, or some: every event goes, and its windows are counted without."""
@@ -22,6 +23,7 @@ def test_events_that_no_note_knows_are_found(client: Client, lost: str) -> None:
     assert agree(client)
 
 
+@pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
 def test_noted_events_are_removed_without_a_look_at_the_others(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the values of their keys, hostile ones as well."""
     fill(client)

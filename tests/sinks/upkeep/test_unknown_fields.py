@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from clickhouse_connect.driver.client import Client
 
 from api.query.fields_sql import asking_sql, unknown_fields_sql
@@ -62,6 +63,7 @@ def test_a_field_that_sori_adds_is_named_and_can_be_asked_for(client: Client) ->
     assert len(shown(client)) == 4
 
 
+@pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
 def test_first_seen_stays_and_a_forgotten_events_value_is_gone(client: Client) -> None:
     """Notes hold no values: what is removed from `events` is shown nowhere."""
     arriving(client, event_record(0, email="somebody"))
@@ -78,6 +80,7 @@ def test_first_seen_stays_and_a_forgotten_events_value_is_gone(client: Client) -
     assert [row["sample"] for row in shown(client)] == [""]
 
 
+@pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
 def test_who_invents_names_is_bounded(client: Client) -> None:
     """Names of a body, of a kind of event, and their length; a field beside them is found all the same, later."""
     bodies = [event_record(n, **{f"n{n}_{i}": 1 for i in range(60)}, **{"x" * 300: 1, "real'\\": 1}) for n in range(20)]
@@ -86,6 +89,7 @@ def test_who_invents_names_is_bounded(client: Client) -> None:
     assert all(len(row["field"]) < 200 for row in shown(client))
 
 
+@pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
 def test_a_look_reads_a_sample_of_each_kind(client: Client) -> None:
     """However many events of one kind there are, a rare kind is looked at whole."""
     arriving(
