@@ -64,13 +64,11 @@ def apply(client: Client, settings: ClickHouseSettings) -> list[Change]:
         if not _is_ours(current, column, ours.get(table)):
             _log.info("retention_left_alone", table=table, ttl=current)
             continue
+        # before the change, and both: wherever this breaks off, what is there is ours
+        if notes := {current, wanted} - ours.get(table, set()):
+            client.insert("applied_ttls", [[table, ttl] for ttl in sorted(notes)], column_names=["table", "ttl"])
         if wanted != current:
             changes.append(_change(client, table, current, wanted, settings.storage_policy))
-        if ours.get(table) != wanted:
-            client.command(
-                "INSERT INTO applied_ttls (table, ttl) SELECT {table:String}, {ttl:String}",
-                parameters={"table": table, "ttl": wanted},
-            )
     return changes
 
 
@@ -97,16 +95,18 @@ def _wanted(table: str, settings: ClickHouseSettings) -> Keeping:
     return Keeping(days, cold_days=settings.cold_days, volume=settings.cold_volume) if table in _COLD else Keeping(days)
 
 
-def _applied(client: Client) -> dict[str, str]:
-    rows = client.query("SELECT table, ttl FROM applied_ttls FINAL").result_rows
-    return {str(table): str(ttl) for table, ttl in rows}
+def _applied(client: Client) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for table, ttl in client.query("SELECT table, ttl FROM applied_ttls").result_rows:
+        found.setdefault(str(table), set()).add(str(ttl))
+    return found
 
 
-def _is_ours(current: str, column: str, applied: str | None) -> bool:
+def _is_ours(current: str, column: str, applied: set[str] | None) -> bool:
     """Nothing there is nobody's. Before releases wrote down what they applied, a plain number of days was theirs."""
     if not current:
         return True
-    return current == applied if applied is not None else our_days(current, column) is not None
+    return current in applied if applied else our_days(current, column) is not None
 
 
 def days_of(client: Client, table: str) -> int:

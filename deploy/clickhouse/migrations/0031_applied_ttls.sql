@@ -1,10 +1,11 @@
--- The TTL that `sori schema apply` last gave each table. One that differs was written by hand, and is left alone.
+-- Every TTL that `sori schema apply` gave a table, noted before the table is changed. Any other was written by hand, and is
+-- left alone.
 
 CREATE TABLE IF NOT EXISTS applied_ttls
 (
     table       String,
     ttl         String,
-    applied_at  DateTime64(9, 'UTC') DEFAULT now64(9, 'UTC')
+    applied_at  DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
 )
 ENGINE = ReplacingMergeTree(applied_at)
-ORDER BY table;
+ORDER BY (table, ttl);

@@ -83,6 +83,21 @@ def test_a_ttl_that_looks_like_ours_is_told_from_it(client: Client) -> None:
 
 
 @pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
+def test_an_application_that_broke_off_is_finished_by_the_next(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a table was changed, or after: what is there is still known as ours."""
+    retention.apply(client, ClickHouseSettings(events_days=20))
+    monkeypatch.setattr(retention, "_change", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        retention.apply(client, ClickHouseSettings(events_days=30))
+    monkeypatch.undo()
+    assert retention.hand_written(client) == {}
+    client.command("ALTER TABLE events MODIFY TTL toDateTime(received_at) + toIntervalDay(30)")
+    assert retention.hand_written(client) == {}
+    changed = {change.table: change.after for change in retention.apply(client, ClickHouseSettings(events_days=40))}
+    assert changed["events"] == 40
+
+
+@pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
 def test_a_ttl_of_an_earlier_release_is_ours(client: Client) -> None:
     """Which wrote down nothing: a plain number of days follows the settings, anything else is somebody's."""
     client.command("ALTER TABLE events MODIFY TTL toDateTime(received_at) + INTERVAL 30 DAY")
