@@ -65,10 +65,14 @@ COMPANIONS: Mapping[str, dict[str, Any]] = {
     },
     **{
         f"clickhouse.rollups_{level}_days": {
-            "clickhouse": {"events_days": 1, "windows_days": 1, "rollups_days": 1},
+            "clickhouse": {"events_days": 1, "windows_days": 1, **dict.fromkeys(finer, 1)},
             "sinks": {"repair_lookback_s": 3600.0},
         }
-        for level in ("5m", "1h", "1d")
+        for level, finer in (
+            ("5m", ()),
+            ("1h", ("rollups_5m_days",)),
+            ("1d", ("rollups_5m_days", "rollups_1h_days")),
+        )
     },
     "clickhouse.cold_days": {"clickhouse": {"cold_volume": "cold"}},
     "clickhouse.cold_volume": {"clickhouse": {"cold_days": 7}},
