@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from api.alerts.incidents import add_incidents
 from api.alerts.pages import add_alert_pages
 from api.alerts.story import CardOf, add_alert_story, no_card
 from api.alerts.stream import add_alert_stream
@@ -41,6 +42,7 @@ def add_alerting(
     add_check(app)
     add_rates(app, pool)
     add_alert_pages(app, pool)
+    add_incidents(app, pool)
     add_alert_stream(app, side, settings.access)
     add_alert_story(app, pool, settings.streams.pane_s, card_of)
     store = SubscriptionStore(side, settings.notify)

@@ -42,6 +42,7 @@ COMMANDS = (
     Command("query", "query", "query", ASK),
     Command("ctr", "ctr", "ctr", ASK),
     Command("alerts", "alerts", "alerts", ASK),
+    Command("incidents", "incidents", "incidents", ASK),
     Command("explain", "explain", "explain", ASK),
     Command("verdict", "verdicts", "verdict", ASK),
     Command("verdicts", "verdicts", "verdicts", ASK),

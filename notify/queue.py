@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from sori.alerting.subscriptions import Per
+
 Position = tuple[int, int]  # partition, offset
 
 
@@ -26,12 +28,17 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True):
 
 
 class QueueState(msgspec.Struct, frozen=True):
-    """A queue, as saved. `ends` bounds a redelivery; `request` is the one that asked for it, 0 for the live queue."""
+    """A queue, as saved. `ends` bounds a redelivery; `request` is the one that asked for it, 0 for the live queue.
+
+    `per`: of which topic. What Kafka took before `since_ms` is no news, wherever in the log it stands.
+    """
 
     next: dict[int, int]
     waiting: tuple[Waiting, ...] = ()
     ends: dict[int, int] | None = None
     request: int = 0
+    per: Per = "alert"
+    since_ms: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +63,8 @@ class DeliveryQueue:
     limit: int
     ends: Mapping[int, int] | None = None
     request: int = 0
+    per: Per = "alert"
+    since_ms: int = 0
     _items: dict[Position, Item] = field(default_factory=dict)
 
     @property
@@ -106,4 +115,10 @@ class DeliveryQueue:
     def state(self) -> QueueState:
         """What to save."""
         waiting = tuple(Waiting(*item.position, item.attempts, item.due_s) for item in self._items.values())
-        return QueueState(dict(self.next), waiting, dict(self.ends) if self.ends is not None else None, self.request)
+        ends = dict(self.ends) if self.ends is not None else None
+        return QueueState(dict(self.next), waiting, ends, self.request, self.per, self.since_ms)
+
+    def end_here(self) -> None:
+        """Take nothing more; what waits is still delivered."""
+        if self.ends is None:
+            self.ends = dict(self.next)

@@ -12,6 +12,8 @@ import structlog
 
 from notify.delivery_state import Ledger
 from notify.guarded_connector import open_session
+from notify.incidents.book import IncidentPolicy
+from notify.incidents.step import IncidentStep
 from notify.mail_sender import MailSender
 from notify.queue import DeliveryQueue
 from notify.retry_policy import Policy
@@ -23,10 +25,11 @@ from runtime.kafka.alert_log import AlertLog
 from runtime.kafka.compacted_table import CompactedTable
 from runtime.telemetry.metrics import announce, gauge
 from sori import metrics
-from sori.alerting.subscriptions import Subscription, decode
+from sori.alerting.incident import parse_notice
+from sori.alerting.subscriptions import Per, Subscription, decode
 from sori.errors import ConfigError
 from sori.settings import Settings
-from sori.topics import SUBSCRIPTIONS
+from sori.topics import INCIDENTS, SUBSCRIPTIONS
 
 _OBSERVE_S = 5.0
 _RESTART_S = 10.0
@@ -49,6 +52,8 @@ class NotifyService:
             notify.concurrency,
         )
         self._mail = MailSender(notify)
+        policy = IncidentPolicy(gap_ms=int(notify.incident_gap_s * 1000))
+        self._incidents = IncidentStep(settings.kafka, notify.incident_group, policy)
         self._workers: dict[str, Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._trouble = "starting"
@@ -58,25 +63,31 @@ class NotifyService:
         """Why nothing can be delivered now, by part; empty when all is well."""
         if self._trouble:
             return {"notify": self._trouble}
-        return {"kafka": self._ledger.trouble} if self._ledger.trouble else {}
+        troubles = {"kafka": self._ledger.trouble, "incidents": self._incidents.trouble}
+        return {name: trouble for name, trouble in troubles.items() if trouble}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Deliver until `stop`. Raises StorageUnavailable when Kafka does not answer at the start."""
         announce("notify")
         kafka, notify = self._settings.kafka, self._settings.notify
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolve"))
-        self._alerts = AlertLog(kafka)
+        self._logs: dict[Per, AlertLog] = {
+            "alert": AlertLog(kafka),
+            "incident": AlertLog(kafka, INCIDENTS, parse_notice),
+        }
         subscriptions = self._subscriptions = CompactedTable(kafka, SUBSCRIPTIONS)
         producer = clients.make_producer(kafka)
         self._ledger = Ledger(kafka, producer, notify.save_interval_s)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(clients.running(producer, kafka.request_timeout_s, "attempts"))
-            await stack.enter_async_context(self._alerts.running())
+            for log in self._logs.values():
+                await stack.enter_async_context(log.running())
             await stack.enter_async_context(self._ledger.table.running())
             await stack.enter_async_context(subscriptions.running())
             session = await stack.enter_async_context(open_session(notify))
             self._sender = Sender(session, allow_http=notify.allow_http, allowed=notify.allowed)
-            self._alerts.listen(lambda _entries: self._wake_all())
+            for log in self._logs.values():
+                log.listen(lambda _entries: self._wake_all())
             subscriptions.listen(lambda key, value: self._changed.put_nowait((key, value)))
             for key, value in list(subscriptions.values.items()):
                 await self._apply(key, value)
@@ -96,6 +107,7 @@ class NotifyService:
                 ("ledger", self._ledger.run()),
                 ("changes", self._follow_changes()),
                 ("observe", self._observe()),
+                ("incidents", self._incidents.run()),
             )
         ]
         try:
@@ -128,14 +140,18 @@ class NotifyService:
     async def _add(self, subscription: Subscription) -> None:
         saved = self._ledger.load(subscription.id)
         if saved is None:
-            live = DeliveryQueue(await self._alerts.positions_at(subscription.created_ms), self._settings.notify.window)
+            created_ms, per = subscription.created_ms, subscription.per
+            positions = await self._logs[per].positions_at(created_ms)
+            # incidents of a past that is still being caught up with are written now, and are no news
+            since_ms = created_ms if per == "incident" else 0
+            live = DeliveryQueue(positions, self._settings.notify.window, per=per, since_ms=since_ms)
             endpoint = Subscriber(self._policy, [live])
         else:
             endpoint = self._endpoint(saved)
         worker = Worker(
             subscription,
             endpoint,
-            self._alerts,
+            self._logs,
             self._sender,
             self._ledger,
             mail=self._mail,
@@ -149,7 +165,8 @@ class NotifyService:
             self._ledger.mark(subscription.id, endpoint.state)
 
     def _endpoint(self, saved: SubscriberState) -> Subscriber:
-        queues = [DeliveryQueue(dict(s.next), self._settings.notify.window, s.ends, s.request) for s in saved.queues]
+        window = self._settings.notify.window
+        queues = [DeliveryQueue(dict(s.next), window, s.ends, s.request, s.per, s.since_ms) for s in saved.queues]
         return Subscriber(
             policy=self._policy,
             queues=queues,

@@ -133,6 +133,11 @@ class Subscriber:
         return max(first, self.not_before_s, now_s)
 
     @property
+    def live(self) -> DeliveryQueue | None:
+        """The queue that has no end."""
+        return next((queue for queue in self.queues if queue.ends is None), None)
+
+    @property
     def oldest_s(self) -> float | None:
         """Since when the oldest alert waits, epoch seconds."""
         return min((item.since_s for item in self._items()), default=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -12,6 +12,7 @@ from notify import formats
 from notify.attempts import attempt_row, count_attempt
 from notify.delivery_state import Ledger
 from notify.escalations import Escalations
+from notify.incident_news import IncidentNews
 from notify.mail_sender import MailSender
 from notify.queue import DeliveryQueue, Item
 from notify.retry_policy import Outcome
@@ -20,8 +21,10 @@ from notify.subscriber import Fate, Subscriber, SubscriberState
 from runtime.kafka.alert_log import AlertLog, Entry
 from runtime.telemetry.metrics import counter
 from sori import metrics
+from sori.alerting.filter import AlertFilter
+from sori.alerting.incident import IncidentNotice
 from sori.alerting.mail import is_mail
-from sori.alerting.subscriptions import Request, Subscription
+from sori.alerting.subscriptions import Per, Request, Subscription
 from sori.errors import StorageUnavailable
 from sori.times import iso
 
@@ -37,7 +40,7 @@ class Worker:
         self,
         subscription: Subscription,
         endpoint: Subscriber,
-        log: AlertLog,
+        logs: Mapping[Per, AlertLog],
         sender: Sender,
         ledger: Ledger,
         *,
@@ -48,7 +51,7 @@ class Worker:
         self.subscription = subscription
         self._public_url = public_url
         self.subscriber = endpoint
-        self._alerts = log
+        self._logs = logs
         self._sender = sender
         self._mail = mail
         self._ledger = ledger
@@ -57,6 +60,7 @@ class Worker:
         self._attempts: set[asyncio.Task[None]] = set()
         self._behind = False
         self._escalations: dict[int, Escalations] = {}  # by the queue's request
+        self._incident_news: dict[int, IncidentNews] = {}
 
     def update(self, subscription: Subscription) -> None:
         """The subscription changed; a new URL starts with a clean record."""
@@ -76,6 +80,7 @@ class Worker:
             while True:
                 self._wake.clear()
                 await self._do_requests()
+                await self._follow_what_is_asked()
                 if not self.subscription.paused:
                     await self._feed()
                     self._start()
@@ -88,7 +93,7 @@ class Worker:
     async def _restore(self, saved: SubscriberState | None) -> None:
         for state, queue in zip(saved.queues if saved else (), self.subscriber.queues, strict=False):
             for waiting in state.waiting:
-                entry = await self._entry(waiting.partition, waiting.offset)
+                entry = await self._entry(queue.per, waiting.partition, waiting.offset)
                 if entry is None:
                     counter(metrics.NOTIFY_GONE).inc()
                     continue
@@ -96,11 +101,30 @@ class Worker:
                 item.attempts, item.due_s = waiting.attempts, waiting.due_s
                 queue.restore(item)
 
-    async def _entry(self, partition: int, offset: int) -> Entry | None:
+    async def _follow_what_is_asked(self) -> None:
+        """Alerts or incidents, from now on: what was asked for changed, or was never asked before."""
+        live = self.subscriber.live
+        per = self.subscription.per
+        if live is None or live.per == per:
+            return
+        now_ms = int(self._clock() * 1000)
+        try:
+            positions = await self._logs[per].positions_at(now_ms)
+        except StorageUnavailable as error:
+            _log.warning("change_waits_for_kafka", subscription=self.subscription.id, error=str(error))
+            self._behind = True
+            return
+        live.end_here()
+        self.subscriber.queues.append(
+            DeliveryQueue(positions, live.limit, per=per, since_ms=now_ms if per == "incident" else 0)
+        )
+        self._save()
+
+    async def _entry(self, per: Per, partition: int, offset: int) -> Entry | None:
         """That record; None when retention took it."""
         while True:
             try:
-                entries, _ = await self._alerts.read(partition, offset, 1)
+                entries, _ = await self._logs[per].read(partition, offset, 1)
             except StorageUnavailable as error:
                 _log.warning("waiting_alert_unreadable", error=str(error))
                 entries = []
@@ -131,16 +155,17 @@ class Worker:
                 await self._feed_from(queue, partition)
             if queue.finished:
                 self.subscriber.queues.remove(queue)
-                self._escalations.pop(queue.request, None)
-                _log.info("redelivered", subscription=self.subscription.id, request=queue.request)
+                if queue.request:
+                    self._escalations.pop(queue.request, None)
+                    self._incident_news.pop(queue.request, None)
+                    _log.info("redelivered", subscription=self.subscription.id, request=queue.request)
                 self._save()
 
     async def _feed_from(self, queue: DeliveryQueue, partition: int) -> None:
-        wants, skips = self.subscription.wants, self.subscription.skips_updates
-        seen = self._escalations.setdefault(queue.request, Escalations())
-        while queue.room > 0 and queue.remaining(partition) and queue.next[partition] < self._alerts.ends[partition]:
+        wants, log = self.subscription.wants, self._logs[queue.per]
+        while queue.room > 0 and queue.remaining(partition) and queue.next[partition] < log.ends[partition]:
             try:
-                entries, after = await self._alerts.read(partition, queue.next[partition], _CHUNK)
+                entries, after = await log.read(partition, queue.next[partition], _CHUNK)
             except StorageUnavailable as error:
                 _log.warning("alerts_unreadable", error=str(error))
                 entries, after = [], queue.next[partition]
@@ -150,12 +175,22 @@ class Worker:
             for entry in entries:
                 if queue.room <= 0 or not queue.remaining(partition):
                     return
-                new = queue.ends is not None or not entry.repeated  # a redelivery may start behind the first of them
-                wanted = entry.alert is not None and new and wants.matches(entry.alert)
-                if entry.alert is not None and new and skips:  # also of what the filter leaves out: it may get graver
-                    wanted = seen.is_news(entry.alert) and wanted
+                wanted = self._is_wanted(queue, entry, wants)
                 queue.feed(self._item(queue, entry) if wanted else None, (partition, entry.offset))
             queue.next[partition] = max(queue.next[partition], after)
+
+    def _is_wanted(self, queue: DeliveryQueue, entry: Entry, wants: AlertFilter) -> bool:
+        """Whether this record is to be sent; takes note of it all the same, since it may get graver."""
+        new = queue.ends is not None or not entry.repeated  # a redelivery may start behind the first of them
+        if entry.alert is None or not new or entry.timestamp_ms < queue.since_ms:
+            return False
+        passes = wants.matches(entry.alert)
+        if not self.subscription.skips_updates:
+            return passes
+        if isinstance(entry.alert, IncidentNotice):
+            news = self._incident_news.setdefault(queue.request, IncidentNews())
+            return news.is_news(entry.alert, passes=passes)
+        return self._escalations.setdefault(queue.request, Escalations()).is_news(entry.alert) and passes
 
     def _start(self) -> None:
         if self._digests:
@@ -270,11 +305,13 @@ class Worker:
         elif request.kind == "test":
             self._launch(self._test(f"msg_test_{self.subscription.id}_{request.seq}"))
         else:
+            per = self.subscription.per
             queue = DeliveryQueue(
-                await self._alerts.positions_at(request.since_ms),
+                await self._logs[per].positions_at(request.since_ms),
                 self.subscriber.queues[0].limit,
-                await self._alerts.positions_at(request.until_ms),
+                await self._logs[per].positions_at(request.until_ms),
                 request.seq,
+                per,
             )
             self.subscriber.queues.append(queue)
 

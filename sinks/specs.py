@@ -48,6 +48,7 @@ def sink_specs(settings: SinksSettings) -> list[SinkSpec]:
         rows(topics.CTR_WINDOWS, "ctr_windows", settings.window_batch_age_s),
         rows(topics.DEVICE_WINDOWS, "device_windows", settings.window_batch_age_s),
         rows(topics.FRAUD_ALERTS, "alerts", settings.alert_batch_age_s),
+        rows(topics.INCIDENTS, "incidents", settings.alert_batch_age_s),
         rows(topics.LATE, "late_in", age),
         rows(topics.SESSION_RECORDS, "session_records", age),
         rows(topics.DELIVERY_ATTEMPTS, "delivery_attempts", age),

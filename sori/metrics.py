@@ -210,6 +210,10 @@ NOTIFY_QUEUE_ALERTS = MetricSpec(
 NOTIFY_SUBSCRIPTIONS = MetricSpec("sori_notify_subscriptions", "gauge", "Subscriptions by condition.", ("condition",))
 NOTIFY_GONE = MetricSpec("sori_notify_expired_alerts_total", "counter", "Waiting alerts that Kafka no longer had.")
 
+NOTIFY_INCIDENTS = MetricSpec(
+    "sori_notify_incidents_total", "counter", "Records of incidents written, by what they say.", ("change",)
+)
+
 # --- api --------------------------------------------------------------------------------------------------------------
 API_QUERIES = MetricSpec("sori_api_queries_total", "counter", "Queries asked.")
 API_QUERY_SECONDS = MetricSpec("sori_api_query_seconds", "histogram", "Time of one query.", (), _LATENCY_S)

@@ -51,6 +51,7 @@ TOPICS: Mapping[Stage, tuple[tuple[Topic, ...], tuple[Topic, ...]]] = {
             topics.CTR_WINDOWS,
             topics.DEVICE_WINDOWS,
             topics.FRAUD_ALERTS,
+            topics.INCIDENTS,
             topics.LATE,
             topics.SESSION_RECORDS,
             topics.DELIVERY_ATTEMPTS,
@@ -60,8 +61,8 @@ TOPICS: Mapping[Stage, tuple[tuple[Topic, ...], tuple[Topic, ...]]] = {
         (topics.QUARANTINE,),
     ),
     "notify": (
-        (topics.FRAUD_ALERTS, topics.SUBSCRIPTIONS, topics.DELIVERY_STATE),
-        (topics.DELIVERY_STATE, topics.DELIVERY_ATTEMPTS),
+        (topics.FRAUD_ALERTS, topics.INCIDENTS, topics.SUBSCRIPTIONS, topics.DELIVERY_STATE),
+        (topics.INCIDENTS, topics.DELIVERY_STATE, topics.DELIVERY_ATTEMPTS),
     ),
     "api": (
         (topics.FRAUD_ALERTS, topics.API_TOKENS, topics.SUBSCRIPTIONS, topics.VERDICTS, topics.DELIVERY_STATE),
@@ -78,12 +79,15 @@ def rights_of(stage: Stage, settings: Settings) -> list[Right]:
         return [
             *(Right("topic", prefix, operation, prefixed=True) for operation in _ADMIN),
             Right("group", settings.streams.group, "DESCRIBE"),
+            Right("group", settings.notify.incident_group, "DESCRIBE"),
             Right("group", f"{settings.sinks.group}.", "DESCRIBE", prefixed=True),
             Right("cluster", "kafka-cluster", "ALTER"),
         ]
     reads, writes = TOPICS[stage]
     rights = [Right("topic", topic.name(prefix), "READ") for topic in reads]
     rights += [Right("topic", topic.name(prefix), "WRITE") for topic in writes]
+    if stage == "notify":
+        rights.append(Right("group", settings.notify.incident_group, "READ"))
     if stage == "streams":
         rights.append(Right("group", settings.streams.group, "READ"))
     if stage == "sinks":

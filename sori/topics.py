@@ -46,6 +46,16 @@ CTR_WINDOWS = Topic("ctr-windows", 6, 2 * _DAY_MS, "none", "NDJSON rows, cumulat
 DEVICE_WINDOWS = Topic("device-windows", 6, 2 * _DAY_MS, "none", "NDJSON rows, cumulative upserts")
 GEO_ROLLUPS = Topic("geo-rollups", 4, 2 * _DAY_MS, "account and place", "NDJSON rows, cumulative upserts")
 FRAUD_ALERTS = Topic("fraud-alerts", 4, 30 * _DAY_MS, "account_id/subject", "one alert as JSON")
+#: Whoever was away for less than the lag reads all of it, else the newest states; what is long over is deleted.
+INCIDENTS = Topic(
+    "incidents",
+    1,
+    8 * _DAY_MS,
+    "incident id",
+    "one incident as JSON",
+    cleanup="compact",
+    extra={"segment.bytes": str(16 * 1024 * 1024), "min.compaction.lag.ms": str(7 * _DAY_MS)},
+)
 LATE = Topic("late", 2, 7 * _DAY_MS, "none", "NDJSON rows, one per late event")
 SESSION_RECORDS = Topic("session-records", 2, 7 * _DAY_MS, "device_id", "one of the customer's session records as JSON")
 SUBSCRIPTIONS = Topic("subscriptions", 1, 0, "subscription id", "one subscription as JSON", cleanup="compact")
@@ -95,6 +105,7 @@ TOPICS = (
     DEVICE_WINDOWS,
     GEO_ROLLUPS,
     FRAUD_ALERTS,
+    INCIDENTS,
     LATE,
     SESSION_RECORDS,
     SUBSCRIPTIONS,

@@ -14,7 +14,11 @@ from aiohttp import web
 from aiokafka import AIOKafkaProducer
 from standardwebhooks import Webhook
 
+from notify.incidents.book import IncidentBook, IncidentPolicy
 from runtime.kafka import clients
+from sori.alerting.alert import parse_alert
+from sori.alerting.incident import encode_incident
+from sori.alerting.story import story
 from sori.alerting.subscriptions import Subscription, encode, new_id
 from sori.settings.kafka import KafkaSettings
 from sori.topics import FRAUD_ALERTS, SUBSCRIPTIONS
@@ -45,6 +49,16 @@ def alert(**changes: object) -> dict[str, object]:
         "evidence": {"sample_event_ids": ["act_1"], "campaigns": {"cmp_1": 20}, "findings": 1},
         **changes,
     }
+
+
+def incident(*alerts: dict[str, object], now_ms: int = 1) -> dict[str, Any]:
+    """The newest record of the one incident that these alerts are, as `sori notify` writes it."""
+    book = IncidentBook(IncidentPolicy())
+    for one in alerts or (alert(),):
+        book.apply(parse_alert(orjson.dumps(one)), 0, story(one))
+    (record,) = book.flush(now_ms)
+    found: dict[str, Any] = orjson.loads(encode_incident(record))
+    return found
 
 
 def subscription(url: str, **changes: Any) -> Subscription:

@@ -8,6 +8,7 @@ from datetime import datetime
 from aiohttp import web
 
 from api.alerts.filters import filter_of
+from api.alerts.incidents import incidents_of
 from api.alerts.shape import FIELDS, as_record
 from api.auth.access import require
 from api.query.ctr_sql import quote, time_literal
@@ -25,7 +26,7 @@ def add_alert_pages(app: web.Application, pool: EnginePool) -> None:
 
     ?account= &rule= &severity= &place= &campaign= &state= &device= (each repeatable) &since= &until= &limit= &cursor=
     The answer is {"rows": [...], "next": cursor or null}; rows have the shape of the topic's records,
-    `stories` (id to sentence) says what each means.
+    `stories` (id to sentence) says what each means, `incidents` (id to id) which incident each is in.
     """
 
     async def handle(request: web.Request) -> web.Response:
@@ -34,12 +35,15 @@ def add_alert_pages(app: web.Application, pool: EnginePool) -> None:
         since, until = moment_of(request.query, "since"), moment_of(request.query, "until")
         after = cursor_of(request.query, len(_KEYS))
         if wanted is None:
-            return web.json_response({"rows": [], "next": None, "stories": {}})
+            return web.json_response({"rows": [], "next": None, "stories": {}, "incidents": {}})
         devices = request.query.getall("device", [])
         sql = alerts_sql(wanted, since=since, until=until, after=after, limit=limit + 1, devices=devices)
         found = page(await pool.rows(sql), limit, _KEYS)
         rows = [as_record(row) for row in found["rows"]]
-        return web.json_response({**found, "rows": rows, "stories": {row["alert_id"]: story(row) for row in rows}})
+        stories = {row["alert_id"]: story(row) for row in rows}
+        return web.json_response(
+            {**found, "rows": rows, "stories": stories, "incidents": await incidents_of(pool, rows)}
+        )
 
     app.router.add_get("/v1/alerts", handle)
 

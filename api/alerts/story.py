@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from api.alerts.incident_sql import incidents_of_sql
 from api.alerts.shape import FIELDS, as_record, iso
 from api.auth.access import require
 from api.query.alert_story_sql import events_sql, panes_sql, states_sql, verdicts_sql
@@ -82,6 +83,7 @@ def tell(alert_id: str, pane_s: int, card_of: CardOf, limit: int, accounts: Sequ
     panes = yield panes_sql(alert, pane_s, before_s)
     events = yield events_sql(alert, samples, card["judges"] if card else (), limit)
     verdicts = yield verdicts_sql(alert)
+    incidents = yield incidents_of_sql([(alert["account_id"], alert["alert_id"])])
     return {
         "alert": record,
         "story": story(record),
@@ -92,6 +94,7 @@ def tell(alert_id: str, pane_s: int, card_of: CardOf, limit: int, accounts: Sequ
         "rule": card,
         "events": [iso(row, _TIMES) for row in events],
         "verdicts": [iso(row, _SAID_TIMES) for row in verdicts],
+        "incident_id": incidents[0]["incident_id"] if incidents else None,
     }
 
 

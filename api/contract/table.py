@@ -7,6 +7,8 @@ from typing import get_args
 
 from api.alerts.filters import PARAMETERS as FILTERS
 from api.alerts.filters import STATES
+from api.alerts.incident_sql import PARAMETERS as OF_INCIDENTS
+from api.alerts.incident_sql import STATES as INCIDENT_STATES
 from api.alerts.story import DEFAULT_EVENTS, MOST_EVENTS
 from api.auth.access import Scope
 from api.console.audit import DEFAULT_TOLERANCE_S, MOST_TOLERANCE_S
@@ -47,6 +49,10 @@ class Route:
 
 _KNOWN = {"rule": RULES, "severity": get_args(Severity), "state": STATES}
 _FILTERS = tuple(Parameter(name, values=tuple(_KNOWN.get(name, ())), many=True, least_length=1) for name in FILTERS)
+_OF_INCIDENTS = {**_KNOWN, "state": INCIDENT_STATES}
+_INCIDENT_FILTERS = tuple(
+    Parameter(name, values=tuple(_OF_INCIDENTS.get(name, ())), many=True, least_length=1) for name in OF_INCIDENTS
+)
 _SINCE = Parameter("since", "15m, 2h, 7d before now, or an ISO 8601 date or date-time.", moment=True)
 _UNTIL = Parameter("until", "As since; what is exactly then is left out.", moment=True)
 _CURSOR = Parameter("cursor", "`next` of the page before.", length=1024)
@@ -196,6 +202,19 @@ ROUTES: tuple[Route, ...] = (
         parameters=(Parameter("withdrawn_by", "Who does, as they say.", length=MOST_BY),),
         status=204,
         answers=(),
+    ),
+    Route(
+        "GET",
+        "/v1/incidents",
+        "Stored incidents, latest change first, in pages",
+        parameters=(*_INCIDENT_FILTERS, *_PAGING),
+        shape="IncidentPage",
+    ),
+    Route(
+        "GET",
+        "/v1/incidents/{id}",
+        "One incident and its alerts; the id or its beginning, also of one that went into another",
+        shape="IncidentStory",
     ),
     Route("GET", _BASE, "Every subscription of this token's accounts", shape="Subscriptions"),
     Route(

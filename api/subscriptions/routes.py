@@ -19,7 +19,7 @@ from api.auth.grants import Grant
 from api.subscriptions.store import SubscriptionStore
 from sori.alerting.filter import AlertFilter
 from sori.alerting.standard_webhooks import new_secret
-from sori.alerting.subscriptions import MOST_DIGEST_S, Format, Subscription, new_id
+from sori.alerting.subscriptions import MOST_DIGEST_S, Format, Per, Subscription, new_id, usual_per
 from sori.errors import ConfigError
 from sori.events import parse_time_ms
 
@@ -48,6 +48,7 @@ class Create(msgspec.Struct, forbid_unknown_fields=True):
     secret: _Secret | None = None
     routing_key: _RoutingKey = ""
     digest_s: _Digest = 0.0
+    per: Per | None = None  # unless it is said: incidents for people, alerts for machines
 
 
 class Change(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -60,6 +61,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     paused: bool | msgspec.UnsetType = msgspec.UNSET
     routing_key: _RoutingKey | msgspec.UnsetType = msgspec.UNSET
     digest_s: _Digest | msgspec.UnsetType = msgspec.UNSET
+    per: Per | msgspec.UnsetType = msgspec.UNSET
 
 
 class Rotate(msgspec.Struct, forbid_unknown_fields=True):
@@ -117,6 +119,7 @@ class _Routes:
             format=body.format,
             routing_key=body.routing_key,
             digest_s=body.digest_s,
+            per=body.per or usual_per(body.url, body.format),
             filter=body.filter,
             scope=None if grant.accounts is None else tuple(sorted(grant.accounts)),
         )

@@ -67,6 +67,7 @@ def shown(subscription: Subscription, state: bytes | None) -> dict[str, Any]:
         "url": subscription.url,
         "format": "email" if is_mail(subscription.url) else subscription.format,
         "digest_s": subscription.digest_s,
+        "per": subscription.per,
         "filter": msgspec.to_builtins(subscription.filter),
         "accounts": None if subscription.scope is None else list(subscription.scope),
         "paused": subscription.paused,

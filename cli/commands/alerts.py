@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _SHOWN_ID = 8
-_COLOURS = {"low": "cyan", "medium": "yellow", "high": "red", "critical": "bold red"}
+SEVERITY_COLOURS = {"low": "cyan", "medium": "yellow", "high": "red", "critical": "bold red"}
 
 
 def alerts(
@@ -85,12 +85,12 @@ def show(console: Console, found: list[dict[str, Any]], *, wide: bool = False) -
     from cli.shared.terminal import styled
     from sori.alerting.story import expected_count, whole
 
-    severities = [styled(_COLOURS.get(row["severity"], "white"), row["severity"]) for row in found]
+    severities = [styled(SEVERITY_COLOURS.get(row["severity"], "white"), row["severity"]) for row in found]
     # the date only where not all are of one day
     one_day = len({row["opened_at"][:10] for row in found}) == 1
     opened = [row["opened_at"][11 if one_day else 0 : 19] for row in found]
     columns = (
-        Column("id", [shortest(row["alert_id"], found) for row in found]),
+        Column("id", [shortest(row["alert_id"], [one["alert_id"] for one in found]) for row in found]),
         Column("opened", opened),
         Column("state", [row["state"] for row in found]),
         Column("severity", severities),
@@ -105,9 +105,9 @@ def show(console: Console, found: list[dict[str, Any]], *, wide: bool = False) -
     show_columns(console, columns, title, wide=wide)
 
 
-def shortest(alert_id: str, found: list[dict[str, Any]]) -> str:
+def shortest(alert_id: str, shown: list[str]) -> str:
     """So much of an id as tells it from the others shown, 8 characters at least; `sori explain` takes it."""
-    others = {row["alert_id"] for row in found} - {alert_id}
+    others = set(shown) - {alert_id}
     length = min(len(alert_id), _SHOWN_ID)
     while length < len(alert_id) and any(other.startswith(alert_id[:length]) for other in others):
         length += 1

@@ -14,7 +14,7 @@ def explain(
     alert_id: Annotated[
         str | None,
         typer.Argument(
-            help="Id of the alert, or how it begins, as `sori alerts` shows it; default: the newest.",
+            help="Id of the alert or incident, or how it begins; default: the newest alert.",
             show_default=False,
         ),
     ] = None,
@@ -27,23 +27,33 @@ def explain(
     config: ConfigOption = None,
 ) -> None:
     """Show why an alert was raised: its states, its panes before and during it, the rule, the thresholds, the events.
+    Of an incident: what it is about, and its alerts.
 
     The statistic and the thresholds are those in force now; where the floor was another, that is said.
 
     Example: `sori explain 6f2c91d0 --events 50`
     """
     from cli.shared.alert_view import show
-    from cli.shared.asked_routes import story
+    from cli.shared.asked_routes import incident, story
+    from cli.shared.incident_view import show as show_incident
     from cli.shared.rule_cards import cards
     from cli.shared.terminal import Terminal
+    from sori.errors import QueryError
 
     settings = settings_of(config, data_dir)
     with asking(config, data_dir, api_port, token) as engine:
-        told = story(
-            engine, _newest(engine) if alert_id is None else alert_id, settings.streams.pane_s, cards(settings), events
-        )
+        asked = _newest(engine) if alert_id is None else alert_id
+        try:
+            told = story(engine, asked, settings.streams.pane_s, cards(settings), events)
+        except QueryError:
+            found = incident(engine, asked)
+            if found is None:
+                raise
+            told = found
     if as_json:
         say_json(told, indent=2)
+    elif "incident" in told:
+        show_incident(Terminal(), told)
     else:
         show(Terminal(), told)
 

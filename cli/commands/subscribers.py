@@ -12,7 +12,7 @@ from cli.commands.attempts import attempts
 from cli.shared.kafka_tables import BootstrapOption, ConfigOption, DataDirOption, now_ms, settings_for, with_table
 from cli.shared.query_options import JsonOption
 from cli.shared.say import say, say_json
-from sori.alerting.subscriptions import Format, Subscription, decode, encode
+from sori.alerting.subscriptions import Format, Per, Subscription, decode, encode
 from sori.errors import ConfigError, QueryError, StorageUnavailable
 from sori.settings import Settings
 from sori.suggest import none_of
@@ -53,6 +53,9 @@ def add(
     digest: Annotated[
         str, typer.Option(help="Of e-mail: one message per so long, such as 15m, 1h, 1d; else one per alert.")
     ] = "",
+    per: Annotated[
+        str, typer.Option(help="A message per incident or per alert. Default: incident for people, alert for machines.")
+    ] = "",
     account: Annotated[list[str] | None, _many("account")] = None,
     rule: Annotated[list[str] | None, _many("rule")] = None,
     severity: Annotated[list[str] | None, _many("severity")] = None,
@@ -66,7 +69,7 @@ def add(
     """Subscribe an address; prints the secret that its webhooks are signed with, this once."""
     from api.alerts.filters import asked_filter
     from sori.alerting.standard_webhooks import new_secret
-    from sori.alerting.subscriptions import new_id
+    from sori.alerting.subscriptions import new_id, usual_per
 
     wanted = asked_filter(
         {"account": account, "rule": rule, "severity": severity, "place": place, "campaign": campaign, "state": state}
@@ -75,6 +78,8 @@ def add(
         raise ConfigError(none_of("--format", style, get_args(Format)))
     if (style == "pagerduty") != bool(routing_key):
         raise ConfigError("--routing-key: --format pagerduty needs the service's integration key, no other does")
+    if per and per not in get_args(Per):
+        raise ConfigError(none_of("--per", per, get_args(Per)))
     settings = settings_for(config, bootstrap, data_dir)
     one = Subscription(
         id=new_id(),
@@ -87,6 +92,7 @@ def add(
         filter=wanted,
         routing_key=routing_key,
         digest_s=_digest_s(digest),
+        per=per or usual_per(url, style),  # type: ignore[arg-type]  # checked above
     )
     _check(one, settings)
     with_table(settings, SUBSCRIPTIONS, lambda table: table.put(one.id, encode(one)))

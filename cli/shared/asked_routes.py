@@ -6,11 +6,12 @@ Where there is no API the same questions go to the engine, as SQL.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from api.query.engine import HttpEngine, rows
+from sori.errors import QueryError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -47,6 +48,49 @@ def alerts(engine: Engine, asked: Asked, since: datetime | None, limit: int) -> 
     return [as_record(row) for row in rows(engine, alerts_sql(wanted, since=since, limit=limit))]
 
 
+def incidents(engine: Engine, asked: Asked, since: datetime | None, limit: int) -> list[dict[str, Any]]:
+    """Stored incidents, latest change first. Raises ConfigError for what is not known."""
+    from api.alerts.incident_sql import as_record, incidents_sql, wanted_of
+
+    wanted = wanted_of(asked)
+    if isinstance(engine, HttpEngine):
+        given = [*_pairs(asked), *([("since", since.isoformat())] if since else [])]
+        return paged(engine, "/v1/incidents", given, limit)
+    return [as_record(row) for row in rows(engine, incidents_sql(wanted, since=since, limit=limit))]
+
+
+def incident(engine: Engine, beginning: str) -> dict[str, Any] | None:
+    """An incident and its alerts; None where no id begins so. Raises QueryError where several do."""
+    from api.alerts.incidents import NoSuchIncident, tell
+
+    if not beginning or beginning in _OTHER_PATHS:
+        return None
+    if isinstance(engine, HttpEngine):
+        path = f"/v1/incidents/{quote(beginning, safe='', errors='surrogateescape')}"
+        try:
+            return cast("dict[str, Any]", json.loads(engine.get(path, [])))
+        except QueryError as error:
+            if str(error).startswith("no incident"):
+                return None
+            raise
+    try:
+        return _answer(engine, tell(beginning))
+    except NoSuchIncident as error:
+        if error.several:
+            raise
+        return None
+
+
+def _answer(engine: Engine, told: Generator[str, list[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """What it returns, its questions asked here."""
+    try:
+        sql = next(told)
+        while True:
+            sql = told.send(rows(engine, sql))
+    except StopIteration as end:
+        return cast("dict[str, Any]", end.value)
+
+
 def story(engine: Engine, alert_id: str, pane_s: int, card_of: CardOf, limit: int) -> dict[str, Any]:
     """All that is known of an alert. Raises QueryError where there is none, or more than one that begins so.
 
@@ -59,13 +103,7 @@ def story(engine: Engine, alert_id: str, pane_s: int, card_of: CardOf, limit: in
             raise none_stored(alert_id)
         path = f"/v1/alerts/{quote(alert_id, safe='', errors='surrogateescape')}"
         return cast("dict[str, Any]", json.loads(engine.get(path, [("events", str(limit))])))
-    told = tell(alert_id, pane_s, card_of, limit)
-    try:
-        sql = next(told)
-        while True:
-            sql = told.send(rows(engine, sql))
-    except StopIteration as end:
-        return cast("dict[str, Any]", end.value)
+    return _answer(engine, tell(alert_id, pane_s, card_of, limit))
 
 
 def paged(engine: HttpEngine, path: str, given: Sequence[tuple[str, str]], limit: int) -> list[dict[str, Any]]:

@@ -21,12 +21,14 @@ from sori.topics import (
     DEVICE_WINDOWS,
     EVENTS,
     FRAUD_ALERTS,
+    INCIDENTS,
     LATE,
     SESSION_RECORDS,
 )
 
 #: Rows that ClickHouse refused go back to their topic: a repeated row is an upsert. Alerts are marked as no news.
-_ROW_TOPICS = {t.suffix for t in (CTR_WINDOWS, DEVICE_WINDOWS, FRAUD_ALERTS, LATE, SESSION_RECORDS, DELIVERY_ATTEMPTS)}
+_ROW_TOPICS = {t.suffix for t in (CTR_WINDOWS, DEVICE_WINDOWS, FRAUD_ALERTS, INCIDENTS, LATE)}
+_ROW_TOPICS |= {SESSION_RECORDS.suffix, DELIVERY_ATTEMPTS.suffix}
 
 
 class Stored(NamedTuple):

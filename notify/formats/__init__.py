@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -13,37 +14,46 @@ from notify.formats.pagerduty import pagerduty
 from notify.formats.slack import slack
 from notify.formats.standard import standard, standard_test
 from notify.formats.teams import teams
-from notify.formats.telling import Telling
-from sori.alerting.alert import parse_alert
+from notify.formats.telling import Telling, telling_of
+from sori.alerting.incident import is_incident
 from sori.alerting.subscriptions import Format
 from sori.times import iso
 
 #: Standard Webhooks asks for bodies under 20 kB.
 MOST_BYTES = 20_000
+#: Of an incident's lists, where all of it would be too large.
+_MOST_LISTED = 20
 
 
 def body_of(style: Format, value: bytes, timestamp: str, *, public_url: str = "", routing_key: str = "") -> bytes:
-    """The body for one alert record; the same on every retry, since `timestamp` is the alert's own.
+    """The body for one record of an alert or incident; the same on every retry, since `timestamp` is the alert's own.
 
     A body that would be too large goes with the little of its evidence that every alert has; `GET /v1/alerts` has all.
     """
-    alert, record = parse_alert(value), orjson.loads(value)
-    made = _BUILDERS[style](Telling(alert, record, timestamp, public_url, routing_key))
+    told = telling_of(value, timestamp, public_url, routing_key)
+    made = _BUILDERS[style](told)
     if len(made) <= MOST_BYTES:
         return made
-    little = {**record, "evidence": _little(record["evidence"])}
-    return _BUILDERS[style](Telling(alert, little, timestamp, public_url, routing_key))
+    return _BUILDERS[style](replace(told, record=_small(told.record)))
 
 
 def mail_of(value: bytes, timestamp: str, public_url: str = "") -> bytes:
     """The e-mail for one alert record, without From and To; the same on every retry."""
-    return email(Telling(parse_alert(value), orjson.loads(value), timestamp, public_url))
+    return email(telling_of(value, timestamp, public_url))
 
 
 def test_mail(message_id: str, now_s: float) -> bytes:
     """The e-mail of a test delivery."""
     now = iso(int(now_s * 1000))
     return mail_of(orjson.dumps(test_record(message_id, now)), now)
+
+
+def _small(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an alert little of its evidence, of an incident its first alerts; the API has all of both."""
+    if is_incident(record):
+        lists = {name: value[:_MOST_LISTED] for name, value in record.items() if isinstance(value, list)}
+        return {**record, **lists, "truncated": True}
+    return {**record, "evidence": _little(record["evidence"])}
 
 
 def _little(evidence: dict[str, Any]) -> dict[str, Any]:

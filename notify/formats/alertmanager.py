@@ -5,7 +5,6 @@ from __future__ import annotations
 import orjson
 
 from notify.formats.telling import Telling
-from sori.alerting.story import expectation, story, whole
 
 
 def alertmanager(told: Telling) -> bytes:
@@ -21,8 +20,8 @@ def alertmanager(told: Telling) -> bytes:
         "invalid_traffic_class": alert.invalid_traffic_class,
     }
     annotations = {
-        "summary": story(told.record),
-        "description": f"{whole(alert.observed)} seen, {expectation(alert.expected)}, floor {whole(alert.floor)}",
+        "summary": told.story,
+        "description": told.description,
         "campaigns": ", ".join(sorted(alert.campaigns)[:50]),
     }
     one = {

@@ -10,10 +10,8 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import get_args
 
-import orjson
-
-from notify.formats.telling import Telling
-from sori.alerting.alert import Severity, parse_alert
+from notify.formats.telling import Telling, telling_of
+from sori.alerting.alert import Severity
 
 _DOMAIN = "alerts.sori.invalid"
 _MOST_SUBJECT = 250
@@ -25,7 +23,7 @@ def email(told: Telling) -> bytes:
     lines = [f"{told.headline}.", "", *_facts(told)]
     if told.link:
         lines += ["", f"Open it: {told.link}"]
-    lines += ["", f"incident {told.incident}", f"alert {told.alert.alert_id}"]
+    lines += ["", *told.ids.split(", ", 1)]
     message = _message(told.headline, told.alert.message_id, told.timestamp, lines)
     thread = f"<{_token(told.incident)}@{_DOMAIN}>"
     message["In-Reply-To"], message["References"] = thread, thread
@@ -36,7 +34,7 @@ def digest(values: Sequence[tuple[bytes, str]], public_url: str = "") -> bytes:
     """Several alerts, each with its newest state only, the gravest first. Values are records and their timestamps."""
     newest: dict[str, Telling] = {}
     for value, timestamp in values:
-        told = Telling(parse_alert(value), orjson.loads(value), timestamp, public_url)
+        told = telling_of(value, timestamp, public_url)
         before = newest.get(told.alert.alert_id)
         if before is None or told.alert.version >= before.alert.version:
             newest[told.alert.alert_id] = told
@@ -44,12 +42,20 @@ def digest(values: Sequence[tuple[bytes, str]], public_url: str = "") -> bytes:
     incidents = len({told.incident for told in ordered})
     running = sum(not told.ended for told in ordered)
     first = ordered[0]
-    counts = f"{_many(len(ordered), 'fraud alert')} in {_many(incidents, 'incident')}, {running} still open"
+    alerts = sum(told.what == "alert" for told in ordered)
+    counts = (
+        f"{_many(alerts, 'fraud alert')} in {_many(incidents, 'incident')}" if alerts else _many(incidents, "incident")
+    )
+    counts += f", {running} still open"
     lines = [f"{counts}."]
     for told in ordered:
-        lines += ["", f"- {told.headline}", f"  account {told.facts['Account']}, {told.facts['Window']}"]
+        lines += [
+            "",
+            f"- {told.headline}",
+            f"  account {told.facts['Account']}, {told.facts.get('Window') or told.facts['Time']}",
+        ]
         lines += [f"  {told.link}"] if told.link else []
-    ids = " ".join(parse_alert(value).message_id for value, _ in values)
+    ids = " ".join(telling_of(value, "").alert.message_id for value, _ in values)
     return bytes(_message(f"{counts}; {first.headline}", f"digest {ids}", values[-1][1], lines))
 
 

@@ -23,12 +23,12 @@ def pagerduty(told: Telling) -> bytes:
             "source": alert.account_id or "sori",
             "severity": _SEVERITIES.get(alert.severity, "warning"),
             "timestamp": alert.updated_at or told.timestamp,
-            "component": told.facts.get(alert.subject_kind.capitalize(), alert.subject_kind),
+            "component": told.component,
             "group": alert.account_id,
             "class": alert.rule,
-            "custom_details": {**told.facts, "Alert": alert.alert_id, "State": alert.state},
+            "custom_details": {**told.facts, told.what.capitalize(): alert.alert_id, "State": alert.state},
         },
     }
     if told.link:
-        event |= {"client_url": told.link, "links": [{"href": told.link, "text": "Open the alert"}]}
+        event |= {"client_url": told.link, "links": [{"href": told.link, "text": f"Open the {told.what}"}]}
     return orjson.dumps(event)

@@ -25,10 +25,9 @@ def slack(told: Telling) -> bytes:
         {"type": "section", "fields": fields[:10]},
     ]
     if told.link:
-        button = {"type": "button", "text": {"type": "plain_text", "text": "Open the alert"}, "url": told.link}
+        button = {"type": "button", "text": {"type": "plain_text", "text": f"Open the {told.what}"}, "url": told.link}
         blocks.append({"type": "actions", "elements": [button]})
-    told_by = f"incident {told.incident}, alert {told.alert.alert_id}"
-    blocks.append({"type": "context", "elements": [{"type": "plain_text", "text": told_by[:1900]}]})
+    blocks.append({"type": "context", "elements": [{"type": "plain_text", "text": told.ids[:1900]}]})
     colour = _ENDED_COLOUR if told.ended else _COLOURS.get(told.alert.severity, "#8a8d91")
     return orjson.dumps({"text": _text(told.headline), "attachments": [{"color": colour, "blocks": blocks}]})
 

@@ -12,7 +12,7 @@ from notify.formats.telling import Telling
 def standard(told: Telling) -> bytes:
     """The record as it is."""
     return orjson.dumps(
-        {"type": f"fraud.alert.{told.alert.state}", "timestamp": told.timestamp, "data": told.record},
+        {"type": told.kind, "timestamp": told.timestamp, "data": told.record},
     )
 
 

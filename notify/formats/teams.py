@@ -23,7 +23,7 @@ def teams(told: Telling) -> bytes:
     facts = [{"title": name, "value": _text(value)} for name, value in told.facts.items()]
     last = {
         "type": "TextBlock",
-        "text": _text(f"incident {told.incident}, alert {told.alert.alert_id}"),
+        "text": _text(told.ids),
         "isSubtle": True,
         "size": "small",
         "wrap": True,
@@ -37,7 +37,7 @@ def teams(told: Telling) -> bytes:
         "body": [headline, {"type": "FactSet", "facts": facts}, last],
     }
     if told.link:
-        card["actions"] = [{"type": "Action.OpenUrl", "title": "Open the alert", "url": told.link}]
+        card["actions"] = [{"type": "Action.OpenUrl", "title": f"Open the {told.what}", "url": told.link}]
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return orjson.dumps({"type": "message", "summary": told.headline, "attachments": [attachment]})
 

@@ -28,6 +28,8 @@ _GOVERNED = {
     "country_rollups": ("rollups_days", "time"),
     "detail_rollups": ("rollups_days", "time"),
     "alerts": ("alerts_days", "toDateTime(updated_at)"),
+    "incidents": ("alerts_days", "toDateTime(updated_at)"),
+    "incident_of_alert": ("alerts_days", "toDateTime(updated_at)"),
     "delivery_attempts": ("attempts_days", "toDateTime(attempted_at)"),
     "session_records": ("sessions_days", "toDateTime(at)"),
     "late": ("late_days", "stored_at"),
@@ -37,7 +39,7 @@ _GOVERNED = {
     "quarantine": ("quarantine_days", "toDateTime(received_at)"),
 }
 #: Not cut by time: single rows age out of the one part that there is.
-_ONE_PART = frozenset({"alerts", "field_notes"})
+_ONE_PART = frozenset({"alerts", "incidents", "incident_of_alert", "field_notes"})
 _log = structlog.get_logger(__name__)
 
 

@@ -1,4 +1,4 @@
-"""The alerts topic as its readers want it: the newest records in memory, older ones from Kafka.
+"""The topic of alerts, or that of incidents, as readers want it: the newest records in memory, older ones from Kafka.
 
 No consumer group and no commits: whoever reads keeps a position of its own. One tail for any number of readers.
 """
@@ -22,12 +22,14 @@ from sori.alerting.alert import Alert, parse_alert
 from sori.errors import EventError, StorageUnavailable
 from sori.records import REPLAYED
 from sori.settings.kafka import KafkaSettings
-from sori.topics import FRAUD_ALERTS
+from sori.topics import FRAUD_ALERTS, Topic
 
 _WAIT_MS = 100
 _RETRY_S = 1.0
 _READ_WAIT_MS = 1000
 _MOST_KNOWN = 50_000
+#: A record's value to what its readers look at. Raises EventError.
+Parse = Callable[[bytes], Alert]
 _log = structlog.get_logger(__name__)
 
 
@@ -47,11 +49,15 @@ class Entry:
 
 
 class AlertLog:
-    """Tail and history of sori.fraud-alerts. Use `running`, or `start` and then `follow` in a task."""
+    """Tail and history of sori.fraud-alerts, or of another topic of what `parse` reads. Use `running`."""
 
-    def __init__(self, kafka: KafkaSettings, *, keep: int = 5_000) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, topic: Topic = FRAUD_ALERTS, parse: Parse = parse_alert, *, keep: int = 5_000
+    ) -> None:
         self._kafka = kafka
-        self._topic = FRAUD_ALERTS.name(kafka.topic_prefix)
+        self._topic = topic.name(kafka.topic_prefix)
+        self._compacted = topic.cleanup == "compact"
+        self._parse = parse
         self._keep = keep
         self._ring: dict[int, deque[Entry]] = {}
         self._floor: dict[int, int] = {}
@@ -149,7 +155,7 @@ class AlertLog:
                 listener(arrived)
 
     def _enter(self, record: ConsumerRecord[bytes, bytes]) -> Entry:
-        entry = to_entry(record, self._seen_before)
+        entry = to_entry(record, self._seen_before, self._parse)
         ring = self._ring[entry.partition]
         ring.append(entry)
         self.ends[entry.partition] = entry.offset + 1
@@ -171,22 +177,24 @@ class AlertLog:
         self._history.seek(tp, offset)
         call = self._history.getmany(tp, timeout_ms=_READ_WAIT_MS, max_records=limit)
         fetched = await clients.bounded(call, self._kafka.request_timeout_s, "alerts")
-        entries = [to_entry(record, lambda _alert: False) for record in fetched.get(tp, [])]
-        if entries and entries[0].offset > offset:
+        entries = [to_entry(record, lambda _alert: False, self._parse) for record in fetched.get(tp, [])]
+        if entries and entries[0].offset > offset and not self._compacted:
             _log.warning("alerts_expired_unread", partition=partition, asked=offset, found=entries[0].offset)
         return entries, entries[-1].offset + 1 if entries else offset
 
 
-def to_entry(record: ConsumerRecord[bytes, bytes], seen_before: Callable[[Alert], bool]) -> Entry:
+def to_entry(
+    record: ConsumerRecord[bytes, bytes], seen_before: Callable[[Alert], bool], parse: Parse = parse_alert
+) -> Entry:
     """A record as an entry; what is no alert is kept as such, since its offset counts.
 
     Nor is one that comes again from quarantine: its readers had it when it came first.
     """
     value = record.value or b""
-    if any(name == REPLAYED for name, _ in record.headers):
+    if record.value is None or any(name == REPLAYED for name, _ in record.headers):
         return Entry(record.partition, record.offset, record.timestamp, value, None)
     try:
-        alert = parse_alert(value)
+        alert = parse(value)
     except EventError as error:
         _log.warning("alert_unreadable", partition=record.partition, offset=record.offset, error=str(error))
         return Entry(record.partition, record.offset, record.timestamp, value, None)

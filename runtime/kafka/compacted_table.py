@@ -69,13 +69,15 @@ class CompactedTable:
         sent = await self.put_all({key: value})
         await clients.bounded(self._reached(sent + 1), self._kafka.request_timeout_s, "read back")
 
-    async def put_all(self, values: Mapping[str, bytes | None]) -> int:
-        """Write several keys and wait for Kafka only; returns the last offset. Raises StorageUnavailable."""
+    async def put_all(self, values: Mapping[str, bytes | None], timestamp_ms: int | None = None) -> int:
+        """Write several keys, in this order, and wait for Kafka only; the last offset. Raises StorageUnavailable."""
         topic, partition = self._partition
 
         async def write() -> int:
             futures = [
-                await self._producer.send(topic, value, key=key.encode(), partition=partition)
+                await self._producer.send(
+                    topic, value, key=key.encode(), partition=partition, timestamp_ms=timestamp_ms
+                )
                 for key, value in values.items()
             ]
             return max([(await future).offset for future in futures], default=-1)

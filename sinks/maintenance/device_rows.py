@@ -29,6 +29,7 @@ TABLES = {
     f" OR has(JSONExtract(toString(evidence), 'members', 'Array(String)'), {DEVICE})))",
     "verdicts": f"(subject_kind = 'device' AND subject = {DEVICE})"
     f" OR arrayExists(a -> a.subject_kind = 'device' AND a.subject = {DEVICE}, allowed)",
+    "incidents": f"has(devices, {DEVICE}) OR has(subjects, concat('device ', {DEVICE}))",
     "session_records": _IS_DEVICE,
     "device_windows": _IS_DEVICE,
     "events": ANYWHERE,

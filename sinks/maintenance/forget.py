@@ -20,9 +20,9 @@ from sinks.upkeep.recount import CTR, DEVICES, Target, repair_sql, window_sql
 from sinks.upkeep.stored import Stored
 from sori.errors import ConfigError
 from sori.settings import Settings
-from sori.topics import DEVICE_WINDOWS, EVENTS, FRAUD_ALERTS, QUARANTINE, SESSION_RECORDS
+from sori.topics import DEVICE_WINDOWS, EVENTS, FRAUD_ALERTS, INCIDENTS, QUARANTINE, SESSION_RECORDS
 
-_IN_KAFKA = (EVENTS, DEVICE_WINDOWS, FRAUD_ALERTS, QUARANTINE, SESSION_RECORDS)
+_IN_KAFKA = (EVENTS, DEVICE_WINDOWS, FRAUD_ALERTS, INCIDENTS, QUARANTINE, SESSION_RECORDS)
 _CHUNK = 500
 #: What may become of a window that the device was counted in.
 _DONE = ("windows_recounted", "windows_kept", "windows_waiting")

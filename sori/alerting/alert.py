@@ -19,6 +19,8 @@ class Evidence(msgspec.Struct, frozen=True):
 
     campaigns: dict[str, Any] = {}
     affected_campaigns: list[str] = []
+    members: Any = None  # of a group: names, the first of which is the subject
+    member_count: Any = None
 
 
 class Alert(msgspec.Struct, frozen=True):
@@ -47,6 +49,16 @@ class Alert(msgspec.Struct, frozen=True):
     def message_id(self) -> str:
         """The webhook-id: one per state of an alert, the same on every retry, after every crash and replay."""
         return f"msg_{self.alert_id}_{self.version}"
+
+    @property
+    def rules(self) -> frozenset[str]:
+        """The rules behind it: one."""
+        return frozenset((self.rule,))
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The places that it is about."""
+        return frozenset((self.subject,)) if self.subject_kind == "place" else frozenset()
 
     @property
     def campaigns(self) -> frozenset[str]:

@@ -60,10 +60,10 @@ class AlertFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether this alert passes."""
         return (
             _has(self.accounts, alert.account_id)
-            and _has(self.rules, alert.rule)
+            and (not self.rules or not alert.rules.isdisjoint(self.rules))
             and _has(self.severities, alert.severity)
             and _has(self.states, alert.state)
-            and (not self.places or (alert.subject_kind == "place" and _within(alert.subject, self.places)))
+            and (not self.places or any(_within(place, self.places) for place in alert.places))
             and (not self.campaigns or not alert.campaigns.isdisjoint(self.campaigns))
         )
 

@@ -92,6 +92,11 @@ def place_name(path: str) -> str:
     return known[-1] if len(known) == 1 else f"{known[-1]}, {known[0]}"
 
 
+def name_of(value: str) -> str:
+    """An id or a name that senders chose, fit to stand in a sentence."""
+    return _id(value)
+
+
 def _told(alert: Mapping[str, Any], evidence: Mapping[str, Any], names: Mapping[str, str]) -> _Told:
     kind, subject = str(alert.get("subject_kind", "")), str(alert.get("subject", ""))
     strongest = evidence.get("strongest_member")

@@ -19,6 +19,10 @@ from sori.errors import ConfigError
 Format = Literal["standard", "slack", "teams", "pagerduty", "alertmanager"]
 #: Read by people: of an alert's updates they get those that made it graver, unless the filter names states.
 FOR_PEOPLE: frozenset[Format] = frozenset({"slack", "teams", "pagerduty"})
+#: What one message is about.
+Per = Literal["alert", "incident"]
+#: Formats with a message per incident, unless something else is asked for; e-mail, too.
+PER_INCIDENT: frozenset[Format] = FOR_PEOPLE | {"alertmanager"}
 RequestKind = Literal["test", "resume", "redeliver"]
 
 #: A digest is of a week at most.
@@ -67,6 +71,8 @@ class Subscription(msgspec.Struct, frozen=True):
     routing_key: str = ""
     #: Of e-mail: what comes within so many seconds is one message; 0: each alert by itself.
     digest_s: float = 0.0
+    #: Subscriptions of before there were incidents do not say it, and stay with alerts.
+    per: Per = "alert"
     revision: int = 1
 
     @property
@@ -81,7 +87,8 @@ class Subscription(msgspec.Struct, frozen=True):
     @property
     def skips_updates(self) -> bool:
         """Whether updates are left out that make nothing graver."""
-        return (is_mail(self.url) or self.format in FOR_PEOPLE) and not self.filter.states
+        people = is_mail(self.url) or self.format in FOR_PEOPLE
+        return (people or (self.per == "incident" and self.format in PER_INCIDENT)) and not self.filter.states
 
     def signing_secrets(self, now_ms: int) -> list[str]:
         """The secrets that sign now, the current one first."""
@@ -117,6 +124,11 @@ class Subscription(msgspec.Struct, frozen=True):
         if not 0 <= self.digest_s <= MOST_DIGEST_S:
             raise ConfigError(f"digest_s: 0 to {MOST_DIGEST_S} seconds")
         return self
+
+
+def usual_per(url: str, style: Format) -> Per:
+    """What a new subscription is per, where nobody says: people hear of incidents, machines get every alert."""
+    return "incident" if is_mail(url) or style in PER_INCIDENT else "alert"
 
 
 def new_id() -> str:

@@ -50,6 +50,10 @@ class NotifySettings(BaseModel):
     window: int = Field(256, gt=0, description="Most alerts waiting in memory per subscriber; more wait in Kafka.")
     rotation_grace_s: float = Field(_DAY_S, ge=0, description="How long a rotated secret signs too, seconds.")
     save_interval_s: float = Field(0.2, gt=0, description="Pause between two saves of where deliveries stand, seconds.")
+    incident_gap_s: float = Field(
+        300.0, ge=0, description="Alerts about one thing that lie no further apart are one incident, seconds."
+    )
+    incident_group: str = Field("sori-incidents", description="Consumer group that says how far incidents are made.")
     admin_port: int = Field(
         8084, ge=0, le=65535, description="Port of /healthz and /metrics; 0: off, or free in `sori up`."
     )

@@ -39,6 +39,12 @@ SHOWN = visible(HOSTILE)
 SUB = "sub_0" + HOSTILE
 ALERT = "6f2c91d0-0000-5000-8000-000000000001"
 
+INCIDENT = {
+    "incident_id": "7f2c91d0-0000-5000-8000-000000000001",
+    **dict.fromkeys(("account_id", "state", "severity", "story"), HOSTILE),
+    **{key: [HOSTILE] for key in ("rules", "subjects", "devices", "places", "campaigns", "affected_campaigns")},
+    "alerts": json.dumps([dict.fromkeys(("alert_id", "state", "severity", "rule", "story"), HOSTILE)]),
+}
 COLUMNS = ["raw", "received_ms", "kafka_partition", "kafka_offset"]
 COLUMNS += [f"header_{name}" for name in ("account", "event", "endpoint", "verified", "key_id", "identity")]
 
@@ -49,6 +55,7 @@ STORED = {
     "alerts": [],
     "explain": [ALERT],
     "verdicts": [],
+    "incidents": [],
     "verify": [],
     "audit": [],
     "fields": [],
@@ -180,6 +187,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
         said = {"verdict_id": "v", "account_id": HOSTILE, "target": ALERT, "verdict": "confirmed", "state": "made"}
         said |= {"note": HOSTILE, "by": HOSTILE, "made_at": datetime.now(UTC)}
         client.insert("verdicts", [list(said.values())], column_names=list(said))
+        client.insert("incidents", [list(INCIDENT.values())], column_names=list(INCIDENT))
         attempt = {"subscription_id": SUB, "webhook_id": HOSTILE, "error": HOSTILE, "outcome": HOSTILE}
         attempt["attempted_at"] = datetime.now(UTC)
         client.insert("delivery_attempts", [list(attempt.values())], column_names=list(attempt))
@@ -194,7 +202,12 @@ def test_what_is_stored_is_shown_and_inert(stored: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["explain", ALERT, "--json"], ["query", "SELECT device_id FROM events_current", "-f", "vertical"]]
+    "words",
+    [
+        ["explain", ALERT, "--json"],
+        ["explain", INCIDENT["incident_id"]],
+        ["query", "SELECT device_id FROM events_current", "-f", "vertical"],
+    ],
 )
 def test_other_forms_of_answers_are_inert_too(stored: Path, words: list[str]) -> None:
     """JSON reads back as it was sent."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
@@ -12,6 +13,7 @@ from runtime.kafka.log_identity import read_log_identity
 from sori import topics as registry
 from sori.records import event_headers
 from sori.settings.kafka import KafkaSettings
+from testkit.alerts import incident
 from testkit.records import event_record
 from testkit.sinks import produce, settings_for, sinks_running
 from testkit.wait import wait_until
@@ -37,6 +39,14 @@ SAID |= {"allow": True, "allowed": [{"rule": "", "subject_kind": "device", "subj
 SAID |= {"until": None, "made_at": "2025-10-14T06:00:00.250Z", "state": "made", "version": 1}
 OTHER = SAID | {"verdict_id": "ver_2", "until": "2025-10-15T06:00:00.250Z"}
 VERDICTS = [SAID, OTHER, OTHER | {"state": "withdrawn", "version": 2}]
+
+
+def assert_in_incident(client: Client, case: dict[str, Any], *alerts: dict[str, object]) -> None:
+    """These alerts, of which the first is stored, and no others, are in this incident, however one asks."""
+    placed = client.query("SELECT alert_id, incident_id FROM incident_of_alert FINAL ORDER BY alert_id").result_rows
+    assert placed == [(one["alert_id"], case["incident_id"]) for one in alerts]
+    assert client.command("SELECT incident_id FROM alerts_in_incidents") == case["incident_id"]
+    assert client.command("SELECT JSONExtractString(alerts, 2, 'rule') FROM incidents_current") == "fast_click"
 
 
 async def test_every_topic_reaches_its_view(topics: KafkaSettings, dsn: str, client: Client) -> None:
@@ -107,6 +117,13 @@ async def test_every_topic_reaches_its_view(topics: KafkaSettings, dsn: str, cli
         await produce(producer, kafka, registry.DEVICE_WINDOWS, json.dumps(device).encode())
         closed = {**alert, "state": "closed", "closed_at": "2025-10-14T05:31:00.250Z", "version": 2}
         await produce(producer, kafka, registry.FRAUD_ALERTS, json.dumps(alert).encode(), json.dumps(closed).encode())
+        two = {**alert, "alert_id": "5c2c5bfc-2d1c-5d6a-9f3e-000000000002", "rule": "fast_click"}
+        case = incident(closed, two)
+        older = {**case, "incident_id": "gone", "merged_into": case["incident_id"], "alert_ids": [two["alert_id"]]}
+        for one in (older, case):
+            await produce(
+                producer, kafka, registry.INCIDENTS, json.dumps(one).encode(), key=one["incident_id"].encode()
+            )
         await produce(producer, kafka, registry.LATE, json.dumps(late).encode())
         tried = {"subscription_id": "sub_1", "account_id": "acc_1", "webhook_id": "msg_1_1", "alert_id": "1"}
         tried |= {
@@ -123,7 +140,14 @@ async def test_every_topic_reaches_its_view(topics: KafkaSettings, dsn: str, cli
             await produce(producer, kafka, registry.VERDICTS, json.dumps(verdict).encode(), key=key)
         quarantined = [("reason", b"malformed"), ("detail", b"not JSON"), ("account", b"acc_1"), ("verified", b"1")]
         await produce(producer, kafka, registry.QUARANTINE, b"\xff{", headers=quarantined)
-        for view in ("events_current", "ctr_by_minute", "alerts_current", "late_events", "quarantine_current"):
+        for view in (
+            "events_current",
+            "ctr_by_minute",
+            "alerts_current",
+            "incidents_current",
+            "late_events",
+            "quarantine_current",
+        ):
             await wait_until(lambda view=view: client.command(f"SELECT count() FROM {view}") == 1, what=view)  # noqa: S608 - ours
         await wait_until(lambda: client.command("SELECT count() FROM delivery_attempts_current") == 2)
         await wait_until(lambda: client.command("SELECT count() FROM verdicts") == 3)
@@ -131,6 +155,7 @@ async def test_every_topic_reaches_its_view(topics: KafkaSettings, dsn: str, cli
         await wait_until(lambda: client.command("SELECT impressions FROM ctr_by_minute") == 15)
         await wait_until(lambda: client.command("SELECT state FROM alerts_current") == "closed")
 
+    assert_in_incident(client, case, alert, two)
     event = client.query("SELECT * FROM events_current").named_results()
     [row] = list(event)
     assert row["event"] == "campaign.impression"

@@ -14,6 +14,7 @@ from api.contract.shapes.alerts import AlertPage, Story, VerdictPage
 from api.contract.shapes.common import Alive, Problem, Ready
 from api.contract.shapes.console import Audit, EventPage, Funnel, HeldPage, Replayed, TaskStep
 from api.contract.shapes.document import Document
+from api.contract.shapes.incidents import IncidentPage, IncidentStory
 from api.contract.shapes.live import Health, Live, World
 from api.contract.shapes.rates import CtrAnswer, QueryAnswer
 from api.contract.shapes.subscriptions import Accepted, AttemptPage, Subscriptions, SubscriptionWithSecret
@@ -31,6 +32,8 @@ ANSWERS: tuple[type[msgspec.Struct], ...] = (
     Story,
     Verdict,
     VerdictPage,
+    IncidentPage,
+    IncidentStory,
     SubscriptionWithSecret,
     Subscriptions,
     Accepted,

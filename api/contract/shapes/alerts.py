@@ -19,11 +19,13 @@ class Evidence(msgspec.Struct):
 
 
 class AlertPage(msgspec.Struct):
-    """`next` is the cursor of the next page; null at the end. `stories`: what each alert means, by its id."""
+    """`next` is the cursor of the next page; null at the end. `stories`: what each alert means, by its id; `incidents`:
+    which incident each is in, for those that are in one."""
 
     rows: list[FraudAlert]
     next: str | None
     stories: dict[str, str]
+    incidents: dict[str, str]
 
 
 class AlertState(msgspec.Struct):
@@ -121,3 +123,4 @@ class Story(msgspec.Struct):
     rule: Rule | None
     events: list[StoryEvent]
     verdicts: list[StoryVerdict]
+    incident_id: str | None

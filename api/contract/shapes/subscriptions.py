@@ -8,7 +8,7 @@ import msgspec
 
 from api.contract.shapes.common import Maybe, Time
 from sori.alerting.filter import AlertFilter
-from sori.alerting.subscriptions import Format
+from sori.alerting.subscriptions import Format, Per
 
 
 class Subscription(msgspec.Struct, kw_only=True):
@@ -19,6 +19,7 @@ class Subscription(msgspec.Struct, kw_only=True):
     url: str
     format: Format | Literal["email"]
     digest_s: float
+    per: Per
     filter: AlertFilter
     accounts: list[str] | None
     paused: bool

@@ -9,7 +9,7 @@ import { deviceLink } from "./figures.js";
 export const isOpen = (row) => row.state !== "closed" && row.state !== "withdrawn";
 // The sentence that the pipeline tells of an alert; else, what is in its record.
 const stories = new Map(); // what the pipeline tells of an alert, by its id
-export const keep = (found) => { for (const [id, story] of Object.entries(found?.stories ?? {})) stories.set(id, story); return found; };
+export const keep = (found) => { for (const row of found?.rows ?? []) row.incident_id ??= found.incidents?.[row.alert_id]; for (const [id, story] of Object.entries(found?.stories ?? {})) stories.set(id, story); return found; };
 export const sentence = (row) => stories.get(row.alert_id)
   || `${row.subject_kind === "device" ? "Device" : row.subject_kind === "place" ? "Place" : "Campaign"} ${row.subject}: ${tidy(row.rule)}, ${count(row.observed)} seen, ${row.expected < 1 ? "less than 1" : count(row.expected)} expected`;
 
@@ -64,7 +64,7 @@ export function view({ alerts, next }) {
 
 const WEIGHT = { low: 0, medium: 1, high: 2, critical: 3 };
 export const list = (id, name, rows, options = {}) => table(id, name, [
-  { name: "Alert", value: (row) => sentence(row), node: (row) => [el("a", { href: to("alerts", [row.alert_id]) }, sentence(row)), el("span", { class: "who" }, `${row.account_id} · ${row.alert_id.slice(0, 8)}`)] },
+  { name: "Alert", value: (row) => sentence(row), node: (row) => [el("a", { href: to("alerts", [row.alert_id]) }, sentence(row)), el("span", { class: "who" }, `${row.account_id} · ${row.alert_id.slice(0, 8)}`, row.incident_id ? [" · ", el("a", { href: to("incidents", [row.incident_id]) }, `incident ${row.incident_id.slice(0, 8)}`)] : null)] },
   { name: "Rule", value: (row) => row.rule, text: (row) => tidy(row.rule) },
   { name: "Severity", value: (row) => WEIGHT[row.severity] ?? -1, text: (row) => row.severity },
   { name: "State", value: (row) => row.state, text: (row) => (isOpen(row) ? "open" : row.state) },

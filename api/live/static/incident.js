@@ -13,12 +13,13 @@ export async function loadAlert() {
   const [id] = here().parts;
   const story = await ask(`/v1/alerts/${encodeURIComponent(id)}`, new URLSearchParams({ events: 200 }));
   keep({ stories: { [story.alert.alert_id]: story.story } });
+  story.alert.incident_id ??= story.incident_id;
   const { alert } = story, opened = time(alert.opened_at);
   const around = new URLSearchParams({ account: alert.account_id, since: new Date(opened - 36e5).toISOString(), until: new Date(time(alert.closed_at ?? alert.updated_at) + 36e5).toISOString(), limit: 100 });
   const [incident, related] = await Promise.all([
     alert.incident_id ? perhaps(`/v1/incidents/${encodeURIComponent(alert.incident_id)}`) : null, perhaps("/v1/alerts", around).then(keep)]);
   const rows = incident?.alerts ?? related?.rows ?? [];
-  return { ...story, incident, related: rows.filter((row) => row.alert_id !== alert.alert_id) };
+  return { ...story, incident: incident?.incident ?? incident, related: rows.filter((row) => row.alert_id !== alert.alert_id) };
 }
 
 const verdictsOf = async (target) => (await perhaps("/v1/verdicts", new URLSearchParams({ target })))?.rows ?? null;
@@ -113,7 +114,7 @@ export function verdictBox(target, stored) {
 export async function loadIncident() {
   const [id] = here().parts;
   const found = await perhaps(`/v1/incidents/${encodeURIComponent(id)}`);
-  return { found, verdicts: found ? found.verdicts ?? await verdictsOf(id) : null };
+  return { found: keep(found), verdicts: found ? found.verdicts ?? await verdictsOf(id) : null };
 }
 export const incidentTitle = (data) => data?.found?.story ?? "Incident";
 

@@ -4,7 +4,7 @@ An alert is *about* the events of its account that carry its subject (of a group
 start to its end. It is *true* when one attack made at least a fifth of the clicks, of the impressions or of the
 authentications among them. An attack is *found* when true alerts about it are about at least a tenth of its events; it
 was found when the first of them was emitted. An alert that was withdrawn finds nothing, and stays false if it was.
-An *incident* is true when at least half of its alerts are.
+An *incident* is what `sori notify` makes of the alerts; it is true when at least half of them are.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import orjson
+
 from bench.fraud.field.recording import Sent
 from bench.fraud.offline import Seen
+from notify.incidents.book import IncidentBook, IncidentPolicy
 from simulator.plan import Attack, Habit
+from sori.alerting.alert import parse_alert
 from sori.events import parse_time_ms
 
 TRUE_SHARE, FOUND_SHARE, HABIT_SHARE = 0.2, 0.1, 0.2
 _SLACK_MS = 5_000
 _ORDINARY = "ordinary traffic"
-#: Two alerts that share this part of the smaller one's events are about one thing.
-_SAME_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Judged:
     attack: str | None
     honest: str
     withdrawn: bool
-    incident: str
+    incident: str = ""
     about: frozenset[int] = field(repr=False, default=frozenset())
 
 
@@ -73,7 +75,7 @@ def score(
 ) -> WorldScore:
     """Judge one world's alerts by its truth."""
     by_subject = _index(sent, {seen.body["account_id"] for seen in alerts.values()})
-    judged = _grouped([_judge(alert_id, seen, sent, by_subject) for alert_id, seen in alerts.items()])
+    judged = _grouped([_judge(alert_id, seen, sent, by_subject) for alert_id, seen in alerts.items()], alerts)
     mine: dict[str, list[Sent]] = defaultdict(list)
     for event in sent:
         if event.label:
@@ -129,7 +131,6 @@ def _judge(alert_id: str, seen: Seen, sent: Sequence[Sent], by_subject: Subjects
         attack=attack,
         honest="" if attack else _accused([sent[number] for number in about]),
         withdrawn=body.get("state") == "withdrawn",
-        incident=body.get("incident_id") or "",
         about=frozenset(about),
     )
 
@@ -166,30 +167,12 @@ def _outcome(attack: Attack, mine: Sequence[Sent], judged: Sequence[Judged], sen
     )
 
 
-def _grouped(alerts: list[Judged]) -> list[Judged]:
-    """Every alert with its incident: as the record has it, else by overlap in account, time and events."""
-    if all(alert.incident for alert in alerts):
-        return alerts
-    parent = list(range(len(alerts)))
-
-    def root(n: int) -> int:
-        while parent[n] != n:
-            n = parent[n]
-        return n
-
-    for n, one in enumerate(alerts):
-        for m in range(n):
-            other = alerts[m]
-            if one.account == other.account and _same(one, other):
-                parent[root(n)] = root(m)
-    return [replace(alert, incident=alerts[root(n)].alert_id) for n, alert in enumerate(alerts)]
-
-
-def _same(one: Judged, other: Judged) -> bool:
-    if one.start_ms > other.end_ms + 60_000 or other.start_ms > one.end_ms + 60_000:
-        return False
-    smaller = min(len(one.about), len(other.about))
-    return one.subject == other.subject or bool(smaller and len(one.about & other.about) >= _SAME_SHARE * smaller)
+def _grouped(judged: Sequence[Judged], alerts: Mapping[str, Seen]) -> list[Judged]:
+    """Every alert with the incident that `sori notify` puts it in."""
+    book = IncidentBook(IncidentPolicy())
+    for seen in sorted(alerts.values(), key=lambda one: one.first_ms):
+        book.apply(parse_alert(orjson.dumps(seen.body)), seen.first_ms)
+    return [replace(alert, incident=book.incident_of(alert.alert_id) or alert.alert_id) for alert in judged]
 
 
 def _incidents(alerts: Sequence[Judged]) -> list[tuple[str, bool]]:

@@ -27,7 +27,7 @@ from sori.package_files import shipped
 from sori.rule_names import RULES
 from sori.settings import load_settings
 from sori.settings.kafka import KafkaSettings
-from testkit.alerts import alert, producing, publish, subscribe, subscription
+from testkit.alerts import alert, incident, producing, publish, subscribe, subscription
 from testkit.clickhouse_fixtures import open_with_schema
 from testkit.json_schema import faults
 from testkit.paths import ROOT
@@ -51,7 +51,7 @@ def stored() -> dict[str, list[dict[str, Any]]]:
     times = {name: iso(NOW) for name in ("window_end", "opened_at", "updated_at")}
     own = alert(alert_id=ALERT + "1", window_start=iso(NOW - timedelta(minutes=1)), **times)
     closed = {**own, "state": "closed", "closed_at": iso(NOW), "version": 5}
-    alerts = [own, closed, alert(alert_id=ALERT + "2", subject="dev_2", **times)]
+    alerts = [own, closed, {**own, "alert_id": ALERT + "2", "subject": "dev_2"}]
     attempt = {"subscription_id": SUBSCRIPTION, "account_id": "acc_1", "alert_id": ALERT + "1", "alert_version": 4}
     attempt |= {"host": "example.com", "attempted_at": iso(NOW), "webhook_id": "msg_1", "duration_ms": 1.5}
     outcomes = [("retry", 0, "connect", iso(NOW)), ("delivered", 204, "", None)]
@@ -63,6 +63,7 @@ def stored() -> dict[str, list[dict[str, Any]]]:
             {"verdict_id": "v", "account_id": "acc_1", "target": ALERT + "1", "verdict": "confirmed", "state": "made"}
             | {"made_at": iso(NOW), "version": 1}
         ],
+        "incidents": [incident(closed, alerts[2])],
         "delivery_attempts": [
             {**attempt, "attempt": number, "outcome": name, "status": status, "error": error, "next_attempt_at": then}
             for number, (name, status, error, then) in enumerate(outcomes, 1)
@@ -206,6 +207,11 @@ async def _alerts(ask: Asking, topics: KafkaSettings) -> None:
     story = await ask("GET", "/v1/alerts/{id}", id=ALERT + "1")
     assert all(story[name] for name in ("states", "panes", "rule", "events", "verdicts"))
     await ask("GET", "/v1/alerts/{id}", id="nosuch", status=404)
+    found = await ask("GET", "/v1/incidents", {"state": "open"})
+    name = found["rows"][0]["incident_id"]
+    assert {story["incident_id"], *page["incidents"].values()} == {name}
+    assert len((await ask("GET", "/v1/incidents/{id}", id=name[:8]))["alerts"]) == 2
+    await ask("GET", "/v1/incidents/{id}", id="nosuch", status=404)
     await ask("GET", "/v1/alerts", {"nosuch": "1"}, status=400)
     stream = ask.document["paths"]["/v1/alerts/stream"]["get"]["responses"]["200"]["content"]["text/event-stream"]
     async with producing(topics) as producer, streaming(ask.http) as events:

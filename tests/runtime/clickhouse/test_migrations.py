@@ -97,6 +97,9 @@ def test_the_public_columns_are_as_promised(client: Client) -> None:
         "impressions clicks ctr",
         "alerts_current": "alert_id rule account_id severity subject_kind subject window_start window_end observed "
         "expected state opened_at updated_at closed_at evidence version invalid_traffic_class floor",
+        "incidents_current": "incident_id account_id state severity opened_at updated_at closed_at story rules "
+        "subjects devices places campaigns alert_ids alerts",
+        "alerts_in_incidents": "alert_id rule account_id severity subject incident_id",
         "ctr_by_campaign": "account_id campaign_id impressions clicks ctr",
         "ctr_by_place": "account_id country region city impressions clicks ctr",
         "ctr_by_device": "account_id device_id impressions clicks ctr",

@@ -25,7 +25,7 @@ def test_settings_become_ttls_and_go_again(client: Client) -> None:
     changed = {change.table: change.after for change in retention.apply(client, keep)}
     assert changed == {
         **dict.fromkeys(("events", "identities", "device_events"), 30),
-        "alerts": 400,
+        **dict.fromkeys(("alerts", "incidents", "incident_of_alert"), 400),
         **dict.fromkeys(
             ("delivery_attempts", "late", "repetitions", "recount_requests", "field_notes", "quarantine"), 90
         ),

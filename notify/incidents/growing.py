@@ -1,0 +1,116 @@
+"""One incident in the making: its alerts, what they share, from when to when. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import get_args
+
+from notify.incidents.story import incident_story
+from notify.incidents.things import Thing
+from sori.alerting.alert import Severity
+from sori.alerting.incident import Change, Incident, IncidentState, Member
+from sori.times import iso
+
+RANK: dict[str, int] = {severity: rank for rank, severity in enumerate(get_args(Severity))}
+_KINDS = {"device": "devices", "place": "places", "campaign": "campaigns"}
+_MOST_CAMPAIGNS = 50
+
+
+@dataclass(slots=True)
+class Growing:
+    """Times are epoch milliseconds of event time: the span reaches from the first event to the last activity."""
+
+    incident_id: str
+    account_id: str
+    begin_ms: int
+    end_ms: int
+    members: dict[str, Member] = field(default_factory=dict)
+    things: dict[Thing, None] = field(default_factory=dict)
+    campaigns: dict[str, None] = field(default_factory=dict)  # that its alerts name at all
+    merged_into: str = ""
+    stale: bool = False  # open by its alerts, of which nothing was heard for very long
+    written: Incident | None = None  # the newest record
+
+    @property
+    def open_alerts(self) -> int:
+        """Alerts that go on."""
+        return 0 if self.stale else sum(not member.ended for member in self.members.values())
+
+    @property
+    def state(self) -> IncidentState:
+        """Open while an alert is; withdrawn when all were."""
+        if self.merged_into:
+            return "closed"
+        if self.open_alerts:
+            return "open"
+        return "withdrawn" if all(one.state == "withdrawn" for one in self.members.values()) else "closed"
+
+    @property
+    def order(self) -> tuple[bool, int, str]:
+        """Into the first of these go the others: what people know already, then what began first."""
+        return (self.written is None, self.begin_ms, self.incident_id)
+
+    def near(self, begin_ms: int, end_ms: int, gap_ms: int) -> bool:
+        """Whether its span and this one overlap, or lie no further apart."""
+        return begin_ms <= self.end_ms + gap_ms and self.begin_ms <= end_ms + gap_ms
+
+    def severity(self) -> str:
+        """The highest of its alerts, those taken back left out while there are others."""
+        standing = [one for one in self.members.values() if one.state != "withdrawn"]
+        return max((one.severity for one in standing or self.members.values()), key=lambda one: RANK.get(one, 0))
+
+    def change(self) -> Change | None:
+        """What the next record is the news of; None: nobody ever heard of it, and there is nothing to tell."""
+        before, state = self.written, self.state
+        if self.merged_into:
+            return "merged" if before else None
+        if before is None:
+            # what opened and was taken back at once is kept, and told nobody
+            return {"open": "opened", "closed": "closed", "withdrawn": "updated"}[state]  # type: ignore[return-value]
+        if state != before.state:
+            return "reopened" if state == "open" else state
+        graver = RANK.get(self.severity(), 0) > RANK.get(before.severity, 0)
+        return "escalated" if graver and state == "open" else "updated"
+
+    def record(self, version: int, change: Change) -> Incident:
+        """The record as of now."""
+        members = sorted(self.members.values(), key=lambda one: (one.opened_at, one.alert_id))
+        state = self.state
+        return Incident(
+            incident_id=self.incident_id,
+            account_id=self.account_id,
+            state=state,
+            change=change,
+            severity=self.severity(),
+            opened_at=iso(self.begin_ms),
+            updated_at=iso(self.end_ms),
+            closed_at=None if state == "open" else iso(self.end_ms),
+            story=incident_story(members, self._named("device"), self._named("place"), self._named("campaign")),
+            alert_count=len(members),
+            open_alerts=self.open_alerts,
+            rules=tuple(sorted({one.rule for one in members})),
+            subjects=tuple(dict.fromkeys(f"{one.subject_kind} {one.subject}" for one in members)),
+            devices=self._named("device"),
+            places=self._named("place"),
+            campaigns=self._named("campaign"),
+            affected_campaigns=tuple(self.campaigns)[:_MOST_CAMPAIGNS],
+            alert_ids=tuple(one.alert_id for one in members),
+            alerts=tuple(members),
+            merged_into=self.merged_into,
+            version=version,
+        )
+
+    def name_campaigns(self, names: Iterable[str]) -> None:
+        """Take note of campaigns that it concerns."""
+        for name in names:
+            if name and len(self.campaigns) < _MOST_CAMPAIGNS:
+                self.campaigns[name] = None
+
+    def _named(self, kind: str) -> tuple[str, ...]:
+        return tuple(name for its, name in self.things if its == kind)
+
+
+def things_in(record: Incident) -> list[Thing]:
+    """What the alerts of a written incident share."""
+    return [(kind, name) for kind, plural in _KINDS.items() for name in getattr(record, plural)]

@@ -1,0 +1,72 @@
+"""Incidents over HTTP, on the real engine: filtered, in pages, told with their alerts, each to whom it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import orjson
+import pytest
+
+from api.query.pool import EnginePool
+from runtime.clickhouse import migrations
+from runtime.clickhouse.client import open_client, parse_dsn
+from sori.settings import Settings
+from testkit.alerts import alert, incident
+from tests.api.alerting import api_running, settings_for
+
+FIRST = alert(alert_id="a1")
+SECOND = alert(
+    alert_id="a2", rule="geo_ctr_anomaly", subject_kind="place", subject="TR/Istanbul/Kadikoy", severity="low"
+)
+OVER = alert(alert_id="b1", account_id="acc_2", state="closed", closed_at="2026-11-24T14:53:00.000Z", severity="low")
+CASE, OTHER = incident(FIRST, SECOND, now_ms=2), incident(OVER, now_ms=3)
+GONE = {**incident(SECOND), "incident_id": "ff_gone", "merged_into": CASE["incident_id"], "state": "closed"}
+
+
+@pytest.fixture
+def pool(settings: Settings) -> Iterator[EnginePool]:
+    """The real engine with alerts and incidents."""
+    with open_client(settings.clickhouse_dsn) as client:
+        migrations.apply(client)
+        alerts = [{**one, "evidence": orjson.dumps(one["evidence"]).decode()} for one in (FIRST, SECOND, OVER)]
+        for table, rows in (("alerts", alerts), ("incidents", [GONE, CASE, OTHER])):
+            block = b"\n".join(map(orjson.dumps, rows))
+            times = {"date_time_input_format": "best_effort"}
+            client.raw_insert(table, insert_block=block, fmt="JSONEachRow", settings=times)
+    return EnginePool(parse_dsn(settings.clickhouse_dsn), settings.api)
+
+
+async def test_incidents_are_listed_told_and_kept_apart(topics, pool):
+    """Each filter, two pages, the alerts of one, one that went into another, and another account's nowhere."""
+    mine, theirs = CASE["incident_id"], OTHER["incident_id"]
+    async with api_running(settings_for(topics), pool) as api:
+
+        async def asked(path: str, status: int = 200, headers=None, **query: str):
+            async with api.http.get(path, params=query, headers=headers) as answer:
+                assert answer.status == status, await answer.text()
+                return await answer.json()
+
+        async def ids(headers=None, **query: str) -> list[str]:
+            return [row["incident_id"] for row in (await asked("/v1/incidents", headers=headers, **query))["rows"]]
+
+        assert sorted(await ids()) == sorted([mine, theirs])
+        for query in ({"state": "open"}, {"rule": "geo_ctr_anomaly"}, {"place": "TR/Istanbul"}, {"severity": "high"}):
+            assert await ids(**query) == [mine], query
+        for query in ({"state": "closed"}, {"account": "acc_2"}, {"campaign": "cmp_1", "severity": "low"}):
+            assert await ids(**query) == [theirs], query
+        assert await ids(place="TR/Izmir") == await ids(device="dev_9") == []
+        await asked("/v1/incidents", 400, state="opened")
+        page = await asked("/v1/incidents", limit="1")
+        assert sorted([page["rows"][0]["incident_id"], *await ids(cursor=page["next"])]) == sorted([mine, theirs])
+
+        told = await asked(f"/v1/incidents/{mine}")
+        assert told["incident"] == {name: value for name, value in CASE.items() if name != "change"}
+        assert [one["alert_id"] for one in told["alerts"]] == ["a1", "a2"]
+        assert told["stories"]["a1"].startswith("Device dev_1 clicked 20 times")
+        assert (await asked("/v1/incidents/ff_g"))["incident"]["incident_id"] == mine
+        assert (await asked("/v1/alerts"))["incidents"] == {"a1": mine, "a2": mine, "b1": theirs}
+
+        narrow = await api.token("read", ("acc_2",))
+        assert await ids(narrow) == [theirs]
+        assert await ids(narrow, account="acc_1") == []
+        await asked(f"/v1/incidents/{mine}", 404, narrow)
