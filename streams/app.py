@@ -45,6 +45,8 @@ _log = structlog.get_logger(__name__)
 #: Batches an agent may have waiting; each has up to `fetched.MAX_RECORDS` records.
 _BUFFERED_BATCHES = 4
 _MAX_POLL_RECORDS = 10_000
+#: Partitions that are added are read from so soon; Faust would look every five minutes, and alerts came as late.
+_TOPIC_CHECK_MS = 10_000
 #: After a flush passes this many times what it took before an alert brings about the next one.
 _REST_PER_FLUSH = 5
 #: A rebalance is noticed at a heartbeat: alerts wait for it wherever a worker comes or goes.
@@ -112,6 +114,7 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
         broker_commit_interval=streams.flush_interval_s,
         consumer_max_fetch_size=streams.fetch_bytes,
         consumer_group_instance_id=streams.instance_id or None,
+        consumer_metadata_max_age_ms=_TOPIC_CHECK_MS,
         stream_buffer_maxsize=_BUFFERED_BATCHES,
         stream_recovery_delay=0.0,
         producer_compression_type="lz4",
