@@ -49,8 +49,6 @@ _MAX_POLL_RECORDS = 10_000
 _TOPIC_CHECK_MS = 10_000
 #: After a flush passes this many times what it took before an alert brings about the next one.
 _REST_PER_FLUSH = 5
-#: A rebalance is noticed at a heartbeat: alerts wait for it wherever a worker comes or goes.
-_HEARTBEAT_S = 0.5
 #: Between two looks for a partition of which a snapshot is due.
 _LOOK_S = 0.2
 
@@ -109,7 +107,7 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
         topic_disable_leader=True,
         broker_max_poll_records=_MAX_POLL_RECORDS,
         broker_session_timeout=streams.session_timeout_s,
-        broker_heartbeat_interval=min(_HEARTBEAT_S, streams.session_timeout_s / 5),
+        broker_heartbeat_interval=streams.session_timeout_s / 5,
         broker_request_timeout=max(kafka.request_timeout_s, streams.session_timeout_s + 1),
         broker_commit_interval=streams.flush_interval_s,
         consumer_max_fetch_size=streams.fetch_bytes,
