@@ -216,7 +216,7 @@ def test_no_secret_is_in_the_repository_or_in_the_image() -> None:
     assert {".env", "deploy/docker/secrets/*"} <= set((ROOT / ".gitignore").read_text().splitlines())
 
 
-@pytest.mark.parametrize("service", [*STAGES, *ONE_SHOTS, "prometheus", "grafana"])
+@pytest.mark.parametrize("service", [*STAGES, *sorted(ONE_SHOTS), "prometheus", "grafana"])
 def test_what_need_not_write_cannot(service: str) -> None:
     """A read-only root and no new privileges; our own stages have no capabilities either."""
     spec = SERVICES[service]
