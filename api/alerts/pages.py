@@ -65,7 +65,7 @@ def alerts_sql(
         among("state", wanted.states),
         _places(wanted.places),
         _campaigns(wanted.campaigns),
-        f"subject_kind = 'device' AND {among('subject', devices)}" if devices else "",
+        f"subject_kind = 'device' AND {_accused(devices)}" if devices else "",
         f"updated_at >= {time_literal(since)}" if since else "",
         f"updated_at < {time_literal(until)}" if until else "",
     ]
@@ -79,6 +79,15 @@ def alerts_sql(
     )
 
 
+#: Of an alert that several subjects share, all of them.
+_MEMBERS = "JSONExtract(toString(evidence), 'members', 'Array(String)')"
+
+
+def _accused(names: Sequence[str]) -> str:
+    """The SQL twin of sori.alerting.alert.Alert.accused: any of these is the subject, or one of its members."""
+    return f"({among('subject', names)} OR hasAny({_MEMBERS}, [{', '.join(map(quote, names))}]))"
+
+
 def _places(places: Sequence[str]) -> str:
     conditions = [_in_place(place) for place in places]
     return f"subject_kind = 'place' AND ({' OR '.join(conditions)})" if conditions else ""
@@ -87,7 +96,8 @@ def _places(places: Sequence[str]) -> str:
 def _in_place(place: str) -> str:
     """The SQL twin of sori.places.within: a whole path names itself alone, a shorter one what begins with its parts."""
     head = head_of(place)
-    return f"startsWith(subject, {quote(head)})" if head else among("subject", paths_of(place))
+    begins = f"arrayExists(one -> startsWith(one, {quote(head)}), arrayPushFront({_MEMBERS}, subject))"
+    return begins if head else _accused(paths_of(place))
 
 
 def _campaigns(campaigns: Sequence[str]) -> str:
@@ -96,5 +106,5 @@ def _campaigns(campaigns: Sequence[str]) -> str:
         f"has(JSONExtract(toString(evidence), 'affected_campaigns', 'Array(String)'), {quote(campaign)}))"
         for campaign in campaigns
     ]
-    own = f"(subject_kind = 'campaign' AND {among('subject', campaigns)})"
+    own = f"(subject_kind = 'campaign' AND {_accused(campaigns)})"
     return f"({' OR '.join([*parts, own])})" if parts else ""

@@ -56,15 +56,22 @@ class Alert(msgspec.Struct, frozen=True):
         return frozenset((self.rule,))
 
     @property
+    def accused(self) -> tuple[str, ...]:
+        """Names of all whom it accuses: its subject, and every member of a group."""
+        given = self.evidence.members
+        members = (name for name in given if isinstance(name, str)) if isinstance(given, list) else ()
+        return tuple(dict.fromkeys((self.subject, *members)))
+
+    @property
     def places(self) -> frozenset[str]:
         """The places that it is about."""
-        return frozenset((self.subject,)) if self.subject_kind == "place" else frozenset()
+        return frozenset(self.accused) if self.subject_kind == "place" else frozenset()
 
     @property
     def campaigns(self) -> frozenset[str]:
         """Every campaign it concerns."""
-        own = {self.subject} if self.subject_kind == "campaign" else set()
-        return frozenset(own | self.evidence.campaigns.keys() | set(self.evidence.affected_campaigns))
+        own = self.accused if self.subject_kind == "campaign" else ()
+        return frozenset(set(own) | self.evidence.campaigns.keys() | set(self.evidence.affected_campaigns))
 
 
 _decoder = msgspec.json.Decoder(Alert)

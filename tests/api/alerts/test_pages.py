@@ -52,7 +52,11 @@ def some_alerts() -> list[dict[str, object]]:
     for number in range(120):
         kind = chance.choice(list(subjects))
         at = f"2026-11-24T14:50:{chance.randrange(12):02d}.250Z"
-        evidence = {"sample_event_ids": [], "campaigns": dict.fromkeys(chance.sample(campaigns, 2), 1)}
+        evidence: dict[str, object] = {"sample_event_ids": []}
+        evidence["campaigns"] = dict.fromkeys(chance.sample(campaigns, 2), 1)
+        subject = chance.choice(subjects[kind])
+        if number % 4 == 0:
+            evidence["members"] = [subject, *(name for name in subjects[kind] if name != subject)][:2]
         made.append(
             alert(
                 alert_id=f"a{number:03d}",
@@ -61,7 +65,7 @@ def some_alerts() -> list[dict[str, object]]:
                 severity=chance.choice(["low", "medium", "high", "critical"]),
                 state=chance.choice(["opened", "updated", "closed"]),
                 subject_kind=kind,
-                subject=chance.choice(subjects[kind]),
+                subject=subject,
                 updated_at=at,
                 evidence=evidence,
             )
@@ -139,6 +143,12 @@ async def test_the_filters_of_pages_are_those_of_webhooks(topics, pool):
             api.http, "/v1/alerts", {"since": ["2026-11-24T14:50:03Z"], "until": ["2026-11-24T14:50:05Z"]}
         )
         assert {row["updated_at"][17:19] for row in rows} == {"03", "04"}
+        rows, _ = await pages(api.http, "/v1/alerts", {"device": ["TR/Istanbul/Kadikoy"]})
+        about = [parse_alert(orjson.dumps(one)) for one in some_alerts() if one["subject_kind"] == "device"]
+        assert sorted(row["alert_id"] for row in rows) == sorted(
+            one.alert_id for one in about if "TR/Istanbul/Kadikoy" in one.accused
+        )
+        assert len(rows) > sum(row["subject"] == "TR/Istanbul/Kadikoy" for row in rows), "members count"
 
 
 async def test_the_api_answers_alerts_in_the_shape_of_the_topic(topics, pool):
