@@ -16,6 +16,7 @@ from sori.alerting.alert import Severity
 from sori.alerting.incident import Incident, IncidentState
 from sori.errors import ConfigError
 from sori.places import head_of, paths_of
+from sori.rule_names import RULES
 from sori.suggest import none_of
 
 #: The fields of a record, in the order of the type.
@@ -42,7 +43,7 @@ class Wanted:
 def wanted_of(asked: Mapping[str, Sequence[str] | None]) -> Wanted:
     """From values by parameter, as the API and `sori incidents` take them. Raises ConfigError for what is not known."""
     given = {name: tuple(asked.get(name) or ()) for name in PARAMETERS}
-    for name, known in (("state", STATES), ("severity", get_args(Severity))):
+    for name, known in (("state", STATES), ("severity", get_args(Severity)), ("rule", RULES)):
         if wrong := [value for value in given[name] if value not in known]:
             raise ConfigError(none_of(name, wrong[0], known))
     return Wanted(**given)

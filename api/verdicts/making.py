@@ -8,6 +8,8 @@ import msgspec
 
 from api.verdicts.target import Target
 from sori.alerting.verdict import MOST_BY, MOST_NOTE, MOST_TARGET, Judgement, Verdict, verdict_id
+from sori.errors import EventError
+from sori.events import parse_time_ms
 from sori.times import iso
 
 
@@ -44,9 +46,17 @@ def judged(said: Judge, target: Target, before: Verdict | None, token: str, now_
         note=said.note,
         by=said.by,
         token=token,
-        until=said.until,
+        until=_in_utc(said.until),
         allow=said.allow,
         allowed=accused if said.allow else (),
         made_at=iso(now_ms),
         version=1 if before is None else before.version + 1,
     ).check()
+
+
+def _in_utc(until: str | None) -> str | None:
+    """As every record has its times, which ClickHouse can read, too; what is no time is left for `check` to name."""
+    try:
+        return None if until is None else iso(parse_time_ms(until))
+    except EventError:
+        return until

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
+from api.alerts.incident_sql import wanted_of
 from api.query.pool import EnginePool
 from runtime.clickhouse import migrations
 from runtime.clickhouse.client import open_client, parse_dsn
+from sori.errors import ConfigError
 from sori.settings import Settings
 from testkit.alerts import alert, incident
 from tests.api.alerting import api_running, settings_for
@@ -34,6 +36,13 @@ def pool(settings: Settings) -> Iterator[EnginePool]:
             times = {"date_time_input_format": "best_effort"}
             client.raw_insert(table, insert_block=block, fmt="JSONEachRow", settings=times)
     return EnginePool(parse_dsn(settings.clickhouse_dsn), settings.api)
+
+
+@pytest.mark.parametrize("asked", [{"rule": ["nosuch"]}, {"severity": ["mild"]}, {"state": ["opened"]}])
+def test_what_is_not_known_is_refused_where_no_api_is_asked(asked):
+    """`sori incidents` reads the data directory of a pipeline that is stopped: the same words are known there."""
+    with pytest.raises(ConfigError, match="rule|severity|state"):
+        wanted_of(asked)
 
 
 async def test_incidents_are_listed_told_and_kept_apart(topics, pool):

@@ -72,6 +72,21 @@ async def test_a_verdict_is_kept_replaced_and_withdrawn(api: Api) -> None:
     assert (gone.state, gone.version, gone.by, gone.allows) == ("withdrawn", 3, "Lee", ())
 
 
+@pytest.mark.parametrize(
+    ("until", "kept"),
+    [
+        ("2030-01-01 02:00:00,123456789+02:00", "2030-01-01T00:00:00.123Z"),
+        ("2029-12-31t23:59:60Z", "2030-01-01T00:00:00.000Z"),
+        ("2030-01-01T00:00:00", "2030-01-01T00:00:00.000Z"),
+    ],
+)
+async def test_a_time_is_kept_in_one_spelling(api: Api, until: str, kept: str) -> None:
+    """However it was written: ISO 8601 in UTC with Z, as in every record, which ClickHouse can hold."""
+    token = await api.token("manage")
+    status, made = await ask(api, "POST", "", token, FALSE | {"allow": True, "until": until})
+    assert (status, made["until"]) == (201, kept)
+
+
 async def test_a_shared_alert_allows_each_of_its_members(api: Api) -> None:
     """All whom it accuses."""
     token = await api.token("manage")
