@@ -41,7 +41,7 @@ def pool(settings: Settings) -> Iterator[EnginePool]:
 @pytest.mark.parametrize("asked", [{"rule": ["nosuch"]}, {"severity": ["mild"]}, {"state": ["opened"]}])
 def test_what_is_not_known_is_refused_where_no_api_is_asked(asked):
     """`sori incidents` reads the data directory of a pipeline that is stopped: the same words are known there."""
-    with pytest.raises(ConfigError, match="rule|severity|state"):
+    with pytest.raises(ConfigError, match=r"rule|severity|state"):
         wanted_of(asked)
 
 
