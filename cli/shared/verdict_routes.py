@@ -69,14 +69,16 @@ def verdicts(engine: Engine, accounts: Sequence[str]) -> list[dict[str, Any]]:
     """What is in force, the latest first."""
     from api.alerts.shape import iso
     from api.query.paging import among
+    from sori.alerting.verdict import Verdict
     from sori.alerting.verdict_index import MOST_TARGETS
 
     if isinstance(engine, HttpEngine):
         from cli.shared.asked_routes import paged
 
         return paged(engine, "/v1/verdicts", [("account", one) for one in accounts], MOST_TARGETS)
+    fields = ", ".join("'made' AS state" if name == "state" else name for name in Verdict.__struct_fields__)
     sql = (
-        "SELECT * EXCEPT (stored_at) FROM verdicts_current"  # noqa: S608 - quoted
+        f"SELECT {fields} FROM verdicts_current"  # noqa: S608 - quoted
         f" WHERE {among('account_id', accounts) or '1'} ORDER BY made_at DESC, verdict_id DESC LIMIT {MOST_TARGETS}"
     )
     return [iso(row, _TIMES) for row in rows(engine, sql)]

@@ -15,7 +15,7 @@ import typer
 
 from api.query.holder_note import read_note
 from api.service import serving
-from cli.main import build
+from cli.main import ASK, COMMANDS, build
 from runtime.clickhouse.client import parse_dsn
 from runtime.kafka.compacted_table import CompactedTable
 from sori.alerting.tokens import encode, new_token
@@ -40,6 +40,18 @@ def test_every_command_that_asks_an_api_takes_a_token() -> None:
     assert len(asking) >= 8
     assert {name for name in asking if "--token" not in found[name]} == set()
     assert {found[name]["--token"].envvar for name in asking} == {"SORI_TOKEN"}
+
+
+def test_every_command_that_asks_has_json() -> None:
+    """Those of the panel Ask, of a group the first of its words; a new one is found by itself."""
+    panels = {command.name for command in COMMANDS if command.panel == ASK}
+    without = {path for path, leaf in leaves(build_command()) if path in panels and "--json" not in options_of(leaf)}
+    assert without == set()
+
+
+def options_of(command: click.Command) -> set[str]:
+    """Every spelling of an option that it takes."""
+    return {name for one in command.params for name in one.opts}
 
 
 def build_command() -> click.Command:
