@@ -50,6 +50,7 @@ PURE = (
     "streams.worker.partition",
     "streams.backtest.compare",
     "streams.backtest.device_hop",
+    "streams.backtest.labels",
     "streams.backtest.place_hop",
     "streams.backtest.replay",
     "streams.backtest.rule_sets",

@@ -74,6 +74,11 @@ def opened(source: str, settings: Settings, stored: AbstractContextManager[Engin
 
 def alerts_of(history: History, asked: Asked, console: Console) -> Sequence[Alerts]:
     """Alerts of every set of rules. Raises ConfigError where there is no history."""
+    return replayed(history, asked, console)[0]
+
+
+def replayed(history: History, asked: Asked, console: Console) -> tuple[Sequence[Alerts], Facts]:
+    """The same, and what was known of the history."""
     began, count = time.perf_counter(), _processes(history, asked.processes)
     columns = (progress_text("backtest"), BarColumn(), progress_text("{task.percentage:.0f} %  {task.description}"))
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
@@ -83,18 +88,18 @@ def alerts_of(history: History, asked: Asked, console: Console) -> Sequence[Aler
             bar.update(task, total=sum(facts.sizes.values()), completed=events, description=f"{events:,} events")
 
         if count > 1 and isinstance(history, Partitionable):
-            alerts, events = _in_processes(history, asked, count, show)
+            alerts, events, facts = _in_processes(history, asked, count, show)
         else:
-            alerts, events = _here(history, asked, show)
+            alerts, events, facts = _here(history, asked, show)
     if not events:
         raise ConfigError("there is no history in this span")
     seconds = time.perf_counter() - began
     by = "" if count == 1 else f" by {count} processes"
     console.print(f"{events:,} events in {seconds:.1f} s{by}, {events / seconds:,.0f} a second")
-    return alerts
+    return alerts, facts
 
 
-def _here(history: History, asked: Asked, show: Callable[[int, Facts], None]) -> tuple[Sequence[Alerts], int]:
+def _here(history: History, asked: Asked, show: Callable[[int, Facts], None]) -> tuple[Sequence[Alerts], int, Facts]:
     facts = _facts(history, asked)
     made = Replay(asked.settings.streams, asked.variants, facts)
     spare_state()
@@ -102,12 +107,12 @@ def _here(history: History, asked: Asked, show: Callable[[int, Facts], None]) ->
         made.take(step)
         show(made.events, facts)
     made.finish(_end_ms(history, asked.span))
-    return made.alerts, made.events
+    return made.alerts, made.events, facts
 
 
 def _in_processes(
     history: Partitionable, asked: Asked, count: int, show: Callable[[int, Facts], None]
-) -> tuple[Sequence[Alerts], int]:
+) -> tuple[Sequence[Alerts], int, Facts]:
     events = 0
     with pool(count) as workers:
         history.survey(asked.span, workers.map)
@@ -119,7 +124,7 @@ def _in_processes(
             show(events, facts)
 
         task = Task(asked.settings.streams, asked.variants, facts, asked.span)
-        return replay(workers, history, task, _end_ms(history, asked.span), went), events
+        return replay(workers, history, task, _end_ms(history, asked.span), went), events, facts
 
 
 def _facts(history: History, asked: Asked) -> Facts:

@@ -20,7 +20,20 @@ from cli.shared.query_options import (
 from sori.errors import ConfigError
 
 _Rules = Annotated[
-    Path, typer.Option(help="TOML of the rules to try: what it leaves out stays as configured.", dir_okay=False)
+    Path | None,
+    typer.Option(
+        help="TOML of the rules to try: what it leaves out stays as configured. Without it, --against-verdicts scores"
+        " the rules in force.",
+        dir_okay=False,
+        show_default=False,
+    ),
+]
+_AgainstVerdicts = Annotated[
+    bool,
+    typer.Option(
+        "--against-verdicts",
+        help="Report precision and recall by what analysts said (`sori verdict`) of alerts opened in this time.",
+    ),
 ]
 _Since = Annotated[
     str | None,
@@ -52,7 +65,8 @@ _Limit = Annotated[int, typer.Option(min=0, help="Most alerts shown of those rai
 
 def backtest(
     *,
-    rules: _Rules,
+    rules: _Rules = None,
+    against_verdicts: _AgainstVerdicts = False,
     since: _Since = None,
     until: _Until = None,
     source: _Source = "clickhouse",
@@ -78,28 +92,44 @@ def backtest(
 
     accounts.acc_123456.fast_click.enabled = false
 
-    and `sori backtest --since 24h --rules new.toml --csv changes.csv` tells what would have been different.
+    and `sori backtest --since 24h --rules new.toml --csv changes.csv` tells what would have been different;
+    `sori backtest --since 7d --rules new.toml --against-verdicts` tells whether that is better.
 
-    Exit code 0 whatever the outcome, 2 when rules, times or history cannot be read.
+    Exit code 0 whatever the outcome, 2 when rules, times or history cannot be read, or no alert of the time was judged.
     """
+    from cli.backtest.labels import known_span, labels_of, moments, scored_by
     from cli.backtest.report import show, show_json, write
-    from cli.backtest.run import Asked, alerts_of, opened
+    from cli.backtest.run import Asked, opened, replayed
+    from cli.backtest.score_report import show_scores, show_scores_json
     from cli.shared.terminal import Terminal
     from streams.backtest.compare import compare, opened_within
+    from streams.backtest.labels import Label
     from streams.backtest.rules_file import read_rules
 
+    if rules is None and not against_verdicts:
+        raise ConfigError("--rules: name the file of rules to try, or ask for --against-verdicts of those in force")
     settings = settings_of(config, data_dir)
-    variants = (settings.rules, read_rules(rules, settings.rules))
+    variants = (settings.rules, *(() if rules is None else (read_rules(rules, settings.rules),)))
     first, last = _moment_ms(since), _moment_ms(until)
     if first is not None and last is not None and first >= last:
         raise ConfigError("--since must lie before --until")
     console = Terminal(stderr=as_json)
+    labels: list[Label] = []
+    if against_verdicts:
+        with asking(config, data_dir, api_port, token, quiet=source == "clickhouse") as engine:
+            labels = labels_of(engine, first, last)
     asked = Asked(settings, variants, first, last, as_flushed=as_flushed, processes=processes)
     with opened(source, settings, asking(config, data_dir, api_port, token)) as history:
-        alerts = alerts_of(history, asked, console)
-    current, new = (opened_within(found.values(), _iso(first), _iso(last)) for found in alerts)
-    compared = compare(current, new)
-    if as_json:
+        alerts, facts = replayed(history, asked, console)
+    span = moments(first, last)
+    compared = compare(*(opened_within(alerts[at].values(), *span) for at in (0, -1)))
+    if against_verdicts:
+        scored = scored_by(labels, alerts, known_span(facts, settings.streams, first, last))
+        if as_json:
+            show_scores_json(scored)
+        else:
+            show_scores(console, scored, variants, limit)
+    elif as_json:
         show_json(compared)
     else:
         show(console, compared, variants, limit)
@@ -111,9 +141,3 @@ def backtest(
 def _moment_ms(text: str | None) -> int | None:
     found = moment(text.removeprefix("-") if text else None)
     return None if found is None else int(found.timestamp() * 1000)
-
-
-def _iso(ms: int | None) -> str | None:
-    from sori.times import iso
-
-    return None if ms is None else iso(ms)

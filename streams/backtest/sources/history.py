@@ -87,7 +87,8 @@ class Facts:
     `begin_ms`: when the first of it was received, or before. `starts`: first offset of each partition that has
     records in it; `sizes`: how many, or somewhat more. `flushes`: in the order of each roll-up partition's offsets,
     as far as they are known. `all_flushes`: none happened before the first of them.
-    `place_partitions`: how many partitions the roll-up topic has.
+    `place_partitions`: how many partitions the roll-up topic has. `end_ms`: when the last of it was received; None: it
+    goes on.
     """
 
     begin_ms: int
@@ -96,6 +97,7 @@ class Facts:
     all_flushes: bool = False
     place_partitions: int = GEO_ROLLUPS.partitions
     sizes: Mapping[int, int] = field(default_factory=dict)
+    end_ms: int | None = None
 
 
 class History(Protocol):

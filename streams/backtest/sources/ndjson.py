@@ -66,7 +66,9 @@ class NdjsonHistory:
             self.survey(span, lambda function, given: [function(one) for one in given])
         starts = {number: lines.offsets[0] for number, lines in self._parts.items()}
         sizes = {number: len(lines.offsets) for number, lines in self._parts.items()}
-        return Facts(min((min(lines.received) for lines in self._parts.values()), default=0), starts, sizes=sizes)
+        begin = min((min(lines.received) for lines in self._parts.values()), default=0)
+        end = max((max(lines.received) for lines in self._parts.values()), default=0)
+        return Facts(begin, starts, sizes=sizes, end_ms=end)
 
     def part(self, partitions: frozenset[int]) -> NdjsonHistory:
         """Some partitions, with the marks of all."""

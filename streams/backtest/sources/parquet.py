@@ -73,7 +73,8 @@ class ParquetHistory:
             for number, offset in file.starts.items():
                 starts[number] = min(offset, starts.get(number, offset))
         begin = min((file.oldest_ms for file in self._files), default=0)
-        return with_flushes(self._folder, Facts(begin, starts, sizes=sizes))
+        end = max((file.newest_ms for file in self._files), default=0)
+        return with_flushes(self._folder, Facts(begin, starts, sizes=sizes, end_ms=end))
 
     def part(self, partitions: frozenset[int]) -> ParquetHistory:
         """Some partitions, with the marks of all."""
