@@ -26,8 +26,11 @@ NULL_WORDS = frozenset({"null", "Null", "NULL", "(null)", "<null>", "undefined"}
 #: A template's placeholder that nobody filled in, in lower case: {device_id}, ${idfa}, {{gaid}}, %device_id%, [aaid],
 #: __idfa__, $idfa, <device id>. Names only: an id in braces has digits.
 _UNFILLED = re.compile(
-    r"\$?\{+[a-z_. ]+\}+|%{1,2}[a-z_]+%{1,2}|\[[a-z_ ]+\]|__[a-z_]+__|\$[a-z_]+\$?|<[a-z_ ]+>|#[a-z_]+#"
+    r"[$#%]?\{+[a-z_. -]+\}+|%{1,2}[a-z_]+%{1,2}|\[{1,2}[a-z_ -]+\]{1,2}|__[a-z_]+__|\$[a-z_]+\$?|<[a-z_ -]+>|#[a-z_]+#"
 )
+#: How a URL that held it wrote its brackets, in lower case.
+_IN_URL = {"%7b": "{", "%7d": "}", "%5b": "[", "%5d": "]", "%3c": "<", "%3e": ">"}
+_BRACKET_IN_URL = re.compile("|".join(_IN_URL))
 #: First characters that an id of zeros, of `f` alone, in quotes or that was not filled in can begin with.
 _BLANK_FIRSTS = frozenset(" \t\r\n\u00a00-:{fF\"'$%[_<#")
 _QUOTES = "\"'"
@@ -59,6 +62,7 @@ def absent_ids(more: Iterable[str] = ()) -> AbsentIds:
 
 
 def _is_unfilled(value: str) -> bool:
+    value = _BRACKET_IN_URL.sub(lambda found: _IN_URL[found[0]], value)
     return _UNFILLED.fullmatch(value) is not None or _JOINED.fullmatch(value) is not None
 
 

@@ -37,6 +37,14 @@ UNFILLED = (
     "__IDFA__",
     "$device_id",
     "<Device ID>",
+    "{device-id}",
+    "#{device_id}",
+    "%{idfa}",
+    "[[AAID]]",
+    "%7Bdevice_id%7D",
+    "%7b%7bgaid%7d%7d",
+    "%5BIDFA%5D",
+    "$%7Bidfa%7D",
 )
 
 
@@ -49,7 +57,20 @@ def test_a_placeholder_that_nobody_filled_in_means_none(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["{6d92078a-8246-4ba4-ae5b-76104861e7dc}", "[a1]", "__x9__", "%41", "$5a", '"dev_1"', "_a"]
+    "value",
+    [
+        "{6d92078a-8246-4ba4-ae5b-76104861e7dc}",
+        "[a1]",
+        "__x9__",
+        "%41",
+        "%7Bdev_1%7D",
+        "[[a1]]",
+        "#dev",
+        "a-b",
+        "$5a",
+        '"dev_1"',
+        "_a",
+    ],
 )
 def test_an_id_in_brackets_is_an_id(value: str) -> None:
     """It has digits, or is not closed."""
