@@ -80,8 +80,10 @@ def tell(alert_id: str, pane_s: int, card_of: CardOf, limit: int, accounts: Sequ
     record = as_record(alert)
     samples, before_s = record["evidence"].get("sample_event_ids", []), card["before_s"] if card else 360
     states = yield states_sql(alert)
-    panes = yield panes_sql(alert, pane_s, before_s)
-    events = yield events_sql(alert, samples, card["judges"] if card else (), limit)
+    # of a group, window and counts are those of its strongest member: so are its panes and events
+    shown = {**alert, "subject": record["evidence"].get("strongest_member") or alert["subject"]}
+    panes = yield panes_sql(shown, pane_s, before_s)
+    events = yield events_sql(shown, samples, card["judges"] if card else (), limit)
     verdicts = yield verdicts_sql(alert)
     incidents = yield incidents_of_sql([(alert["account_id"], alert["alert_id"])])
     return {

@@ -112,7 +112,7 @@ class StoryVerdict(msgspec.Struct):
 
 
 class Story(msgspec.Struct):
-    """All that is known of an alert; panes of `pane_s` seconds."""
+    """All that is known of an alert; panes of `pane_s` seconds. Of a group: of its strongest member."""
 
     alert: FraudAlert
     story: str

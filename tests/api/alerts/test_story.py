@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from typer.testing import CliRunner
 
+from api.alerts.story import tell
 from api.query.pool import EnginePool
 from api.service import serving
 from cli.main import build
@@ -16,6 +17,7 @@ from cli.shared.rule_cards import cards
 from runtime.clickhouse.client import parse_dsn
 from sori.errors import ConfigError
 from sori.settings import Settings
+from testkit.alerts import alert
 from testkit.cli_process import sori
 from tests.api.alerting import api_running, settings_for
 
@@ -42,6 +44,32 @@ async def test_the_api_tells_what_explain_tells(filled: Settings):
         done = await sori("alerts", "--api-port", port)
         assert "a1" in done.stdout.decode()
         assert f"asking the API at {url}" in done.stderr.decode()
+
+
+def test_a_shared_alert_is_told_by_its_strongest_member():
+    """Its window and counts are that member's, so panes and events are as well; its subject is only the first one."""
+    evidence = {"sample_event_ids": ["x"], "campaigns": {}, "findings": 1, "members": ["dev_1", "dev_2"]}
+    stored = alert(alert_id="a1", evidence=json.dumps(evidence | {"member_count": 2, "strongest_member": "dev_2"}))
+    stored = {
+        name: str(value).replace("T", " ").rstrip("Z")
+        if name.endswith(("_at", "window_start", "window_end")) and value
+        else value
+        for name, value in stored.items()
+    }
+    asked, answers = [], iter([[stored]])
+
+    def run(steps):
+        sql = next(steps)
+        while True:
+            asked.append(sql)
+            sql = steps.send(next(answers, []))
+
+    with pytest.raises(StopIteration) as end:
+        run(tell("a1", 10, lambda *_: None, 5))
+    panes, events = (next(sql for sql in asked if column in sql) for column in ("AS pane", "AS named"))
+    assert "device_id = 'dev_2'" in panes
+    assert "device_id = 'dev_2'" in events
+    assert end.value.value["alert"]["subject"] == "dev_1"
 
 
 async def test_a_token_is_told_of_its_accounts_only(topics, filled: Settings):
