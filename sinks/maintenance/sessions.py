@@ -69,8 +69,9 @@ def _first(record: Mapping[str, Any], names: tuple[str, ...]) -> str:
 def _iso(text: str) -> str:
     """ISO 8601, or epoch seconds or milliseconds."""
     try:
-        ms = _epoch_ms(text) if text.replace(".", "", 1).isdigit() else parse_time_ms(text, "at")
-        return iso(ms)
+        # an epoch has the bounds that a date has: beyond them the column holds another time
+        written = iso(_epoch_ms(text)) if text.replace(".", "", 1).isdigit() else text
+        return iso(parse_time_ms(written, "at"))
     except (EventError, ValueError, OverflowError, OSError) as error:
         raise InvalidEvent(f"not a time: {text[:64]!r}", "at") from error
 

@@ -39,6 +39,8 @@ def test_times_may_be_epoch_seconds_or_milliseconds() -> None:
         ({"account": "a", "session": "s"}, "at"),
         ({"account": "a", "session": "s", "at": "yesterday"}, "at"),
         ({"account": "a", "session": "s", "at": "9" * 40}, "at"),
+        ({"account": "a", "session": "s", "at": 5_000_000_000}, "at"),
+        ({"account": "a", "session": "s", "at": 90_000_000_000_000}, "at"),
     ],
 )
 def test_a_record_that_cannot_be_used_names_its_field(record: dict[str, object], field: str) -> None:
