@@ -47,6 +47,7 @@ COMMANDS = (
     Command("verdict", "verdicts", "verdict", ASK),
     Command("verdicts", "verdicts", "verdicts", ASK),
     Command("backtest", "backtest", "backtest", ASK),
+    Command("tune", "tune", "tune", ASK),
     Command("audit", "audit", "app", ASK, group=True),
     Command("fields", "fields", "fields", ASK),
     Command("words", "words", "words", ASK),

@@ -54,6 +54,7 @@ PURE = (
     "streams.backtest.place_hop",
     "streams.backtest.replay",
     "streams.backtest.rule_sets",
+    "streams.backtest.tuning",
     "sinks.batch",
     "sinks.builders",
     "sinks.specs",

@@ -53,12 +53,17 @@ def known_span(facts: Facts, streams: StreamsSettings, first_ms: int | None, las
     return moments(max(begins, default=None), min(ends, default=None))
 
 
+def counting(labels: Sequence[Label], span: Moments) -> list[Label]:
+    """Labels of alerts that opened within."""
+    return [label for label in labels if opened_within([label.alert], *span)]
+
+
 def scored_by(labels: Sequence[Label], alerts: Sequence[Alerts], span: Moments) -> Scored:
     """The score of the rules in force, and of the new ones where there are any."""
-    counting = [label for label in labels if opened_within([label.alert], *span)]
+    counted = counting(labels, span)
     names = ("current", "new")[: len(alerts)]
-    sides = {name: scores(counting, found.values(), *span) for name, found in zip(names, alerts, strict=True)}
-    return Scored(counting, len(labels) - len(counting), sides, *span)
+    sides = {name: scores(counted, found.values(), *span) for name, found in zip(names, alerts, strict=True)}
+    return Scored(counted, len(labels) - len(counted), sides, *span)
 
 
 def _labels_sql(first_ms: int | None, last_ms: int | None) -> str:

@@ -85,6 +85,7 @@ OURS = {
     "verdict": "a subject, by the words of `verdicts`",
     "ingest": "logs; see tests/runtime/telemetry/test_logging.py",
     "ingest check": "our words for an answer, and its detail; tests/cli/ingest_check",
+    "tune": "accounts, quoted as TOML does; tests/cli/commands/test_tune.py",
     "streams": "logs",
     "sinks": "logs",
     "notify": "logs",
