@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from sori.alerting.alert import ENDED, Alert
+from sori.alerting.alert import ALLOWED, ENDED, Alert
 from sori.alerting.incident import IncidentNotice, read_record
-from sori.alerting.story import expectation, expected_count, place_name, story, whole
+from sori.alerting.story import BY_AN_ANALYST, expectation, expected_count, place_name, story, whole
 from sori.visible import visible
 
 _MOST_FACT = 500
@@ -30,6 +30,11 @@ class Telling:
         """Whether late events explained it: it was no fraud."""
         evidence = self.record.get("evidence") or {}
         return self.alert.state == "withdrawn" or (self.alert.state == "closed" and "explanation" in evidence)
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it is over because an analyst lets its subject pass."""
+        return self.alert.state == "closed" and (self.record.get("evidence") or {}).get("closed_because") == ALLOWED
 
     @property
     def ended(self) -> bool:
@@ -58,6 +63,9 @@ class Telling:
         if self.alert.rule == "test":
             return "Test: fraud alerts of SORI arrive here"
         opening = {"opened": f"New, {severity}", "updated": f"Now {severity}", "closed": f"Over, {severity}"}
+        if self.allowed and not self.withdrawn:
+            # in front: a long subject line loses its end
+            return f"Allowed by an analyst: {self.story.removesuffix(BY_AN_ANALYST)}"
         what = "Taken back" if self.withdrawn else opening.get(self.alert.state, visible(self.alert.state)[:20])
         return f"{what}: {self.story}"
 

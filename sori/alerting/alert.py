@@ -11,6 +11,8 @@ from sori.errors import InvalidEvent, MalformedEvent
 State = Literal["opened", "updated", "closed", "withdrawn"]
 #: States of an alert that is over. Withdrawn: what came late explains it.
 ENDED: frozenset[str] = frozenset({"closed", "withdrawn"})
+#: `closed_because` of an alert whose subject an analyst lets pass.
+ALLOWED = "allowed"
 Severity = Literal["low", "medium", "high", "critical"]
 
 

@@ -15,10 +15,13 @@ from typing import Any
 
 import orjson
 
+from sori.alerting.alert import ALLOWED
 from sori.events import UNKNOWN
 from sori.places import parts
 from sori.visible import visible
 
+#: Ends the sentence of an alert whose subject an analyst lets pass.
+BY_AN_ANALYST = "; allowed by an analyst"
 #: Characters of one name, and campaigns named.
 _MOST_NAME, _MOST_CAMPAIGNS = 60, 3
 #: No count is larger; a record that says so is not believed further.
@@ -63,7 +66,8 @@ def story(alert: Mapping[str, Any], names: Mapping[str, str] | None = None, plac
         lower = sentence[:1] if alert.get("subject_kind") == "place" else sentence[:1].lower()  # a name stays as it is
         sentence = f"{many:,} {kind}s at once; the strongest: {lower}{sentence[1:]}"
     where = _where(alert, evidence, names or {}, places)
-    return f"{sentence}; {where}" if where else sentence
+    ending = BY_AN_ANALYST if evidence.get("closed_because") == ALLOWED else ""
+    return f"{sentence}; {where}{ending}" if where else f"{sentence}{ending}"
 
 
 def whole(value: object) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from heapq import heappop, heappush
 
+from sori.alerting.alert import ALLOWED
 from sori.rule_names import RULES
 from streams.alerts.book_state import BookState, CaseState, TallyState
 from streams.alerts.corrections import EXPLANATION, Correctable, Corrections
@@ -27,8 +28,6 @@ _MANY_TALLIES = 4_096
 
 #: Names that the updates of a group carry on average within `update_every`.
 MEMBERS_PER_UPDATE = 100
-#: Why an alert closed that an analyst allowed.
-ALLOWED = "allowed"
 
 Key = tuple[str, Subject]
 

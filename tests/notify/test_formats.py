@@ -67,17 +67,19 @@ def test_the_subject_line_tells_the_story_in_whole_numbers(style):
 
 @pytest.mark.parametrize("style", sorted(FOR_PEOPLE))
 def test_states_are_told_in_words(style):
-    """New, graver, over, taken back."""
+    """New, graver, over, allowed, taken back."""
+    allowed = {"sample_event_ids": [], "campaigns": {}, "findings": 1, "closed_because": "allowed"}
     back = {"sample_event_ids": [], "campaigns": {}, "findings": 1, "explanation": "impressions came late"}
     said = [
         subject_of(style, made(style)),
         subject_of(style, made(style, state="updated", severity="critical")),
         subject_of(style, made(style, state="closed", closed_at=NOW)),
+        subject_of(style, made(style, state="closed", closed_at=NOW, evidence=allowed)),
         subject_of(style, made(style, state="closed", closed_at=NOW, evidence=back)),
         subject_of(style, made(style, state="withdrawn", closed_at=NOW, evidence=back)),
     ]
     assert [one.partition(":")[0] for one in said] == [
-        *("New, high", "Now critical", "Over, high", "Taken back", "Taken back")
+        *("New, high", "Now critical", "Over, high", "Allowed by an analyst", "Taken back", "Taken back")
     ]
 
 

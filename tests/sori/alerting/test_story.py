@@ -116,6 +116,12 @@ def test_a_group_is_told_with_its_strongest():
     assert "the strongest: Cologne, Germany" in told("geo_click_burst", "place", "x/y/z", places)
 
 
+def test_what_an_analyst_lets_pass_says_so():
+    """At the end; what closed for another reason does not."""
+    for because, ending in (("allowed", "; campaign cmp_1; allowed by an analyst"), ("beyond_end", "; campaign cmp_1")):
+        assert told("device_click_burst", evidence={**EVIDENCE, "closed_because": because}).endswith(ending)
+
+
 def test_many_campaigns_are_counted():
     """Three by name, the most clicked first."""
     evidence = {"campaigns": {f"c{n}": n for n in range(9)}}
