@@ -49,7 +49,7 @@ def tune(
     each account and rule the step is proposed that loses no confirmed alert and accuses fewest; of equals the one that
     finds most, then the one that changes least.
 
-    Example: `sori tune --since 30d > proposed.toml`, then try it on another time:
+    Example: `sori tune --since 30d --until 7d > proposed.toml`, then try it on another time:
     `sori backtest --since 7d --rules proposed.toml --against-verdicts`
 
     Exit code 0 with or without a proposal, 2 when times or history cannot be read, or too few alerts were judged.
