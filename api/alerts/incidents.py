@@ -23,10 +23,13 @@ from api.alerts.incident_sql import (
     wanted_of,
 )
 from api.alerts.shape import as_record as alert_record
+from api.alerts.shape import iso
 from api.auth.access import require
+from api.query.alert_story_sql import SAID_TIMES, verdicts_sql
 from api.query.paging import cursor_of, limit_of, moment_of, page
 from api.query.pool import EnginePool
 from sori.alerting.filter import narrowed
+from sori.alerting.incident import incident_id
 from sori.alerting.story import story
 from sori.errors import ConfigError, QueryError
 
@@ -81,7 +84,29 @@ def add_incidents(app: web.Application, pool: EnginePool) -> None:
 
 
 def tell(beginning: str, accounts: Sequence[str] = ()) -> Told:
-    """An incident of these accounts, if there are any, and its alerts as stored. Raises NoSuchIncident."""
+    """An incident of these accounts, if there are any, its alerts as stored, and what analysts say of it.
+
+    Raises NoSuchIncident.
+    """
+    record = as_record((yield from find_incident(beginning, accounts)))
+    alerts = [alert_record(row) for row in (yield alerts_in_sql(record))]
+    # what went into it was the incident of an alert that is in it now: what was said of that is said of this
+    before = [incident_id(alert) for alert in record["alert_ids"]]
+    verdicts = yield verdicts_sql(record["account_id"], [record["incident_id"], *before])
+    return {
+        "incident": record,
+        "story": record["story"],
+        "alerts": alerts,
+        "stories": {alert["alert_id"]: story(alert) for alert in alerts},
+        "verdicts": [iso(row, SAID_TIMES) for row in verdicts],
+    }
+
+
+def find_incident(beginning: str, accounts: Sequence[str] = ()) -> Told:
+    """The stored row of an incident of these accounts, if there are any, or of what it went into.
+
+    Raises NoSuchIncident.
+    """
     found = (yield incident_sql(beginning, accounts)) if beginning else []
     if not found:
         raise NoSuchIncident(f"no incident {beginning[:100]!r} is stored. `sori incidents` lists them")
@@ -96,14 +121,7 @@ def tell(beginning: str, accounts: Sequence[str] = ()) -> Told:
         if not further:
             break
         incident = further[0]
-    record = as_record(incident)
-    alerts = [alert_record(row) for row in (yield alerts_in_sql(record))]
-    return {
-        "incident": record,
-        "story": record["story"],
-        "alerts": alerts,
-        "stories": {alert["alert_id"]: story(alert) for alert in alerts},
-    }
+    return incident
 
 
 async def incidents_of(pool: EnginePool, alerts: Iterable[Mapping[str, Any]]) -> dict[str, str]:

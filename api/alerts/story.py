@@ -13,7 +13,7 @@ from aiohttp import web
 from api.alerts.incident_sql import incidents_of_sql
 from api.alerts.shape import FIELDS, as_record, iso
 from api.auth.access import require
-from api.query.alert_story_sql import events_sql, panes_sql, states_sql, verdicts_sql
+from api.query.alert_story_sql import SAID_TIMES, events_sql, panes_sql, states_sql, verdicts_sql
 from api.query.ctr_sql import quote
 from api.query.paging import among
 from api.query.pool import EnginePool
@@ -23,7 +23,6 @@ from sori.errors import QueryError
 DEFAULT_EVENTS, MOST_EVENTS = 20, 10_000
 _COUNTS = ("impressions", "clicks", "authentications", "events", "clicking_devices")
 _TIMES = ("window_start", "window_end", "updated_at", "closed_at", "stored_at", "created_at", "received_at")
-_SAID_TIMES = ("made_at", "until")
 
 #: A rule and an account to the rule's card: name, statement, judges, parameters, before_s. None for an unknown rule.
 CardOf = Callable[[str, str], Mapping[str, Any] | None]
@@ -84,7 +83,7 @@ def tell(alert_id: str, pane_s: int, card_of: CardOf, limit: int, accounts: Sequ
     shown = {**alert, "subject": record["evidence"].get("strongest_member") or alert["subject"]}
     panes = yield panes_sql(shown, pane_s, before_s)
     events = yield events_sql(shown, samples, card["judges"] if card else (), limit)
-    verdicts = yield verdicts_sql(alert)
+    verdicts = yield verdicts_sql(alert["account_id"], [alert["alert_id"]])
     incidents = yield incidents_of_sql([(alert["account_id"], alert["alert_id"])])
     return {
         "alert": record,
@@ -95,7 +94,7 @@ def tell(alert_id: str, pane_s: int, card_of: CardOf, limit: int, accounts: Sequ
         "panes": filled(panes, pane_s),
         "rule": card,
         "events": [iso(row, _TIMES) for row in events],
-        "verdicts": [iso(row, _SAID_TIMES) for row in verdicts],
+        "verdicts": [iso(row, SAID_TIMES) for row in verdicts],
         "incident_id": incidents[0]["incident_id"] if incidents else None,
     }
 

@@ -176,7 +176,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET",
         "/v1/verdicts",
-        "What analysts say of alerts, latest first, in pages; withdrawn ones are left out",
+        "What analysts say of alerts and incidents, latest first, in pages; withdrawn ones are left out",
         parameters=(
             Parameter("target", "Ids of alerts or incidents.", many=True, least_length=1),
             Parameter("account", "Only these.", many=True, least_length=1),
@@ -188,7 +188,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/v1/verdicts",
-        "Judge an alert, and allow what it accuses; a later verdict on it replaces this one",
+        "Judge an alert or an incident, and allow what it accuses; a later verdict on it replaces this one",
         manages=True,
         body="Judge",
         status=201,

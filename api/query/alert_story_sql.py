@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from api.query.ctr_sql import quote, time_literal
+from api.query.paging import among
 from sori.places import parts
 
 #: Longest stretch that is counted in panes.
 _LONGEST = timedelta(hours=2)
+#: Columns of `verdicts_sql` that are times.
+SAID_TIMES = ("made_at", "until")
 
 
 def states_sql(alert: Mapping[str, Any]) -> str:
@@ -23,11 +26,11 @@ def states_sql(alert: Mapping[str, Any]) -> str:
     )
 
 
-def verdicts_sql(alert: Mapping[str, Any]) -> str:
-    """What analysts say of it."""
+def verdicts_sql(account: str, targets: Sequence[str]) -> str:
+    """What analysts say of any of these, the latest first."""
     return (
-        "SELECT verdict_id, verdict, note, by, until, allow, made_at, version FROM verdicts_current"  # noqa: S608 - quoted
-        f" WHERE account_id = {quote(alert['account_id'])} AND target = {quote(alert['alert_id'])}"
+        "SELECT verdict_id, target, verdict, note, by, until, allow, made_at, version FROM verdicts_current"  # noqa: S608 - quoted
+        f" WHERE account_id = {quote(account)} AND {among('target', targets) or '0'}"
         " ORDER BY made_at DESC LIMIT 10"
     )
 

@@ -1,4 +1,4 @@
-"""`sori verdict` and `sori verdicts`: what an analyst says of alerts, and what that lets pass."""
+"""`sori verdict` and `sori verdicts`: what an analyst says of alerts and incidents, and what that lets pass."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ WORDS = ("false-positive", "confirmed", "withdraw")
 
 
 def verdict(
-    target: Annotated[str, typer.Argument(help="Id of the alert, or how it begins, as `sori alerts` shows it.")],
+    target: Annotated[
+        str,
+        typer.Argument(help="Id of the alert or incident, or how it begins."),
+    ],
     what: Annotated[str, typer.Argument(metavar="VERDICT", help="false-positive, confirmed, or withdraw.")],
     *,
     note: Annotated[str, typer.Option(help="Why; up to 2000 characters.")] = "",
@@ -45,9 +48,10 @@ def verdict(
     bootstrap: BootstrapOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Judge an alert, for the record and for `sori backtest`; a later verdict on it replaces this one.
+    """Judge an alert or an incident, for the record and for `sori backtest`; a later verdict on it replaces this one.
 
-    With --allow the running workers let it pass within seconds: its alert closes, and none opens anew.
+    With --allow the running workers let it pass within seconds: its alert closes, and none opens anew. Of an incident:
+    each alert's rule lets pass whom that alert accuses, at most 1,000 in all.
 
     Example: `sori verdict 6f2c91d0 false-positive --note "our test rack" --allow --until 30d`
     """

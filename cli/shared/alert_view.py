@@ -34,7 +34,7 @@ def show(console: Console, story: Mapping[str, Any]) -> None:
     )
     console.print(f"strongest window {clock(alert['window_start'])} to {clock(alert['window_end'])[11:]}")
     for verdict in story.get("verdicts", ()):
-        console.print(_verdict(verdict))
+        console.print(verdict_line(verdict))
     console.print(_states(story["states"]))
     console.print(_panes(story["panes"], alert, story["pane_s"]))
     if rule is not None:
@@ -57,7 +57,8 @@ def clock(text: str) -> str:
     return text.replace("T", " ").removesuffix("Z")
 
 
-def _verdict(verdict: Mapping[str, Any]) -> str:
+def verdict_line(verdict: Mapping[str, Any]) -> str:
+    """What an analyst says of an alert or an incident."""
     by = f" by {verdict['by']}" if verdict["by"] else ""
     until = f" until {clock(verdict['until'])}" if verdict["until"] else ""
     allowed = f", its subject let pass{until}" if verdict["allow"] else ""

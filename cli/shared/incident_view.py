@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cli.shared.alert_view import clock
+from cli.shared.alert_view import clock, verdict_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +26,8 @@ def show(console: Console, told: Mapping[str, Any]) -> None:
     console.print(one["incident_id"])
     console.print()
     console.print(f"{one['story']}.")
+    for verdict in told.get("verdicts", ()):
+        console.print(verdict_line(verdict))
     console.print()
     for name in ("rules", "devices", "places", "campaigns"):
         if one[name]:

@@ -99,9 +99,11 @@ class VerdictPage(msgspec.Struct):
 
 
 class StoryVerdict(msgspec.Struct):
-    """What an analyst says of the alert; `until` ends what it allows."""
+    """What an analyst says of it; `until` ends what it allows. `target`: the alert or incident, also one that went into
+    this incident."""
 
     verdict_id: str
+    target: str
     verdict: Judgement
     note: str
     by: str

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from api.contract.shapes.alerts import FraudAlert
+from api.contract.shapes.alerts import FraudAlert, StoryVerdict
 from api.contract.shapes.common import Time
 
 
@@ -60,9 +60,10 @@ class IncidentPage(msgspec.Struct):
 
 
 class IncidentStory(msgspec.Struct):
-    """An incident, its alerts as they are stored, and what each of them means, by its id."""
+    """An incident, its alerts as they are stored, what each of them means, by its id, and what analysts say of it."""
 
     incident: Incident
     story: str
     alerts: list[FraudAlert]
     stories: dict[str, str]
+    verdicts: list[StoryVerdict]

@@ -81,7 +81,7 @@ function evidenceBox(alert, evidence) {
 const fresh = new Map();
 const current = (target, stored) => (fresh.has(target) && Date.now() - fresh.get(target).at < 10000 ? fresh.get(target).rows : stored);
 
-export function verdictBox(target, stored) {
+export function verdictBox(target, stored, whom = "a false positive's subject") {
   const box = (...inside) => el("section", { class: "table", "aria-labelledby": "verdict-title", "data-key": "verdict" }, el("h2", { id: "verdict-title" }, "Verdict"), ...inside);
   if (!stored) return box(el("p", { class: "small" }, "This API takes no verdicts on it yet, or not from this token."));
   const verdicts = current(target, stored);
@@ -107,14 +107,14 @@ export function verdictBox(target, stored) {
     verdicts.length ? el("ul", { id: "verdicts" }, verdicts.map((one) => el("li", {}, words(one), el("button", { type: "button", onclick: () => void withdraw(one) }, "Withdraw")))) : el("p", { class: "small" }, "Nobody has judged this yet. What you say is kept, for whoever tunes the rules."),
     el("form", { id: "verdict", class: "verdict", onsubmit: (event) => void send(event) },
       el("label", {}, "By ", el("input", { name: "by", maxlength: 200, autocomplete: "name" })), el("label", {}, "Note ", el("input", { name: "note", maxlength: 2000 })),
-      el("label", {}, "Until ", el("input", { name: "until", type: "datetime-local" })), el("label", {}, el("input", { name: "allow", type: "checkbox" }), " let a false positive's subject pass until then"),
+      el("label", {}, "Until ", el("input", { name: "until", type: "datetime-local" })), el("label", {}, el("input", { name: "allow", type: "checkbox" }), ` let ${whom} pass until then`),
       el("button", { name: "verdict", value: "confirmed" }, "Confirmed"), el("button", { name: "verdict", value: "false_positive" }, "False positive"), el("output", { class: "small" })));
 }
 
 export async function loadIncident() {
   const [id] = here().parts;
   const found = await perhaps(`/v1/incidents/${encodeURIComponent(id)}`);
-  return { found: keep(found), verdicts: found ? found.verdicts ?? await verdictsOf(id) : null };
+  return { found: keep(found), verdicts: found ? found.verdicts ?? await verdictsOf(found.incident?.incident_id ?? id) : null };
 }
 export const incidentTitle = (data) => data?.found?.story ?? "Incident";
 
@@ -127,7 +127,7 @@ export function incidentView({ found, verdicts }) {
     el("div", { class: "wide heading" }, el("p", { class: "small" }, el("a", { href: to("incidents", []) }, "Incidents"), ` / ${id}`), el("h1", {}, incident.story ?? `Incident ${id}`),
       el("p", {}, el("b", { class: "state", "data-open": incident.state === "open" ? "yes" : "no" }, incident.state ?? ""), incident.account_id ? ` · account ${incident.account_id}` : "")),
     el("section", { class: "table", "data-key": "about", "aria-labelledby": "about-title" }, el("h2", { id: "about-title" }, "What it is about"), el("dl", { class: "facts" }, names.map((name) => el("div", {}, el("dt", {}, name), el("dd", {}, [found[name] ?? incident[name]].flat().slice(0, 20).map((one) => (typeof one === "string" ? one : one.name ?? one.subject ?? one.id ?? JSON.stringify(one))).join(", ")))))),
-    verdictBox(id, verdicts), list("incident-alerts", "Its alerts", alerts)];
+    verdictBox(incident.incident_id ?? id, verdicts, "whom a false positive's alerts accuse"), list("incident-alerts", "Its alerts", alerts)];
 }
 
 export const loadIncidents = async () => {

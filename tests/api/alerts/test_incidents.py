@@ -11,18 +11,27 @@ from api.alerts.incident_sql import wanted_of
 from api.query.pool import EnginePool
 from runtime.clickhouse import migrations
 from runtime.clickhouse.client import open_client, parse_dsn
+from sori.alerting.incident import incident_id
 from sori.errors import ConfigError
 from sori.settings import Settings
 from testkit.alerts import alert, incident
 from tests.api.alerting import api_running, settings_for
 
 FIRST = alert(alert_id="a1")
+MEMBERS = {"campaigns": {"cmp_1": 20}, "members": ["TR/Istanbul/Kadikoy", "TR/Istanbul/Sisli"], "member_count": 2}
 SECOND = alert(
-    alert_id="a2", rule="geo_ctr_anomaly", subject_kind="place", subject="TR/Istanbul/Kadikoy", severity="low"
+    alert_id="a2",
+    rule="geo_ctr_anomaly",
+    subject_kind="place",
+    subject="TR/Istanbul/Kadikoy",
+    severity="low",
+    evidence=MEMBERS,
 )
 OVER = alert(alert_id="b1", account_id="acc_2", state="closed", closed_at="2026-11-24T14:53:00.000Z", severity="low")
 CASE, OTHER = incident(FIRST, SECOND, now_ms=2), incident(OVER, now_ms=3)
 GONE = {**incident(SECOND), "incident_id": "ff_gone", "merged_into": CASE["incident_id"], "state": "closed"}
+SAID = {"verdict_id": "v1", "account_id": "acc_1", "target": incident_id("a2"), "target_kind": "incident", "version": 1}
+SAID |= {"verdict": "confirmed", "by": "Lee", "state": "made", "made_at": "2026-11-24T15:00:00.000Z"}
 
 
 @pytest.fixture
@@ -31,7 +40,7 @@ def pool(settings: Settings) -> Iterator[EnginePool]:
     with open_client(settings.clickhouse_dsn) as client:
         migrations.apply(client)
         alerts = [{**one, "evidence": orjson.dumps(one["evidence"]).decode()} for one in (FIRST, SECOND, OVER)]
-        for table, rows in (("alerts", alerts), ("incidents", [GONE, CASE, OTHER])):
+        for table, rows in (("alerts", alerts), ("incidents", [GONE, CASE, OTHER]), ("verdicts", [SAID])):
             block = b"\n".join(map(orjson.dumps, rows))
             times = {"date_time_input_format": "best_effort"}
             client.raw_insert(table, insert_block=block, fmt="JSONEachRow", settings=times)
@@ -74,6 +83,20 @@ async def test_incidents_are_listed_told_and_kept_apart(topics, pool):
         assert told["stories"]["a1"].startswith("Device dev_1 clicked 20 times")
         assert (await asked("/v1/incidents/ff_g"))["incident"]["incident_id"] == mine
         assert (await asked("/v1/alerts"))["incidents"] == {"a1": mine, "a2": mine, "b1": theirs}
+
+        # by hand in place of the sinks: what was said of what went into it is said of it
+        said = {"target": mine[:8], "verdict": "false_positive", "by": "Kim", "allow": True}
+        async with api.http.post("/v1/verdicts", json=said, headers=await api.token("manage", ("acc_1",))) as answer:
+            made = await answer.json()
+        assert (answer.status, made["target"], made["target_kind"]) == (201, mine, "incident")
+        assert sorted((one["rule"], one["subject"]) for one in made["allowed"]) == [
+            ("device_click_burst", "dev_1"),
+            ("geo_ctr_anomaly", "TR/Istanbul/Kadikoy"),
+            ("geo_ctr_anomaly", "TR/Istanbul/Sisli"),
+        ]
+        assert told["verdicts"][0].items() >= {"target": incident_id("a2"), "verdict": "confirmed", "by": "Lee"}.items()
+        async with api.http.post("/v1/verdicts", json=said, headers=await api.token("manage", ("acc_2",))) as answer:
+            assert answer.status == 404
 
         narrow = await api.token("read", ("acc_2",))
         assert await ids(narrow) == [theirs]

@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from testkit.alerts import alert, incident
 from testkit.live_page_data import WINDOW, add_activity, add_alert, add_event, hold
 from testkit.paths import ROOT
 from testkit.wait import wait_until
 
 PICTURES = ROOT / "docs/pictures"
+TIMES = {"date_time_input_format": "best_effort"}
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -341,10 +343,14 @@ async def test_an_alert_has_an_address_that_tells_all(served, browser) -> None:
     assert complaints == []
 
 
-async def test_an_alert_is_judged_on_its_page_and_by_keyboard(served, browser) -> None:
+@pytest.mark.parametrize("kind", ["alerts", "incidents"])
+async def test_a_target_is_judged_on_its_page_and_by_keyboard(served, browser, kind: str) -> None:
     """What is asked of the API is what was chosen; what it answers is shown at once, and can be withdrawn."""
     add_alert(served.client, "fresh")
-    page, complaints = await looked_at(browser, served.url + "/alerts/fresh")
+    case = incident(alert(alert_id="fresh"))
+    served.client.raw_insert("incidents", insert_block=json.dumps(case).encode(), fmt="JSONEachRow", settings=TIMES)
+    target = case["incident_id"] if kind == "incidents" else "fresh"
+    page, complaints = await looked_at(browser, f"{served.url}/{kind}/{target}")
     asked_for: list[tuple[str, Any]] = []
 
     async def answered(route) -> None:
@@ -358,7 +364,7 @@ async def test_an_alert_is_judged_on_its_page_and_by_keyboard(served, browser) -
     await page.focus("#verdict button[value=false_positive]")
     await page.keyboard.press("Enter")
     await becomes(page, "document.querySelector('#verdicts')?.textContent.includes('<b>our rack</b>')")
-    said = {"target": "fresh", "verdict": "false_positive", "note": "<b>our rack</b>", "by": "", "until": None}
+    said = {"target": target, "verdict": "false_positive", "note": "<b>our rack</b>", "by": "", "until": None}
     assert asked_for == [("POST", said | {"allow": True})]
     assert "let pass until withdrawn" in await page.inner_text("#verdicts")
     await page.click("#verdicts button >> text=Withdraw")
