@@ -17,7 +17,8 @@ from api.query.pool import EnginePool
 from api.query.slice import Slice, second
 from sori.errors import QueryError
 
-_KEYS = ("created_at", "identity")
+#: An impression and its click may share time and identity.
+KEYS = ("created_at", "identity", "event")
 _COLUMNS = (
     "created_at, received_at, event, account_id, identity, activity_id, device_id, platform, country, region, city,"
     " campaign_id, campaign_name, material_id, material_name"
@@ -36,8 +37,8 @@ def add_events(app: web.Application, pool: EnginePool) -> None:
     async def events(request: web.Request) -> web.Response:
         asked, limit = slice_of(request), limit_of(request.query)
         _bounded(asked, LONGEST_EVENTS)
-        rows = await pool.rows(events_sql(asked, cursor_of(request.query, len(_KEYS)), limit + 1))
-        return web.json_response(page(rows, limit, _KEYS))
+        rows = await pool.rows(events_sql(asked, cursor_of(request.query, len(KEYS)), limit + 1))
+        return web.json_response(page(rows, limit, KEYS))
 
     async def funnel(request: web.Request) -> web.Response:
         asked = slice_of(request)
@@ -54,14 +55,15 @@ def add_events(app: web.Application, pool: EnginePool) -> None:
 
 
 def events_sql(asked: Slice, after: tuple[str, ...] | None, limit: int) -> str:
-    """Events of every kind; `after` is (created_at, identity) of the last row already seen."""
+    """Events of every kind; `after` is `KEYS` of the last row already seen."""
     conditions = [f"c.created_at >= {second(asked.since)}", f"c.created_at < {second(asked.until)}", *asked.chips()]
     if after is not None:
         at = time_text(after[0])
-        conditions.append(f"(c.created_at < {at} OR (c.created_at = {at} AND c.identity < {quote(after[1])}))")
+        behind = f"(c.identity, c.event) < ({', '.join(map(quote, after[1:]))})"
+        conditions.append(f"(c.created_at < {at} OR (c.created_at = {at} AND {behind}))")
     return (
         f"SELECT {_COLUMNS} FROM events_current AS c WHERE {' AND '.join(conditions)}"  # noqa: S608 - quoted
-        f" ORDER BY c.created_at DESC, c.identity DESC LIMIT {int(limit)}"
+        f" ORDER BY c.created_at DESC, c.identity DESC, c.event DESC LIMIT {int(limit)}"
     )
 
 
