@@ -61,7 +61,7 @@ def verdict_line(verdict: Mapping[str, Any]) -> str:
     """What an analyst says of an alert or an incident."""
     by = f" by {verdict['by']}" if verdict["by"] else ""
     until = f" until {clock(verdict['until'])}" if verdict["until"] else ""
-    allowed = f", its subject let pass{until}" if verdict["allow"] else ""
+    allowed = f", lets pass whom it accuses{until}" if verdict["allow"] else ""
     note = f": {verdict['note']}" if verdict["note"] else ""
     return f"judged {verdict['verdict'].replace('_', ' ')}{by} {clock(verdict['made_at'])}{allowed}{note}"
 

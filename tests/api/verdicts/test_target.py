@@ -28,7 +28,8 @@ def target_of(wanted: str, members: Mapping[str, list[str]] = WHOLE, alerts: tup
     try:
         while True:
             if " AS members " in sql:
-                rows = [{"alert_id": name, "members": names} for name, names in members.items()]
+                most = int(sql.partition(", 1, ")[2].partition(")")[0])
+                rows = [{"alert_id": name, "members": names[:most]} for name, names in members.items()]
             elif " FROM incidents " in sql:
                 known = {**CASE, "alerts": json.dumps(CASE["alerts"])}
                 gone = {**known, "incident_id": "ff_gone", "merged_into": ID}
