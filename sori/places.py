@@ -47,6 +47,11 @@ def parts(text: str) -> tuple[str, ...]:
     return (*map(_unescaped, above), last)
 
 
+def composed(place: str) -> str:
+    """A path as people typed it, with its accents composed; what is percent-encoded stays, for `%2F` is a slash."""
+    return normalize("NFC", place)
+
+
 def head_of(place: str) -> str:
     """With what the paths of a country or of a region begin; empty for a whole path, which names one place."""
     given = parts(place)

@@ -15,7 +15,7 @@ from api.query.paging import DEFAULT, among, time_text
 from sori.alerting.alert import Severity
 from sori.alerting.incident import Incident, IncidentState
 from sori.errors import ConfigError
-from sori.places import head_of, paths_of
+from sori.places import composed, head_of, paths_of
 from sori.rule_names import RULES
 from sori.suggest import none_of
 
@@ -128,7 +128,7 @@ def _campaigns(campaigns: Sequence[str]) -> str:
 def _places(places: Sequence[str]) -> str:
     """Within any of them: a whole path names itself alone, a shorter one what begins with its parts."""
     conditions = []
-    for place in places:
+    for place in map(composed, places):
         head = head_of(place)
         begins = f"arrayExists(one -> startsWith(one, {quote(head)}), places)"
         conditions.append(begins if head else _any("places", paths_of(place)))

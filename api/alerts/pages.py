@@ -16,7 +16,7 @@ from api.query.paging import DEFAULT, among, cursor_of, limit_of, moment_of, pag
 from api.query.pool import EnginePool
 from sori.alerting.filter import AlertFilter
 from sori.alerting.story import story
-from sori.places import head_of, paths_of
+from sori.places import composed, head_of, paths_of
 
 _KEYS = ("updated_at", "alert_id")
 
@@ -89,7 +89,7 @@ def _accused(names: Sequence[str]) -> str:
 
 
 def _places(places: Sequence[str]) -> str:
-    conditions = [_in_place(place) for place in places]
+    conditions = [_in_place(composed(place)) for place in places]
     return f"subject_kind = 'place' AND ({' OR '.join(conditions)})" if conditions else ""
 
 

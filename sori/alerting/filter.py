@@ -9,7 +9,7 @@ import msgspec
 
 from sori.alerting.alert import ENDED, Alert, Severity, State
 from sori.errors import ConfigError
-from sori.places import within
+from sori.places import composed, within
 from sori.rule_names import RULES
 from sori.suggest import none_of
 
@@ -90,4 +90,4 @@ def _has(wanted: tuple[str, ...], value: str) -> bool:
 
 
 def _within(subject: str, places: Iterable[str]) -> bool:
-    return any(within(subject, place) for place in places)
+    return any(within(subject, composed(place)) for place in places)

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from api.alerts.incident_sql import wanted_of
+from api.alerts.incident_sql import incidents_sql, wanted_of
+from api.alerts.pages import alerts_sql
 from api.query.pool import EnginePool
 from runtime.clickhouse import migrations
 from runtime.clickhouse.client import open_client, parse_dsn
+from sori.alerting.alert import parse_alert
+from sori.alerting.filter import AlertFilter
 from sori.alerting.incident import incident_id
 from sori.errors import ConfigError
 from sori.settings import Settings
@@ -52,6 +55,15 @@ def test_what_is_not_known_is_refused_where_no_api_is_asked(asked):
     """`sori incidents` reads the data directory of a pipeline that is stopped: the same words are known there."""
     with pytest.raises(ConfigError, match=r"rule|severity|state"):
         wanted_of(asked)
+
+
+def test_a_place_is_asked_for_in_any_spelling_of_its_accents():
+    """Some keyboards decompose them; the pipeline composes them, in alerts, incidents and webhooks alike."""
+    asked, composed = "CH/Zu\u0308rich", "CH/Z\u00fcrich"
+    wanted = AlertFilter(places=(asked,))
+    assert wanted.matches(parse_alert(orjson.dumps(alert(subject_kind="place", subject=f"{composed}/Uster"))))
+    assert composed in alerts_sql(wanted)
+    assert composed in incidents_sql(wanted_of({"place": [asked]}))
 
 
 async def test_incidents_are_listed_told_and_kept_apart(topics, pool):
