@@ -33,5 +33,5 @@ def asking_sql(field: Mapping[str, Any]) -> str:
     kind = f"account_id = {quote(field['account_id'])} AND event = {quote(field['event'])}"
     return (
         f"SELECT {reader}({body}, {keys}) AS value, count() AS n FROM events_current"  # noqa: S608 - quoted
-        f" WHERE {kind} AND received_at > now() - INTERVAL 1 DAY GROUP BY value ORDER BY n DESC LIMIT 20"
+        f" WHERE {kind} AND received_at >= now() - INTERVAL 1 DAY GROUP BY value ORDER BY n DESC LIMIT 20"
     )

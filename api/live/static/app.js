@@ -64,7 +64,7 @@ async function countIncidents() {
   counted = Date.now();
   const found = await perhaps("/v1/incidents", new URLSearchParams({ state: "open", limit: 100 })).catch(() => null);
   const rows = found?.rows ?? found?.incidents;
-  open = rows ? rows.length : pulse?.open_alerts ?? null;
+  open = rows?.length || (pulse?.open_alerts ?? null); // an alert may be of no incident yet
   tellTitle();
 }
 

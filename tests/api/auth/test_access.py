@@ -28,6 +28,11 @@ MATRIX = [
     (("GET", "/v1/alerts", None), (401, 401, 200, 200, 200, 200)),
     (("GET", "/v1/alerts?account=acc_2", None), (401, 401, 200, 200, 200, 200)),
     (("GET", "/v1/alerts/{own}", None), (401, 401, 404, 404, 404, 404)),
+    (("GET", "/v1/incidents", None), (401, 401, 200, 200, 200, 200)),
+    (("GET", "/v1/incidents/{own}", None), (401, 401, 404, 404, 404, 404)),
+    (("GET", "/v1/verdicts", None), (401, 401, 200, 200, 200, 200)),
+    (("POST", "/v1/verdicts", {"target": "nothing", "verdict": "confirmed"}), (401, 401, 403, 404, 403, 404)),
+    (("DELETE", "/v1/verdicts/{own}", None), (401, 401, 403, 404, 403, 404)),
     (("GET", "/v1/subscriptions", None), (401, 401, 200, 200, 200, 200)),
     (("POST", "/v1/subscriptions", CREATE), (401, 401, 403, 201, 403, 201)),
     (

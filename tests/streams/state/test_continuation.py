@@ -44,6 +44,7 @@ RULES = RulesSettings.model_validate(
         "device_auth_burst": {"baseline_windows": 1},
         "click_without_impression": {"window_s": 10, "horizon_s": 10},
         "geo_hop": {"windows": 1},
+        "device_ctr": {"windows": 1},
     }
 )
 MARGIN_MS = 600_000
