@@ -72,9 +72,9 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
         if identity in samples:
             at = samples.index(identity)
             clickers += [[] for _ in range(at + 1 - len(clickers))]
-        elif again and len(samples) == MAX_SAMPLES == len(clickers):
-            at = MAX_SAMPLES - 1  # what comes again is told before what came once
-            samples[at], clickers[at] = identity, []
+        elif again and len(samples) >= MAX_SAMPLES and len(clickers) >= MAX_SAMPLES:
+            at = MAX_SAMPLES  # beside the samples: stored events are without repetitions, and have the same samples
+            samples[at:], clickers[at:] = [identity], [[]]
         else:
             return False
         if number in clickers[at] or len(clickers[at]) >= MAX_CLICKERS:

@@ -15,6 +15,7 @@ import msgspec
 
 from sori.events import UNKNOWN
 from sori.remembered import Remembered
+from streams.state.counters import MAX_SAMPLES
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey
 from streams.state.sign_ins import SignIns
 
@@ -222,7 +223,8 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
 
     def samples(self) -> list[str]:
         """A few ids of clicks, in the order of source partitions."""
-        found = (sample for _, _, samples, _ in self._details(sorted(self.who)) for sample in samples)
+        # a source tells one more where a click came again, which stored events lack
+        found = (sample for _, _, samples, _ in self._details(sorted(self.who)) for sample in samples[:MAX_SAMPLES])
         return [sample for _, sample in zip(range(_MAX_SAMPLES), found, strict=False)]
 
     @property

@@ -77,4 +77,4 @@ def test_of_a_pane_a_few_ids_are_told_and_those_that_come_again_first():
     assert cell.clicked_by("a19", "y", again=True)
     assert cell.samples is not None
     assert cell.clickers is not None
-    assert (len(cell.samples), cell.samples[-1], len(cell.clickers[-1])) == (MAX_SAMPLES, "a19", 2)
+    assert (len(cell.samples), cell.samples[-1], len(cell.clickers[-1])) == (MAX_SAMPLES + 1, "a19", 2)
