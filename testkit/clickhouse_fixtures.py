@@ -64,28 +64,28 @@ class Databases:
 
     def __init__(self, server: ClickHouseServer) -> None:
         self._server = server
-        self._ready: dict[str, str] = {}
+        self._ready: list[str] = []
 
     @contextmanager
     def one(self, *, schema: bool) -> Iterator[str]:
         """The DSN of a database of the caller's own: empty, or with the schema and no rows."""
-        name = self._ready.popitem()[0] if schema and self._ready else f"t{uuid.uuid4().hex[:12]}"
+        name = self._ready.pop() if schema and self._ready else f"t{uuid.uuid4().hex[:12]}"
         dsn = f"{self._server.dsn.rpartition('/')[0]}/{name}"
         open_client(dsn, create_database=True).close()
         made = ""
         if schema:
             with open_client(dsn) as client:
                 migrations.apply(client)
-                made = _emptied(client, name)
+                made = emptied(client, name)
         yield dsn
         with open_client(self._server.dsn) as client:
-            if schema and _emptied(client, name) == made:
-                self._ready[name] = made
+            if schema and emptied(client, name) == made:
+                self._ready.append(name)
             else:
                 client.command(f"DROP DATABASE IF EXISTS {name} SYNC")
 
 
-def _emptied(client: Client, database: str) -> str:
+def emptied(client: Client, database: str) -> str:
     """Empty every table but the list of migrations; what the schema then is."""
     found = client.query(
         "SELECT name, create_table_query, engine LIKE '%MergeTree' AND name != 'schema_migrations' FROM system.tables "

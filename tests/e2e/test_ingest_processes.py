@@ -219,6 +219,7 @@ def test_a_port_that_is_taken_is_named_with_its_remedy(tmp_path: Path) -> None:
 
 
 async def test_a_process_with_no_open_file_left_says_so_and_serves_again(topics: KafkaSettings, tmp_path: Path) -> None:
+    """While they are held, too; what it acknowledged then is in Kafka."""
     async with ingress(topics, tmp_path) as (process, port):
         opened = len(os.listdir(f"/proc/{process.pid}/fd"))  # noqa: PTH208 - names are enough
         _, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
@@ -235,3 +236,6 @@ async def test_a_process_with_no_open_file_left_says_so_and_serves_again(topics:
         await wait_until(served)
         for _, writer in held:
             writer.transport.abort()
+        assert await served(), "and goes on when those who held it are gone"
+    (record, *_) = await events(topics, 2)
+    assert record.value == body()  # type: ignore[attr-defined]
