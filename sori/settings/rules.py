@@ -114,7 +114,9 @@ class DeviceCtr(Rule):
     """One device clicks nearly everything that it is shown, and goes on and on."""
 
     window_s: int = Field(60, gt=0, description="Asked after a click of a device with a few within this, seconds.")
-    windows: int = Field(7, gt=0, description="CTR windows looked at: the present one and those before it.")
+    windows: int | None = Field(
+        None, gt=0, description="CTR windows looked at, the present one too; unset: 7, but not beyond 420 s."
+    )
     floor: int = Field(30, gt=0, description="Fewest taps within them.")
     min_ctr: float = Field(0.75, gt=0, le=1, description="Least share of what it was shown (Wilson lower bound).")
     min_shown: float = Field(0.6, gt=0, le=1, description="Fewest known impressions per tap.")
@@ -128,7 +130,9 @@ class GeoHop(Rule):
         5, gt=1, description="Fewest changes in them between four countries; between three twice as many."
     )
     min_share: float = Field(0.6, gt=0, le=1, description="Least share of events that change the country, within them.")
-    windows: int = Field(7, gt=0, description="CTR windows looked at for countries that alternate.")
+    windows: int | None = Field(
+        None, gt=0, description="CTR windows looked at for countries that alternate; unset: 7, but not beyond 420 s."
+    )
     alternations: int = Field(12, gt=1, description="Fewest changes within them.")
     max_p: float = Field(1e-3, gt=0, lt=1, description="Greatest chance that people sharing an id give so many.")
     per_sign_in: int = Field(

@@ -14,6 +14,9 @@ from streams.state.counters import Click, DeviceClicks
 from streams.state.device_panes import DeviceKey, PaneStore
 from streams.state.matches import Match, Matches, Reach
 
+#: What rules about a device that goes on and on look at: as far back as hop 1 can look, and stay exact.
+_WINDOWS, _SPAN_MS = 7, 420_000
+
 
 class Grid(NamedTuple):
     """Lengths of panes and windows, and how late what happened before may come; milliseconds."""
@@ -21,6 +24,13 @@ class Grid(NamedTuple):
     pane_ms: int
     window_ms: int
     grace_ms: int = 0
+
+    def span_ms(self, windows: int | None) -> int:
+        """How long so many CTR windows are; None: seven, or as many as seven minutes hold, but at least one.
+
+        So windows of another length ask for no more lateness.
+        """
+        return (windows or max(1, min(_WINDOWS, _SPAN_MS // self.window_ms))) * self.window_ms
 
 
 class Exceeded(NamedTuple):

@@ -2,12 +2,12 @@
 
 A script that shows each banner before it clicks it, and takes its time, exceeds no count of a minute, and leaves no
 click without an impression; but nobody clicks everything: 8 % of users make 85 % of clicks (comScore, "Natural Born
-Clickers", 2009), and even these click a part of what they see. Statistic: taps, over `windows` CTR windows, at least
-`floor`; Wilson's (1927) lower bound of their share of the device's impressions is at least `min_ctr`. A click within a
-second of one on the same campaign is no tap of its own: some SDKs report each tap twice. Where fewer impressions than
-`min_shown` of the taps are known, nothing is judged: they are late or lost, or click_without_impression judges.
-It is asked when a click's impression has had the time that the sender may take, of a device with a few clicks in
-`window_s`; impressions that come later still take a finding back.
+Clickers", 2009), and even these click a part of what they see. Statistic: taps, over seven minutes (or `windows`), at
+least `floor`; Wilson's (1927) lower bound of their share of the device's impressions is at least `min_ctr`. A click
+within a second of one on the same campaign is no tap of its own: some SDKs report each tap twice. Where fewer
+impressions than `min_shown` of the taps are known, nothing is judged: they are late or lost, or
+click_without_impression judges. It is asked when a click's impression has had the time that the sender may take, of a
+device with a few clicks in `window_s`; impressions that come later still take a finding back.
 MRC invalid traffic: SIVT.
 """
 
@@ -35,25 +35,26 @@ _ONE_TAP_MS = 1000
 
 def lookback_ms(rule: DeviceCtr, grid: Grid) -> int:
     """How far before the watermark at which it judges the rule reads."""
-    return rule.windows * grid.window_ms + grid.grace_ms
+    return grid.span_ms(rule.windows) + grid.grace_ms
 
 
 def reads_from_ms(end_ms: int, rule: DeviceCtr, grid: Grid) -> int:
     """Start of the first window it reads."""
-    return end_ms - 1 - (end_ms - 1) % grid.window_ms - (rule.windows - 1) * grid.window_ms
+    return end_ms - 1 - (end_ms - 1) % grid.window_ms + grid.window_ms - grid.span_ms(rule.windows)
 
 
 def evaluate(view: ClickView, rule: DeviceCtr) -> Verdict:
     """Judge a device as of a click that has waited."""
     store, (account, device) = view.store, view.key
-    begin = reads_from_ms(view.end_ms, rule, Grid(store.pane_ms, store.window_ms))
+    grid = Grid(store.pane_ms, store.window_ms)
+    begin = reads_from_ms(view.end_ms, rule, grid)
     windows = [store.windows.get(start) for start in range(begin, view.end_ms, store.window_ms)]
     held = [scope for window in windows if window is not None and (scope := window.accounts.get(account)) is not None]
     clicks = sum(scope.clicks_of(device) for scope in held)
     if clicks < rule.floor:
         return rule.floor - clicks
     impressions = sum(cell.impressions for scope in held if (cell := scope.find(device)) is not None)
-    cells = clicks_between(store, view.key, begin, begin + rule.windows * store.window_ms)
+    cells = clicks_between(store, view.key, begin, begin + grid.span_ms(rule.windows))
     made = taps([cell for _, cell in cells])
     found = judge(made, impressions, rule)
     if found is None:

@@ -40,7 +40,12 @@ _OTHER_PLATFORM = 0.05
 
 def lookback_ms(rule: GeoHop, grid: Grid) -> int:
     """How far before the end of the present window the rule reads."""
-    return max(rule.windows, rule.quick_windows) * grid.window_ms
+    return windows_of(rule, grid) * grid.window_ms
+
+
+def windows_of(rule: GeoHop, grid: Grid) -> int:
+    """CTR windows that it reads."""
+    return max(grid.span_ms(rule.windows) // grid.window_ms, rule.quick_windows)
 
 
 def gate(rule: GeoHop) -> int:  # noqa: ARG001 - as of every rule
@@ -53,13 +58,13 @@ def evaluate(view: WindowView, rule: GeoHop) -> WindowFinding | None:
     recent = _seen(view, view.before(rule.quick_windows - 1))
     if changes_of(recent) < _FEW:
         return None  # older windows would be unpacked for nothing
-    before = view.before(max(rule.windows, rule.quick_windows) - 1)
+    before = view.before((read := windows_of(rule, Grid(view.store.pane_ms, view.window_ms))) - 1)
     seen = _seen(view, before)
     if is_shared(seen, sum(cell.authentications for cell in (view.cell, *before)), rule):
         return None
     found, windows, about = judge_quick(recent, rule), rule.quick_windows, recent
     if found is None:
-        found, windows, about = judge(seen, rule), rule.windows, seen
+        found, windows, about = judge(seen, rule), read, seen
     if found is None:
         return None
     end = view.start_ms + view.window_ms

@@ -280,4 +280,6 @@ class ClickRules:
 
 
 def _lookback_ms(module: ClickRule, grid: Grid, rules: RulesSettings) -> int:
+    if module.WAITS:  # all of them as long
+        grid = grid._replace(grace_ms=click_without_impression.grace_ms(rules.click_without_impression, grid))
     return module.lookback_ms(settings_of(rules, module.NAME), grid)
