@@ -191,6 +191,9 @@ class DeviceCounting(SnapshotOperator):
         of_campaign = scope.campaigns.get(event.campaign_id) if name == CLICK else None
         if of_campaign is None or not event.device_id or not of_campaign.clicks:
             return
+        own = scope.clicks.get(event.device_id)
+        if own is not None and any(click.identity == identity for click in own.kept):
+            return  # it is noted as far as it can be; of others, it would take the place of one that a crowd tells
         if of_campaign.clicked_by(identity, event.device_id, again=True) and not of_campaign.dirty:
             self._dirty.add_subject(scope.start_ms, CampaignKey(event.account_id, event.campaign_id), of_campaign)
 

@@ -29,7 +29,8 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
 
     `scripts`: how many devices clicked with which behaviour (see device_farm). `emitted_clicks`: as of the last flush.
     `sign_ins`: of a place, devices that signed in for the first time in their window.
-    `clickers`: of a campaign, checksums of the devices that clicked with each id in `samples`.
+    `clickers`: of a campaign, checksums of the devices that clicked with each id in `samples`, which then has one more
+    beside `MAX_SAMPLES`, the latest that came again: a dictionary by id would tell each id twice.
     What is said of its clicks is None until there are some; `packed` is all of it, once its window has cooled down.
     """
 
@@ -71,12 +72,12 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
         clickers = self.clickers
         if identity in samples:
             at = samples.index(identity)
-            clickers += [[] for _ in range(at + 1 - len(clickers))]
-        elif again and len(samples) >= MAX_SAMPLES and len(clickers) >= MAX_SAMPLES:
+        elif again and len(samples) >= MAX_SAMPLES:
             at = MAX_SAMPLES  # beside the samples: stored events are without repetitions, and have the same samples
-            samples[at:], clickers[at:] = [identity], [[]]
+            samples[at:], clickers[at:] = [identity], []
         else:
             return False
+        clickers += [[] for _ in range(at + 1 - len(clickers))]
         if number in clickers[at] or len(clickers[at]) >= MAX_CLICKERS:
             return False
         clickers[at].append(number)

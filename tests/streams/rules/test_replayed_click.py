@@ -52,6 +52,20 @@ def test_a_recorded_click_that_a_crowd_repeats_is_found(every_s, beside):
     assert accused(clicks) == ["cmp_1"]
 
 
+def test_retries_of_other_clicks_do_not_hide_it():
+    """SORI's own, in a pane of a busy campaign: they are told of by one device."""
+    clicks = [(0, f"own{n}", f"person{n}") for n in range(8)]
+    for number in range(12):
+        clicks += [(1, "recorded", f"bot{number}"), (0, f"own{5 + number % 3}", f"person{5 + number % 3}")]
+    assert accused(clicks, partitions=1) == ["cmp_1"]
+
+
+def test_a_click_without_a_device_leaves_room_for_the_id_that_comes_again():
+    """Whichever of the first ones it is."""
+    clicks = [(0, f"own{n}", "" if n == 4 else f"person{n}") for n in range(8)]
+    assert accused([*clicks, *((1, "recorded", f"bot{n}") for n in range(13))], partitions=1) == ["cmp_1"]
+
+
 def test_retries_double_taps_and_people_are_not():
     """SORI's retries and a second tap are of one device; everybody else has an id of their own."""
     retries = [(n // 5 * 0.5, f"a{n // 5}", f"person{n // 5}") for n in range(100)]
