@@ -27,6 +27,7 @@ RULES = RulesSettings.model_validate(
         "geo_click_burst": {"floor": 8, "min_ctr": 0.05},
         "ctr_anomaly": {"floor": 8, "min_devices": 3},
         "geo_ctr_anomaly": {"floor": 8, "min_devices": 3},
+        "geo_auth_burst": {"enabled": False},  # reads further back than that, and no clicks
     }
 )
 Click = tuple[int, str, str, str]  # time, device, city, campaign
