@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+#: The largest record that any topic takes; a producer of what may grow must be told, its own default is 1 MiB.
+MOST_BYTES = 8 * 1024 * 1024
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 
@@ -27,7 +29,7 @@ class Topic:
 
     def config(self) -> dict[str, str]:
         """Topic-level Kafka settings."""
-        policy = {"cleanup.policy": self.cleanup, "max.message.bytes": str(8 * 1024 * 1024)}
+        policy = {"cleanup.policy": self.cleanup, "max.message.bytes": str(MOST_BYTES)}
         retention = {} if self.cleanup == "compact" else {"retention.ms": str(self.retention_ms)}
         return {**policy, **retention, **self.extra}
 

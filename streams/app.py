@@ -15,7 +15,7 @@ from runtime.http import admin_server
 from runtime.telemetry.tracing import open_tracing
 from sori.errors import StorageUnavailable
 from sori.settings import Settings
-from sori.topics import EVENTS, GEO_ROLLUPS
+from sori.topics import EVENTS, GEO_ROLLUPS, MOST_BYTES
 from streams.alerts.allowances import VerdictHistory
 from streams.kafka.batches import Batch, BatchSchema
 from streams.kafka.calls import send_outputs, wait_for_topics
@@ -116,7 +116,7 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
         stream_buffer_maxsize=_BUFFERED_BATCHES,
         stream_recovery_delay=0.0,
         producer_compression_type="lz4",
-        producer_max_request_size=8 * 1024 * 1024,
+        producer_max_request_size=MOST_BYTES,
         producer_linger=0.002,
     )
 

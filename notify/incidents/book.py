@@ -31,13 +31,14 @@ class IncidentPolicy:
 
     Of an account with `most_open` open incidents, or `most_of_rule` of one rule, a further alert joins the newest one,
     of its rule if there is one. Over incidents are forgotten `remember_ms` after their end, and count as over when
-    nothing was heard of them for `stale_ms`.
+    nothing was heard of them for `stale_ms`. `most_bytes` of JSON: of an incident's alerts, and of its things' names.
     """
 
     gap_ms: int = 300_000
     longest_ms: int = 86_400_000
     most_alerts: int = 100
     most_things: int = 500
+    most_bytes: int = 250_000
     most_open: int = 20
     most_of_rule: int = 5
     remember_ms: int = 6 * 3_600_000
@@ -86,8 +87,9 @@ class IncidentBook:
                 self._merged[record.incident_id] = end
                 continue
             made = Growing(record.incident_id, record.account_id, begin, end, written=record)
-            made.members = {member.alert_id: member for member in record.alerts}
-            made.things = dict.fromkeys(things_in(record))
+            for member in record.alerts:
+                made.put(member)
+            self._share(made, things_in(record))
             made.name_campaigns(record.affected_campaigns)
             made.stale = record.state != "open" and any(not member.ended for member in record.alerts)
             # its alerts stand in two: it was merged, and the record that says so of the other was not written any more
@@ -105,8 +107,9 @@ class IncidentBook:
         before = known.members[alert.alert_id] if known else None
         if before is not None and alert.version <= before.version:
             return
-        incident = known or self._incident_for(alert, begin, end)
-        member = incident.members[alert.alert_id] = _member(alert, begin, end, story)
+        member = _member(alert, begin, end, story)
+        incident = known or self._incident_for(alert, member, begin, end)
+        incident.put(member)
         incident.begin_ms, incident.end_ms = min(incident.begin_ms, begin), max(incident.end_ms, end)
         incident.name_campaigns(sorted(alert.campaigns))
         incident.stale = False
@@ -152,15 +155,16 @@ class IncidentBook:
         gone, self._gone = self._gone, []
         return gone
 
-    def _incident_for(self, alert: Alert, begin_ms: int, end_ms: int) -> Growing:
+    def _incident_for(self, alert: Alert, member: Member, begin_ms: int, end_ms: int) -> Growing:
         """A new one, unless the account has too many open already."""
+        made = Growing(incident_id(alert.alert_id), alert.account_id, begin_ms, end_ms)
+        made.put(member)
         mine = [one for one in self._of_account.get(alert.account_id, {}).values() if one.open_alerts]
-        same = [one for one in mine if any(member.rule == alert.rule for member in one.members.values())]
+        same = [one for one in mine if alert.rule in one.rules]
         if len(mine) >= self._policy.most_open or len(same) >= self._policy.most_of_rule:
-            fits = [one for one in same or mine if self._fits(one, 1, begin_ms, end_ms)]
+            fits = [one for one in same or mine if self._fits(one, made)]
             if fits:
                 return max(fits, key=lambda one: (one.end_ms, one.incident_id))
-        made = Growing(incident_id(alert.alert_id), alert.account_id, begin_ms, end_ms)
         self._keep(made)
         return made
 
@@ -171,16 +175,19 @@ class IncidentBook:
             mine = self._of_account.setdefault(incident.account_id, {})
         self._incidents[incident.incident_id] = mine[incident.incident_id] = incident
 
-    def _fits(self, incident: Growing, alerts: int, begin_ms: int, end_ms: int) -> bool:
+    def _fits(self, incident: Growing, other: Growing) -> bool:
         policy = self._policy
-        longest = max(incident.end_ms, end_ms) - min(incident.begin_ms, begin_ms)
-        full = len(incident.members) + alerts > policy.most_alerts or longest > policy.longest_ms
-        return not full and incident.near(begin_ms, end_ms, policy.gap_ms)
+        if len(incident.members) + len(other.members) > policy.most_alerts:
+            return False
+        if incident.text_bytes + other.text_bytes > policy.most_bytes:
+            return False
+        longest = max(incident.end_ms, other.end_ms) - min(incident.begin_ms, other.begin_ms)
+        return longest <= policy.longest_ms and incident.near(other.begin_ms, other.end_ms, policy.gap_ms)
 
     def _share(self, incident: Growing, things: Iterable[Thing]) -> None:
         for thing in things:
             if len(incident.things) < self._policy.most_things:
-                incident.things[thing] = None
+                incident.share(thing, self._policy.most_bytes)
 
     def _join(self, incident: Growing) -> None:
         """Make one of all that share a thing with it now, until nothing more does."""
@@ -189,16 +196,14 @@ class IncidentBook:
             self._merge(incident, gone)
 
     def _next_to(self, incident: Growing) -> Growing | None:
-        alerts, begin, end = len(incident.members), incident.begin_ms, incident.end_ms
         for other in self._of_account[incident.account_id].values():
-            if other is incident or not self._fits(other, alerts, begin, end):
-                continue
-            if not incident.things.keys().isdisjoint(other.things):
+            if other is not incident and self._fits(other, incident) and incident.shares(other):
                 return other
         return None
 
     def _merge(self, kept: Growing, gone: Growing) -> None:
-        kept.members |= gone.members
+        for member in gone.members.values():
+            kept.put(member)
         kept.begin_ms, kept.end_ms = min(kept.begin_ms, gone.begin_ms), max(kept.end_ms, gone.end_ms)
         kept.name_campaigns(gone.campaigns)
         kept.stale = kept.stale and gone.stale

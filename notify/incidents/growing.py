@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import get_args
 
+import orjson
+
 from notify.incidents.story import incident_story
 from notify.incidents.things import Thing
 from sori.alerting.alert import Severity
@@ -28,6 +30,10 @@ class Growing:
     members: dict[str, Member] = field(default_factory=dict)
     things: dict[Thing, None] = field(default_factory=dict)
     campaigns: dict[str, None] = field(default_factory=dict)  # that its alerts name at all
+    rules: set[str] = field(default_factory=set)
+    going_on: int = 0  # of its alerts: counted as they come, since every new alert of the account asks
+    text_bytes: int = 0  # of its alerts in a record
+    name_bytes: int = 0  # of its things there
     merged_into: str = ""
     stale: bool = False  # open by its alerts, of which nothing was heard for very long
     written: Incident | None = None  # the newest record
@@ -35,7 +41,7 @@ class Growing:
     @property
     def open_alerts(self) -> int:
         """Alerts that go on."""
-        return 0 if self.stale else sum(not member.ended for member in self.members.values())
+        return 0 if self.stale else self.going_on
 
     @property
     def state(self) -> IncidentState:
@@ -50,6 +56,27 @@ class Growing:
     def order(self) -> tuple[bool, int, str]:
         """Into the first of these go the others: what people know already, then what began first."""
         return (self.written is None, self.begin_ms, self.incident_id)
+
+    def share(self, thing: Thing, most_bytes: int) -> None:
+        """Take note of a thing, unless its things' names would become longer than that, all in all."""
+        size = len(orjson.dumps(thing[1]))
+        if thing not in self.things and self.name_bytes + size <= most_bytes:
+            self.things[thing] = None
+            self.name_bytes += size
+
+    def put(self, member: Member) -> None:
+        """Take an alert in, or its next state."""
+        if before := self.members.get(member.alert_id):
+            self.going_on -= not before.ended
+            self.text_bytes -= text_bytes(before)
+        self.members[member.alert_id] = member
+        self.rules.add(member.rule)
+        self.going_on += not member.ended
+        self.text_bytes += text_bytes(member)
+
+    def shares(self, other: Growing) -> bool:
+        """Whether they have a thing in common."""
+        return not self.things.keys().isdisjoint(other.things.keys())  # of two views the shorter one is walked
 
     def near(self, begin_ms: int, end_ms: int, gap_ms: int) -> bool:
         """Whether its span and this one overlap, or lie no further apart."""
@@ -89,7 +116,7 @@ class Growing:
             story=incident_story(members, self._named("device"), self._named("place"), self._named("campaign")),
             alert_count=len(members),
             open_alerts=self.open_alerts,
-            rules=tuple(sorted({one.rule for one in members})),
+            rules=tuple(sorted(self.rules)),
             subjects=tuple(dict.fromkeys(f"{one.subject_kind} {one.subject}" for one in members)),
             devices=self._named("device"),
             places=self._named("place"),
@@ -109,6 +136,11 @@ class Growing:
 
     def _named(self, kind: str) -> tuple[str, ...]:
         return tuple(name for its, name in self.things if its == kind)
+
+
+def text_bytes(member: Member) -> int:
+    """What an alert takes of a record, its subject twice; a control character is six bytes of JSON."""
+    return len(orjson.dumps((member.subject, member.subject, member.story)))
 
 
 def things_in(record: Incident) -> list[Thing]:

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from runtime.kafka import clients
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
-from sori.topics import Topic
+from sori.topics import MOST_BYTES, Topic
 
 _WAIT_MS = 100
 _RETRY_S = 1.0
@@ -51,9 +51,10 @@ class CompactedTable:
         timeout_s = self._kafka.request_timeout_s
         what = self._partition.topic
         consumer = clients.make_consumer(self._kafka, fetch_max_wait_ms=_WAIT_MS)
+        producer = clients.make_producer(self._kafka, max_request_size=MOST_BYTES)
         async with (
             clients.running(consumer, timeout_s, what) as self._consumer,
-            clients.running(clients.make_producer(self._kafka), timeout_s, what) as self._producer,
+            clients.running(producer, timeout_s, what) as self._producer,
         ):
             await self._load()
             task = asyncio.create_task(self._follow(), name=f"table-{self._partition.topic}")

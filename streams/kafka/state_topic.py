@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from runtime.kafka.clients import bounded, make_consumer, make_producer, running, start, stop
 from sori.errors import SnapshotRefused, StorageUnavailable
 from sori.settings import Settings
-from sori.topics import STATE
+from sori.topics import MOST_BYTES, STATE
 
 _WAIT_MS = 100
 #: Fetched at once: whole snapshots are read.
@@ -49,7 +49,7 @@ class StateTopic:
         """A producer of its own, so that no alert waits behind a snapshot."""
         async with self._starting:
             if self._producer is None:
-                producer = make_producer(self._kafka, max_request_size=8 * 1024 * 1024, linger_ms=5)
+                producer = make_producer(self._kafka, max_request_size=MOST_BYTES, linger_ms=5)
                 await start(producer, self._kafka.request_timeout_s, self._topic)
                 self._producer = producer
         return self._producer

@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notify.incidents.book import IncidentBook, IncidentPolicy, span_of
+from notify.incidents.growing import text_bytes
 from notify.incidents.things import things_of
 from sori.alerting.alert import Alert, parse_alert
 from sori.alerting.incident import Incident, encode_incident, parse_incident
 from sori.alerting.story import story
 from sori.times import iso
+from sori.topics import MOST_BYTES
 from testkit.alerts import alert
 
 POLICY = IncidentPolicy()
@@ -200,6 +202,32 @@ def test_what_is_long_over_is_forgotten_and_what_is_silent_is_over():
     assert gone not in {book.incident_of("b"), book.incident_of("c")}
 
 
+def test_a_record_can_be_written_however_long_its_names_are():
+    """One that Kafka does not take would be tried for ever, and no account's incidents would be told any more."""
+    book = IncidentBook(POLICY)
+    names = ["".join((f"{n:04}", "\x01" * 4092)) for n in range(200)]
+    for n in range(100):
+        crowd = {"members": names, "member_count": len(names)}
+        book.apply(one(f"a{n}", subject=names[n], campaigns={names[n]: 5}, **crowd), BASE_MS, "\x01" * 300)
+    records = book.flush(1)
+    assert sum(record.alert_count for record in records) == 100
+    assert max(len(encode_incident(record)) for record in records) < MOST_BYTES // 2
+
+
+def counts_are_true(book: IncidentBook) -> bool:
+    """What is counted as alerts come is what a count of them all says."""
+    return all(
+        (it.going_on, it.rules, it.text_bytes, it.name_bytes)
+        == (
+            sum(not member.ended for member in it.members.values()),
+            {member.rule for member in it.members.values()},
+            sum(map(text_bytes, it.members.values())),
+            sum(len(orjson.dumps(name)) for _, name in it.things),
+        )
+        for it in book._incidents.values()
+    )
+
+
 TIMES = st.integers(0, 40)
 
 
@@ -280,6 +308,7 @@ def test_any_order_and_any_repetition_make_the_same_incidents(data: st.DataObjec
     for each in [*repeated, *late]:
         book.apply(each, BASE_MS)
     assert groups(book, order) == closure(alerts)
+    assert counts_are_true(book)
     book.flush(1)
     for each in order:
         book.apply(each, BASE_MS)
@@ -310,6 +339,7 @@ def test_a_crash_loses_none_and_makes_none_twice(data: st.DataObject):
         if what.endswith("crash"):
             book, position = IncidentBook(POLICY), committed
             book.restore(written.values())
+            assert counts_are_true(book)
     for record in book.flush(6):
         written[record.incident_id] = record
         told_ids.append((record.incident_id, record.version))

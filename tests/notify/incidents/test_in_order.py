@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import time
 
 from notify.incidents.in_order import InOrder
+from notify.incidents.step import breathing
 from runtime.kafka.alert_log import Entry
 
 
@@ -35,3 +38,23 @@ def test_the_present_is_taken_as_it_comes_and_what_retention_took_is_not_waited_
     assert list(order.take()) == []
     order.hurry()
     assert [entry.timestamp_ms for entry in order.take()] == [7]
+
+
+async def test_others_run_while_a_storm_is_sorted():
+    """Deliveries wait for one slow alert at most, not for all that were read with it."""
+    sorted_then: list[int] = []
+    done = 0
+
+    async def another() -> None:
+        while done < 4:
+            sorted_then.append(done)
+            await asyncio.sleep(0)
+
+    waiting = asyncio.create_task(another())
+    async for _ in breathing(entries(0, 1, 2, 3, 4)):
+        began_s = time.monotonic()
+        while time.monotonic() - began_s < 0.03:
+            pass
+        done += 1
+    await waiting
+    assert sorted_then == [1, 2, 3]

@@ -23,6 +23,13 @@ def over(one: dict[str, object]) -> dict[str, object]:
     return {**one, "state": "closed", "closed_at": "2026-11-24T14:53:00.000Z", "version": 8}
 
 
+async def test_an_incident_larger_than_a_producers_default_is_written(topics):
+    """Names may be long, and each of their characters six bytes of JSON."""
+    async with CompactedTable(topics, INCIDENTS).running() as table:
+        await table.put("large", b"x" * 2_000_000)
+        assert len(table.values["large"]) == 2_000_000
+
+
 async def test_one_incident_one_message_opened_one_closed_over_kill_9(topics, tmp_path):
     """A real `sori notify`, killed between its alerts; a machine gets each alert, as before."""
     env = {f"SORI_NOTIFY__{name.upper()}": str(value) for name, value in LOCAL.items()}
