@@ -6,9 +6,9 @@ one after the other the first may arrive half a minute after the second, and nob
 the settings is for a deployment whose sender, or whose proxy in front of us, keeps another schedule.
 
 What follows from it: how long a click waits for its impression before click_without_impression counts it
-(`TimePolicy.grace_ms`), and how long fast_click takes a click without a known impression for an ordinary one. Rates of
-places and campaigns, and farms, are judged at once, since an alert is wanted within seconds, and put right when an
-impression comes late: see `streams/alerts/corrections.py`.
+(`TimePolicy.grace_ms`), how long fast_click takes a click without a known impression for an ordinary one, and how long
+geo_auth_burst waits for impressions after sign-ins. Rates of places and campaigns, and farms, are judged at once, since
+an alert is wanted within seconds, and put right when an impression comes late: see `streams/alerts/corrections.py`.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ class GeoClickBurst(Rule):
 class GeoAuthBurst(Rule):
     """Devices of one place sign in, one after the other, and do nothing else."""
 
-    quick_window_s: int = Field(60, gt=0, description="Window that is judged at once, seconds; a multiple of the pane.")
+    quick_window_s: int = Field(60, gt=0, description="Window that is judged first, seconds; a multiple of the pane.")
     quick_floor: int = Field(200, gt=0, description="Fewest devices that signed in within it.")
     window_s: int = Field(300, gt=0, description="Window that is judged later, seconds; a multiple of the pane.")
     wait_s: int = Field(240, ge=0, description="So long after it impressions may still come; a multiple of the pane.")

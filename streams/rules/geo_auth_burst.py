@@ -6,9 +6,10 @@ its CTR window, at least `factor` times as many as before (an upper bound of tha
 no other place of the account: so a release that signs everybody out accuses nobody. And of what came on top of the
 usual, sign-ins and impressions from the first of them on, sign-ins are at least `min_share` (Wilson 1927, lower bound;
 impressions with twice their standard deviation): so an office at nine and doors that open do not. Where hardly
-anything else ever came than sign-ins, nothing is judged. At least `quick_floor` devices within the quick window; or
-`floor`, when impressions have had `wait_s` to come: those of an aired spot may be late. What comes later still takes a
-finding back. Places whose country is not known are not judged. MRC invalid traffic: SIVT.
+anything else ever came than sign-ins, nothing is judged. At least `quick_floor` devices within the quick window, when
+the impressions that follow have had as long as an event may be on its way; or `floor`, when they have had `wait_s`:
+those of an aired spot may be late. What comes later still takes a finding back. Places whose country is not known are
+not judged. MRC invalid traffic: SIVT.
 """
 
 from __future__ import annotations
@@ -34,9 +35,11 @@ ASKED = "sign_ins"
 CORRECTABLE = True
 
 
-def lookback_ms(rule: GeoAuthBurst, grid: Grid) -> int:  # noqa: ARG001 - as of every rule
+def lookback_ms(rule: GeoAuthBurst, grid: Grid) -> int:
     """How far before the end of its window the rule reads."""
-    return (max(rule.quick_window_s, rule.window_s + rule.wait_s) + rule.baseline_s) * 1000
+    waits = -(-grid.grace_ms // grid.pane_ms) * grid.pane_ms
+    longest = max(rule.quick_window_s * 1000 + waits, rule.window_s * 1000 + max(rule.wait_s * 1000, waits))
+    return longest + rule.baseline_s * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,12 @@ class SignInCounts:
 
 def evaluate(view: PlaceView, rule: GeoAuthBurst) -> PlaceFinding | None:
     """Judge a place as of a pane in which somebody signed in, or which began."""
-    spans = ((rule.quick_window_s, 0, rule.quick_floor), (rule.window_s, rule.wait_s, rule.floor))
-    for window_s, wait_s, floor in spans:
-        end = view.end_ms - wait_s * 1000
+    arrived = view.arrived_ms
+    spans = (
+        (rule.quick_window_s, arrived, rule.quick_floor),
+        (rule.window_s, min(arrived, view.end_ms - rule.wait_s * 1000), rule.floor),
+    )
+    for window_s, end, floor in spans:
         begin = end - window_s * 1000
         window = view.between(begin, end)
         devices = sum([sums.signed_in for sums in window])
@@ -73,7 +79,7 @@ def evaluate(view: PlaceView, rule: GeoAuthBurst) -> PlaceFinding | None:
             sum(sums.impressions for sums in past),
             growth_elsewhere(window, past),
             window_s / rule.baseline_s,
-            (window_s + wait_s) / rule.baseline_s,
+            (view.end_ms - begin) / (rule.baseline_s * 1000),
         )
         if found := judge(counts, floor, rule):
             return PlaceFinding(found, begin, window)

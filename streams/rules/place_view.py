@@ -22,13 +22,19 @@ class PlaceFinding(NamedTuple):
 class PlaceView:
     """One subject as of the pane that ends at `end_ms`; `series` are its sums by the start of their pane.
 
-    `window_ms`: the length of a CTR window.
+    `window_ms`: the length of a CTR window. `grace_ms`: how long an event may be on its way.
     """
 
     end_ms: int
     pane_ms: int
     series: Mapping[int, SubjectSums]
     window_ms: int = 60_000
+    grace_ms: int = 0
+
+    @property
+    def arrived_ms(self) -> int:
+        """The end of the panes for whose events what follows them within seconds has come, too."""
+        return self.end_ms - -(-self.grace_ms // self.pane_ms) * self.pane_ms
 
     def between(self, begin_ms: int, end_ms: int) -> list[SubjectSums]:
         """Its sums in panes that start in [begin, end)."""

@@ -60,7 +60,7 @@ class PlaceRules:
         if context.allowed(subject.account_id, subject.kind, subject.value):
             return
         rules, end = context.of_account(key.account), pane_start + self._grid.pane_ms
-        view = PlaceView(end, self._grid.pane_ms, self._series.get(key, {}), self._grid.window_ms)
+        view = _view(self._grid, self._series, key, end)
         open_subject = context.open_subject(subject) if context.any_open else None
         for module in modules:
             if open_subject and context.hardly_grown(open_subject, module.NAME, pane_start, added):
@@ -170,8 +170,12 @@ class _Grounds:
         """Whether the rule is still exceeded."""
         if not self.context.exact_from(self.end_ms - self.module.lookback_ms(self.rule, self.grid)):
             return True
-        view = PlaceView(self.end_ms, self.grid.pane_ms, self.series.get(self.key, {}), self.grid.window_ms)
+        view = _view(self.grid, self.series, self.key, self.end_ms)
         return self.module.evaluate(view, self.rule) is not None
+
+
+def _view(grid: Grid, series: Series, key: SubjectKey, end_ms: int) -> PlaceView:
+    return PlaceView(end_ms, grid.pane_ms, series.get(key, {}), grid.window_ms, grid.grace_ms)
 
 
 def _asked_after(what: str) -> tuple[PlaceRule, ...]:

@@ -106,6 +106,17 @@ def test_an_office_at_nine_accuses_nobody():
     assert alerts(office) == {}
 
 
+@pytest.mark.parametrize("late_s", [0, 25])
+def test_a_spot_whose_hearers_sign_in_first_accuses_nobody(late_s):
+    """Impressions follow within seconds, and may be as long on their way as the sender takes."""
+    rng = Random(5)
+    heard = [(300 + rng.gammavariate(2, 5), f"new{n}") for n in range(2000)]
+    spot = [Seen(at_s - rng.uniform(0.8, 6), "authentication", device) for at_s, device in heard[:500]]
+    spot += [Seen(at_s, "campaign.impression", device, late_s=rng.uniform(0, late_s)) for at_s, device in heard]
+    found = alerts([*people(rng, "Seville", 30), *people(rng, "Madrid", 200), *spot])
+    assert not any(name.startswith("geo_auth_burst") for name in found)
+
+
 def test_impressions_of_a_spot_that_come_late_take_it_back_or_come_in_time():
     """Four minutes late is in time for few devices; of many an alert was raised, and is withdrawn."""
     rng = Random(4)
