@@ -23,12 +23,6 @@ _PROBLEM = {
 _ERRORS = {str(code): _PROBLEM for code in (400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 503)}
 #: Of a line each, or of the data of each event.
 _IN_LINES = ("application/x-ndjson", "text/event-stream")
-_SECURITY: dict[str, list[dict[str, list[str]]]] = {
-    "open": [],
-    "accounts": [{"token": []}, {}],
-    "all": [{"token": []}, {}],
-    "note": [{"note": []}],
-}
 #: Bodies without which the request means nothing.
 _REQUIRED = {"Ask", "Create", "Judge", "Redeliver", "ReplayThese"}
 _LAST_ID = {"name": "Last-Event-ID", "in": "header", "schema": _TEXT, "description": "Resume behind this event."}
@@ -81,7 +75,7 @@ def _operation(route: Route) -> dict[str, Any]:
         done["content"] = {kind: {"schema": _shape(route, kind)} for kind in route.answers}
     operation: dict[str, Any] = {
         "summary": route.summary,
-        "security": _SECURITY[route.scope],
+        "security": _security(route),
         "responses": {str(route.status): done, **_ERRORS},
     }
     if route.path == "/readyz":
@@ -94,6 +88,15 @@ def _operation(route: Route) -> dict[str, Any]:
             content["text/plain"] = {"schema": _TEXT}
         operation["requestBody"] = {"required": route.body in _REQUIRED, "content": content}
     return operation
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    """What proves that one may: a token of this role (OpenAPI 3.1 names roles so), or nothing where all is local."""
+    if route.scope == "open":
+        return []
+    if route.scope == "note":
+        return [{"note": []}]
+    return [{"token": ["manage" if route.manages else "read"]}, {}]
 
 
 def _shape(route: Route, kind: str) -> dict[str, Any]:

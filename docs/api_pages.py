@@ -117,7 +117,9 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], document: M
 def _token(security: list[dict[str, Any]]) -> str:
     if not security:
         return "none needed"
-    return "the one in the data directory" if "note" in security[0] else "`read`, where the API asks for one"
+    if "note" in security[0]:
+        return "the one in the data directory"
+    return f"`{security[0]['token'][0]}`, where the API asks for one"
 
 
 def _parameter(one: Mapping[str, Any]) -> str:

@@ -2,8 +2,9 @@
 
 Cost: a look reads the newest million bodies at most, and of each account and kind of event parses about `sample`,
 whatever the traffic; inserts cost nothing more. Who invents field names gets at most `_MOST_PER_KIND` of them noted per
-look and ten times as many ever, and all accounts together `_MOST`; values are not copied. So a field of one event in a
-million may be missed; one that SORI adds is not.
+look and ten times as many ever, and all accounts together `_MOST`; values are not copied. Who invents accounts as well,
+which a proven sender may, can fill these `_MOST` for all, but not the memory: a look holds about `_MOST_HELD` names a
+thread. So a field of one event in a million may be missed; one that SORI adds is not.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ FIRST_LOOK_S = 86_400
 #: Inserts lag behind receipt; what is looked at twice does no harm.
 OVERLAP_S = 120
 _MOST_PER_KIND, _MOST, _LONGEST = 50, 10_000, 200
-#: Who invents accounts gets all kinds together looked at less often.
-_MOST_BODIES = 200_000
+#: Who invents accounts gets all kinds together looked at less often, and so many names held at a time.
+_MOST_BODIES, _MOST_HELD = 200_000, 100_000
 #: A sample is taken of what is read, so the newest minutes are read that hold so many.
 MOST_READ = 1_000_000
 _MOST_LOGGED = 20
@@ -129,30 +130,36 @@ def look_sql(since: int, sample: int) -> str:
         SELECT account_id, event, intDiv(c + {sample - 1}, {sample})
             * (1 + intDiv(sum(least(c, {sample})) OVER (), {_MOST_BODIES})) AS every
         FROM ({all_kinds})"""  # noqa: S608 - numbers and names of ours
-    # the empty path stands for the body itself: so many were looked at
+    # the empty path stands for the body itself: so many were looked at. Names beyond `_MOST_HELD` are passed over, and
+    # each kind has its first named before any has its second
     return f"""
-        SELECT account_id, event, path, toString(min(received)), toString(max(received)), n / bodies,
-            toString(argMax(created, received)), argMax(id, received)
+        SELECT account_id, event, path, toString(first), toString(last), least(1, n / bodies) AS share, created, id
         FROM
         (
-            SELECT account_id, event, path, received, created, id,
-                count() OVER (PARTITION BY account_id, event, path) AS n,
-                countIf(empty(path)) OVER (PARTITION BY account_id, event) AS bodies
+            SELECT *, row_number() OVER (PARTITION BY account_id, event ORDER BY n DESC, path) AS place,
+                sumIf(n, empty(path)) OVER (PARTITION BY account_id, event) AS bodies
             FROM
             (
-                SELECT e.account_id AS account_id, e.event AS event, e.received_at AS received,
-                    e.created_at AS created, e.identity AS id, if(e.canonical = '', e.raw, e.canonical) AS body,
-                    arraySlice(arrayDistinct(arrayConcat({paths})), 1, {_MOST_PER_KIND}) AS unknown,
-                    arrayJoin(arrayPushFront(unknown, [])) AS path
-                FROM (SELECT * FROM events WHERE {lately} AND NOT repeated AND defect = '') AS e
-                INNER JOIN ({kinds}) AS s USING (account_id, event)
-                WHERE cityHash64(e.identity) % s.every = 0
+                SELECT account_id, event, path, count() AS n, min(received) AS first, max(received) AS last,
+                    toString(argMax(made, received)) AS created, argMax(identity, received) AS id
+                FROM
+                (
+                    SELECT e.account_id AS account_id, e.event AS event, e.received_at AS received,
+                        e.created_at AS made, e.identity AS identity, if(e.canonical = '', e.raw, e.canonical) AS body,
+                        arraySlice(arrayDistinct(arrayConcat({paths})), 1, {_MOST_PER_KIND}) AS unknown,
+                        arrayJoin(arrayPushFront(unknown, [])) AS path
+                    FROM (SELECT * FROM events WHERE {lately} AND NOT repeated AND defect = '') AS e
+                    INNER JOIN ({kinds}) AS s USING (account_id, event)
+                    WHERE cityHash64(e.identity) % s.every = 0
+                )
+                GROUP BY account_id, event, path
             )
         )
-        WHERE notEmpty(path)
-        GROUP BY account_id, event, path, n, bodies
-        ORDER BY n DESC, path
-        LIMIT {_MOST_PER_KIND} BY account_id, event"""  # noqa: S608 - numbers and names of ours
+        WHERE notEmpty(path) AND bodies > 0 AND place <= {_MOST_PER_KIND} + 1
+        ORDER BY place, n DESC, account_id, event, path
+        LIMIT {_MOST}
+        SETTINGS max_rows_to_group_by = {_MOST_HELD}, group_by_overflow_mode = 'any', max_threads = 2,
+            max_block_size = 1024"""  # noqa: S608 - numbers and names of ours
 
 
 def _unknown(known: frozenset[str], within: str = "") -> str:

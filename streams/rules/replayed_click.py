@@ -9,7 +9,9 @@ several devices, nobody is accused. MRC invalid traffic: SIVT.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Literal
 
 from sori.settings.rules import ReplayedClick
@@ -42,15 +44,21 @@ def evaluate(view: PlaceView, rule: ReplayedClick) -> PlaceFinding | None:
 def judge(window: Sequence[SubjectSums], identities: Sequence[str], rule: ReplayedClick) -> Judgement | None:
     """Judge these ids of clicks by the devices that they came from in all panes."""
     panes = [clickers for sums in window if (clickers := sums.clickers())]
-    devices = {identity: _devices(panes, identity) for identity in identities}
+    devices = {identity: _devices(panes, identity) for identity in dict.fromkeys(identities)}
     identity = max(devices, key=lambda one: (devices[one], one), default="")
     if not identity or devices[identity] < rule.floor:
         return None
-    every = {one for clickers in panes for one in clickers}
-    others = sum(_devices(panes, one) > 1 for one in every if devices.get(one, 0) < rule.floor)
+    others = sum(_devices(panes, one) > 1 for one in _repeated(panes) if devices.get(one, 0) < rule.floor)
     if others > rule.max_others:
         return None
     return exceeded(devices[identity], 1.0, rule.floor, activity_id=identity)
+
+
+def _repeated(panes: Sequence[dict[str, list[int]]]) -> set[str]:
+    """Ids that may be of several devices: of thousands in a busy campaign's window, few."""
+    found = {one for clickers in panes for one, told in clickers.items() if len(told) > 1}
+    found.update([one for one, in_panes in Counter(chain.from_iterable(panes)).items() if in_panes > 1])
+    return found
 
 
 def _devices(panes: Sequence[dict[str, list[int]]], identity: str) -> int:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from api.alerts.pages import alerts_sql
 from api.auth.access import is_loopback
 from api.auth.grants import authenticate
+from api.openapi import openapi
 from sori.alerting import tokens
 from sori.alerting.filter import AlertFilter
 from sori.alerting.targets import shortened
@@ -122,6 +123,23 @@ async def test_no_route_is_missing_in_the_matrix(topics):
     served = {(method, re.sub(r"\{\w+\}", "*", path)) for method, path in served}
     tested = {(method, re.sub(r"\{\w+\}", "*", path.partition("?")[0])) for (method, path, _), _ in MATRIX}
     assert served - tested == set()
+
+
+def test_the_document_says_which_routes_a_token_to_read_does_not_open():
+    """As the matrix does: refused for every token to read, and opened by one to manage."""
+    found = {}
+    for (method, path, _), (_, _, *reading_or_not) in MATRIX:
+        read, manage, read_all, manage_all = reading_or_not
+        if manage_all not in {403, 404} or manage not in {403, 404}:
+            found[method, re.sub(r"\{\w+\}", "*", path.partition("?")[0])] = read == read_all == 403
+    said = {
+        (method.upper(), re.sub(r"\{\w+\}", "*", path)): operation["security"][0]["token"] == ["manage"]
+        for path, methods in openapi()["paths"].items()
+        for method, operation in methods.items()
+        if "token" in (operation["security"] or [{}])[0]
+    }
+    assert {key: said[key] for key in found.keys() & said.keys()} == {key: found[key] for key in found.keys() & said}
+    assert sum(said.values()) >= 8
 
 
 async def test_a_secret_is_shown_once_and_tokens_are_nowhere_in_clear(topics):

@@ -14,8 +14,10 @@ from clickhouse_connect.driver.client import Client
 from api.query.fields_sql import asking_sql, unknown_fields_sql
 from sinks.builders import events
 from sinks.insert.writer import Writer
-from sinks.upkeep.unknown_fields import UnknownFields, newest
+from sinks.upkeep import unknown_fields
+from sinks.upkeep.unknown_fields import UnknownFields, look_sql, newest
 from sori.known_fields import TOP, WITHIN
+from sori.records import event_headers
 from testkit.records import FakeRecord, event_record
 
 
@@ -23,6 +25,20 @@ def arriving(client: Client, *records: FakeRecord) -> None:
     """Stored as received just now."""
     now_ms = int(datetime.now(UTC).timestamp() * 1000)
     Writer(lambda: client).insert(events.build([replace(record, timestamp=now_ms) for record in records]), None)
+
+
+def of_account(number: int, **fields: object) -> FakeRecord:
+    """An event of an account of its own."""
+    record = event_record(number, account_id=f"acc_{number}", **fields)
+    headers = event_headers(
+        account=f"acc_{number}",
+        event="campaign.impression",
+        endpoint="/",
+        verified=True,
+        key_id="k",
+        identity=f"a{number}",
+    )
+    return replace(record, headers=headers)
 
 
 def looking(client: Client, sample: int = 1000) -> UnknownFields:
@@ -87,6 +103,17 @@ def test_who_invents_names_is_bounded(client: Client) -> None:
     arriving(client, *bodies)
     assert looking(client).look() == 50
     assert all(len(row["field"]) < 200 for row in shown(client))
+
+
+@pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
+def test_who_invents_accounts_does_not_fill_the_sinks_memory(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look answers with so many names, whoever sent them: of each account one before any has two."""
+    monkeypatch.setattr(unknown_fields, "_MOST", 60)
+    arriving(client, *(of_account(n, **{f"n{n}_{i}": 1 for i in range(50)}) for n in range(40)), of_account(40, new=1))
+    found = client.query(look_sql(0, 1000)).result_rows
+    assert len(found) == 60
+    assert {row[0] for row in found} == {f"acc_{n}" for n in range(41)}
+    assert looking(client).look() == 60
 
 
 @pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
