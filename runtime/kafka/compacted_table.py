@@ -50,11 +50,14 @@ class CompactedTable:
         """Have the whole table at the start of the block and follow it while that runs. Raises StorageUnavailable."""
         timeout_s = self._kafka.request_timeout_s
         what = self._partition.topic
-        consumer = clients.make_consumer(self._kafka, fetch_max_wait_ms=_WAIT_MS)
-        producer = clients.make_producer(self._kafka, max_request_size=MOST_BYTES)
         async with (
-            clients.running(consumer, timeout_s, what) as self._consumer,
-            clients.running(producer, timeout_s, what) as self._producer,
+            # each is made when the one before runs: one that never started cannot be stopped
+            clients.running(
+                clients.make_consumer(self._kafka, fetch_max_wait_ms=_WAIT_MS), timeout_s, what
+            ) as self._consumer,
+            clients.running(
+                clients.make_producer(self._kafka, max_request_size=MOST_BYTES), timeout_s, what
+            ) as self._producer,
         ):
             await self._load()
             task = asyncio.create_task(self._follow(), name=f"table-{self._partition.topic}")

@@ -7,6 +7,8 @@ import { term } from "./words.js";
 
 const [LEFT, RIGHT, TOP, MIDDLE, LOW, HEIGHT] = [52, 10, 8, 190, 260, 286];
 let width = 800;
+// what is read and where a drag began, in seconds since 1970: not in the element or as an index, since new figures may come
+let pointed = null, dragged = null;
 export function measure() {
   const at = document.querySelector(".plot")?.clientWidth || document.getElementById("main").clientWidth - 34;
   const changed = Math.abs(at - width) > 2;
@@ -44,15 +46,16 @@ export function trend(body, { alerts = [], clean = false, title = "Click-through
     if (going) parts.push(svg("path", { class: "line going", d: `M${line.slice(-2).join("L")}` }));
     if (run.length < 60) parts.push(run.map((row) => svg("circle", { class: "dot", cx: middle(row), cy: y(pick(row, "ctr")), r: 2.2 })));
   }
-  parts.push(svg("rect", { class: "chosen", y: TOP, height: LOW - TOP, width: 0, x: 0 }), svg("line", { class: "cursor", y1: TOP, y2: LOW, x1: -9, x2: -9 }));
-  const said = summary(known, body.totals, step);
-  const reader = tool({ rows, step, x, middle, pick, over });
+  const said = summary(known, body.totals, step), at = rows.findIndex((row) => row.time === pointed);
+  const { tell, ...reader } = tool({ rows, step, x, middle, pick, over });
+  const cursor = at < 0 ? -9 : middle(rows[at]);
+  parts.push(svg("rect", { class: "chosen", y: TOP, height: LOW - TOP, width: 0, x: 0 }), svg("line", { class: "cursor", y1: TOP, y2: LOW, x1: cursor, x2: cursor }));
   return el("section", { class: "chart", "aria-labelledby": "time-title", "data-key": "chart" },
     el("h2", { id: "time-title" }, title),
     el("p", { class: "small" }, "The band is the ", term("95 % interval"), "; the bars are impressions; red is an alert; dashed is not over yet. Drag to zoom. Times are yours."),
-    el("div", { class: "plot", id: "time-chart", tabindex: "0", role: "slider", "aria-label": title, "aria-valuemin": 0, "aria-valuemax": Math.max(0, rows.length - 1), "aria-valuenow": Math.max(0, rows.length - 1), "aria-valuetext": said, ...reader },
+    el("div", { class: "plot", id: "time-chart", tabindex: "0", role: "slider", "aria-label": title, "aria-valuemin": 0, "aria-valuemax": Math.max(0, rows.length - 1), "aria-valuenow": at < 0 ? Math.max(0, rows.length - 1) : at, "aria-valuetext": at < 0 ? said : tell(at), ...reader },
       svg("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, "aria-hidden": "true" }, parts)),
-    el("p", { id: "reading", class: "reading" }, "Point at, touch, or use the arrow keys on the chart to read it."),
+    el("p", { id: "reading", class: "reading" }, at < 0 ? "Point at, touch, or use the arrow keys on the chart to read it." : tell(at)),
     el("p", { id: "time-summary", class: "small" }, said));
 }
 
@@ -72,41 +75,46 @@ function runs(rows, known) {
 }
 
 function tool({ rows, step, x, middle, pick, over }) {
-  let from = null;
   const index = (node, event) => {
     const at = event.clientX - node.getBoundingClientRect().left;
     return Math.max(0, Math.min(rows.length - 1, Math.floor((at - x(rows[0].time)) / (x(rows[0].time + step) - x(rows[0].time)))));
   };
-  const read = (node, i) => {
+  const tell = (i) => {
     const row = rows[i];
-    if (!row) return;
-    const text = `${moment(row.time * 1000)}${over(row) ? "" : ", not over yet"}: ${count(row.impressions)} impressions, ${count(row.clicks)} clicks`
+    return `${moment(row.time * 1000)}${over(row) ? "" : ", not over yet"}: ${count(row.impressions)} impressions, ${count(row.clicks)} clicks`
       + (row.impressions ? `, ${rate(pick(row, "ctr"))} (${interval(pick(row, "ctr_low"), pick(row, "ctr_high"))})` : "");
+  };
+  const read = (node, i) => {
+    if (!rows[i]) return;
+    const text = tell(i);
+    pointed = rows[i].time;
     node.setAttribute("aria-valuenow", i);
     node.setAttribute("aria-valuetext", text);
     document.getElementById("reading").textContent = text;
     const cursor = node.querySelector(".cursor");
-    for (const name of ["x1", "x2"]) cursor.setAttribute(name, middle(row));
+    for (const name of ["x1", "x2"]) cursor.setAttribute(name, middle(rows[i]));
   };
-  const mark = (node, a, b) => {
-    const chosen = node.querySelector(".chosen"), [low, high] = [Math.min(a, b), Math.max(a, b)];
-    chosen.setAttribute("x", a === null ? 0 : x(rows[low].time));
-    chosen.setAttribute("width", a === null ? 0 : x(rows[high].time + step) - x(rows[low].time));
+  const mark = (node, i) => {
+    const chosen = node.querySelector(".chosen"), [low, high] = i === null ? [0, 0] : ends(i);
+    chosen.setAttribute("x", i === null ? 0 : x(low));
+    chosen.setAttribute("width", x(high) - x(low));
   };
+  const ends = (i) => [Math.max(rows[0].time, Math.min(dragged, rows[i].time)), Math.max(dragged, rows[i].time) + step];
   return {
-    onpointermove: (event) => { const node = event.currentTarget; if (!rows.length) return; read(node, index(node, event)); if (node.dataset.from) mark(node, Number(node.dataset.from), index(node, event)); },
-    onpointerdown: (event) => { const node = event.currentTarget; if (!rows.length) return; from = index(node, event); read(node, from); if (event.pointerType === "mouse") node.dataset.from = from; },
+    tell,
+    onpointermove: (event) => { const node = event.currentTarget; if (!rows.length) return; if (!event.buttons) dragged = null; read(node, index(node, event)); if (dragged !== null) mark(node, index(node, event)); },
+    onpointerdown: (event) => { const node = event.currentTarget; if (!rows.length) return; const at = index(node, event); read(node, at); if (event.pointerType === "mouse") dragged = rows[at].time; },
     onpointerup: (event) => {
-      const node = event.currentTarget;
-      if (!node.dataset.from) return;
-      const [a, b] = [Number(node.dataset.from), index(node, event)];
-      delete node.dataset.from;
+      const node = event.currentTarget, from = dragged;
+      if (from === null || !rows.length) return;
+      const [since, until] = ends(index(node, event));
+      dragged = null;
       mark(node, null);
-      if (Math.abs(a - b) < 1) return;
+      if (from === rows[index(node, event)].time) return;
       const iso = (s) => new Date(s * 1000).toISOString().replace(".000", "");
-      go(link(location.pathname, { range: null, since: iso(rows[Math.min(a, b)].time), until: iso(rows[Math.max(a, b)].time + step) }));
+      go(link(location.pathname, { range: null, since: iso(since), until: iso(until) }));
     },
-    onpointerleave: (event) => { delete event.currentTarget.dataset.from; if (rows.length) mark(event.currentTarget, null); },
+    onpointerleave: (event) => { dragged = null; if (rows.length) mark(event.currentTarget, null); },
     onkeydown: (event) => {
       const node = event.currentTarget, at = Number(node.getAttribute("aria-valuenow"));
       const next = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: rows.length - 1 }[event.key];

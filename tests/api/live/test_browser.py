@@ -196,6 +196,28 @@ async def test_a_time_of_ones_own_and_zoom(served, browser) -> None:
     assert page.url != before
 
 
+async def test_new_figures_end_no_drag_and_leave_what_is_read(served, browser) -> None:
+    """Who draws a span while the page refreshes gets that span; the reading and the arrow keys stay where they were."""
+    page, complaints = await looked_at(browser, served.url)
+    box = await page.locator("#time-chart").bounding_box()
+    await page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 80)
+    await page.mouse.down()
+    await page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 80, steps=4)
+    reading = await page.inner_text("#reading")
+    (before,) = await values(page, "#impressions")
+    start = int(time.time()) // 60 * 60
+    row = (start, "acc_1", "cmp_1", "m", "iOS", "US", "NY", "NYC", 0, 1000, 1, 0, 1)
+    served.client.command(f"INSERT INTO ctr_windows ({WINDOW}) VALUES {row}")
+    await becomes(page, f"document.getElementById('impressions').dataset.value === '{int(before) + 1000}'")
+    assert await page.inner_text("#reading") == reading
+    assert await page.get_attribute("#time-chart", "aria-valuetext") == reading
+    await page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 80, steps=4)
+    assert await page.eval_on_selector("#time-chart .chosen", "node => Number(node.getAttribute('width'))") > 100
+    await page.mouse.up()
+    await page.wait_for_selector('.chip[data-chip="time"]')
+    assert complaints == []
+
+
 async def test_tables_sort_go_on_and_export(served, browser) -> None:
     """A heading sorts both ways; more than ten rows come on demand; the file has all of them, and no formula."""
     start = int(time.time()) // 60 * 60
