@@ -37,6 +37,8 @@ from sori.errors import ConfigError, QueryError
 _MOST_STEPS = 20
 #: Yields SQL, is sent its rows, returns what is known of an incident.
 Told = Generator[str, list[dict[str, Any]], dict[str, Any]]
+#: As above, returns verdicts.
+Said = Generator[str, list[dict[str, Any]], list[dict[str, Any]]]
 Rows = Callable[[str], Any]
 
 
@@ -90,16 +92,22 @@ def tell(beginning: str, accounts: Sequence[str] = ()) -> Told:
     """
     record = as_record((yield from find_incident(beginning, accounts)))
     alerts = [alert_record(row) for row in (yield alerts_in_sql(record))]
-    # what went into it was the incident of an alert that is in it now: what was said of that is said of this
-    before = [incident_id(alert) for alert in record["alert_ids"]]
-    verdicts = yield verdicts_sql(record["account_id"], [record["incident_id"], *before])
+    verdicts = yield from said_of(record)
     return {
         "incident": record,
         "story": record["story"],
         "alerts": alerts,
         "stories": {alert["alert_id"]: story(alert) for alert in alerts},
-        "verdicts": [iso(row, SAID_TIMES) for row in verdicts],
+        "verdicts": verdicts,
     }
+
+
+def said_of(incident: Mapping[str, Any]) -> Said:
+    """What analysts say of an incident, the latest first."""
+    # what went into it was the incident of an alert that is in it now: what was said of that is said of this
+    before = [incident_id(alert) for alert in incident["alert_ids"]]
+    rows = yield verdicts_sql(incident["account_id"], [incident["incident_id"], *before])
+    return [iso(row, SAID_TIMES) for row in rows]
 
 
 def find_incident(beginning: str, accounts: Sequence[str] = ()) -> Told:

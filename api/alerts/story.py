@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from api.alerts.incident_sql import incidents_of_sql
+from api.alerts.incidents import find_incident, said_of
 from api.alerts.shape import FIELDS, as_record, iso
 from api.auth.access import require
 from api.query.alert_story_sql import SAID_TIMES, events_sql, panes_sql, states_sql, verdicts_sql
@@ -84,7 +85,7 @@ def tell(alert_id: str, pane_s: int, card_of: CardOf, limit: int, accounts: Sequ
     panes = yield panes_sql(shown, pane_s, before_s)
     events = yield events_sql(shown, samples, card["judges"] if card else (), limit)
     verdicts = yield verdicts_sql(alert["account_id"], [alert["alert_id"]])
-    incidents = yield incidents_of_sql([(alert["account_id"], alert["alert_id"])])
+    incident_id, incident_verdicts = yield from _incident(alert)
     return {
         "alert": record,
         "story": story(record),
@@ -95,8 +96,20 @@ def tell(alert_id: str, pane_s: int, card_of: CardOf, limit: int, accounts: Sequ
         "rule": card,
         "events": [iso(row, _TIMES) for row in events],
         "verdicts": [iso(row, SAID_TIMES) for row in verdicts],
-        "incident_id": incidents[0]["incident_id"] if incidents else None,
+        "incident_id": incident_id,
+        "incident_verdicts": incident_verdicts,
     }
+
+
+def _incident(
+    alert: Mapping[str, Any],
+) -> Generator[str, list[dict[str, Any]], tuple[str | None, list[dict[str, Any]]]]:
+    """The id of the incident that it is in, and what analysts say of that."""
+    found = yield incidents_of_sql([(alert["account_id"], alert["alert_id"])])
+    if not found:
+        return None, []
+    incident = yield from find_incident(found[0]["incident_id"], [alert["account_id"]])
+    return found[0]["incident_id"], (yield from said_of(incident))
 
 
 def filled(panes: Sequence[Mapping[str, Any]], pane_s: int) -> list[dict[str, Any]]:

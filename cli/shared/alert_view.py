@@ -35,6 +35,8 @@ def show(console: Console, story: Mapping[str, Any]) -> None:
     console.print(f"strongest window {clock(alert['window_start'])} to {clock(alert['window_end'])[11:]}")
     for verdict in story.get("verdicts", ()):
         console.print(verdict_line(verdict))
+    for verdict in story.get("incident_verdicts", ()):
+        console.print(f"its incident {verdict['target'][:8]} was {verdict_line(verdict)}")
     console.print(_states(story["states"]))
     console.print(_panes(story["panes"], alert, story["pane_s"]))
     if rule is not None:

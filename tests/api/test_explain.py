@@ -17,6 +17,7 @@ from sori.settings import Settings
 from sori.settings.rules import RulesSettings
 from streams.rules.click_view import Grid
 from streams.rules.registry import card
+from testkit.alerts import alert, incident
 
 ALERT = "6f2c91d0-0000-5000-8000-000000000001"
 T0 = 1_760_419_500_000
@@ -90,6 +91,19 @@ def test_it_tells_the_whole_story(told: Settings):
         client.command("INSERT INTO alerts (alert_id, version) VALUES ('6f2c', 1)")
     with pytest.raises(QueryError, match="several alerts begin with '6f'"):
         run(told, "6f")
+
+
+def test_it_tells_what_was_said_of_its_incident(told: Settings):
+    """An alert that nobody judged by itself is judged with its incident, and the line says so."""
+    case = incident(alert(alert_id=ALERT))
+    said = {"verdict_id": "v1", "account_id": "acc_1", "target": case["incident_id"], "target_kind": "incident"}
+    said |= {"verdict": "confirmed", "note": "two racks", "by": "Lee", "state": "made", "version": 1}
+    with open_client(told.clickhouse_dsn) as client:
+        for table, row in (("incidents", case), ("verdicts", said | {"made_at": "2026-11-24T15:00:00.000Z"})):
+            times = {"date_time_input_format": "best_effort"}
+            client.raw_insert(table, insert_block=json.dumps(row).encode(), fmt="JSONEachRow", settings=times)
+    line = f"its incident {case['incident_id'][:8]} was judged confirmed by Lee 2026-11-24 15:00:00.000: two racks"
+    assert line in run(told, ALERT)
 
 
 def test_every_rule_has_a_card():

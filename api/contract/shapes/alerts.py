@@ -114,7 +114,10 @@ class StoryVerdict(msgspec.Struct):
 
 
 class Story(msgspec.Struct):
-    """All that is known of an alert; panes of `pane_s` seconds. Of a group: of its strongest member."""
+    """All that is known of an alert; panes of `pane_s` seconds. Of a group: of its strongest member.
+
+    `incident_verdicts`: what analysts say of the incident that it is in; `verdicts`: of the alert by itself.
+    """
 
     alert: FraudAlert
     story: str
@@ -126,3 +129,4 @@ class Story(msgspec.Struct):
     events: list[StoryEvent]
     verdicts: list[StoryVerdict]
     incident_id: str | None
+    incident_verdicts: list[StoryVerdict]

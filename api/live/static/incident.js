@@ -26,7 +26,7 @@ const verdictsOf = async (target) => (await perhaps("/v1/verdicts", new URLSearc
 
 export const alertTitle = (data) => (data ? sentence(data.alert) : "Alert");
 
-export function alertView({ alert, evidence, states, pane_s, panes, rule, events, incident, related, verdicts }) {
+export function alertView({ alert, evidence, states, pane_s, panes, rule, events, incident, related, verdicts, incident_verdicts: ofIncident }) {
   return [
     el("div", { class: "wide heading" },
       el("p", { class: "small" }, el("a", { href: to("alerts", []) }, "Alerts"), " / ", alert.alert_id),
@@ -35,7 +35,7 @@ export function alertView({ alert, evidence, states, pane_s, panes, rule, events
       alert.incident_id ? el("p", {}, "Part of ", el("a", { href: to("incidents", [alert.incident_id]) }, incident?.story || `incident ${alert.incident_id.slice(0, 8)}`)) : null),
     el("section", { class: "table", "aria-labelledby": "timeline-title", "data-key": "timeline" }, el("h2", { id: "timeline-title" }, "Timeline"),
       el("ol", { class: "timeline" }, states.map((row) => el("li", {}, el("b", {}, row.state), ` ${moment(time(row.updated_at))}`, el("span", { class: "small" }, `${count(row.observed)} seen, ${count(row.expected)} expected · ${row.severity}`))))),
-    verdictBox(alert.alert_id, verdicts),
+    verdictBox(alert.alert_id, verdicts, { ofIncident }),
     paneChart(panes, pane_s, alert),
     ruleBox(alert, rule),
     evidenceBox(alert, evidence),
@@ -81,11 +81,13 @@ function evidenceBox(alert, evidence) {
 const fresh = new Map();
 const current = (target, stored) => (fresh.has(target) && Date.now() - fresh.get(target).at < 10000 ? fresh.get(target).rows : stored);
 
-export function verdictBox(target, stored, whom = "a false positive's subject") {
+const words = (one) => [el("b", {}, tidy(one.verdict)), one.by ? ` by ${one.by}` : "", one.note ? `: ${one.note}` : "", one.allow ? el("span", { class: "small" }, ` let pass ${one.until ? `until ${moment(time(one.until))}` : "until withdrawn"} `) : " "];
+
+// `ofIncident`: what was said of the incident that an alert is in, which judges the alert as long as nobody judged it alone.
+export function verdictBox(target, stored, { whom = "a false positive's subject", ofIncident = [] } = {}) {
   const box = (...inside) => el("section", { class: "table", "aria-labelledby": "verdict-title", "data-key": "verdict" }, el("h2", { id: "verdict-title" }, "Verdict"), ...inside);
   if (!stored) return box(el("p", { class: "small" }, "This API takes no verdicts on it yet, or not from this token."));
   const verdicts = current(target, stored);
-  const words = (one) => [el("b", {}, tidy(one.verdict)), one.by ? ` by ${one.by}` : "", one.note ? `: ${one.note}` : "", one.allow ? el("span", { class: "small" }, ` let pass ${one.until ? `until ${moment(time(one.until))}` : "until withdrawn"} `) : " "];
   const said = (text, rows) => {
     document.getElementById("announcer").textContent = text;
     if (rows) fresh.set(target, { rows, at: Date.now() });
@@ -104,8 +106,9 @@ export function verdictBox(target, stored, whom = "a false positive's subject") 
     try { await ask(`/v1/verdicts/${encodeURIComponent(one.verdict_id)}`, "", { method: "DELETE" }); said("Withdrawn.", []); } catch (error) { said(`Not withdrawn: ${error.message}`); }
   };
   return box(
-    verdicts.length ? el("ul", { id: "verdicts" }, verdicts.map((one) => el("li", {}, words(one), el("button", { type: "button", onclick: () => void withdraw(one) }, "Withdraw")))) : el("p", { class: "small" }, "Nobody has judged this yet. What you say is kept, for whoever tunes the rules."),
-    el("form", { id: "verdict", class: "verdict", onsubmit: (event) => void send(event) },
+    verdicts.length ? el("ul", { id: "verdicts" }, verdicts.map((one) => el("li", {}, words(one), el("button", { type: "button", onclick: () => void withdraw(one) }, "Withdraw")))) : ofIncident.length ? null : el("p", { class: "small" }, "Nobody has judged this yet. What you say is kept, for whoever tunes the rules."),
+    ofIncident.length ? el("ul", { id: "incident-verdicts" }, ofIncident.map((one) => el("li", {}, el("a", { href: to("incidents", [one.target]) }, "Its incident"), ": ", words(one)))) : null,
+    el("form", { id: "verdict", "data-key": "verdict-form", class: "verdict", onsubmit: (event) => void send(event) },
       el("label", {}, "By ", el("input", { name: "by", maxlength: 200, autocomplete: "name" })), el("label", {}, "Note ", el("input", { name: "note", maxlength: 2000 })),
       el("label", {}, "Until ", el("input", { name: "until", type: "datetime-local" })), el("label", {}, el("input", { name: "allow", type: "checkbox" }), ` let ${whom} pass until then`),
       el("button", { name: "verdict", value: "confirmed" }, "Confirmed"), el("button", { name: "verdict", value: "false_positive" }, "False positive"), el("output", { class: "small" })));
@@ -127,7 +130,7 @@ export function incidentView({ found, verdicts }) {
     el("div", { class: "wide heading" }, el("p", { class: "small" }, el("a", { href: to("incidents", []) }, "Incidents"), ` / ${id}`), el("h1", {}, incident.story ?? `Incident ${id}`),
       el("p", {}, el("b", { class: "state", "data-open": incident.state === "open" ? "yes" : "no" }, incident.state ?? ""), incident.account_id ? ` · account ${incident.account_id}` : "")),
     el("section", { class: "table", "data-key": "about", "aria-labelledby": "about-title" }, el("h2", { id: "about-title" }, "What it is about"), el("dl", { class: "facts" }, names.map((name) => el("div", {}, el("dt", {}, name), el("dd", {}, [found[name] ?? incident[name]].flat().slice(0, 20).map((one) => (typeof one === "string" ? one : one.name ?? one.subject ?? one.id ?? JSON.stringify(one))).join(", ")))))),
-    verdictBox(incident.incident_id ?? id, verdicts, "whom a false positive's alerts accuse"), list("incident-alerts", "Its alerts", alerts)];
+    verdictBox(incident.incident_id ?? id, verdicts, { whom: "whom a false positive's alerts accuse" }), list("incident-alerts", "Its alerts", alerts)];
 }
 
 export const loadIncidents = async () => {

@@ -95,6 +95,10 @@ async def test_incidents_are_listed_told_and_kept_apart(topics, pool):
         assert told["stories"]["a1"].startswith("Device dev_1 clicked 20 times")
         assert (await asked("/v1/incidents/ff_g"))["incident"]["incident_id"] == mine
         assert (await asked("/v1/alerts"))["incidents"] == {"a1": mine, "a2": mine, "b1": theirs}
+        for name in ("a1", "a2"):  # judged with the incident, and by itself by nobody
+            alone = await asked(f"/v1/alerts/{name}")
+            assert (alone["verdicts"], alone["incident_verdicts"]) == ([], told["verdicts"])
+        assert (await asked("/v1/alerts/b1"))["incident_verdicts"] == []
 
         # by hand in place of the sinks: what was said of what went into it is said of it
         said = {"target": mine[:8], "verdict": "false_positive", "by": "Kim", "allow": True}

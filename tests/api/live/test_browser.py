@@ -365,6 +365,25 @@ async def test_an_alert_has_an_address_that_tells_all(served, browser) -> None:
     assert complaints == []
 
 
+async def test_an_alert_tells_what_was_said_of_its_incident(served, browser) -> None:
+    """Who judged the incident judged this alert with it: the page says so, and leads to where it can be withdrawn."""
+    add_alert(served.client, "fresh")
+    case = incident(alert(alert_id="fresh"))
+    said = {"verdict_id": "v1", "account_id": "acc_1", "target": case["incident_id"], "target_kind": "incident"}
+    said |= {"verdict": "false_positive", "note": "<b>our rack</b>", "by": "Kim", "allow": 1, "state": "made"}
+    said |= {"version": 1, "made_at": "2026-11-24T15:00:00.000Z"}
+    for table, row in (("incidents", case), ("verdicts", said)):
+        served.client.raw_insert(table, insert_block=json.dumps(row).encode(), fmt="JSONEachRow", settings=TIMES)
+    page, complaints = await looked_at(browser, served.url + "/alerts/fresh")
+    told = await page.inner_text("#incident-verdicts")
+    assert "false positive by Kim: <b>our rack</b>" in told
+    assert "let pass until withdrawn" in told
+    assert await page.locator(f'#incident-verdicts a[href="/incidents/{case["incident_id"]}"]').count() == 1
+    assert await page.locator("#verdicts").count() == 0  # nobody judged the alert by itself
+    assert "Nobody has judged" not in await page.inner_text("section:has(#verdict-title)")
+    assert complaints == []
+
+
 @pytest.mark.parametrize("kind", ["alerts", "incidents"])
 async def test_a_target_is_judged_on_its_page_and_by_keyboard(served, browser, kind: str) -> None:
     """What is asked of the API is what was chosen; what it answers is shown at once, and can be withdrawn."""
