@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import uuid
 from collections.abc import Coroutine, Iterator
 from typing import Any
@@ -21,6 +22,15 @@ __all__ = ["chdb_dsn", "clickhouse_databases", "clickhouse_server", "client", "d
 #: A busy machine is not a finding: no example is failed for the time it took.
 settings.register_profile("pipeline", deadline=None)
 settings.load_profile("pipeline")
+
+#: The embedded engine keeps three open for each thread it ever had; 1,024, which many shells allow, do not last.
+_MOST_FILES = 65_536
+
+
+def pytest_configure() -> None:
+    """Allow this process, and what tests start, as many open files as the machine does."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, _MOST_FILES) if hard >= 0 else _MOST_FILES, hard))
 
 
 def _run(coroutine: Coroutine[Any, Any, None]) -> None:
