@@ -136,8 +136,9 @@ class Corrections:
 
     def mark(self, subject: Subject, row: CtrRow, alerts: Iterable[Episode]) -> None:
         """A click of the row is suspect for the sake of these; forgotten where one of them stands whatever comes."""
-        numbers = frozenset(alert.number for alert in alerts)
-        if not numbers <= {one.alert.number for one in self._held.get(subject, ()) if one.open}:
+        numbers = frozenset([alert.number for alert in alerts])
+        held = [one.alert.number for one in self._held.get(subject, ()) if one.open]
+        if not numbers.issubset(held):
             return
         marks = self._marks.setdefault(subject, [])
         if marks and marks[-1].row is row and marks[-1].numbers == numbers:

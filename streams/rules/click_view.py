@@ -83,10 +83,17 @@ class ClickView:
                 found += zip(cell.kept, of(key, start, cell, reach), strict=True)
         return found
 
-    def near(self, begin_ms: int) -> int:
-        """How many of the `kept` clicks have an impression near: a fraction of what looking at each costs."""
+    def keeps(self, begin_ms: int) -> int:
+        """How many the `kept` clicks are."""
+        return sum([len(cell.kept) for start, cell in self.cells if start >= begin_ms])
+
+    def near(self, begin_ms: int) -> tuple[int, int]:
+        """How many of the `kept` clicks have an impression near, and how many were shown their campaign near, a click
+        of both being counted in both: by pane, a fraction of what looking at each costs.
+        """
         of, key, reach = self.matches.of, self.key, self.reach
-        return sum([of(key, start, cell, reach).near for start, cell in self.cells if start >= begin_ms])
+        found = [of(key, start, cell, reach) for start, cell in self.cells if start >= begin_ms]
+        return sum([one.near for one in found]), sum([one.shown for one in found])
 
     def impressions(self, campaign: str, begin_ms: int) -> int:
         """How often it was shown a campaign in the windows from `begin_ms` on, up to the click's."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sori.places import paths_of
 from sori.remembered import Remembered
@@ -22,6 +22,9 @@ from streams.rules.waiting_clicks import WaitingClicks
 from streams.state.checkpoint import BEGINNING_MS, ReplayStart
 from streams.state.counters import CtrRow
 from streams.state.policy import Clock, EpisodePolicy, TimePolicy
+
+if TYPE_CHECKING:
+    from streams.rules.click_view import Entry
 
 SubjectKind = Literal["device", "place", "campaign"]
 TrafficClass = Literal["GIVT", "SIVT"]
@@ -80,6 +83,8 @@ class RuleContext:
         self._replay_start_now = replay_start_now
         self._cooldown_ms = rules.episodes.cooldown_s * 1000
         self._open_subjects: dict[Subject, OpenSubject] = {}
+        #: The same: whether it is worth asking who is in an open episode.
+        self.any_open: Mapping[Subject, OpenSubject] = self._open_subjects
         self._look_again_ms = BEGINNING_MS
         self._by_account: Remembered[str, RulesSettings] = Remembered(ACCOUNTS_BYTES)
         self._allowed = {
@@ -251,10 +256,11 @@ class RuleContext:
 
     def mark(self, subject: Subject, open_subject: OpenSubject, row: CtrRow) -> None:
         """A click was counted as suspect: remember for whose sake, where that may be put right."""
-        if self._clock.correctable:
+        corrections = self._book.corrections
+        if self._clock.correctable and subject in corrections:
             watermark, cases = self._clock.watermark, open_subject.cases.values()
             alerts = [case.alert for case in cases if watermark <= case.last_ms + self._cooldown_ms]
-            self._book.corrections.mark(subject, row, alerts)
+            corrections.mark(subject, row, alerts)
 
     def _note(self, rule: str, subject: Subject, case: Case, at_ms: int, grounds: Grounds | None) -> None:
         if grounds is not None:
@@ -274,12 +280,12 @@ class RuleContext:
         else:
             del self._open_subjects[subject]
 
-    def settled(self, open_subject: OpenSubject | None, rule: str, at_ms: int, *, counts: bool = False) -> bool:
+    def settled(self, open_subject: OpenSubject | None, rule: str, at_ms: int) -> bool:
         """Whether the rule found the subject to exceed it in this step of event time already, so need not judge again.
 
         An event of such a step keeps the episode open as a finding would. Else whoever replays from later on, and has
         not found it so yet where this one had, might: its episode would last longer than ours, and take in one
-        that we opened anew. `counts`: the rule's count grows by exactly one with each event of a step.
+        that we opened anew.
         """
         case = None if open_subject is None else open_subject.cases.get(rule)
         if open_subject is None or case is None or at_ms >= case.step_end_ms:
@@ -287,7 +293,27 @@ class RuleContext:
         if self._clock.watermark > case.last_ms + self._cooldown_ms:
             return False
         open_subject.until_ms = max(open_subject.until_ms, at_ms + self._cooldown_ms)
-        return self._book.take_unjudged(case, at_ms, counts=counts)
+        return self._book.take_unjudged(case, at_ms, counts=False)
+
+    def unsettled(
+        self, open_subject: OpenSubject, entries: Sequence[Entry], at_ms: int, *, waited: bool = False
+    ) -> tuple[Entry, ...]:
+        """Those of the rules that are not `settled`: in one go, since each click of who goes on and on is asked about.
+
+        `waited`: else the count of a rule whose entry `counts` grows by exactly one with each event of a step.
+        """
+        left: list[Entry] = []
+        cases, book = open_subject.cases, self._book
+        over_before_ms, until_ms = self._clock.watermark - self._cooldown_ms, at_ms + self._cooldown_ms
+        for one in entries:
+            case = cases.get(one.name)
+            if case is None or at_ms >= case.step_end_ms or case.last_ms < over_before_ms:
+                left.append(one)
+                continue
+            open_subject.until_ms = max(open_subject.until_ms, until_ms)
+            if not book.take_unjudged(case, at_ms, counts=one.counts and not waited):
+                left.append(one)
+        return tuple(left)
 
     def hardly_grown(self, open_subject: OpenSubject, rule: str, at_ms: int, added: int) -> bool:
         """Whether a subject judged by whole steps exceeded the rule in this step, and has not grown by half since: a
@@ -316,11 +342,6 @@ class RuleContext:
         """
         found = self._open_subjects.get(subject)
         return found if found is not None and self._clock.watermark <= found.until_ms else None
-
-    @property
-    def any_open(self) -> bool:
-        """Whether it is worth asking."""
-        return bool(self._open_subjects)
 
     def state(self) -> list[OpenSubjectState]:
         """Subjects in open episodes; their cases are the book's."""

@@ -29,5 +29,13 @@ def lookback_ms(rule: DeviceEventBurst, grid: Grid) -> int:
 
 def evaluate(view: WindowView, rule: DeviceEventBurst) -> WindowFinding | None:
     """Judge a device after an event of that kind."""
-    cells = (view.cell, *view.before(rule.baseline_windows + 1))
-    return device_counts.evaluate(view, [cell.events for cell in cells], rule)
+    return device_counts.evaluate(view, _counts(view, rule), rule)
+
+
+def due(view: WindowView, rule: DeviceEventBurst, *, unheard: int) -> int:
+    """How many events the device must have in this window until it is worth asking again; see device_counts."""
+    return device_counts.due(_counts(view, rule), rule, unheard=unheard)
+
+
+def _counts(view: WindowView, rule: DeviceEventBurst) -> list[int]:
+    return [cell.events for cell in (view.cell, *view.before(rule.baseline_windows + 1))]

@@ -51,14 +51,12 @@ def reads_from_ms(end_ms: int, rule: FastClick, grid: Grid) -> int:
 def evaluate(view: ClickView, rule: FastClick) -> Verdict:
     """Judge a device after a click."""
     begin = view.end_ms - rule.window_s * 1000
-    kept = view.kept(begin)
-    if len(kept) < rule.floor:
-        return rule.floor - len(kept)
-    near = view.near(begin)
-    if near < rule.floor:
-        near += sum([click.time_ms - reach_ms(rule) <= click.shown_ms for click in kept])
-        if near < rule.floor:
-            return rule.floor - near  # each click adds one at most; an impression that comes later has it judged anew
+    kept = view.keeps(begin)
+    if kept < rule.floor:
+        return rule.floor - kept
+    near, shown = view.near(begin)
+    if near + shown < rule.floor:
+        return rule.floor - near - shown  # a click adds one at most; an impression that comes later has it judged anew
     delays: dict[str, int] = {}
     unknown: dict[str, int] = {}
     fast: list[Click] = []

@@ -16,7 +16,7 @@ from streams.rules.click_view import ClickRule, ClickView, Entry, Exceeded, Grid
 from streams.rules.context import ACCOUNTS_BYTES, Evidence, RuleContext
 from streams.rules.window_view import settings_of
 from streams.state.counters import MAX_CLICKS_KEPT
-from streams.state.device_panes import DeviceKey, PaneStore
+from streams.state.device_panes import AccountPane, DeviceKey, PaneStore
 from streams.state.matches import Margin, Matches, Reach
 from streams.state.place_panes import add_counts
 
@@ -78,18 +78,12 @@ class ClickRules:
         margin = self._margin(key, pane_start)
         if self._passed_over(key, pane_start):
             return
-        known = self._let_wait(plan, key, time_ms, pane_start) if plan.later.entries else None
+        scope = self._store.panes[pane_start].accounts[key[0]]
+        own = scope.window.clicks_of(key[1])  # of the present window: enough to tell a flood
+        known = self._let_wait(plan, key, time_ms, scope, own) if plan.later.entries else None
         subject, (entries, widest_ms, least) = Subject(key[0], "device", key[1]), plan.at_once
         if self._context.any_open and (open_subject := self._context.open_subject(subject)) is not None:
-            settled = self._context.settled
-            cases = open_subject.cases
-            entries = tuple(
-                [
-                    one
-                    for one in entries
-                    if one.name not in cases or not settled(open_subject, one.name, time_ms, counts=one.counts)
-                ]
-            )
+            entries = self._context.unsettled(open_subject, entries, time_ms)
         if margin is not None:
             due, clicks = margin.due, margin.clicks
             entries = tuple([entry for entry in entries if due[entry.number] <= clicks])
@@ -99,7 +93,7 @@ class ClickRules:
         if known is not None and known < least and plan.later.widest_ms >= widest_ms:
             return
         # a few whole windows are looked at sooner than many panes, and hold no fewer clicks
-        if self._clicks_in_windows(key, end - widest_ms, end) < least:
+        if own < least and self._clicks_in_windows(key, end - widest_ms, end) < least:
             return
         cells = clicks_between(self._store, key, end - widest_ms, end)
         if sum([cell.clicks for _, cell in cells]) < least:
@@ -129,16 +123,17 @@ class ClickRules:
             self._judge_waited(*due)
         self._context.wake_at(self._waiting.next_ms)
 
-    def _let_wait(self, plan: _Plan, key: DeviceKey, time_ms: int, pane_start: int) -> int | None:
+    def _let_wait(self, plan: _Plan, key: DeviceKey, time_ms: int, scope: AccountPane, own: int) -> int | None:
         """Have a click judged later; not one that is only counted, and none while its device has too few.
 
-        Returns how many clicks it has in the windows that rules which wait look at, if these were counted.
+        Returns how many clicks it has in the windows that rules which wait look at, or as many as matter; None where
+        they were not counted.
         """
-        held = self._store.panes[pane_start].accounts[key[0]].clicks[key[1]]
-        if held.clicks > MAX_CLICKS_KEPT:
+        if scope.clicks[key[1]].clicks > MAX_CLICKS_KEPT:
             return None
-        end = pane_start + self._grid.pane_ms
-        clicks = self._clicks_in_windows(key, end - plan.later.widest_ms, end)
+        clicks, end = own, scope.start_ms + self._grid.pane_ms
+        if own < max(plan.later.least, plan.at_once.least):
+            clicks = self._clicks_in_windows(key, end - plan.later.widest_ms, end)
         if clicks >= plan.later.least:
             self._waiting.add(key, time_ms, plan.wait_ms)
             self._context.wake_at(self._waiting.next_ms)
@@ -149,11 +144,12 @@ class ClickRules:
         plan = self._plans.get(key[0]) or self._plan(key[0])
         pane_ms, subject, entries = self._grid.pane_ms, Subject(key[0], "device", key[1]), plan.later.entries
         if (open_subject := self._context.open_subject(subject)) is not None:
-            settled = self._context.settled
-            entries = tuple([one for one in entries if not settled(open_subject, one.name, time_ms)])
+            entries = self._context.unsettled(open_subject, entries, time_ms, waited=True)
+        if not entries:
+            return
         end = time_ms - time_ms % pane_ms + pane_ms
         cells = clicks_between(self._store, key, end - plan.later.widest_ms, end)
-        if entries and cells and sum([cell.clicks for _, cell in cells]) >= plan.later.least:
+        if cells and sum([cell.clicks for _, cell in cells]) >= plan.later.least:
             view = ClickView(key, time_ms, end, cells, self._store, self._matches, plan.reach, time_ms)
             self._judge(view, subject, entries, None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 from sori.events import AUTHENTICATION, UNKNOWN
 from sori.settings.rules import RulesSettings
@@ -20,6 +21,15 @@ from streams.state.device_panes import DeviceKey, PaneStore
 _MAX_SIGHTINGS = 64
 #: Nothing is asked for where no rule would answer.
 _NEVER = 2**62
+#: Of so many devices it is remembered; judging them anew finds the same.
+_MOST_PACES = 10_000
+
+
+class _Pace(NamedTuple):
+    """A device that sends much, and exceeds no rule about that before it has `due` events in this window."""
+
+    cell: DeviceCell
+    due: int
 
 
 class DeviceRules:
@@ -34,6 +44,7 @@ class DeviceRules:
             context.check(module.NAME, partial(_lookback_ms, module, grid))
         self._of_events = tuple(module for module in registry.COUNT_RULES if not module.JUDGES)
         self._of_auths = tuple(module for module in registry.COUNT_RULES if AUTHENTICATION in module.JUDGES)
+        self._paces: dict[DeviceKey, _Pace] = {}
         self.event_gate = self._gate(self._of_events)
         self.auth_gate = self._gate(self._of_auths)
 
@@ -58,8 +69,25 @@ class DeviceRules:
         return self._clicks.grounds_of(rule, subject.account_id, state)
 
     def on_event(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
-        """Judge how many events a device sends."""
-        self._judge(self._of_events, WindowView(key, cell, time_ms, identity, self._store))
+        """Judge how many events a device sends; to be called for each one in any window from `event_gate` on."""
+        pace = self._paces.get(key)
+        if pace is not None:
+            if pace.cell is cell and cell.events < pace.due:
+                return
+            del self._paces[key]  # another window's event: what the device sent before may be more than was known
+        view = WindowView(key, cell, time_ms, identity, self._store)
+        if self._judge(self._of_events, view) and (due := self._due(view)) > cell.events + 1:
+            if len(self._paces) >= _MOST_PACES:
+                self._paces.clear()
+            self._paces[key] = _Pace(cell, due)
+
+    def _due(self, view: WindowView) -> int:
+        """After how many events in this window a rule about events could be exceeded; 0: at once, for all we know."""
+        rules, due = self._context.of_account(view.key[0]), _NEVER
+        for module in self._of_events:
+            ask = getattr(module, "due", None)
+            due = min(due, ask(view, settings_of(rules, module.NAME), unheard=self.event_gate - 1) if ask else 0)
+        return due
 
     def on_authentication(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
         """Judge how often a device authenticates."""
@@ -82,12 +110,15 @@ class DeviceRules:
         gates = (module.gate(settings_of(rules, module.NAME)) for module in modules for rules in variants)
         return min(gates, default=_NEVER)
 
-    def _judge(self, modules: tuple[WindowRule, ...], view: WindowView) -> None:
+    def _judge(self, modules: tuple[WindowRule, ...], view: WindowView) -> bool:
+        """Whether each was asked, found nothing, and takes no event of this window for one of an open episode."""
         context, (account, device) = self._context, view.key
-        end = view.start_ms + view.window_ms
+        end, quiet = view.start_ms + view.window_ms, True
         for module in modules:
             if context.any_open:
                 open_subject = context.open_subject(Subject(account, "device", device))
+                case = None if open_subject is None else open_subject.cases.get(module.NAME)
+                quiet = quiet and (case is None or case.step_end_ms <= view.start_ms)
                 if context.settled(open_subject, module.NAME, view.time_ms):
                     continue
             rule = settings_of(context.of_account(account), module.NAME)
@@ -96,9 +127,11 @@ class DeviceRules:
             if context.lets_pass(module.NAME, Subject(account, "device", device), view.time_ms):
                 continue
             if not context.exact_from(end - module.lookback_ms(rule, self._grid)):
+                quiet = False
                 continue
             found = module.evaluate(view, rule)
             if found is not None:
+                quiet = False
                 context.report(
                     module.NAME,
                     traffic_class=module.TRAFFIC_CLASS,
@@ -107,6 +140,7 @@ class DeviceRules:
                     evidence=Evidence(found.begin_ms, found.end_ms, found.samples),
                     at_ms=view.time_ms,
                 )
+        return quiet
 
 
 def _lookback_ms(module: WindowRule, grid: Grid, rules: RulesSettings) -> int:

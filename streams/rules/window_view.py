@@ -50,7 +50,10 @@ class WindowView:
 
 
 class WindowRule(Protocol):
-    """A rule about a device's windows: a module of this package. Its settings are the field of its name."""
+    """A rule about a device's windows: a module of this package. Its settings are the field of its name.
+
+    One that is asked after each event may tell `due`, see device_event_burst: it is spared the events before that.
+    """
 
     NAME: str
     TRAFFIC_CLASS: Literal["GIVT", "SIVT"]

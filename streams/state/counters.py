@@ -65,8 +65,9 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
 
     def clicked_by(self, identity: str, device: str, *, again: bool = False) -> bool:
         """Note who clicked with an id that is among the samples, `again`: without a count; whether that is new."""
-        self.unpack()
-        samples, number = self.samples or [], crc32(device.encode("utf-8", "surrogatepass"))
+        if self.packed is not None:
+            self.unpack()
+        samples = self.samples or []
         if self.clickers is None:
             self.clickers = []
         clickers = self.clickers
@@ -77,6 +78,7 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
             samples[at:], clickers[at:] = [identity], []
         else:
             return False
+        number = crc32(device.encode("utf-8", "surrogatepass"))
         clickers += [[] for _ in range(at + 1 - len(clickers))]
         if number in clickers[at] or len(clickers[at]) >= MAX_CLICKERS:
             return False

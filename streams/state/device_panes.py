@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from sori.events import IMPRESSION
@@ -37,6 +38,10 @@ SubjectKey = PlaceKey | CampaignKey
 CtrKey = tuple[str, str, str, Place]
 #: account, device
 DeviceKey = tuple[str, str]
+
+#: Account -> window -> its panes, latest first, with identities of impressions: what is looked through for one of them.
+Shown = dict[str, dict[int, list[tuple[int, dict[str, int]]]]]
+_start = itemgetter(0)
 
 #: How long after its end a window is packed: by then most of what is out of order has come.
 COOL_AFTER_MS = 30_000
@@ -156,7 +161,7 @@ class Pane:
 
     __slots__ = ("_shown", "accounts", "start_ms", "subjects", "window")
 
-    def __init__(self, start_ms: int, window: Window, shown: dict[str, dict[int, dict[str, int]]]) -> None:
+    def __init__(self, start_ms: int, window: Window, shown: Shown) -> None:
         self.start_ms = start_ms
         self.window = window
         self.accounts: dict[str, AccountPane] = {}
@@ -166,7 +171,9 @@ class Pane:
     def open(self, account: str) -> AccountPane:
         """Begin to hold an account."""
         opened = self.accounts[account] = AccountPane(self.start_ms, self.window.of(account))
-        self._shown.setdefault(account, {})[self.start_ms] = opened.impressions
+        panes = self._shown.setdefault(account, {}).setdefault(self.window.start_ms, [])
+        panes.append((self.start_ms, opened.impressions))
+        panes.sort(key=_start, reverse=True)
         return opened
 
 
@@ -236,8 +243,7 @@ class PaneStore:
         self.window_ms = window_ms
         self.panes: dict[int, Pane] = {}
         self.windows: dict[int, Window] = {}
-        #: Account -> pane -> identities of its impressions: what is looked through for one of them.
-        self._shown: dict[str, dict[int, dict[str, int]]] = {}
+        self._shown: Shown = {}
         #: By identity: clicks whose impression was looked for, and what stands on the answer; see matches.
         self.awaited: dict[str, list[tuple[DeviceKey, Match, PaneMatches, dict[DeviceKey, Margin]]]] = {}
         self.watchers: list[Matches] = []
@@ -276,19 +282,21 @@ class PaneStore:
         pane_ms, window_ms, shown = self.pane_ms, self.window_ms, self._shown.get(account)
         if shown is None:
             return
-        get, first, last = shown.get, first_ms - first_ms % pane_ms, last_ms - last_ms % pane_ms
+        first, last = first_ms - first_ms % pane_ms, last_ms - last_ms % pane_ms
         for window_start in range(last - last % window_ms, first - window_ms, -window_ms):
             window = self.windows.get(window_start)
             if window is None:
                 continue
             packed = window.shown_at(account, identity) if window.cold_ids is not None else None
-            latest, earliest = min(last, window_start + window_ms - pane_ms), max(first, window_start)
-            for start in range(latest, earliest - 1, -pane_ms):
-                identities = get(start)
-                if identities and identity in identities:
+            if packed:
+                for start, ids in shown.get(window_start, ()):
+                    if identity in ids:
+                        packed[start] = start + ids[identity] * SEEN_UNIT_MS
+                yield from sorted([one for one in packed.items() if first <= one[0] <= last], reverse=True)
+                continue
+            for start, identities in shown.get(window_start, ()):
+                if identity in identities and first <= start <= last:
                     yield start, start + identities[identity] * SEEN_UNIT_MS
-                elif packed and start in packed:
-                    yield start, packed[start]
 
     def shown_at(self, account: str, identity: str, first_ms: int, last_ms: int) -> int | None:
         """When the impression with this identity happened: the latest in panes touching [first, last]."""
@@ -306,19 +314,18 @@ class PaneStore:
     def evict(self, horizon_ms: int) -> None:
         """Forget windows that end at or before the horizon, and their panes."""
         for start in [start for start in self.windows if start + self.window_ms <= horizon_ms]:
-            del self.windows[start]
+            for account in self.windows.pop(start).accounts:
+                self._forget_shown(account, start)
             for pane_start in range(start, start + self.window_ms, self.pane_ms):
-                pane = self.panes.pop(pane_start, None)
-                for account in () if pane is None else pane.accounts:
-                    self._forget_shown(account, pane_start)
+                self.panes.pop(pane_start, None)
                 for watcher in self.watchers:
                     watcher.forget(pane_start)
 
-    def _forget_shown(self, account: str, pane_start: int) -> None:
-        shown = self._shown[account]
-        del shown[pane_start]
+    def _forget_shown(self, account: str, window_start: int) -> None:
+        shown = self._shown.get(account, {})
+        shown.pop(window_start, None)
         if not shown:
-            del self._shown[account]
+            self._shown.pop(account, None)
 
     def low(self, horizon_ms: int, otherwise: int) -> int:
         """Smallest first offset of the windows that live past the horizon; `otherwise` when there are none."""

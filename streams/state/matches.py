@@ -48,13 +48,15 @@ class Match(msgspec.Struct, gc=False):
 
 
 class PaneMatches(list[Match]):
-    """Those of a device's kept clicks in one pane. `near`: how many have an impression near."""
+    """Those of a device's kept clicks in one pane. `near`: how many have an impression near; `shown`: how many were
+    shown their campaign near, by an impression with an id of its own.
+    """
 
-    __slots__ = ("near",)
+    __slots__ = ("near", "shown")
 
     def __init__(self) -> None:
         super().__init__()
-        self.near = 0
+        self.near = self.shown = 0
 
 
 class Margin:
@@ -96,6 +98,7 @@ class Matches:
                 match = self._look(device[0], click, reach)
                 found.append(match)
                 found.near += match.near_ms is not None
+                found.shown += click.time_ms - reach.near_before <= click.shown_ms
                 self._store.awaited.setdefault(click.identity, []).append((device, match, found, self.margins))
         return found
 

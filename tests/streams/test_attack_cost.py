@@ -9,7 +9,15 @@ import pytest
 from sori.settings.rules import RulesSettings
 from streams.alerts.record import iso
 from streams.operators.device import DeviceOperator
-from streams.rules import click_without_impression, device_click_burst, duplicate_click, fast_click, run_click_rules
+from streams.rules import (
+    click_without_impression,
+    device_click_burst,
+    device_counts,
+    device_ctr,
+    duplicate_click,
+    fast_click,
+    run_click_rules,
+)
 from streams.state.counters import MAX_CLICKS_KEPT
 from streams.state.device_panes import PaneStore
 from streams.state.policy import TimePolicy
@@ -82,6 +90,25 @@ def test_clicks_beyond_those_kept_of_a_pane_are_not_looked_at_by_rules_that_need
     operator, panes, per_second = DeviceOperator(0, POLICY, RulesSettings()), 6, 50
     operator.apply(flood(1, panes * 10, per_second))
     assert 0 < len(looked) <= panes * 3 * MAX_CLICKS_KEPT
+
+
+def test_whoever_sends_much_and_no_more_than_before_is_not_asked_about_at_each_event(monkeypatch):
+    """How many more events it would take is known: it is asked about once there are."""
+    asked, inner = [], device_counts.judge
+    operator, minutes = DeviceOperator(0, POLICY, RulesSettings()), 4
+    records = flood(1, 2 * minutes * 60, 2)
+    operator.apply(records[: len(records) // 2])
+    monkeypatch.setattr(device_counts, "judge", lambda *args: asked.append(1) or inner(*args))
+    operator.apply(records[len(records) // 2 :])
+    assert len(asked) <= 3 * minutes
+
+
+def test_the_clicks_of_whoever_is_shown_nothing_are_not_told_apart_again_and_again(monkeypatch):
+    """No share of what it was shown is to be worked out."""
+    told, inner = [], device_ctr.taps
+    monkeypatch.setattr(device_ctr, "taps", lambda *args: told.append(1) or inner(*args))
+    DeviceOperator(0, POLICY, RulesSettings()).apply(flood(3, 240))
+    assert not told
 
 
 def test_many_devices_in_open_episodes_leave_nothing_that_each_event_walks_through():

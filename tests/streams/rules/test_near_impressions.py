@@ -33,7 +33,7 @@ def test_alerts_are_those_of_rules_that_look_at_every_click(script):
     for held in operator._rules._clicks._matches._by_pane.values():
         for matches in held.values():
             assert matches.near == sum(match.near_ms is not None for match in matches)
-    gate, ClickView.near = ClickView.near, lambda *_: 2**62  # type: ignore[method-assign,assignment]
+    gate, ClickView.near = ClickView.near, lambda *_: (2**62, 0)  # type: ignore[method-assign,assignment]
     try:
         assert alerts_of(records)[1] == said
     finally:
