@@ -23,6 +23,8 @@ ClientT = TypeVar("ClientT", bound="Client")
 
 #: Longest wait for a client to say goodbye; after that its sockets are closed under it.
 STOP_TIMEOUT_S = 3.0
+#: A start that was given up may be in the middle of connecting: what it opens after the stop, nobody would close.
+_SETTLE_S = 1.0
 
 #: With which settings a client was made: where it cannot connect, they say why.
 _made_with: WeakKeyDictionary[Any, KafkaSettings] = WeakKeyDictionary()
@@ -104,9 +106,11 @@ def make_admin(settings: KafkaSettings) -> AIOKafkaAdminClient:
 
 async def start(client: Client, timeout_s: float, what: str = "connect") -> None:
     """Start a client, or stop it again and raise StorageUnavailable."""
+    starting = asyncio.ensure_future(client.start())
     try:
-        await bounded(client.start(), timeout_s, what)
+        await bounded(starting, timeout_s, what)
     except BaseException as error:
+        await asyncio.wait({starting}, timeout=_SETTLE_S)
         await stop(client, timeout_s=min(timeout_s, STOP_TIMEOUT_S))
         await _say_why(_made_with.get(client), error, what)
         raise
@@ -178,13 +182,15 @@ async def _start_admin(admin: AIOKafkaAdminClient) -> None:
 async def running_admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client while the block runs; bound each of its calls. Raises StorageUnavailable on entry."""
     admin, what = make_admin(settings), f"Kafka at {settings.bootstrap} does not answer"
+    starting = asyncio.ensure_future(_start_admin(admin))
     try:
         try:
-            await bounded(_start_admin(admin), settings.request_timeout_s, what)
+            await bounded(starting, settings.request_timeout_s, what)
         except StorageUnavailable as error:
             await _say_why(settings, error, f"Kafka at {settings.bootstrap}")
             raise
         yield admin
     finally:
+        await asyncio.wait({starting}, timeout=_SETTLE_S)
         with suppress(StorageUnavailable):
             await bounded(admin.close(), STOP_TIMEOUT_S, "close")
