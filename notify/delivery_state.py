@@ -82,14 +82,16 @@ class Ledger:
             if states:
                 await self.table.put_all(states)
             self.trouble = ""
-        except StorageUnavailable as error:
-            self.trouble = str(error)
-            _log.warning("state_save_failed", error=str(error))
+        except BaseException as error:  # the service may end in the middle of a save: its last one has it all again
             for key, newer in self._rows.items():
                 rows[key].extend(newer)
             self._rows = rows
             self._dirty = {**dirty, **self._dirty}
             self._changed.set()
+            if not isinstance(error, StorageUnavailable):
+                raise
+            self.trouble = str(error)
+            _log.warning("state_save_failed", error=str(error))
 
     async def _write_rows(self, rows: dict[str, list[dict[str, Any]]]) -> None:
         async def write() -> None:
