@@ -35,7 +35,7 @@ async def ask(it: Running, raw: bytes) -> bytes:
 async def test_no_mutation_breaks_the_ingress(tmp_path: Path) -> None:
     rng = Random(20251014)
     statuses: Counter[tuple[str, bytes]] = Counter()
-    limits = {"header_timeout_s": 1.0, "body_timeout_s": 1.0, "keepalive_timeout_s": 1.0}
+    limits = {"header_timeout_s": 2.5, "body_timeout_s": 2.5, "keepalive_timeout_s": 1.0}
     async with running(tmp_path, **limits) as it:
         stored: set[bytes] = set()
         numbers = iter(range(REQUESTS))
