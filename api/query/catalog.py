@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
+
 from clickhouse_connect.driver.client import Client
 
 from api.query.sql_guard import Catalog
@@ -12,6 +15,28 @@ _FUNCTIONS = (
 )
 _TABLES = "SELECT name FROM system.tables WHERE database = currentDatabase()"
 _COMBINATORS = "SELECT name FROM system.aggregate_function_combinators WHERE NOT is_internal"
+
+
+class KeptCatalog:
+    """What an engine knows, read once for all clients of it: that takes longer than most queries. Safe in threads."""
+
+    def __init__(self) -> None:
+        self._reading = threading.Lock()
+        self._known: Catalog | None = None
+
+    def get(self, client: Client) -> Catalog:
+        """As it was read, by this client if it is the first one. Raises ClickHouseError."""
+        with self._reading:
+            if self._known is None:
+                self._known = load_catalog(client)
+            return self._known
+
+    def with_new_tables(self, client: Client) -> Catalog:
+        """With the tables that there are now. Raises ClickHouseError."""
+        known = self.get(client)
+        with self._reading:
+            self._known = replace(known, tables=load_tables(client))
+            return self._known
 
 
 def load_catalog(client: Client) -> Catalog:

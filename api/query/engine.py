@@ -8,16 +8,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from typing import Any, Protocol, cast
 from urllib.parse import urlencode
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
-from api.query.catalog import load_catalog, load_tables
+from api.query.catalog import KeptCatalog
 from api.query.limits import explain_limit, query_limits, result_too_large
-from api.query.sql_guard import PARSE_FORMAT, Catalog, check_form, refuse_tables, unknown_tables
+from api.query.sql_guard import PARSE_FORMAT, check_form, refuse_tables, unknown_tables
 from api.query.sql_lexer import Screened, screen
 from runtime.clickhouse.client import Dsn, open_client, plain_message
 from sori.errors import QueryError, StorageUnavailable
@@ -49,12 +48,12 @@ def rows(engine: Engine, sql: str) -> list[Row]:
 
 
 class DirectEngine:
-    """A client of our own, read-only. Not for concurrent use."""
+    """A client of our own, read-only. Not for concurrent use. `catalog`: shared with others of the same engine."""
 
-    def __init__(self, dsn: Dsn, settings: ApiSettings) -> None:
+    def __init__(self, dsn: Dsn, settings: ApiSettings, catalog: KeptCatalog | None = None) -> None:
         self.dsn = dsn
         self._settings = settings
-        self._catalog: Catalog | None = None
+        self._catalog = catalog or KeptCatalog()
         self._client: Client | None = self._open()
 
     @property
@@ -115,12 +114,10 @@ class DirectEngine:
     def _judge(self, screened: Screened, client: Client) -> None:
         # the text that is parsed here is, to the letter, the text that runs
         parse = client.raw_query(f"EXPLAIN AST {screened.sql}", fmt=PARSE_FORMAT).decode(errors="replace")
-        if self._catalog is None:
-            self._catalog = load_catalog(client)
-        unknown = unknown_tables(screened, parse, self._catalog)
+        unknown = unknown_tables(screened, parse, self._catalog.get(client))
         if unknown:  # a table may have been made since the catalog was read
-            self._catalog = replace(self._catalog, tables=load_tables(client))
-            refuse_tables({name for name in unknown if not self._catalog.has_table(name)}, self._catalog)
+            known = self._catalog.with_new_tables(client)
+            refuse_tables({name for name in unknown if not known.has_table(name)}, known)
 
 
 def _up_to(stream: io.IOBase, most: int) -> Iterator[bytes]:

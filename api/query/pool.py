@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from api.query.catalog import KeptCatalog
 from api.query.engine import DEFAULT_FORMAT, DirectEngine, Row, rows
 from runtime.clickhouse.client import Dsn
 from sori.errors import QueryError, StorageUnavailable
@@ -23,6 +24,7 @@ class EnginePool:
     def __init__(self, dsn: Dsn, settings: ApiSettings) -> None:
         self._dsn = dsn
         self._settings = settings
+        self._catalog = KeptCatalog()
         self._idle: list[DirectEngine] = []
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="query")
@@ -82,4 +84,4 @@ class EnginePool:
         try:
             return self._idle.pop()
         except IndexError:
-            return DirectEngine(self._dsn, self._settings)
+            return DirectEngine(self._dsn, self._settings, self._catalog)

@@ -5,7 +5,25 @@ export class Refused extends Error {
 
 export const token = () => sessionStorage.getItem("token");
 
-export async function ask(path, asked = "", options = {}) {
+// Answers that were asked for before whoever wants them was here: the first one who asks takes them.
+const early = new Map();
+export function ahead(path, asked) {
+  const coming = ask(path, asked);
+  coming.catch(() => {}); // whoever takes it is told
+  early.set(`${path}?${asked}`, { coming, at: Date.now() });
+}
+
+function taken(path, asked) {
+  const key = `${path}?${asked}`, found = early.get(key);
+  early.delete(key);
+  return found && Date.now() - found.at < 5000 ? found.coming : null;
+}
+
+export function ask(path, asked = "", options = null) {
+  return (options ? null : taken(path, asked)) ?? fetched(path, asked, options ?? {});
+}
+
+async function fetched(path, asked, options) {
   const headers = { ...(token() ? { Authorization: `Bearer ${token()}` } : {}), ...options.headers };
   const query = asked.toString();
   const answer = await fetch(query ? `${path}?${query}` : path, { ...options, headers, signal: AbortSignal.timeout(30000) });

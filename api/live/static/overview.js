@@ -6,20 +6,8 @@ import { el } from "./dom.js";
 import { campaigns, materials, places, platforms, teach, tile, tiles } from "./figures.js";
 import { count, time } from "./format.js";
 import { map } from "./map.js";
-import { here, link, slice } from "./state.js";
+import { alertsOf, here, link, slice } from "./state.js";
 import { stages } from "./health.js";
-
-// Alerts as the API filters them: it knows no platforms or materials, and of places only whole paths.
-export function alertsOf(own = {}) {
-  const asked = slice(own), wanted = new URLSearchParams();
-  for (const name of ["account", "campaign", "device"]) for (const value of asked.getAll(name)) wanted.append(name, value);
-  const [country, region, city] = ["country", "region", "city"].map((name) => asked.get(name));
-  if (country) wanted.append("place", [country, region, region && city].filter(Boolean).map((part, i) => (i < 2 ? part.replaceAll("%", "%25").replaceAll("/", "%2F") : part)).join("/"));
-  wanted.append("since", asked.get("since") ?? asked.get("range"));
-  if (asked.has("until")) wanted.append("until", asked.get("until"));
-  wanted.append("limit", 100);
-  return wanted;
-}
 
 export const shaded = (rows, body) => rows.map((row) => ({
   from: time(row.window_start || row.opened_at) / 1000, until: row.closed_at ? time(row.closed_at) / 1000 : body.now_ms / 1000,

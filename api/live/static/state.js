@@ -58,6 +58,18 @@ export function slice(own = {}) {
   return asked;
 }
 
+// Alerts as the API filters them: it knows no platforms or materials, and of places only whole paths.
+export function alertsOf(own = {}) {
+  const asked = slice(own), wanted = new URLSearchParams();
+  for (const name of ["account", "campaign", "device"]) for (const value of asked.getAll(name)) wanted.append(name, value);
+  const [country, region, city] = ["country", "region", "city"].map((name) => asked.get(name));
+  if (country) wanted.append("place", [country, region, region && city].filter(Boolean).map((part, i) => (i < 2 ? part.replaceAll("%", "%25").replaceAll("/", "%2F") : part)).join("/"));
+  wanted.append("since", asked.get("since") ?? asked.get("range"));
+  if (asked.has("until")) wanted.append("until", asked.get("until"));
+  wanted.append("limit", 100);
+  return wanted;
+}
+
 export function go(address, replace = false) {
   history[replace ? "replaceState" : "pushState"](null, "", address);
   dispatchEvent(new Event("moved"));

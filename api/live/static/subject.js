@@ -5,8 +5,8 @@ import { trend } from "./chart.js";
 import { el, svg } from "./dom.js";
 import { campaigns, campaignLink, deviceLink, materials, places, platforms, teach, tiles } from "./figures.js";
 import { count, moment, rate, span, time } from "./format.js";
-import { alertsOf, shaded } from "./overview.js";
-import { here, link, slice } from "./state.js";
+import { shaded } from "./overview.js";
+import { alertsOf, here, link, slice } from "./state.js";
 import { table } from "./table.js";
 import { term } from "./words.js";
 

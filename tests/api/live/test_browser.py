@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import os
@@ -10,6 +11,7 @@ from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -89,6 +91,31 @@ async def test_an_attack_appears_while_one_looks(served, browser) -> None:
     await becomes(page, "document.getElementById('open-alerts').textContent === '1'")
     assert await page.locator("#alerts img").count() == 0
     assert complaints == []
+
+
+async def test_figures_are_asked_for_while_scripts_are_on_their_way(served, browser) -> None:
+    """The first chart waits for no script before it asks, and nothing is asked twice for that."""
+    page = await (await browser.new_context()).new_page()
+    asked_for: list[str] = []
+    begun = asyncio.Event()
+
+    def seen(request) -> None:
+        asked_for.append(urlsplit(request.url).path)
+        if asked_for[-1] == "/v1/live":
+            begun.set()
+
+    async def held(route) -> None:
+        await begun.wait()
+        await route.continue_()
+
+    page.on("request", seen)
+    await page.route("**/page/table.js", held)
+    await page.add_init_script(
+        "{ const later = setTimeout; window.setTimeout = (what, ms) => (ms === 5000 ? 0 : later(what, ms)); }"
+    )  # no refresh
+    await page.goto(served.url, wait_until="commit")
+    await page.wait_for_selector("#time-chart path.line", state="attached", timeout=30_000)
+    assert [asked_for.count(path) for path in ("/v1/live", "/v1/alerts", "/page/table.js")] == [1, 1, 1]
 
 
 EVERY_PAGE = {
