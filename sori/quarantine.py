@@ -7,7 +7,7 @@ came; its key the account, else the endpoint; its timestamp when they were recei
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from hashlib import blake2b
@@ -115,6 +115,21 @@ def _number(text: str, otherwise: int) -> int:
 
 #: SORI appends `timestamp` just before dispatch, so it stands last; here for bodies that are no JSON.
 _LAST_TIMESTAMP = re.compile(rb',\s*"timestamp"\s*:\s*"[^"]{0,64}"\s*\}\s*\Z')
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a database holds of the topic: so only the rest has to be read to know what is held.
+
+    `rows`: id to the (partition, offset) of what is held under it; `seen`: partition to the offset after its last row.
+    """
+
+    rows: Mapping[str, tuple[int, int]]
+    seen: Mapping[int, int]
+
+
+#: Nothing is known, and so the whole topic is read.
+UNKNOWN = Known({}, {})
 
 
 def stable_id(endpoint: str, body: bytes) -> str:

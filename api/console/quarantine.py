@@ -16,6 +16,7 @@ from api.query.paging import among, cursor_of, limit_of, page, time_text
 from api.query.pool import EnginePool
 from api.query.slice import Slice, second
 from sori.errors import QueryError
+from sori.quarantine import Known
 
 _KEYS = ("received_at", "id")
 #: Beginning of a body that is shown, characters.
@@ -23,8 +24,9 @@ _SHOWN = 2000
 Ids = Annotated[
     list[Annotated[str, msgspec.Meta(min_length=4, max_length=100)]], msgspec.Meta(min_length=1, max_length=100)
 ]
-#: Ids and accounts (None: every one) to what became of them: {"landed": [id], "refused": [{"id", "detail"}]}.
-Replay = Callable[[Collection[str], frozenset[str] | None], Awaitable[dict[str, Any]]]
+#: Ids, accounts (None: every one) and what we know to what became of them:
+#: {"landed": [id], "refused": [{"id", "detail"}]}.
+Replay = Callable[[Collection[str], frozenset[str] | None, Known], Awaitable[dict[str, Any]]]
 
 
 class ReplayThese(msgspec.Struct, forbid_unknown_fields=True):
@@ -33,7 +35,7 @@ class ReplayThese(msgspec.Struct, forbid_unknown_fields=True):
     ids: Ids
 
 
-async def no_replay(_ids: Collection[str], _accounts: frozenset[str] | None) -> dict[str, Any]:
+async def no_replay(_ids: Collection[str], _accounts: frozenset[str] | None, _known: Known) -> dict[str, Any]:
     """Where this process cannot replay."""
     raise web.HTTPServiceUnavailable(text="this API cannot replay; use `sori quarantine replay ID`")
 
@@ -57,10 +59,26 @@ def add_quarantine(app: web.Application, pool: EnginePool, replay: Replay = no_r
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise QueryError(f'the body must be {{"ids": ["…"]}}: {error}') from error
         async with one_at_a_time:
-            return web.json_response(await replay(wanted.ids, grant.accounts))
+            return web.json_response(await replay(wanted.ids, grant.accounts, await _known(pool, wanted.ids)))
 
     app.router.add_get("/v1/quarantine", held)
     app.router.add_post("/v1/quarantine/replay", again)
+
+
+async def _known(pool: EnginePool, ids: Collection[str]) -> Known:
+    """Where what is held lies in the topic, so that a replay reads that, and what came since, alone."""
+    ends = await pool.rows(
+        "SELECT kafka_partition, max(kafka_offset) AS last FROM quarantine"
+        " WHERE log = (SELECT argMax(log, received_at) FROM quarantine) GROUP BY kafka_partition"
+    )
+    rows = await pool.rows(  # after that: what came meanwhile is read twice, and not left out
+        "SELECT id, kafka_partition, kafka_offset FROM quarantine_current"  # noqa: S608 - quoted
+        f" WHERE {among('id', sorted(set(ids)))}"
+    )
+    return Known(
+        {row["id"]: (row["kafka_partition"], row["kafka_offset"]) for row in rows},
+        {row["kafka_partition"]: row["last"] + 1 for row in ends},
+    )
 
 
 def held_sql(asked: Slice, reasons: list[str], after: tuple[str, ...] | None, limit: int) -> str:

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Any
 from sori.errors import PrerequisiteError, StorageUnavailable
 
 if TYPE_CHECKING:
+    from sori.quarantine import Known
     from sori.settings import Settings
 
 
-def replayer(settings: Settings) -> Callable[[Collection[str], frozenset[str] | None], Awaitable[dict[str, Any]]]:
-    """Ids and the accounts that may be touched (None: every one) to what landed and what is still refused."""
+def replayer(
+    settings: Settings,
+) -> Callable[[Collection[str], frozenset[str] | None, Known], Awaitable[dict[str, Any]]]:
+    """Ids, the accounts that may be touched (None: every one) and what a database knows of the topic, to what landed
+    and what is still refused."""
     from ingest.quarantine.replay import Replay, read_held, replay
 
-    async def again(ids: Collection[str], accounts: frozenset[str] | None) -> dict[str, Any]:
+    async def again(ids: Collection[str], accounts: frozenset[str] | None, known: Known) -> dict[str, Any]:
         wanted = set(ids)
         held = [
             one
-            for one in await read_held(settings, wanted, settings.api.query_timeout_s)
+            for one in await read_held(settings, wanted, settings.api.query_timeout_s, known)
             if one.id in wanted and (accounts is None or one.account in accounts)
         ]
         try:

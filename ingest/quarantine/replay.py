@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from ingest.admission.admit import AdmissionPolicy, Refused
 from ingest.admission.endpoints import load_endpoints
@@ -14,8 +16,9 @@ from ingest.admission.reading_policy import reading_policy
 from ingest.admission.record import Record
 from ingest.quarantine.held import Held, Stored, about, fold, marker, readmit
 from ingest.storage.kafka_writer import KafkaLog
-from runtime.kafka.clients import bounded, make_consumer, running
+from runtime.kafka.clients import bounded, known_partitions, make_consumer, running
 from sori.errors import StorageUnavailable
+from sori.quarantine import UNKNOWN, Known, parse
 from sori.settings import Settings
 from sori.settings.kept_secret import with_kept_secret
 from sori.signature import SCHEMES
@@ -35,32 +38,102 @@ class Replay:
 
 
 async def read_held(
-    settings: Settings, only: Collection[str] | None = None, within_s: float | None = None
+    settings: Settings,
+    only: Collection[str] | None = None,
+    within_s: float | None = None,
+    known: Known = UNKNOWN,
 ) -> list[Held]:
     """What is in quarantine now, oldest first; with `only`, bodies of these ids alone are kept in memory.
 
-    Raises StorageUnavailable, also when the topic is not read to its end within `within_s` seconds.
+    With `known` only these rows and what came after it are read. Raises StorageUnavailable, also when that takes more
+    than `within_s` seconds.
     """
     kafka, until = settings.kafka, math.inf if within_s is None else time.monotonic() + within_s
     topic, timeout_s = QUARANTINE.name(kafka.topic_prefix), kafka.request_timeout_s
-    records: list[Stored] = []
-    async with running(make_consumer(kafka, topic), timeout_s) as consumer:
-        parts = list(consumer.assignment())
-        ends = await bounded(consumer.end_offsets(parts), timeout_s, "end offsets")
-        await bounded(consumer.seek_to_beginning(*parts), timeout_s, "seek")
-        missing = {part for part in parts if ends[part]}
+    async with running(make_consumer(kafka), timeout_s) as consumer:
+        partitions = await bounded(known_partitions(consumer, topic), timeout_s, "topic")
+        reading = _Reading(consumer, [TopicPartition(topic, one) for one in sorted(partitions)], timeout_s, until)
+        records = await reading.rows({one: at for one, at in known.rows.items() if only is None or one in only})
+        if records is None:  # the database holds another log's rows
+            records, known = [], UNKNOWN
+        return fold([*records, *await reading.rest(known.seen, only)])
+
+
+class _Reading:
+    """Of one consumer. Each method raises StorageUnavailable."""
+
+    def __init__(
+        self, consumer: AIOKafkaConsumer, parts: Sequence[TopicPartition], timeout_s: float, until: float
+    ) -> None:
+        self._consumer = consumer
+        self._parts = {part.partition: part for part in parts}
+        self._timeout_s = timeout_s
+        self._until = until
+
+    async def rows(self, rows: Mapping[str, tuple[int, int]]) -> list[Stored] | None:
+        """The records at these places that are still there; None where one is not what the database says."""
+        begins = await self._offsets(self._consumer.beginning_offsets)
+        ends = await self._offsets(self._consumer.end_offsets)
+        found = []
+        for one, (partition, offset) in sorted(rows.items(), key=lambda row: row[1]):
+            part = self._parts.get(partition)
+            if part is None or offset >= ends[part]:
+                return None
+            if offset < begins[part]:
+                continue
+            record = await self._record(part, offset)
+            if record is None or parse(record.headers, record.value, record.timestamp_ms).id != one:
+                return None
+            found.append(record)
+        return found
+
+    async def rest(self, seen: Mapping[int, int], only: Collection[str] | None) -> list[Stored]:
+        """Every record from `seen` on, from the oldest one where that says nothing; of a bounded size with `only`."""
+        begins = await self._offsets(self._consumer.beginning_offsets)
+        ends = await self._offsets(self._consumer.end_offsets)
+        self._consumer.assign(list(self._parts.values()))
+        missing = set()
+        for part in self._parts.values():
+            after = seen.get(part.partition, 0)
+            start = max(begins[part], after if after <= ends[part] else 0)  # beyond the end: of another log
+            self._consumer.seek(part, start)
+            if start < ends[part]:
+                missing.add(part)
+        records: list[Stored] = []
         while missing:
-            if time.monotonic() > until:  # not cancelled from outside: the consumer is to say goodbye
-                raise StorageUnavailable(f"the quarantine was not read within {within_s:g} s: replay from the terminal")
-            for part, batch in (await consumer.getmany(*missing, timeout_ms=_FETCH_MS)).items():
-                found = [Stored(r.partition, r.offset, r.timestamp, r.headers, r.value or b"") for r in batch]
+            self._check_time()
+            for part, batch in (await self._consumer.getmany(*missing, timeout_ms=_FETCH_MS)).items():
+                found = [_stored(r) for r in batch]
                 records += found if only is None else await asyncio.to_thread(about, found, only)
                 if batch[-1].offset + 1 >= ends[part]:
                     missing.discard(part)
             for part in list(missing):  # also past what retention has deleted
-                if await bounded(consumer.position(part), timeout_s, "position") >= ends[part]:
+                if await bounded(self._consumer.position(part), self._timeout_s, "position") >= ends[part]:
                     missing.discard(part)
-    return fold(records)
+        return records
+
+    async def _record(self, part: TopicPartition, offset: int) -> Stored | None:
+        self._consumer.assign([part])
+        self._consumer.seek(part, offset)
+        while True:
+            self._check_time()
+            batches = await self._consumer.getmany(part, timeout_ms=_FETCH_MS, max_records=1)
+            for r in batches.get(part, ()):
+                return _stored(r) if r.offset == offset else None
+
+    async def _offsets(self, ask: Callable[..., Awaitable[dict[TopicPartition, int]]]) -> dict[TopicPartition, int]:
+        return dict(await bounded(ask(list(self._parts.values())), self._timeout_s, "offsets")) if self._parts else {}
+
+    def _check_time(self) -> None:
+        """Not cancelled from outside: the consumer is to say goodbye."""
+        if time.monotonic() > self._until:
+            raise StorageUnavailable(
+                "the quarantine was not read in time (api.query_timeout_s): replay from the terminal"
+            )
+
+
+def _stored(record: ConsumerRecord[bytes, bytes]) -> Stored:
+    return Stored(record.partition, record.offset, record.timestamp, record.headers, record.value or b"")
 
 
 async def replay(settings: Settings, held: Sequence[Held]) -> Replay:

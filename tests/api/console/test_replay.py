@@ -5,9 +5,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from clickhouse_connect.driver.client import Client
+
+from api.query.pool import EnginePool
 from cli.shared.quarantine_replay import replayer
 from ingest.quarantine.held import Held, fold
 from ingest.quarantine.replay import read_held
+from runtime.clickhouse import migrations
+from runtime.clickhouse.client import open_client, parse_dsn
 from runtime.kafka.clients import make_consumer, make_producer, running
 from sori.quarantine import Quarantined, Reason, stable_id
 from sori.settings import load_settings
@@ -72,6 +77,63 @@ async def test_a_click_replays_one_event_of_ones_own_account_once(topics, tmp_pa
     assert second["landed"] == []
     assert await landed(topics) == [mine]
     assert {one.id for one in await read_held(settings)} == set(ids[1:])
+
+
+async def test_what_the_database_holds_is_not_read_again(topics, tmp_path: Path, monkeypatch) -> None:
+    """Of a topic full of others: the record asked for, by its offset, and what came since; a click after it finds none.
+
+    Where the database knows another log, by its offsets, everything is read, as without a database.
+    """
+    settings = settings_of(topics, tmp_path, port=0)
+    bodies = [body(account_id="acc_1", activity_id=f"a{n}") for n in range(40)]
+    ids = await hold(topics, *(("acc_1", one) for one in bodies))
+    read: list[int] = []
+
+    def counting(records) -> list[Held]:
+        read.append(len(records))
+        return fold(records)
+
+    monkeypatch.setattr("ingest.quarantine.replay.about", lambda records, _ids: records)
+    monkeypatch.setattr("ingest.quarantine.replay.fold", counting)
+    places, pool = await stored(topics), EnginePool(parse_dsn(settings.clickhouse_dsn), settings.api)
+    with open_client(settings.clickhouse_dsn) as client:
+        migrations.apply(client)
+        know(client, places)
+        async with api_running(settings, pool, replay=replayer(settings)) as api:
+            manager = await api.token("manage", ("acc_1",))
+
+            async def replay(*wanted: str) -> list[str]:
+                async with api.http.post("/v1/quarantine/replay", json={"ids": wanted}, headers=manager) as answer:
+                    assert answer.status == 200, await answer.text()
+                    return (await answer.json())["landed"]
+
+            assert await replay(ids[3], ids[7]) == [ids[3], ids[7]]
+            assert await replay(ids[3]) == []
+            assert read == [2, 3]  # then its row once more, and the two markers
+            know(client, {ids[20]: places[ids[21]]}, later_ms=60_000)
+            assert await replay(ids[20]) == [ids[20]]
+            assert read[2] == 42
+    assert sorted(await landed(topics)) == sorted([bodies[3], bodies[7], bodies[20]])
+
+
+async def stored(kafka: KafkaSettings) -> dict[str, tuple[int, int]]:
+    """Where each body in quarantine is, by its id."""
+    found: dict[str, tuple[int, int]] = {}
+    async with running(make_consumer(kafka, QUARANTINE.name(kafka.topic_prefix)), 10) as consumer:
+        ends = await consumer.end_offsets(consumer.assignment())
+        await consumer.seek_to_beginning()
+        while len(found) < sum(ends.values()):
+            for batch in (await consumer.getmany(timeout_ms=500)).values():
+                found |= {stable_id("default", one.value): (one.partition, one.offset) for one in batch}
+    return found
+
+
+def know(client: Client, places: dict[str, tuple[int, int]], later_ms: int = 0) -> None:
+    """Tell the database where these are."""
+    received = int(time.time() * 1000) + later_ms
+    columns = ["raw", "received_ms", "kafka_partition", "kafka_offset", "reason", "account_id", "id"]
+    rows = [["{}", received, *at, "schema", "acc_1", one] for one, at in places.items()]
+    client.insert("quarantine_in", rows, column_names=columns)
 
 
 async def test_what_cannot_be_read_in_time_is_a_503_and_nothing_is_sent(topics, tmp_path: Path) -> None:

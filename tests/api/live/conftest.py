@@ -45,7 +45,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 
     replayed: list[list[str]] = []
 
-    async def replay(ids, _accounts):
+    async def replay(ids, _accounts, _known):
         replayed.append(list(ids))
         return {"landed": list(ids), "refused": []}
 
