@@ -15,12 +15,13 @@ import msgspec
 import orjson
 from msgspec.structs import astuple
 
-from sori.absent import NULL_WORDS, AbsentIds, absent_ids
+from sori.absent import NO_PLACES, NO_PLATFORMS, NULL_WORDS, AbsentIds, absent_ids
 from sori.errors import EventError, InvalidEvent, MalformedEvent
 from sori.events import Event, Geolocation, decode_untimed, parse_time_ms
 from sori.places import is_plain
 from sori.records import CANONICAL, IDENTITY, Headers
 from sori.repair import repaired
+from sori.time_spellings import is_plain_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def read(body: bytes, policy: ReadingPolicy = DEFAULT) -> Reading:
     except (InvalidEvent, MalformedEvent):
         pass
     else:
-        if _is_plain(event, body, policy):
+        if is_plain_time(event.created_at) and _is_plain(event, body, policy):
             return Reading(event, _time_of(event, policy))
     canonical, defects = repaired(body, policy.absent_ids, policy.max_id_bytes)
     event = decode_untimed(canonical)
@@ -103,7 +104,7 @@ def _is_plain(event: Event, body: bytes, policy: ReadingPolicy) -> bool:  # noqa
     geo, platform, campaign, material = event.geolocation, event.platform, event.campaign, event.material
     if geo is not None and geo not in _plain_places and not _is_plain_place(geo, policy.max_id_bytes):
         return False
-    if platform and (platform in NULL_WORDS or len(platform) > enough):
+    if platform and (platform in NO_PLATFORMS or len(platform) > enough):
         return False
     for value in (
         (campaign and campaign.id) or event.campaign_id_legacy,
@@ -126,7 +127,7 @@ _MOST_PLACES = 4096
 
 def _is_plain_place(geo: Geolocation, longest: int) -> bool:
     given = [part for part in astuple(geo) if part]
-    if any(not is_plain(part) or part in NULL_WORDS or len(part.encode()) > longest for part in given):
+    if any(not is_plain(part) or part in NO_PLACES or len(part.encode()) > longest for part in given):
         return False
     if len(_plain_places) >= _MOST_PLACES:
         _plain_places.clear()

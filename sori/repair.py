@@ -11,9 +11,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from sori.absent import NULL_WORDS, AbsentIds
+from sori.absent import NO_PLACES, NO_PLATFORMS, NULL_WORDS, AbsentIds
 from sori.errors import InvalidEvent, MalformedEvent
+from sori.json_numbers import Written, digits
 from sori.places import respelled
+from sori.time_spellings import is_plain_time, respelled_time
 
 #: Most bytes of a repaired body: it travels in a header. Beyond it, `DROPPABLE` goes, in this order.
 MAX_CANONICAL_BYTES = 65_536
@@ -52,7 +54,7 @@ class _Repair:
         made = {
             "event": self._event(given),
             "account_id": self._required(given, "account_id"),
-            "created_at": self._required(given, "created_at"),
+            "created_at": self._created_at(given),
             "activity_id": self._id(given, "activity_id"),
             "device_id": self._id(given, "device_id"),
             "platform": self._word(given, "platform"),
@@ -109,7 +111,7 @@ class _Repair:
         return self._constant(literal)
 
     def _float(self, literal: str) -> float | str:
-        number = float(literal)
+        number = Written(literal)
         return number if math.isfinite(number) else self._constant(literal)
 
     def _constant(self, literal: str) -> str:
@@ -119,6 +121,13 @@ class _Repair:
     def _event(self, given: dict[str, Any]) -> str:
         legacy = given.get("event") is None or given.get("event") == ""
         return self._required(given, "event_type" if legacy else "event", "event")
+
+    def _created_at(self, given: dict[str, Any]) -> str:
+        came = self._required(given, "created_at")
+        value = came if is_plain_time(came) else respelled_time(came)
+        if value != came:
+            self._flaw("created_at", "spelling")
+        return value
 
     def _required(self, given: dict[str, Any], name: str, called: str = "") -> str:
         value = given.get(name)
@@ -139,7 +148,7 @@ class _Repair:
             self._flaw(called, "wrong_type")
             return None
         self._flaw(called, "number")
-        return str(value)
+        return digits(value)
 
     def _clean(self, text: str, called: str) -> str:
         if _HALVES.search(text):
@@ -159,7 +168,7 @@ class _Repair:
         value, called = self._text(given, name, called), called or name
         if value is None:
             return None
-        if value in NULL_WORDS and not name.endswith("name"):
+        if value in (NO_PLATFORMS if name == "platform" else NULL_WORDS) and not name.endswith("name"):
             self._flaw(called, "absent")
             return None
         if name == "platform" and len(value.encode()) > self._max_bytes:
@@ -179,6 +188,8 @@ class _Repair:
                 self._flaw(f"geolocation.{name}", "spelling")
             if len(value.encode("utf-8", "replace")) > self._max_bytes:
                 self._flaw(f"geolocation.{name}", "too_long")
+            elif value in NO_PLACES:
+                self._flaw(f"geolocation.{name}", "absent")
             elif value:
                 made[name] = value
         return made or None

@@ -20,10 +20,11 @@ def test_every_documented_word_means_none_in_any_case(word: str) -> None:
     [
         *("0", "000000000000000", "00000000-0000-0000-0000-000000000000", "{00000000-0000-0000-0000-000000000000}"),
         *("00:00:00:00:00:00", "-", "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", "ffffffffffffffffffffffffffffffff"),
+        *("0.0", "0x0", "0x00000000", "ff:ff:ff:ff:ff:ff", "FFFFFFFFFFFFFFFF"),
     ],
 )
 def test_an_id_of_zeros_or_of_f_alone_means_none(value: str) -> None:
-    """Hidden advertising ids, the nil and the max UUID."""
+    """Hidden advertising ids, the nil and the max UUID, zeros of other forms, and what was masked."""
     assert value in ABSENT
 
 
@@ -45,11 +46,32 @@ UNFILLED = (
     "%7b%7bgaid%7d%7d",
     "%5BIDFA%5D",
     "$%7Bidfa%7D",
+    "%24%7Bidfa%7D",
+    "%25DEVICE_ID%25",
+    *("%s", "%d", "%@", "%1$s", "%lld", "$id", "$device.id", "$(device_id)", "@{id}", "@@device_id@@", ":device_id"),
+    *("<%= device_id %>", "{% id %}", "{{user['id']}}", "{{id|default}}", "{{sub1}}", "*|DEVICE_ID|*"),
+    *("#REF!", "#DIV/0!", "#NAME?"),
 )
 
 
 @pytest.mark.parametrize(
-    "value", [*UNFILLED, '"null"', "'undefined'", "undefined-undefined", "Null_null", '""', '"{idfa}"', "\u00a0"]
+    "value",
+    [
+        *UNFILLED,
+        *('"null"', "'undefined'", "undefined-undefined", "Null_null", '""', '"{idfa}"', "\u00a0"),
+        *(
+            "nullnull",
+            "null,null",
+            "undefined undefined",
+            "(none)",
+            "(nil)",
+            "[null]",
+            "%7B%7D",
+            "Optional(nil)",
+            r"\N",
+        ),
+        *("?", "???", ".", "*", "***", "--", "_", "$", "%", "{", "}", "`null`", "\u200bnull\ufeff", "(empty)"),
+    ],
 )
 def test_a_placeholder_that_nobody_filled_in_means_none(value: str) -> None:
     """As templates of senders leave it, and what was quoted once too often."""
@@ -70,6 +92,8 @@ def test_a_placeholder_that_nobody_filled_in_means_none(value: str) -> None:
         "$5a",
         '"dev_1"',
         "_a",
+        "{{6d92078a-8246-4ba4-ae5b-76104861e7dc}}",
+        *("@alice", "-Nx5", "-a", "%s1", "%da", "(a1)", "?a", "\u200bdev", ":a1", "%2541"),
     ],
 )
 def test_an_id_in_brackets_is_an_id(value: str) -> None:
@@ -78,7 +102,25 @@ def test_an_id_in_brackets_is_an_id(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["dev_1", "0001", "nullable", "f", "ffff", "00000000-0000-0000-0000-000000000001", "é"]
+    "value",
+    [
+        *("dev_1", "0001", "nullable", "f", "ffff", "00000000-0000-0000-0000-000000000001", "é"),
+        *(
+            "fffffffffff",
+            "xxx",
+            "xxxxxxxxxxxx",
+            "xx-1",
+            "0xdead",
+            "1.0",
+            "00ff",
+            "nullify",
+            "nullnullx",
+            "undefined1",
+            "😀",
+            "…",
+            "中",
+        ),
+    ],
 )
 def test_other_ids_are_ids(value: str) -> None:
     """However little they say."""

@@ -34,6 +34,39 @@ def test_a_percent_sign_that_encodes_nothing_stays() -> None:
     assert [respelled(name) for name in ("50%", "%zz", "%C3", "a%20b")] == ["50%", "%zz", "%C3", "a b"]
 
 
+@pytest.mark.parametrize(
+    ("came", "name"),
+    [
+        *(("S%25C3%25A3o Paulo", "São Paulo"), ("S%C3%A3o+Paulo", "São Paulo"), ("New+York", "New York")),
+        *(
+            ("SÃ£o Paulo", "São Paulo"),
+            ("SÃƒÂ£o Paulo", "São Paulo"),
+            ("ChÃ\u00ada", "Chía"),
+            ("Å½ilina", "Žilina"),
+            ("Å\u0081Ã³dÅº", "Łódź"),
+        ),
+        *(("M\u00fcnchen", "München"), ("SÃO PAULO", "SÃO PAULO"), ("Ýmir", "Ýmir")),
+        *(
+            ("Se\u200boul\ufeff", "Seoul"),
+            ("\u202eSeoul\u202c", "Seoul"),
+            ("\x00Seoul", "Seoul"),
+            ("Se\u00adoul", "Seoul"),
+        ),
+        ("\u0645\u06cc\u200c\u062f", "\u0645\u06cc\u200c\u062f"),
+    ],
+)
+def test_what_was_encoded_twice_or_in_another_way_is_the_same_place(came: str, name: str) -> None:
+    """By a proxy, by a form, as UTF-8 that was read as Latin-1, with what nobody sees; a joiner is part of a word."""
+    assert respelled(came) == name
+    assert is_plain(came) == (came == name)
+    assert is_plain(name)
+
+
+def test_a_percent_sign_alone_makes_no_name_odd() -> None:
+    """So such an event needs no second form."""
+    assert all(is_plain(name) for name in ("50%", "100 % club", "%zz"))
+
+
 @given(names)
 def test_a_plain_name_needs_no_respelling(name: str) -> None:
     """The screen of the hot path never misses one."""

@@ -48,6 +48,13 @@ def test_ordinary_bodies_are_plain() -> None:
         ({"geolocation": {"viewer_city": " S%C3%A3o Paulo"}}, ["geolocation.viewer_city:spelling"]),
         ({"geolocation": {"viewer_city": "x" * 513}}, ["geolocation.viewer_city:too_long"]),
         ({"metadata": {"name": "cut \ud83d"}}, ["metadata:character"]),
+        ({"geolocation": {"viewer_city": "unknown"}}, ["geolocation.viewer_city:absent"]),
+        ({"geolocation": {"viewer_region": "(Not Set)"}}, ["geolocation.viewer_region:absent"]),
+        ({"geolocation": {"viewer_city": "%2D"}},
+         ["geolocation.viewer_city:absent", "geolocation.viewer_city:spelling"]),
+        ({"platform": "UNKNOWN"}, ["platform:absent"]),
+        ({"platform": "None"}, ["platform:absent"]),
+        ({"created_at": "2025-10-14T05:25Z"}, ["created_at:spelling"]),
     ],
 )  # fmt: skip
 def test_a_flaw_in_an_optional_field_is_repaired_and_named(changes: dict[str, Any], defects: list[str]) -> None:
@@ -96,6 +103,71 @@ def test_what_is_required_stays_strict(changes: dict[str, Any]) -> None:
     with pytest.raises(EventError) as refused:
         read(body(metadata=[], **changes))
     assert refused.value.field in changes
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        *((b"7890.0", "7890"), (b"1e3", "1000"), (b"7.89E3", "7890"), (b"12345678901234567.0", "12345678901234567")),
+        *((b"-0.0", None), (b"0.0", None), (b"0e5", None), (b"1.5", "1.5"), (b"1e400", "1e400"), (b"1e22", "1e+22")),
+    ],
+)
+def test_a_whole_number_is_one_id_however_it_is_written(sent: bytes, meant: str | None) -> None:
+    """JSON knows one kind of number: 7890.0 is 7890, to its last digit, and 0.0 is nobody."""
+    raw = body(device_id="@", campaign={"id": "@"}).replace(b'"@"', sent)
+    assert read(raw).event.device_id == meant
+    assert read(raw).event.campaign_id == (meant or "0")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        *(("2025-10-14T05:25Z", "05:25:00.000"), ("2025-10-14T05:25+00:00", "05:25:00.000")),
+        *(("2025-10-14T07:25+02:00", "05:25:00.000"), ("2025-10-14 05:25", "05:25:00.000")),
+        *(("2025-10-14t05:25:12.421z", "05:25:12.421"), (" 2025-10-14T05:25:12.421Z\n", "05:25:12.421")),
+        *(("2025-10-14 05:25:12 UTC", "05:25:12.000"), ("2025-10-14 05:25:12.421 +0000 UTC", "05:25:12.421")),
+        *(("2025-10-14T05:25:12.421Z[UTC]", "05:25:12.421"), ("2025-10-14T05:25:12GMT", "05:25:12.000")),
+        *(("2025-10-14T07:25:12+02:00[Europe/Berlin]", "05:25:12.000"), ("2025-10-14T05:25:12+00", "05:25:12.000")),
+        *(("20251014T052512.421Z", "05:25:12.421"), ("20251014T052512Z", "05:25:12.000")),
+        *(("2025-10-13T24:00:00Z", "00:00:00.000"), ("2025-10-14T00:25:12.421\u221205:00", "05:25:12.421")),
+        *(("2025-10-14T05:25:12.4219999999999Z", "05:25:12.421"), ("2025-10-14T05:25:12.Z", "05:25:12.000")),
+    ],
+)
+def test_a_time_may_be_written_in_every_way_of_iso_8601(written: str, meant: str) -> None:
+    """Java leaves out seconds that are zero, so one event in some would be lost; the repaired form has our own."""
+    reading = read(body(created_at=written))
+    assert reading.event.created_at == f"2025-10-14T{meant}Z"
+    assert reading.defects == ("created_at:spelling",)
+    assert reading.created_ms == reading.event.created_ms == read(reading.canonical).created_ms
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(
+            "2025-10-14",
+            "05:25:12Z",
+            "2025-10-14T05Z",
+            "2025-10-14T05:25:12 CET",
+            "2025-10-14T24:00:01Z",
+            "2025-13-14T05:25Z",
+        ),
+        *(
+            "1760419512",
+            "1760419512421",
+            "Tue, 14 Oct 2025 05:25:12 GMT",
+            "14/10/2025 05:25:12",
+            "2025-10-14T05:25:12+2:00",
+        ),
+        *("2025-10-14T05:25:12+01:00 UTC", "2025-W42-2T05:25:12Z", "2025-287T05:25:12Z", "\u0662025-10-14T05:25Z"),
+        pytest.param("2025-10-14T05:25Z" + "[a]" * 300_000 + "x", id="long"),
+    ],
+)
+def test_what_is_no_time_of_iso_8601_is_refused(written: str) -> None:
+    """Or leaves open which moment it is; at once, however long it is."""
+    with pytest.raises(InvalidEvent, match="not an ISO 8601 time") as refused:
+        read(body(created_at=written))
+    assert refused.value.field == "created_at"
 
 
 def test_what_is_no_object_is_malformed() -> None:
