@@ -469,6 +469,43 @@ async def test_a_sender_that_hangs_up_does_not_disturb_the_others(tmp_path: Path
         await wait_until(lambda: it.ingress.webhooks.in_flight == 0)
 
 
+def _whole(number: int) -> bytes:
+    """A signed request as bytes."""
+    from sori.signature import HmacSha256
+
+    raw = body(activity_id=f"act_{number}")
+    signature = HmacSha256().sign(SECRET.encode(), raw)
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-SORI-Signature: {signature}\r\n"
+    return f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw
+
+
+async def test_whoever_has_said_all_is_answered_all_the_same(tmp_path: Path) -> None:
+    """A sender may close its half after the request; it would take silence for a failure and send again."""
+    log = SteeredLog()
+    async with running(tmp_path, log) as it:
+        log.delay_s = 0.2
+        for requests in (1, 3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", it.port)
+            writer.write(b"".join(map(_whole, range(requests))))
+            writer.write_eof()
+            answer = await asyncio.wait_for(reader.read(), 30)
+            assert answer.count(b"HTTP/1.1 200 ") == requests
+            writer.close()
+        await wait_until(lambda: it.ingress.server.open_connections == 0)
+
+
+async def test_whoever_breaks_off_holds_nothing(tmp_path: Path) -> None:
+    """Half a head, half a body, or nothing at all, and then its half is closed."""
+    async with running(tmp_path, header_timeout_s=60, keepalive_timeout_s=60) as it:
+        for begun in (b"", b"POST /webhooks/sori HT", _whole(1)[:-5], _whole(1) + _whole(2)[:-5]):
+            reader, writer = await asyncio.open_connection("127.0.0.1", it.port)
+            writer.write(begun)
+            writer.write_eof()
+            await asyncio.wait_for(reader.read(), 30)
+            writer.close()
+        await wait_until(lambda: it.ingress.server.open_connections == 0)
+
+
 async def test_draining_is_unready_and_says_close_while_it_serves_what_is_open(tmp_path: Path) -> None:
     log = SteeredLog()
     async with running(tmp_path, log) as it:
