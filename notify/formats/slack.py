@@ -18,7 +18,11 @@ _ENDED_COLOUR = "#3a9a5b"
 
 def slack(told: Telling) -> bytes:
     """One message."""
-    fields = [{"type": "mrkdwn", "text": f"*{name}*\n{_text(value)[:1900]}"} for name, value in told.facts.items()]
+    # verbatim: an address, a #channel or an @here in a device's id stays text
+    fields = [
+        {"type": "mrkdwn", "text": f"*{name}*\n{_text(value)[:1900]}", "verbatim": True}
+        for name, value in told.facts.items()
+    ]
     # a header takes 150 characters, a section takes the whole story
     blocks: list[dict[str, object]] = [
         {"type": "section", "text": {"type": "plain_text", "text": _text(told.headline)[:2900]}},
@@ -29,7 +33,8 @@ def slack(told: Telling) -> bytes:
         blocks.append({"type": "actions", "elements": [button]})
     blocks.append({"type": "context", "elements": [{"type": "plain_text", "text": told.ids[:1900]}]})
     colour = _ENDED_COLOUR if told.ended else _COLOURS.get(told.alert.severity, "#8a8d91")
-    return orjson.dumps({"text": _text(told.headline), "attachments": [{"color": colour, "blocks": blocks}]})
+    attachment = {"color": colour, "blocks": blocks}
+    return orjson.dumps({"text": _text(told.headline), "mrkdwn": False, "parse": "none", "attachments": [attachment]})
 
 
 def _text(text: str) -> str:

@@ -40,6 +40,12 @@ def test_a_message_mentions_nobody(style):
     body = body_of(style, orjson.dumps(hostile), NOW)
     assert b"<!" not in (body if style == "slack" else b"")
     assert b"<@" not in (body if style == "slack" else b"")
+    if style == "slack":
+        said = orjson.loads(body)
+        assert (said["mrkdwn"], said["parse"]) == (False, "none")
+        texts = [field for block in said["attachments"][0]["blocks"] for field in block.get("fields", [])]
+        assert texts
+        assert all(text["verbatim"] is True for text in texts), "nothing in it becomes a link"
     if style == "teams":
         card = orjson.loads(body)["attachments"][0]["content"]
         texts = [part.get("text", "") for part in card["body"]] + [fact["value"] for fact in card["body"][1]["facts"]]
