@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, get_args
 
 from api.alerts.shape import FIELDS as ALERT_FIELDS
-from api.alerts.shape import iso
 from api.query.ctr_sql import quote, time_literal
 from api.query.paging import DEFAULT, among, time_text
+from api.query.row_times import iso
 from sori.alerting.alert import Severity
 from sori.alerting.incident import Incident, IncidentState
 from sori.errors import ConfigError

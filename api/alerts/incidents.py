@@ -23,11 +23,11 @@ from api.alerts.incident_sql import (
     wanted_of,
 )
 from api.alerts.shape import as_record as alert_record
-from api.alerts.shape import iso
 from api.auth.access import require
 from api.query.alert_story_sql import SAID_TIMES, verdicts_sql
 from api.query.paging import cursor_of, limit_of, moment_of, page
 from api.query.pool import EnginePool
+from api.query.row_times import iso
 from sori.alerting.filter import narrowed
 from sori.alerting.incident import incident_id
 from sori.alerting.story import story

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from api.query.row_times import iso
 from sori.alerting.alert import Alert
 
 #: The fields of docs/schemas/fraud-alert.json, in the order of the type.
@@ -18,9 +19,3 @@ def as_record(row: Mapping[str, Any]) -> dict[str, Any]:
     found = iso({name: row[name] for name in FIELDS}, _TIMES)
     found["evidence"] = json.loads(row["evidence"] or "{}")
     return found
-
-
-def iso(row: Mapping[str, Any], times: Iterable[str]) -> dict[str, Any]:
-    """The row with these columns, where it has them, as ISO 8601 with Z."""
-    given = {name: row[name] for name in times if row.get(name) is not None}
-    return {**row, **{name: str(value).replace(" ", "T") + "Z" for name, value in given.items()}}

@@ -12,12 +12,13 @@ from aiohttp import web
 
 from api.alerts.incident_sql import incidents_of_sql
 from api.alerts.incidents import find_incident, said_of
-from api.alerts.shape import FIELDS, as_record, iso
+from api.alerts.shape import FIELDS, as_record
 from api.auth.access import require
 from api.query.alert_story_sql import SAID_TIMES, events_sql, panes_sql, states_sql, verdicts_sql
 from api.query.ctr_sql import quote
 from api.query.paging import among
 from api.query.pool import EnginePool
+from api.query.row_times import iso
 from sori.alerting.story import story
 from sori.errors import QueryError
 

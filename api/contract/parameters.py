@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from api.query.ctr_sql import parse_since
+from api.query.ctr_sql import in_order, parse_since
 from sori.errors import QueryError
 from sori.suggest import none_of
 
@@ -31,7 +31,7 @@ class Parameter:
     many: bool = False
     commas: bool = False
     default: str | int | None = None
-    length: int = 256
+    length: int = 4096  # of an id, as admission takes it at most
     least_length: int = 0
 
     def check(self, given: Sequence[str]) -> None:
@@ -75,10 +75,13 @@ class Parameter:
 
 
 def check_all(known: Sequence[Parameter], given: Mapping[str, Sequence[str]]) -> None:
-    """Raises QueryError for the first parameter or value that is not known, and says which are."""
+    """Raises QueryError for the first parameter or value that is not known, and for times in disorder."""
     by_name = {one.name: one for one in known}
     for name, values in given.items():
         one = by_name.get(name)
         if one is None:
             raise QueryError(none_of("unknown parameter", name, by_name))
         one.check(values)
+    if all(by_name.get(name) and given.get(name) for name in ("since", "until")):
+        now = datetime.now(UTC)
+        in_order(*(parse_since(given[name][0], now) for name in ("since", "until")))

@@ -17,7 +17,7 @@ from api.live.data import DEFAULT_ROWS
 from api.live.page import PAGES
 from api.query.ctr_question import DEFAULT_LIMIT, MOST_LIMIT, By, Format, Sort
 from api.query.ctr_question import FILTERS as CTR_FILTERS
-from api.query.paging import DEFAULT, MOST
+from api.query.paging import DEFAULT, MOST, MOST_CURSOR
 from api.query.slice import RANGES
 from api.subscriptions.attempts import Outcome
 from sori.alerting.alert import Severity
@@ -55,7 +55,7 @@ _INCIDENT_FILTERS = tuple(
 )
 _SINCE = Parameter("since", "15m, 2h, 7d before now, or an ISO 8601 date or date-time.", moment=True)
 _UNTIL = Parameter("until", "As since; what is exactly then is left out.", moment=True)
-_CURSOR = Parameter("cursor", "`next` of the page before.", length=1024)
+_CURSOR = Parameter("cursor", "`next` of the page before.", length=MOST_CURSOR)
 _PAGING = (_SINCE, _UNTIL, _CURSOR, Parameter("limit", numbers=(1, MOST), default=DEFAULT))
 _CHIPS = tuple(Parameter(name, "Only these; empty: those that have none.", many=True) for name in CTR_FILTERS)
 _SLICE = (Parameter("range", "Unless since is given.", values=tuple(RANGES), default="1h"), _SINCE, _UNTIL, *_CHIPS)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
-from api.query.ctr_sql import parse_since, quote, time_literal, wilson
+from api.query.ctr_sql import in_order, parse_since, quote, time_literal, wilson
 from api.query.ctr_sums import device_sums, sums
 from sori.errors import QueryError
 from sori.places import respelled
+from sori.spreadsheet_cell import FORMULA
 from sori.suggest import none_of
 
 By = Literal["account", "campaign", "material", "device", "platform", "place", "country", "region", "city"]
@@ -78,6 +79,7 @@ def asked_ctr(
     since, until = (
         parse_since(text, now()) if (text := _one(given, name, "")) else None for name in ("since", "until")
     )
+    in_order(since, until)
     only = tuple((column, _spelled(name, given[name])) for name, column in FILTERS.items() if given.get(name))
     return CtrQuestion(asked_by(given.get("by") or ["campaign"]), only, since, until, sort, int(limit))
 
@@ -91,11 +93,15 @@ def asked_by(values: Iterable[str]) -> tuple[str, ...]:
     return found
 
 
-def ctr(question: CtrQuestion = CtrQuestion()) -> str:
+def ctr(question: CtrQuestion = CtrQuestion(), fmt: str = "json") -> str:
     """The answer has the columns of `by` with names beside ids, the counts, and rates with and without suspect clicks.
 
-    Of devices no suspect clicks are counted: those columns are NULL there.
+    Of devices no suspect clicks are counted: those columns are NULL there. In CSV a text that a spreadsheet would
+    take for a formula has an apostrophe in front, as in the console's.
     """
+    if fmt == "csv":
+        named = [name for column, (_, name) in _NAMES.items() if column in question.columns]
+        return f"SELECT * REPLACE ({', '.join(map(_cell, (*question.columns, *named)))}) FROM ({ctr(question)})"  # noqa: S608 - of our columns
     keys = ", ".join(question.columns)
     used = {*question.columns, *(column for column, _ in question.only)}
     clean = "p_clean AS clean_ctr, low_clean AS clean_ctr_low, high_clean AS clean_ctr_high"
@@ -114,6 +120,10 @@ def ctr(question: CtrQuestion = CtrQuestion()) -> str:
     joins = " ".join(_named(column) for column in question.columns if column in _NAMES)
     measures = "impressions, clicks, suspect_clicks, ctr, ctr_low, ctr_high, clean_ctr, clean_ctr_low, clean_ctr_high"
     return f"SELECT {shown}, {measures} FROM ({rates}) AS rates {joins} ORDER BY {sort}"  # noqa: S608 - as above
+
+
+def _cell(column: str) -> str:
+    return f"if(match({column}, {quote(FORMULA)}), concat('\\'', {column}), {column}) AS {column}"
 
 
 def _counts(question: CtrQuestion, keys: str, used: set[str]) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from sori.errors import QueryError
 from sori.events import parse_time_ms
+from sori.time_spellings import respelled_time
 
+#: An offset whose plus sign was not encoded: in a URL it is a blank.
+_LOST_PLUS = re.compile(r"(T[0-9:.]+) ([0-9]{2}:?[0-9]{2})$")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -39,9 +43,16 @@ def parse_since(text: str, now: datetime) -> datetime:
     try:
         if unit in _UNITS and amount.isascii() and amount.isdigit() and len(amount) < 10:
             return now - timedelta(**{_UNITS[unit]: int(amount)})
-        return datetime.fromtimestamp(parse_time_ms(text if len(text) > 10 else f"{text}T00:00:00") / 1000, UTC)
+        written = respelled_time(_LOST_PLUS.sub(r"\1+\2", text)) if len(text) > 10 else f"{text}T00:00:00"
+        return datetime.fromtimestamp(parse_time_ms(written) / 1000, UTC)
     except Exception as error:
         raise QueryError(f"not a time: {text!r}; write 15m, 2h, 7d, 2025-10-14 or 2025-10-14T05:25:12Z") from error
+
+
+def in_order(since: datetime | None, until: datetime | None) -> None:
+    """Raises QueryError for a time that ends before it begins: that it holds nothing would read like an answer."""
+    if since is not None and until is not None and since >= until:
+        raise QueryError("since must lie before until")
 
 
 def latest_alerts(limit: int) -> str:

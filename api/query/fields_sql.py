@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from api.query.ctr_sql import quote, time_literal
+from api.query.row_times import iso
 
 _MOST_SHOWN = 200
 
@@ -21,6 +22,11 @@ def unknown_fields_sql(since: datetime | None = None, account: str | None = None
             substringUTF8(sample, 1, {_MOST_SHOWN}) AS sample
         FROM unknown_fields {where}
         ORDER BY first_seen DESC, account_id, event, field LIMIT {int(limit)}"""  # noqa: S608 - quoted
+
+
+def as_field(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as users see it: times as everywhere, and the query that asks for the field."""
+    return {**iso(row, ("first_seen", "last_seen")), "query": asking_sql(row)}
 
 
 def asking_sql(field: Mapping[str, Any]) -> str:

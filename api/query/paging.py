@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from multidict import MultiMapping
 
 from api.query.ctr_sql import parse_since, quote
 from sori.errors import QueryError
 
 MOST, DEFAULT = 1000, 50
-_MOST_CURSOR = 1024
+#: Two ids of 2 KiB, or one of 4, and a time; it is a part of a URL.
+MOST_CURSOR = 7_500
+#: Not JSON, which writes six bytes for some characters of an id.
+_packed = msgspec.msgpack.Encoder()
+_columns = msgspec.msgpack.Decoder(tuple[str, ...])
 
 
 def limit_of(query: MultiMapping[str]) -> int:
@@ -42,7 +46,7 @@ def page(rows: list[dict[str, Any]], limit: int, keys: Sequence[str]) -> dict[st
 
 def make_cursor(last: Sequence[str]) -> str:
     """Where to go on behind the row whose sorting columns are these, as an opaque text; the first one is a time."""
-    return base64.urlsafe_b64encode(json.dumps(list(last)).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_packed.encode(list(last))).decode().rstrip("=")
 
 
 def cursor_of(query: MultiMapping[str], length: int) -> tuple[str, ...] | None:
@@ -51,13 +55,13 @@ def cursor_of(query: MultiMapping[str], length: int) -> tuple[str, ...] | None:
     if not text:
         return None
     try:
-        found = json.loads(base64.b64decode(text[:_MOST_CURSOR] + "=" * (-len(text) % 4), b"-_", validate=True))
+        found = _columns.decode(base64.b64decode(text[:MOST_CURSOR] + "=" * (-len(text) % 4), b"-_", validate=True))
         datetime.strptime(found[0], "%Y-%m-%d %H:%M:%S.%f")  # noqa: DTZ007 - only its form counts
-    except (binascii.Error, ValueError, LookupError, TypeError, RecursionError):
+    except (msgspec.MsgspecError, binascii.Error, ValueError, LookupError):
         raise QueryError("cursor: not one of ours") from None
-    if not (isinstance(found, list) and len(found) == length and all(isinstance(part, str) for part in found)):
+    if len(found) != length:
         raise QueryError("cursor: not one of ours")
-    return tuple(found)
+    return found
 
 
 def time_text(text: str) -> str:

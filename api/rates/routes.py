@@ -36,8 +36,8 @@ def add_rates(app: web.Application, pool: EnginePool) -> None:
             accounts, question = tuple(sorted(grant.accounts or ())), replace(question, limit=0)
         if accounts:
             only["account_id"] = accounts
-        sql = ctr(replace(question, only=tuple(only.items())))
         fmt = request.query.get("format", "json")
+        sql = ctr(replace(question, only=tuple(only.items())), fmt)
         if fmt == "json":
             return web.json_response({"by": list(question.by), "rows": await pool.rows(sql)})
         return web.Response(body=await pool.raw(sql, FORMATS[fmt]), headers={"Content-Type": _TYPES[fmt]})

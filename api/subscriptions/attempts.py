@@ -13,12 +13,12 @@ from typing import Any, Literal, get_args
 
 from aiohttp import web
 
-from api.alerts.shape import iso
 from api.auth.access import require
 from api.auth.grants import Grant
 from api.query.ctr_sql import quote, time_literal
 from api.query.paging import among, cursor_of, limit_of, moment_of, page, time_text
 from api.query.pool import EnginePool
+from api.query.row_times import iso
 from api.subscriptions.store import SubscriptionStore
 from sori.errors import QueryError
 

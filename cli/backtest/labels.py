@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from api.alerts.shape import iso
 from api.query.ctr_sql import time_literal
 from api.query.engine import rows
+from api.query.row_times import iso
 from cli.backtest.score_report import Scored
 from sori.errors import ConfigError
 from sori.times import iso as iso_of

@@ -13,6 +13,7 @@ from cli.shared.say import say_json
 from cli.shared.terminal import styled
 from sori.errors import ConfigError
 from sori.settings.rules import RulesSettings
+from sori.spreadsheet_cell import cell
 from streams.backtest.compare import COLUMNS, STATUSES, Compared, counts, lines
 from streams.backtest.rules_file import differences
 
@@ -40,7 +41,7 @@ def write(path: Path, compared: list[Compared]) -> None:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer: csv.DictWriter[Any] = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
-            writer.writerows(lines(compared))
+            writer.writerows({name: cell(value) for name, value in line.items()} for line in lines(compared))
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from error
 

@@ -40,20 +40,19 @@ def fields(
     events, too: run the printed query with `sori query`.
     """
     from api.query.engine import rows
-    from api.query.fields_sql import asking_sql, unknown_fields_sql
+    from api.query.fields_sql import as_field, asking_sql, unknown_fields_sql
     from cli.shared.terminal import Terminal
 
     with asking(config, data_dir, api_port, token) as engine:
         found = rows(engine, unknown_fields_sql(moment(since), account, limit))
-    for row in found:
-        row["query"] = asking_sql(row)
     if as_json:
         for row in found:
-            say_json(row)
+            say_json(as_field(row))
     elif not found:
         say("no fields but those that columns have")
     else:
         _show(Terminal(), found, wide=wide)
+        say(f"ask for the first: {asking_sql(found[0])}")
 
 
 def _show(console: Any, found: list[dict[str, Any]], *, wide: bool) -> None:
@@ -67,4 +66,3 @@ def _show(console: Any, found: list[dict[str, Any]], *, wide: bool) -> None:
         Column("sample", [row["sample"] or "-" for row in found], rank=4, folds=True),
     ]
     show_columns(console, columns, wide=wide)
-    say(f"ask for the first: {found[0]['query']}")

@@ -39,15 +39,18 @@ def verify(
     """
     from rich.table import Table
 
+    from api.query.ctr_sql import in_order
     from api.query.engine import rows
     from api.query.verification import CHECKS, Caps
     from api.query.verification import verify as find_differences
     from cli.shared.terminal import Terminal
 
+    first, last = moment(since), moment(until)
+    in_order(first, last)
     with asking(config, data_dir, api_port, token) as engine:
         streams = settings_of(config, data_dir).streams
         caps = Caps(streams.max_devices, streams.max_account_devices)
-        found = find_differences(lambda sql: rows(engine, sql), moment(since), moment(until), caps)
+        found = find_differences(lambda sql: rows(engine, sql), first, last, caps)
     if as_json:
         for row in found:
             say_json(row)

@@ -32,7 +32,7 @@ def rates(engine: Engine, asked: Asked, fmt: str) -> bytes:
     question = asked_ctr(asked)
     if isinstance(engine, HttpEngine):
         return engine.get("/v1/ctr", [*_pairs(asked), ("format", fmt)])
-    return engine.raw(ctr(question), FORMATS[fmt])
+    return engine.raw(ctr(question, fmt), FORMATS[fmt])
 
 
 def alerts(engine: Engine, asked: Asked, since: datetime | None, limit: int) -> list[dict[str, Any]]:

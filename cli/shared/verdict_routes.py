@@ -67,8 +67,8 @@ def withdraw(engine: Engine, wanted: str, by: str, tables: Tables, now_ms: int) 
 
 def verdicts(engine: Engine, accounts: Sequence[str]) -> list[dict[str, Any]]:
     """What is in force, the latest first."""
-    from api.alerts.shape import iso
     from api.query.paging import among
+    from api.query.row_times import iso
     from sori.alerting.verdict import Verdict
     from sori.alerting.verdict_index import MOST_TARGETS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 
 import aiohttp
 import pytest
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from api.contract.parameters import Parameter, check_all
 from api.contract.table import ROUTES
 from api.openapi import openapi, served
+from api.query.ctr_question import FILTERS, asked_ctr
+from api.query.ctr_sql import parse_since
 from sori.errors import QueryError
 from sori.rule_names import RULES
 from sori.settings.rules import Rule, RulesSettings
@@ -104,3 +107,32 @@ def test_a_slip_is_answered_with_the_word_that_was_meant(given_: str, meant: str
     """Beside the list of known ones."""
     with pytest.raises(QueryError, match=f"did you mean {meant}"):
         Parameter("state", values=("opened", "updated", "closed")).check([given_])
+
+
+@pytest.mark.parametrize(("since", "until"), [("2025-10-14", "2025-10-13"), ("1h", "2h"), ("2025-10-14", "2025-10-14")])
+def test_a_time_that_ends_before_it_begins_is_refused(since: str, until: str):
+    """Nothing happened then, which reads like an answer; every route that takes both times says so."""
+    for route in ROUTES:
+        if {"since", "until"} <= {one.name for one in route.parameters}:
+            with pytest.raises(QueryError, match="since must lie before until"):
+                check_all(route.parameters, {"since": [since], "until": [until]})
+            check_all(route.parameters, {"since": [until], "until": [since]} if since != until else {})
+    with pytest.raises(QueryError, match="since must lie before until"):
+        asked_ctr({"since": [since], "until": [until]})
+
+
+@pytest.mark.parametrize(
+    "text", ["2025-10-14T07:25:12 02:00", "2025-10-14T07:25 02:00", "2025-10-14T05:25:12", "2025-10-14T05:25:12z"]
+)
+def test_a_plus_sign_that_a_url_made_a_blank_is_one_again(text: str):
+    """Nothing else can be meant; and a time may be written as events may have theirs."""
+    at = parse_since(text, datetime.now(UTC))
+    assert at.replace(second=0) == datetime(2025, 10, 14, 5, 25, tzinfo=UTC)
+
+
+def test_every_id_that_is_admitted_can_be_asked_for():
+    """`ingest.max_id_bytes` goes up to 4,096."""
+    for route in ROUTES:
+        for one in route.parameters:
+            if one.name in FILTERS:
+                one.check(["x" * 4096])

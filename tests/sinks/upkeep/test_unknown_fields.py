@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from api.query.fields_sql import asking_sql, unknown_fields_sql
+from api.query.fields_sql import as_field, asking_sql, unknown_fields_sql
 from sinks.builders import events
 from sinks.insert.writer import Writer
 from sinks.upkeep import unknown_fields
@@ -74,6 +74,11 @@ def test_a_field_that_sori_adds_is_named_and_can_be_asked_for(client: Client) ->
     }
     for name, value in (("geolocation.viewer_zip", "48104"), ("budget", 12.5), ("listener", '{"age":"25-34"}')):
         assert (value, 1) in client.query(asking_sql(found[name])).result_rows
+    told = as_field(found["budget"])
+    assert told["query"] == asking_sql(found["budget"])
+    for name in ("first_seen", "last_seen"):
+        assert told[name][10] == "T"
+        assert abs(datetime.now(UTC) - datetime.fromisoformat(told[name])) < timedelta(hours=1), "with a zone"
     assert watch.look() == 0
     assert looking(client).look() == 0, "noted before this process started"
     assert len(shown(client)) == 4
