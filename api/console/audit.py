@@ -10,8 +10,9 @@ from datetime import timedelta
 from aiohttp import web
 
 from api.console.asking import slice_of
-from api.query.audit_sql import audit_source
+from api.query.audit_sql import TIMES, audit_source
 from api.query.pool import EnginePool
+from api.query.row_times import iso
 from sori.errors import QueryError
 
 CLASSES = ("matched", "mismatched", "only_in_sori", "only_in_own")
@@ -34,6 +35,8 @@ def add_audit(app: web.Application, pool: EnginePool) -> None:
             f"SELECT * EXCEPT (at) FROM {source} ORDER BY class = 'matched', at DESC LIMIT {limit}"  # noqa: S608 - quoted
         )
         found = {row["class"]: int(row["n"]) for row in counts}
-        return web.json_response({"counts": {name: found.get(name, 0) for name in CLASSES}, "rows": rows})
+        return web.json_response(
+            {"counts": {name: found.get(name, 0) for name in CLASSES}, "rows": [iso(row, TIMES) for row in rows]}
+        )
 
     app.router.add_get("/v1/audit", handle)

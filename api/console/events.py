@@ -14,6 +14,7 @@ from api.console.asking import slice_of
 from api.query.ctr_sql import quote
 from api.query.paging import cursor_of, limit_of, page, time_text
 from api.query.pool import EnginePool
+from api.query.row_times import iso
 from api.query.slice import Slice, second
 from sori.errors import QueryError
 
@@ -38,7 +39,8 @@ def add_events(app: web.Application, pool: EnginePool) -> None:
         asked, limit = slice_of(request), limit_of(request.query)
         _bounded(asked, LONGEST_EVENTS)
         rows = await pool.rows(events_sql(asked, cursor_of(request.query, len(KEYS)), limit + 1))
-        return web.json_response(page(rows, limit, KEYS))
+        found = page(rows, limit, KEYS)
+        return web.json_response({**found, "rows": [iso(row, ("created_at", "received_at")) for row in found["rows"]]})
 
     async def funnel(request: web.Request) -> web.Response:
         asked = slice_of(request)

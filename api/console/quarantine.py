@@ -14,6 +14,7 @@ from api.console.asking import slice_of
 from api.query.ctr_sql import quote
 from api.query.paging import among, cursor_of, limit_of, page, time_text
 from api.query.pool import EnginePool
+from api.query.row_times import iso
 from api.query.slice import Slice, second
 from sori.errors import QueryError
 from sori.quarantine import Known
@@ -48,7 +49,8 @@ def add_quarantine(app: web.Application, pool: EnginePool, replay: Replay = no_r
         asked, limit = slice_of(request), limit_of(request.query)
         after = cursor_of(request.query, len(_KEYS))
         rows = await pool.rows(held_sql(asked, request.query.getall("reason", []), after, limit + 1))
-        return web.json_response(page(rows, limit, _KEYS))
+        found = page(rows, limit, _KEYS)
+        return web.json_response({**found, "rows": [iso(row, ("received_at",)) for row in found["rows"]]})
 
     async def again(request: web.Request) -> web.Response:
         grant = require(request, "manage")

@@ -9,6 +9,8 @@ from api.query.ctr_sql import quote, time_literal
 
 #: A login and its record may lie on both sides of a bound. Farther than an hour beyond it nothing is looked for.
 _LEAST_REACH = timedelta(hours=1)
+#: Columns that are times.
+TIMES = ("login_at", "own_at")
 _EVER = 4_294_967_295
 
 

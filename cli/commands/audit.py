@@ -55,8 +55,9 @@ def audit(
     """
     if context.invoked_subcommand is not None:
         return
-    from api.query.audit_sql import audit_source
+    from api.query.audit_sql import TIMES, audit_source
     from api.query.engine import rows
+    from api.query.row_times import iso
 
     source = audit_source(tolerance, moment(since))
     with asking(config, data_dir, api_port, token) as engine:
@@ -67,7 +68,10 @@ def audit(
             csv.write_bytes(engine.raw(f"{lines} ORDER BY class, at", "CSVWithNames"))
     by_class = {row["class"]: int(row["n"]) for row in counts}
     if as_json:
-        say_json({"counts": {name: by_class.get(name, 0) for name in _CLASSES}, "rows": found}, indent=2)
+        say_json(
+            {"counts": {name: by_class.get(name, 0) for name in _CLASSES}, "rows": [iso(row, TIMES) for row in found]},
+            indent=2,
+        )
     else:
         _show(by_class, found)
 

@@ -41,6 +41,7 @@ def verify(
 
     from api.query.ctr_sql import in_order
     from api.query.engine import rows
+    from api.query.row_times import iso
     from api.query.verification import CHECKS, Caps
     from api.query.verification import verify as find_differences
     from cli.shared.terminal import Terminal
@@ -53,7 +54,7 @@ def verify(
         found = find_differences(lambda sql: rows(engine, sql), first, last, caps)
     if as_json:
         for row in found:
-            say_json(row)
+            say_json(iso(row, ("minute", "time")))
         raise typer.Exit(1 if found else 0)
     console = Terminal()
     if not found:

@@ -6,14 +6,14 @@ from typing import Literal
 
 import msgspec
 
-from api.contract.shapes.common import Maybe
+from api.contract.shapes.common import Maybe, Time
 
 
 class RawEvent(msgspec.Struct):
-    """An event; times as ClickHouse writes them, UTC."""
+    """An event."""
 
-    created_at: str
-    received_at: str
+    created_at: Time
+    received_at: Time
     event: str
     account_id: str
     identity: str
@@ -60,7 +60,7 @@ class Funnel(msgspec.Struct):
 class HeldDelivery(msgspec.Struct):
     """What is held; `body` is its beginning."""
 
-    received_at: str
+    received_at: Time
     id: str
     reason: str
     detail: str
@@ -92,7 +92,7 @@ class Replayed(msgspec.Struct):
 
 
 class AuditedLogin(msgspec.Struct, rename={"kind": "class"}):
-    """A login, a record, or a pair of both; times as ClickHouse writes them, UTC."""
+    """A login, a record, or a pair of both."""
 
     kind: Literal["matched", "mismatched", "only_in_sori", "only_in_own"]
     matched_by: str
@@ -101,8 +101,8 @@ class AuditedLogin(msgspec.Struct, rename={"kind": "class"}):
     session: str
     device_id: str
     own_device: str
-    login_at: str | None
-    own_at: str | None
+    login_at: Time | None
+    own_at: Time | None
     differs: list[str]
 
 

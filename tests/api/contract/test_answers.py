@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -76,6 +77,10 @@ def stored() -> dict[str, list[dict[str, Any]]]:
     }
 
 
+#: A time as ClickHouse writes it: a browser takes it for one of its own zone.
+_ZONELESS = re.compile(rb'"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}')
+
+
 @dataclass
 class Asking:
     """An API, the document that it gives, and what was asked of it."""
@@ -104,6 +109,7 @@ class Asking:
         if kind in ("application/json", "application/problem+json"):
             found = orjson.loads(raw)
             assert list(faults(found, schema, route.path, self.document)) == []
+            assert route.path == "/v1/query" or not _ZONELESS.search(raw), "a time that does not say that it is UTC"
             return found
         assert schema == {"type": "string", "contentMediaType": kind} | (
             {"contentSchema": schema["contentSchema"]} if route.lines and kind == "application/x-ndjson" else {}
