@@ -12,6 +12,7 @@ from aiohttp import web
 
 from api.console.asking import slice_of
 from api.query.ctr_sql import quote
+from api.query.ctr_sums import events_of
 from api.query.paging import cursor_of, limit_of, page, time_text
 from api.query.pool import EnginePool
 from api.query.row_times import iso
@@ -64,7 +65,7 @@ def events_sql(asked: Slice, after: tuple[str, ...] | None, limit: int) -> str:
         behind = f"(c.identity, c.event) < ({', '.join(map(quote, after[1:]))})"
         conditions.append(f"(c.created_at < {at} OR (c.created_at = {at} AND {behind}))")
     return (
-        f"SELECT {_COLUMNS} FROM events_current AS c WHERE {' AND '.join(conditions)}"  # noqa: S608 - quoted
+        f"SELECT {_COLUMNS} FROM {events_of(asked.devices)} AS c WHERE {' AND '.join(conditions)}"  # noqa: S608 - quoted
         f" ORDER BY c.created_at DESC, c.identity DESC, c.event DESC LIMIT {int(limit)}"
     )
 
@@ -82,7 +83,7 @@ def funnel_sql(asked: Slice, share: int) -> str:
                 any(c.device_id) AS d, i > 0 AND k > 0 AS both,
                 dateDiff('millisecond', minIf(c.created_at, c.event = 'campaign.impression'),
                     minIf(c.created_at, c.event = 'campaign.click')) AS dt
-            FROM events_current AS c
+            FROM {events_of(asked.devices)} AS c
             WHERE {asked.where("created_at")} AND c.activity_id != ''{sampled}
             GROUP BY c.account_id, c.activity_id)"""  # noqa: S608 - quoted
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
 from api.query.ctr_sql import in_order, parse_since, quote, time_literal, wilson
-from api.query.ctr_sums import device_sums, sums
+from api.query.ctr_sums import device_sums, events_of, minutes_of_devices, sums
 from sori.errors import QueryError
 from sori.places import respelled
 from sori.spreadsheet_cell import FORMULA
@@ -129,6 +129,7 @@ def _cell(column: str) -> str:
 def _counts(question: CtrQuestion, keys: str, used: set[str]) -> str:
     """Counts per group, from what has every column: sums of windows, minutes of devices, else the events."""
     conditions = [f"{column} IN ({', '.join(map(quote, values))})" for column, values in question.only]
+    devices = dict(question.only).get("device_id", ())
     since, until = (_whole(moment) if moment else None for moment in (question.since, question.until))
     time, counts = "minute", "sum(m.impressions) AS impressions, sum(m.clicks) AS clicks"
     bounds = [f"{{time}} >= {time_literal(since)}"] if since else []
@@ -137,9 +138,9 @@ def _counts(question: CtrQuestion, keys: str, used: set[str]) -> str:
         counts, bounds = f"{counts}, sum(m.suspect_clicks) AS suspect_clicks", []
         source = sums(used, since, until)
     elif used <= {"account_id", "device_id"}:
-        source, bounds = device_sums(since, until), []
+        source, bounds = (minutes_of_devices if devices else device_sums)(since, until), []
     else:
-        source, time = "events_current", "created_at"
+        source, time = events_of(devices), "created_at"
         counts = "countIf(event = 'campaign.impression') AS impressions, countIf(event = 'campaign.click') AS clicks"
         conditions.append("event IN ('campaign.impression', 'campaign.click')")
     if "device_id" in used:

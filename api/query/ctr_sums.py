@@ -5,8 +5,11 @@ Why, and what is in them: deploy/clickhouse/migrations/0022_ctr_sums.sql.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+
+from api.query.ctr_sql import quote
 
 #: View -> its columns beside time and counts; those that are likely to have the fewest rows first.
 FAMILIES: dict[str, frozenset[str]] = {
@@ -36,6 +39,16 @@ def sums(columns: AbstractSet[str], since: datetime | None, until: datetime | No
 def device_sums(since: datetime | None, until: datetime | None) -> str:
     """A source of impressions and clicks by device, in minutes: to be summed."""
     return f"device_sums(since = {_epoch(since, 0)}, until = {_epoch(until, _FOR_EVER)})"
+
+
+def minutes_of_devices(since: datetime | None, until: datetime | None) -> str:
+    """The same for whoever names the devices: their minutes lie together."""
+    return f"sums_of_devices(since = {_epoch(since, 0)}, until = {_epoch(until, _FOR_EVER)})"
+
+
+def events_of(devices: Sequence[str]) -> str:
+    """A source of events: of one device, without reading others', or of everybody."""
+    return f"events_of_device(device_id = {quote(devices[0])})" if len(devices) == 1 else "events_current"
 
 
 def _epoch(moment: datetime | None, default: int) -> int:

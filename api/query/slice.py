@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from api.query.ctr_question import FILTERS
 from api.query.ctr_sql import parse_since, quote
-from api.query.ctr_sums import DAY_S, sums
+from api.query.ctr_sums import DAY_S, events_of, sums
 from sori.errors import QueryError
 from sori.places import respelled
 
@@ -49,6 +49,11 @@ class Slice:
         """Of these accounts only; empty: of each."""
         return dict(self.only).get("account_id", ())
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Of these devices only; empty: of each."""
+        return dict(self.only).get("device_id", ())
+
     def narrowed_to(self, accounts: tuple[str, ...]) -> Slice:
         """The same of these accounts; empty: of those that it was of."""
         others = tuple((column, values) for column, values in self.only if column != "account_id")
@@ -58,7 +63,7 @@ class Slice:
         """Where rows with these columns and those of the chips are, from `since` on, of at most `step` seconds each."""
         used = {*columns, *(column for column, _ in self.only)}
         if "device_id" in used:
-            return Source("events_current", "created_at", _OF_EVENTS)
+            return Source(events_of(self.devices), "created_at", _OF_EVENTS)
         if self.bucket_s == _MINUTE_S:  # the sums look at seven sources each: of two hours, minutes are read sooner
             return Source("ctr_by_minute", "minute", _OF_ROWS)
         return Source(sums(used, since or self.since, self.until, step), "time", _OF_ROWS)

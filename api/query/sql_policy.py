@@ -34,7 +34,7 @@ TABLE_FUNCTIONS = frozenset({
     # views of ours that take parameters: `sori audit` and its page, rates and dashboards ask them
     "auth_audit_within", "auth_audit_between",
     "ctr_sums_by_campaign", "ctr_sums_by_place", "ctr_sums_by_country", "ctr_sums_by_detail", "device_sums",
-    "events_of_device", "events_of_activity",
+    "device_click_sums", "sums_of_devices", "events_of_device", "events_of_activity",
 })  # fmt: skip
 #: Their arguments are table functions again.
 NESTING_TABLE_FUNCTIONS = frozenset({"view", "viewIfPermitted"})

@@ -22,6 +22,8 @@ _GOVERNED = {
     "device_events": ("events_days", "toDateTime(received_at)"),
     "ctr_windows": ("windows_days", "window_start"),
     "device_windows": ("windows_days", "window_start"),
+    "device_clicks": ("windows_days", "window_start"),
+    "device_minutes": ("windows_days", "window_start"),
     "window_repairs": ("windows_days", "window_start"),
     "campaign_rollups": ("rollups_days", "time"),
     "place_rollups": ("rollups_days", "time"),

@@ -32,6 +32,8 @@ TABLES = {
     "incidents": f"has(devices, {DEVICE}) OR has(subjects, concat('device ', {DEVICE}))",
     "session_records": _IS_DEVICE,
     "device_windows": _IS_DEVICE,
+    "device_clicks": _IS_DEVICE,
+    "device_minutes": _IS_DEVICE,
     "events": ANYWHERE,
     "device_events": f"device = cityHash64({DEVICE})",
 }

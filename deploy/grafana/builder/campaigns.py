@@ -145,10 +145,13 @@ def _tables() -> list[Any]:
              _top("account_id, material_id")),
         rows("Platforms", "Every device platform.", "short", _top("platform"), width=HALF),
         rows(
-            "Busiest devices", "Devices by clicks; many clicks and few impressions are worth a look.", "short",
-            "SELECT account_id, device_id, sum(m.impressions) AS impressions, sum(m.clicks) AS clicks,"
-            f" {_RATE} FROM device_sums(since = {_FROM}, until = {_TO} + 1) AS m"
-            f" WHERE {chosen('account_id', 'account')}"
-            " GROUP BY account_id, device_id ORDER BY clicks DESC, impressions DESC LIMIT 20",
+            "Busiest devices", "Who clicked most; many clicks and few impressions are worth a look.", "short",
+            "WITH top AS (SELECT account_id, device_id, sum(m.clicks) AS clicks"
+            f" FROM device_click_sums(since = {_FROM}, until = {_TO} + 1) AS m WHERE {chosen('account_id', 'account')}"
+            " GROUP BY account_id, device_id ORDER BY clicks DESC, account_id, device_id LIMIT 20)"
+            f" SELECT account_id, device_id, {_TOTALS}, {_RATE}"
+            f" FROM sums_of_devices(since = {_FROM}, until = {_TO} + 1) AS m"
+            " WHERE (account_id, device_id) IN (SELECT account_id, device_id FROM top)"
+            " GROUP BY account_id, device_id ORDER BY clicks DESC, account_id, device_id",
         ),
     ]  # fmt: skip

@@ -51,7 +51,8 @@ def test_the_smallest_family_that_has_the_columns_is_read() -> None:
     ios = asked_slice({**day, "platform": ["iOS"]}, NOW)
     assert "ctr_sums_by_country(" in ios.source("country").view
     assert "ctr_sums_by_detail(" in ios.source("city").view
-    assert asked_slice({"device": ["d"]}, NOW).source().view == "events_current"
+    assert asked_slice({"device": ["d"]}, NOW).source().view == "events_of_device(device_id = 'd')"
+    assert asked_slice({"device": ["d", "e"]}, NOW).source().view == "events_current"
 
 
 def test_a_chip_is_text() -> None:

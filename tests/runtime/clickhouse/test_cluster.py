@@ -101,14 +101,18 @@ def test_every_table_and_view_is_there_under_its_name(cluster: Client) -> None:
         "auth_audit_within",
         "auth_audit_between",
         "device_sums",
+        "device_click_sums",
+        "sums_of_devices",
     }
     assert {engines.pop(name) for name in with_parameters} == {"View"}
-    assert len(with_parameters) == 9
+    assert len(with_parameters) == 11
     assert set(engines.values()) == {"Distributed"}
     migrations.require_current(cluster)
     parameters_of = {
         "auth_audit_within": "tolerance = 300",
         "device_sums": "since = 0, until = 60",
+        "device_click_sums": "since = 0, until = 60",
+        "sums_of_devices": "since = 0, until = 60",
         "events_of_device": "device_id = 'd'",
         "events_of_activity": "activity_id = 'a'",
         "auth_audit_between": "tolerance = 300, since = 0, until = 60, accounts = []",

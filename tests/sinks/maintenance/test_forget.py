@@ -16,7 +16,8 @@ from sori.settings import load_settings
 from testkit.records import event_record
 from tests.sinks.maintenance.test_tasks import RECEIVED, differences, run
 
-DEVICES = 40
+DEVICES = 48
+DEVICE_TABLES = ("device_windows", "device_clicks", "device_minutes")
 
 
 class Killed(BaseException):
@@ -92,7 +93,7 @@ def test_a_run_that_dies_at_any_step_is_finished_by_the_next(client: Client) -> 
             noted = interrupted(client) == [device]
             assert noted or agree(client)
             run(client, "forget", **({"resume": True} if noted else {"device": device}))
-        for table in ("events", "device_windows", "forget_windows", "forget_requests"):
+        for table in ("events", *DEVICE_TABLES, "forget_windows", "forget_requests"):
             assert client.command(f"SELECT count() FROM {table} WHERE device_id = '{device}'") == 0  # noqa: S608
         assert agree(client)
         if died[-1:] != [number]:
