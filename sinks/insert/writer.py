@@ -113,9 +113,9 @@ def _insert_ndjson(client: Client, insert: Any, settings: dict[str, Any]) -> Non
     client.raw_insert(insert.table, insert_block=raw, settings=settings, fmt="JSONEachRow", compression=method)
 
 
-def _compressed(client: Client, body: bytes | bytearray) -> tuple[bytes, str | None]:
+def _compressed(client: Client, body: bytes | bytearray) -> tuple[Any, str | None]:
     """As the client was opened: not for the embedded engine, nor for a server on this machine."""
     if not client.write_compression:
-        return bytes(body), None
+        return body, None
     compressor: Any = get_compressor(client.write_compression)
     return bytes(compressor.compress_block(body)) + (compressor.flush() or b""), client.write_compression
