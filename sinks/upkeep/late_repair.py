@@ -20,7 +20,7 @@ from sinks.builders.inserts import ColumnarInsert
 from sinks.consumer.commit_intents import read_standing
 from sinks.consumer.log_book import LogBook
 from sinks.insert.writer import Writer
-from sinks.upkeep.pending import pending_sql
+from sinks.upkeep import pending
 from sinks.upkeep.recount import TABLES, Target, repair_sql
 from sinks.upkeep.repetitions import Repetitions
 from sori import metrics
@@ -28,6 +28,8 @@ from sori.settings import Settings
 from sori.topics import EVENTS
 
 _CHUNK = 500
+#: What one look costs is bounded: beyond so many pages of targets that wait, younger ones wait, too.
+_PAGES = 20
 _LEDGER = {
     "window_start": "DateTime('UTC')",
     "account_id": "String",
@@ -61,9 +63,8 @@ class Repairer:
         await self._call(self._repetitions.find)
         found_to = await self._call(lambda: self._writer.count("SELECT toUnixTimestamp64Milli(now64(3))"))
         lookback_s = int(self._settings.sinks.repair_lookback_s)
-        found = await self._call(lambda: self._writer.rows(pending_sql(lookback_s)))
+        wanted = await self._next(lookback_s)
         kept = await self._call(lambda: read_kept(self._writer.rows))
-        wanted = await self._stored(Target(*row) for row in found)
         targets = [t for t in wanted if t.window_start >= kept.countable]
         await self._refuse([t for t in wanted if t.window_start < kept.countable], kept.countable, found_to)
         for start in range(0, len(targets), _CHUNK):
@@ -73,6 +74,15 @@ class Repairer:
             counter(metrics.SINKS_REPAIRED).inc(len(targets))
             _log.info("windows_recounted", windows=len(targets))
         return len(targets)
+
+    async def _next(self, lookback_s: int) -> list[Target]:
+        """The oldest that can be counted: those of a log that lags wait, and keep no younger ones from it."""
+        for skip in range(0, _PAGES * pending.PAGE, pending.PAGE):
+            found = await self._call(lambda skip=skip: self._writer.rows(pending.pending_sql(lookback_s, skip)))  # type: ignore[misc]
+            wanted = await self._stored(Target(*row) for row in found)
+            if wanted or len(found) < pending.PAGE:
+                return wanted
+        return []
 
     async def _stored(self, targets: Iterable[Target]) -> list[Target]:
         """Those whose raw events are certainly in ClickHouse: the events sink has committed past their version.

@@ -7,10 +7,12 @@ from sinks.upkeep.stored import Stored
 
 #: After so many seconds nothing of a log that nobody reads here any more is still on its way.
 SETTLED_S = 3600
+#: So many targets are looked at in one query.
+PAGE = 10_000
 
 
-def pending_sql(lookback_s: int) -> str:
-    """Targets that late events, repetitions and requests call for and no recount has answered.
+def pending_sql(lookback_s: int, skip: int = 0) -> str:
+    """The oldest targets that late events, repetitions and requests call for and no recount has answered.
 
     Of the last `lookback_s` seconds; requests until they are answered. A recount leaves no row of the stream standing.
     One that comes after it calls for another, whatever its version: it may be of a key that nothing was counted in, so
@@ -43,7 +45,7 @@ def pending_sql(lookback_s: int) -> str:
         LEFT JOIN (SELECT {keys}, max(version) AS done, max(found_to) AS seen, max(refused) AS refused
                    FROM window_repairs GROUP BY {keys}) AS r USING ({keys})
         WHERE last > done OR stream_top > if(refused, done, 0) OR latest > seen
-        ORDER BY {keys} LIMIT 10000"""  # noqa: S608 - same
+        ORDER BY {keys} LIMIT {PAGE} OFFSET {int(skip)}"""  # noqa: S608 - same
 
 
 def request_sql(start: int, end: int, window_s: int, stored: Stored) -> str:
