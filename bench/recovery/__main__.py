@@ -91,7 +91,7 @@ def main() -> None:
     parser = command_line("python -m bench.recovery", __doc__)
     parser.add_argument("what", nargs="*", choices=["kill", "rolling", []], help="default: both")
     parser.add_argument("--rates", default="1000,5000", help="events per second, comma-separated")
-    parser.add_argument("--lateness", default="600", help="allowed lateness in seconds, comma-separated; from 540")
+    parser.add_argument("--lateness", default="600", help="allowed lateness in seconds, comma-separated; from 569")
     parser.add_argument("--members", default="static", help="static: streams.instance_id is set; dynamic; surge")
     parser.add_argument("--snapshots", default="on,off", help="take over from snapshots, or from the log alone")
     options = parser.parse_args()

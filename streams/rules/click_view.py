@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -95,14 +95,15 @@ class ClickView:
         found = [of(key, start, cell, reach) for start, cell in self.cells if start >= begin_ms]
         return sum([one.near for one in found]), sum([one.shown for one in found])
 
-    def impressions(self, campaign: str, begin_ms: int) -> int:
-        """How often it was shown a campaign in the windows from `begin_ms` on, up to the click's."""
-        found = 0
+    def impressions(self, campaigns: Iterable[str], begin_ms: int) -> dict[str, int]:
+        """How often it was shown each of these in the windows from `begin_ms` on, up to the click's."""
+        (account, device), windows, cells = self.key, self.store.windows, []
         for start in range(begin_ms, self.time_ms + 1, self.store.window_ms):
-            window = self.store.windows.get(start)
-            if window is not None and (cell := window.device(self.key)) is not None:
-                found += cell.impressions_of(campaign)
-        return found
+            window = windows.get(start)
+            held = None if window is None else window.accounts.get(account)
+            if held is not None and held.impressions_of(device) and (cell := held.find(device)) is not None:
+                cells.append(cell)
+        return {campaign: sum([cell.impressions_of(campaign) for cell in cells]) for campaign in campaigns}
 
 
 def clicks_between(store: PaneStore, key: DeviceKey, begin_ms: int, end_ms: int) -> list[tuple[int, DeviceClicks]]:

@@ -64,7 +64,7 @@ def evaluate(view: ClickView, rule: ClickWithoutImpression) -> Verdict:
             matched[click.campaign] += 1
     if len(alone) < rule.floor:
         return max(1, rule.floor - len(alone))
-    shown = {campaign: view.impressions(campaign, horizon) for campaign in unmatched}
+    shown = view.impressions(unmatched, horizon)
     found = judge(matched, unmatched, shown, rule)
     if found is None:
         return 1

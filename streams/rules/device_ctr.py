@@ -53,7 +53,7 @@ def evaluate(view: ClickView, rule: DeviceCtr) -> Verdict:
     clicks = sum(scope.clicks_of(device) for scope in held)
     if clicks < rule.floor:
         return rule.floor - clicks
-    impressions = sum(cell.impressions for scope in held if (cell := scope.find(device)) is not None)
+    impressions = sum(scope.impressions_of(device) for scope in held)
     if impressions < rule.min_shown * rule.floor:
         return 1  # whatever of the clicks are taps: what a bot that is shown nothing would have counted at each click
     cells = clicks_between(store, view.key, begin, begin + grid.span_ms(rule.windows))

@@ -78,6 +78,14 @@ class AccountWindow:
         cell = self.devices.get(device)
         return self.clicked.get(device, 0) if cell is None else cell.clicks
 
+    def impressions_of(self, device: str) -> int:
+        """How often a device was shown something that is tracked; one that was packed stays so."""
+        cell = self.devices.get(device)
+        if cell is not None:
+            return cell.impressions
+        cold = self.window.cold_devices
+        return 0 if cold is None else cold.impressions_of(self.account, device)
+
     def admits(self, max_devices: int, max_account_devices: int) -> bool:
         """Whether one more device may be tracked; it is counted then.
 

@@ -111,6 +111,18 @@ def test_the_clicks_of_whoever_is_shown_nothing_are_not_told_apart_again_and_aga
     assert not told
 
 
+def test_whoever_is_shown_nothing_and_clicks_leaves_packed_what_has_cooled_down():
+    """Rules ask how often it was shown something for minutes back at each click: a number, and no cell of its own."""
+    operator, devices = DeviceOperator(0, POLICY, RulesSettings()), 3
+    records = [one for number, one in enumerate(flood(devices, 300)) if number // devices % 2]
+    operator.apply(records[: devices * 90])
+    operator.flush()
+    cold = [window for window in operator._store.windows.values() if window.cold_devices is not None]
+    assert len(cold) == 2
+    operator.apply(records[devices * 90 :])
+    assert not any(held.devices for window in cold for held in window.accounts.values())
+
+
 def test_many_devices_in_open_episodes_leave_nothing_that_each_event_walks_through():
     """Updates fall due one by one, and asking whether an alert is new looks at none of them."""
     operator = DeviceOperator(0, POLICY, RulesSettings())

@@ -66,6 +66,8 @@ def test_what_has_cooled_down_is_packed_and_what_is_asked_for_comes_back():
     assert (len(window.cold_ids), len(window.cold_devices), held.tracked) == (200, 50, 50)
     assert not held.devices
     assert not any(pane.accounts["acc"].loose for pane in subject._store.panes_of(window))
+    assert [held.impressions_of(device) for device in ("device_7", "device_50")] == [4, 0]
+    assert not held.devices  # whoever asks for a count leaves them packed
     subject.apply([events[7]._replace(offset=201), event(202, T0 + 5_000, "device_7")])
     assert subject.take_counters().duplicates == 1
     assert (held.devices["device_7"].events, held.tracked) == (5, 50)
