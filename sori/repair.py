@@ -263,5 +263,7 @@ def _dump(made: dict[str, Any]) -> bytes:
 
 
 def _kind(value: Any) -> str:
-    kinds = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    if isinstance(value, float):  # as it was written
+        return "a number"
+    kinds = {bool: "true or false", int: "a number", list: "a list", dict: "an object"}
     return kinds[type(value)]

@@ -93,9 +93,22 @@ def test_what_no_library_should_write_is_read_all_the_same(raw: bytes, defect: s
 @pytest.mark.parametrize(
     "changes",
     [
-        *({"account_id": 7}, {"account_id": []}, {"account_id": ""}, {"account_id": "a\ud83d"}, {"account_id": None}),
-        *({"event": 7}, {"event": []}, {"event": {}}, {"event": "null"}, {"event": None}),
-        *({"created_at": 1_760_419_512}, {"created_at": []}, {"created_at": None}, {"created_at": "null"}),
+        *(
+            {"account_id": 7},
+            {"account_id": 7.5},
+            {"account_id": []},
+            {"account_id": ""},
+            {"account_id": "a\ud83d"},
+            {"account_id": None},
+        ),
+        *({"event": 7}, {"event": 7.5}, {"event": []}, {"event": {}}, {"event": "null"}, {"event": None}),
+        *(
+            {"created_at": 1_760_419_512},
+            {"created_at": 1_760_419_512.421},
+            {"created_at": []},
+            {"created_at": None},
+            {"created_at": "null"},
+        ),
     ],
 )
 def test_what_is_required_stays_strict(changes: dict[str, Any]) -> None:
