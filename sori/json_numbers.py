@@ -26,6 +26,8 @@ def digits(number: float) -> str:
     """A number as text: a whole one without a point, to its last digit, however it was written."""
     if not isinstance(number, Written) or not number.is_integer() or abs(number) >= _FIRST_EXPONENT:
         return str(number)
+    if not number:
+        return "0"  # whatever its exponent, which may be beyond what decimals take
     exact = Decimal(number.literal) if len(number.literal) <= _LONGEST else Decimal(int(number))
     whole = exact.to_integral_value()
     return str(int(whole)) if whole == exact else str(number)

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from sori.errors import EventError, InvalidEvent, MalformedEvent
 from sori.identity import content_digest, identity
@@ -130,6 +132,16 @@ def test_a_whole_number_is_one_id_however_it_is_written(sent: bytes, meant: str 
     raw = body(device_id="@", campaign={"id": "@"}).replace(b'"@"', sent)
     assert read(raw).event.device_id == meant
     assert read(raw).event.campaign_id == (meant or "0")
+
+
+@given(st.from_regex(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,30})?", fullmatch=True))
+@example("0e99999999999999999999")
+@example("1e-99999999999999999999")
+def test_any_number_can_come_as_an_id(literal: str) -> None:
+    """However large its exponent is; a whole one has digits alone."""
+    device = read(body(device_id="@").replace(b'"@"', literal.encode())).event.device_id or "0"
+    if "n" not in device and "e" not in device and float(literal).is_integer() and abs(float(literal)) < 1e21:
+        assert device.lstrip("-").isdigit()
 
 
 @pytest.mark.parametrize(
