@@ -11,12 +11,12 @@ from collections import Counter
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from bench.queries.dashboards import dashboard_queries
 from runtime.clickhouse import migrations
 from sinks.builders import events, packed
 from sinks.insert.writer import Writer
 from sinks.upkeep.recount import DEVICES, backfill_sql
 from sori.times import iso
+from testkit.grafana_panels import panel_sql
 from testkit.records import FakeRecord, event_record
 
 START = 1_760_400_000  # 2025-10-14T00:00:00Z
@@ -103,7 +103,7 @@ def disagreements(client: Client, rng: random.Random) -> list[str]:
 def panel(client: Client) -> list[tuple[str, int, int]]:
     """What Grafana shows of a week."""
     end = START + 7 * 86_400
-    [sql] = [one.sql for one in dashboard_queries(end) if one.panel == "Busiest devices" and one.hours == 7 * 24]
+    sql = panel_sql("campaigns", "Busiest devices", START, end)
     return [(device, i, c) for _, device, i, c, _ in client.query(sql).result_rows]
 
 

@@ -1,0 +1,17 @@
+"""What a panel of the Grafana dashboards asks ClickHouse."""
+
+from __future__ import annotations
+
+import json
+
+from deploy.grafana.macros import expanded
+from testkit.paths import ROOT
+
+_BOARDS = ROOT / "deploy/grafana/provisioning/dashboards/json"
+
+
+def panel_sql(board: str, title: str, start_s: int, end_s: int, interval_s: int = 60) -> str:
+    """As Grafana sends it for that time, epoch seconds; every variable at `All`."""
+    panels = json.loads((_BOARDS / f"{board}.json").read_text(encoding="utf-8"))["panels"]
+    [panel] = [one for one in panels if one["title"] == title]
+    return expanded(panel["targets"][0]["rawSql"], start_s, end_s, interval_s=interval_s)
