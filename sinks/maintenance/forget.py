@@ -24,6 +24,8 @@ from sori.topics import DEVICE_WINDOWS, EVENTS, FRAUD_ALERTS, INCIDENTS, QUARANT
 
 _IN_KAFKA = (EVENTS, DEVICE_WINDOWS, FRAUD_ALERTS, INCIDENTS, QUARANTINE, SESSION_RECORDS)
 _CHUNK = 500
+#: Clocks differ, and event time may be behind them for a while.
+_MARGIN = timedelta(minutes=1)
 #: What may become of a window that the device was counted in.
 _DONE = ("windows_recounted", "windows_kept", "windows_waiting")
 _KEYS = "window_start, account_id, source_partition, log"
@@ -95,6 +97,7 @@ def _forget(client: Client, settings: Settings, device: str) -> Iterator[Progres
         yield {"done": sum(done.values()), "total": windows, "note": "recounting windows"}
         countable = [t for t in targets if t.window_start >= first]
         recounted = _recount(client, settings.streams.window_s, countable, stored)
+        _ask_while_alive(client, settings, countable)
         _note_recounted(client, device, targets)
         done["windows_recounted"] += recounted
         done["windows_waiting"] += len(countable) - recounted
@@ -164,6 +167,25 @@ def _recount(client: Client, window_s: int, targets: list[Target], stored: Store
     if rows:
         client.insert("recount_requests", rows, column_names=[*_KEYS.split(", "), "version", "window_s"])
     return len(whole)
+
+
+def _ask_while_alive(client: Client, settings: Settings, targets: list[Target]) -> None:
+    """Windows that the streams hold are asked for until they are gone there: only the streams know what was forgotten.
+
+    What of it is delivered again they drop as a repetition, while it is stored as an event. Later it is late, and asks
+    for itself.
+    """
+    streams, now = settings.streams, datetime.now(UTC)
+    kept = timedelta(seconds=streams.window_s + streams.lateness_s) + _MARGIN
+    ends = [datetime.fromtimestamp(t.window_start, UTC) + kept for t in targets]
+    rows = [
+        [end, t.window_start, t.account_id, t.source_partition, t.log, t.version, streams.window_s]
+        for t, end in zip(targets, ends, strict=True)
+        if end > now
+    ]
+    if rows:
+        names = ["asked_at", *_KEYS.split(", "), "version", "window_s"]
+        client.insert("recount_requests", rows, column_names=names)
 
 
 def _note_recounted(client: Client, device: str, targets: list[Target]) -> None:
