@@ -17,4 +17,7 @@ RULES: tuple[str, ...] = (
     "ctr_anomaly",
     "device_farm",
     "replayed_click",
+    "hourly_ctr",
+    "hourly_fast_click",
+    "hourly_sign_ins",
 )

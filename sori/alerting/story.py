@@ -180,6 +180,16 @@ def _replayed_click(told: _Told) -> str:
     return f"{told.who} got one click, by its id, from {told.times('device')}{told.within}"
 
 
+def _hourly_fast_click(told: _Told) -> str:
+    return (
+        f"{told.who} clicked {told.often}{told.within} sooner after seeing it than a person can, and hardly otherwise"
+    )
+
+
+def _hourly_sign_ins(told: _Told) -> str:
+    return f"{told.who} signed in {told.often}{told.within} and did hardly anything else, {told.expected}"
+
+
 def _any_other(rule: str) -> Callable[[_Told], str]:
     words = _cut(visible(rule), _MOST_NAME).replace("_", " ") or "an unnamed rule"
     return lambda told: f"{told.who}: {words}, {told.observed:,} seen{told.within}, {told.expected}"
@@ -201,6 +211,9 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "ctr_anomaly": _rate,
     "device_farm": _device_farm,
     "replayed_click": _replayed_click,
+    "hourly_ctr": _device_ctr,
+    "hourly_fast_click": _hourly_fast_click,
+    "hourly_sign_ins": _hourly_sign_ins,
 }
 
 

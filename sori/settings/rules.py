@@ -213,6 +213,49 @@ class ReplayedClick(Rule):
     max_others: int = Field(2, ge=0, description="With more further ids of several devices, the sender reuses ids.")
 
 
+class HourlyRule(Rule):
+    """What rules about a device that goes on and on have."""
+
+    window_s: int | None = Field(
+        None,
+        gt=0,
+        description="Time looked at, seconds, in whole CTR windows; unset: 3300, or what `streams.place_lateness_s` "
+        "leaves.",
+    )
+    quick_window_s: int = Field(600, gt=0, description="A shorter one, judged first, seconds. As window_s: off.")
+    factor: float = Field(
+        6.0, ge=1, description="Least ratio of odds (a share by the rest) to those of everybody else in the account."
+    )
+
+
+class HourlyCtr(HourlyRule):
+    """One device clicks nearly everything that it is shown, for up to an hour."""
+
+    floor: int = Field(24, gt=0, description="Fewest taps within it.")
+    min_ctr: float = Field(0.75, gt=0, lt=1, description="Least share of what it was shown (Wilson lower bound).")
+    min_shown: float = Field(0.7, gt=0, le=1, description="Fewest known impressions per tap.")
+    usual_ctr: float = Field(0.08, gt=0, lt=1, description="Rate believed of an account of which nothing is known.")
+
+
+class HourlyFastClick(HourlyRule):
+    """One device clicks now and then for up to an hour, sooner after its impressions than a person can."""
+
+    floor: int = Field(6, gt=0, description="Fewest different seconds with clicks that came within a second.")
+    min_share: float = Field(
+        0.4, gt=0, lt=1, description="Least share among clicks whose impression is near (Wilson lower bound)."
+    )
+
+
+class HourlySignIns(HourlyRule):
+    """One device authenticates again and again for up to an hour, and does hardly anything else."""
+
+    floor: int = Field(25, gt=0, description="Fewest authentications within it.")
+    min_share: float = Field(
+        0.7, gt=0, lt=1, description="Least share among its sign-ins and impressions (Wilson lower bound)."
+    )
+    usual_share: float = Field(0.2, gt=0, lt=1, description="Share believed of an account of which nothing is known.")
+
+
 class RulesSettings(BaseModel):
     """One field per rule, and overrides per account: `accounts.<id>.<rule>.<parameter>`."""
 
@@ -234,6 +277,9 @@ class RulesSettings(BaseModel):
     ctr_anomaly: CtrAnomaly = CtrAnomaly()
     device_farm: DeviceFarm = DeviceFarm()
     replayed_click: ReplayedClick = ReplayedClick()
+    hourly_ctr: HourlyCtr = HourlyCtr()
+    hourly_fast_click: HourlyFastClick = HourlyFastClick()
+    hourly_sign_ins: HourlySignIns = HourlySignIns()
     accounts: Mapping[str, Mapping[str, Mapping[str, Any]]] = Field(
         default={}, description="Overrides: account id -> rule -> parameter -> value."
     )

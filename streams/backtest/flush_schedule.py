@@ -143,5 +143,5 @@ def _newest(*parts: bytes) -> bytes:
     """Rows that were lost and sent again by the next flush: in its order, those of a pane by first change."""
     lines = [line for part in parts for line in part.split(b"\n") if line]
     newest = {((row := _row(line)).pane_start, row.upsert_key): (row, line) for line in lines}
-    ordered = sorted(newest.values(), key=lambda both: (not both[0].campaign_clicks, both[0].pane_start))
+    ordered = sorted(newest.values(), key=lambda both: (not both[0].is_of_all, both[0].pane_start))
     return b"\n".join(line for _, line in ordered)

@@ -68,6 +68,10 @@ class EveryPlaceRules(PlaceRules):
         for rules in self._sets:
             rules.on_clickers(key, pane_start)
 
+    def on_device(self, key: SubjectKey, window_start: int, added: int) -> None:
+        for rules in self._sets:
+            rules.on_device(key, window_start, added)
+
     def on_impressions(self, key: SubjectKey, pane_start: int) -> None:
         for rules in self._sets:
             rules.on_impressions(key, pane_start)

@@ -31,6 +31,7 @@ from streams.state.counters import (
     SubjectCell,
 )
 from streams.state.device_panes import (
+    TWICE,
     AccountPane,
     AccountWindow,
     CampaignKey,
@@ -62,7 +63,7 @@ class DeviceCounting(SnapshotOperator):
         super().__init__(partition, policy, EpisodePolicy.of(rules, policy.lateness_ms), resume, verdicts)
         self._store = PaneStore(policy.pane_ms, policy.window_ms)
         self._awaited = self._store.awaited
-        self._dirty = DirtyRows(partition, self.clock, policy.pane_ms, self._store.sign_ins)
+        self._dirty = DirtyRows(partition, self.clock, self._store)
         self._journal: DeviceJournal | None = None
         self._places: Remembered[Geolocation | None, Place] = Remembered(_PLACES_BYTES)
         self._context = RuleContext(
@@ -93,14 +94,17 @@ class DeviceCounting(SnapshotOperator):
             self._count_campaign_event(event, name == CLICK, time_ms, identity, scope, cell)
         elif cell is not None and name == AUTHENTICATION:
             cell.authentications += 1
-            if cell.authentications == 1:
-                self._count_sign_in(event, scope)
+            if cell.authentications <= TWICE:
+                self._count_sign_in(event, scope, cell.authentications)
             if cell.authentications >= self._rules.auth_gate:
                 self._rules.on_authentication((event.account_id, device or ""), cell, time_ms, identity)
         if cell is not None and cell.events >= self._rules.event_gate:
             self._rules.on_event((event.account_id, device or ""), cell, time_ms, identity)
 
-    def _count_sign_in(self, event: EventDims, scope: AccountPane) -> None:
+    def _count_sign_in(self, event: EventDims, scope: AccountPane, sign_ins: int) -> None:
+        if sign_ins == TWICE:
+            self._store.note_active(event.account_id, event.device_id or "", scope.window.window.start_ms)
+            return
         place = self._places.get(event.geolocation) or self._place(event)
         at_place = scope.places.get(place) or self._at_place(scope, place)
         at_place.sign_ins += 1
@@ -170,6 +174,7 @@ class DeviceCounting(SnapshotOperator):
             clicks = scope.clicks.get(device)
             if clicks is None:
                 clicks = scope.clicks[device] = DeviceClicks()
+                self._store.note_active(event.account_id, device, scope.window.window.start_ms)
                 script = self._script(event, device_cell, time_ms, identity, scope)
             # the row's texts: the event's own can go
             shown_ms = shown_before(device_cell, row.campaign_id, scope.window.window.start_ms, time_ms)

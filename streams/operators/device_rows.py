@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import Any
 from zlib import crc32
@@ -11,27 +11,27 @@ import msgspec
 import orjson
 
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS
+from streams.operators.told_devices import ToldDevices
 from streams.state.counters import CtrRow, DeviceCell, DeviceRow, SubjectCell
-from streams.state.device_panes import AccountWindow, CampaignKey, SubjectKey
+from streams.state.device_panes import AccountWindow, CampaignKey, PaneStore, PlaceKey, SubjectKey, ToldDevice
 from streams.state.output import Output, pack, pack_lines
 from streams.state.policy import Clock
 
 #: Of a row's campaigns and behaviours those with the largest counts are named.
 MOST_CAMPAIGNS, MOST_SCRIPTS = 20, 8
-#: From account and pane: devices that signed in, in all its places.
-SignInsOf = Callable[[str, int], int]
 #: Encodes whole lists of rows in C: a sixth of what a string per row costs.
 _encode_lines = msgspec.json.Encoder().encode_lines
+_encode = msgspec.json.Encoder().encode
 
 
 class DirtyRows:
     """Cells to emit, each once however often it changed."""
 
-    def __init__(self, partition: int, clock: Clock, pane_ms: int, sign_ins: SignInsOf = lambda *_: 0) -> None:
+    def __init__(self, partition: int, clock: Clock, store: PaneStore) -> None:
         self._partition = partition
-        self._sign_ins = sign_ins
         self._clock = clock
-        self._pane_ms = pane_ms
+        self._store = store
+        self._pane_ms = store.pane_ms
         self.ctr: list[CtrRow] = []
         self.devices: list[tuple[AccountWindow, str, DeviceCell]] = []
         self.subjects: list[tuple[int, SubjectKey, SubjectCell]] = []
@@ -87,7 +87,7 @@ class DirtyRows:
         return self.subjects
 
     def roll_ups(self, version: int) -> list[Output]:
-        """Serialise changed places and campaigns for hop 2."""
+        """Serialise for hop 2: changed places and campaigns, and devices that go on and on."""
         subjects = self.by_pane()
         lanes: dict[int, list[bytes]] = {}
         everywhere: dict[tuple[str, int], int] = {}
@@ -95,15 +95,29 @@ class DirtyRows:
             row = self._subject_row(pane_start, key, cell, version)
             if cell.sign_ins:
                 if (of := (key.account, pane_start)) not in everywhere:
-                    everywhere[of] = self._sign_ins(*of)
+                    everywhere[of] = self._store.sign_ins(*of)
                 row["sign_ins"], row["everywhere"] = cell.sign_ins, everywhere[of]
             lanes.setdefault(subject_lane(key), []).append(orjson.dumps(row))
+        for told, line in self._told(version):
+            lanes.setdefault(subject_lane(told), []).append(line)
         totals = [
             orjson.dumps({**self._head(pane_start, account, version), "campaign_clicks": clicks})
             for (pane_start, account), clicks in click_totals(subjects).items()
         ]
         outputs = pack_lines(GEO_ROLLUPS, totals, None)  # first: no place is to have more clicks than its campaign
         return outputs + [output for lane, lines in lanes.items() for output in pack_lines(GEO_ROLLUPS, lines, lane)]
+
+    def _told(self, version: int) -> Iterator[tuple[ToldDevice, bytes]]:
+        """Rows about devices that go on and on."""
+        active, rows = self._store.active, ToldDevices(self._store)
+        for scope, device, cell in self.devices:
+            devices = active.get(scope.account)
+            if devices is None or device not in devices:
+                continue
+            row = rows.row(scope, device, cell)
+            if row is not None:
+                line = _encode({**self._head(scope.window.start_ms, scope.account, version), **row})
+                yield ToldDevice(scope.account, device), line
 
     def _head(self, pane_start: int, account: str, version: int) -> dict[str, Any]:
         head = {
@@ -134,7 +148,7 @@ class DirtyRows:
             row["campaign_id"] = key.campaign
             if cell.clickers:
                 row["clickers"] = cell.clickers
-        else:
+        elif isinstance(key, PlaceKey):
             row["country"], row["region"], row["city"] = key[1:]
             if cell.clicks:
                 row["campaigns"] = largest(cell.clicks_by_campaign or {}, MOST_CAMPAIGNS)

@@ -24,7 +24,7 @@ from streams.rules.run_place_rules import PlaceRules
 from streams.snapshots.parts import MAX_CELLS, Changes
 from streams.snapshots.place_changes import PlaceJournal, PlaceLoader
 from streams.state.checkpoint import Checkpoint
-from streams.state.device_panes import SubjectKey
+from streams.state.device_panes import SubjectKey, ToldDevice
 from streams.state.output import Output, Record
 from streams.state.place_panes import RollUp, RollUpPane, Series
 from streams.state.policy import EpisodePolicy, TimePolicy
@@ -119,7 +119,7 @@ class PlaceOperator(SnapshotOperator):
         pane = self._panes.get(start)
         if pane is None:
             pane = self._panes[start] = RollUpPane(start, offset)
-        if row.campaign_clicks:
+        if row.is_of_all:
             self._take_totals(pane, row, start)
             return
         key = row.key
@@ -132,7 +132,9 @@ class PlaceOperator(SnapshotOperator):
             return
         if self._journal is not None:
             self._journal.subjects[start, key] = None
-        if added > 0:
+        if isinstance(key, ToldDevice):
+            self._rules.on_device(key, start, added)
+        elif added > 0:
             self._rules.on_clicks(key, start, added)
         self._judge_others(row, key, SignedIn(signed_in, sums.signed_in, begins), first=added > 0 and not clicked)
         if sums.impressions > shown and clock.correctable and start + policy.pane_ms < clock.watermark:

@@ -16,14 +16,20 @@ from streams.state.matches import Match, Matches, Reach
 
 #: What rules about a device that goes on and on look at: as far back as hop 1 can look, and stay exact.
 _WINDOWS, _SPAN_MS = 7, 420_000
+#: No hop looks back as far.
+NO_LIMIT_MS = 2**62
 
 
 class Grid(NamedTuple):
-    """Lengths of panes and windows, and how late what happened before may come; milliseconds."""
+    """Lengths of panes and windows, and how late what happened before may come; milliseconds.
+
+    `most_ms`: how far back a rule may look, so that its hop can be replayed exactly.
+    """
 
     pane_ms: int
     window_ms: int
     grace_ms: int = 0
+    most_ms: int = NO_LIMIT_MS
 
     def span_ms(self, windows: int | None) -> int:
         """How long so many CTR windows are; None: seven, or as many as seven minutes hold, but at least one.

@@ -1,4 +1,4 @@
-"""What a rule about a place or a campaign sees: its sums as of one pane."""
+"""What a rule about a place, a campaign or a device that goes on and on sees: its sums as of one pane."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
+from streams.rules.click_view import NO_LIMIT_MS
 from streams.rules.judgement import Judgement
 from streams.state.place_panes import SubjectSums
 
@@ -22,7 +23,8 @@ class PlaceFinding(NamedTuple):
 class PlaceView:
     """One subject as of the pane that ends at `end_ms`; `series` are its sums by the start of their pane.
 
-    `window_ms`: the length of a CTR window. `grace_ms`: how long an event may be on its way.
+    `window_ms`: the length of a CTR window. `grace_ms`: how long an event may be on its way. `most_ms`: how far back a
+    rule may look.
     """
 
     end_ms: int
@@ -30,6 +32,7 @@ class PlaceView:
     series: Mapping[int, SubjectSums]
     window_ms: int = 60_000
     grace_ms: int = 0
+    most_ms: int = NO_LIMIT_MS
 
     @property
     def arrived_ms(self) -> int:
@@ -56,12 +59,12 @@ class PlaceView:
 
 
 class PlaceRule(Protocol):
-    """A rule about a place or a campaign: a module of this package. Its settings are the field of its name."""
+    """A rule about a place, a campaign or a device: a module of this package. Its settings: the field of its name."""
 
     NAME: str
     TRAFFIC_CLASS: Literal["GIVT", "SIVT"]
     #: Whose clicks it judges.
-    SUBJECT: Literal["place", "campaign"]
+    SUBJECT: Literal["place", "campaign", "device"]
     #: Whether impressions that come late may explain a finding.
     CORRECTABLE: bool
     #: How far before the end of its window it reads, ms, by its settings and the grid.

@@ -22,6 +22,9 @@ from streams.rules import (
     geo_click_burst,
     geo_ctr_anomaly,
     geo_hop,
+    hourly_ctr,
+    hourly_fast_click,
+    hourly_sign_ins,
     replayed_click,
 )
 from streams.rules.click_view import ClickRule, Grid
@@ -36,10 +39,20 @@ CLICK_RULES = cast(
 COUNT_RULES = cast("tuple[WindowRule, ...]", (device_event_burst, device_auth_burst))
 #: After a device was seen in a place new to its window.
 MOVE_RULES = cast("tuple[WindowRule, ...]", (geo_hop,))
-#: After a roll-up that adds clicks, or else what a rule is ASKED after, to a place or a campaign.
+#: After a roll-up that adds clicks, or else what a rule is ASKED after, to a place or a campaign, or tells of a device.
 PLACE_RULES = cast(
     "tuple[PlaceRule, ...]",
-    (geo_click_burst, geo_auth_burst, geo_ctr_anomaly, device_farm, ctr_anomaly, replayed_click),
+    (
+        geo_click_burst,
+        geo_auth_burst,
+        geo_ctr_anomaly,
+        device_farm,
+        ctr_anomaly,
+        replayed_click,
+        hourly_ctr,
+        hourly_fast_click,
+        hourly_sign_ins,
+    ),
 )
 
 #: Names of the rules that run in each hop.

@@ -18,7 +18,7 @@ from streams.rules.context import Evidence, RuleContext
 from streams.rules.judgement import Judgement
 from streams.rules.place_view import PlaceFinding, PlaceRule, PlaceView
 from streams.rules.window_view import settings_of
-from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey
+from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey, ToldDevice
 from streams.state.place_panes import RollUpPane, Series, add_counts
 
 _MAX_SAMPLES = 10
@@ -33,11 +33,14 @@ class PlaceRules:
         self._context = context
         self._panes = panes
         self._series = series
-        self._grid = grid = Grid(context.policy.pane_ms, context.policy.window_ms, context.policy.grace_ms)
+        policy = context.policy
+        most_ms = policy.lateness_ms - context.rules.episodes.cooldown_s * 1000
+        self._grid = grid = Grid(policy.pane_ms, policy.window_ms, policy.grace_ms, most_ms)
         of_clicks = _asked_after("clicks")
         self._of_places = tuple(module for module in of_clicks if module.SUBJECT == "place")
         self._of_campaigns = tuple(module for module in of_clicks if module.SUBJECT == "campaign")
         self._of_sign_ins, self._of_clickers = _asked_after("sign_ins"), _asked_after("clickers")
+        self._of_devices = _asked_after("device")
         #: Sign-ins in one pane below which nothing is judged at once.
         self.sign_in_gate = min(rules.geo_auth_burst.gate(context.policy.pane_ms) for rules in context.rules.variants())
         for module in registry.PLACE_RULES:
@@ -55,11 +58,15 @@ class PlaceRules:
         """Judge a campaign as of a pane in which ids of clicks, or their devices, came."""
         self._judge(key, pane_start, 1, self._of_clickers)
 
+    def on_device(self, key: SubjectKey, window_start: int, added: int) -> None:
+        """Judge a device as of one of its windows, of which more was told."""
+        self._judge(key, window_start, added, self._of_devices)
+
     def _judge(self, key: SubjectKey, pane_start: int, added: int, modules: Sequence[PlaceRule]) -> None:
         subject, context = _subject(key), self._context
         if context.allowed(subject.account_id, subject.kind, subject.value):
             return
-        rules, end = context.of_account(key.account), pane_start + self._grid.pane_ms
+        rules, end = context.of_account(key.account), pane_start + self._length_of(key)
         view = _view(self._grid, self._series, key, end)
         open_subject = context.open_subject(subject) if context.any_open else None
         for module in modules:
@@ -84,7 +91,9 @@ class PlaceRules:
         """What a finding rested on, from its `state`. Raises KeyError and msgspec.ValidationError."""
         module = {module.NAME: module for module in registry.PLACE_RULES}[rule]
         key: SubjectKey = CampaignKey(subject.account_id, subject.value)
-        if module.SUBJECT == "place":
+        if module.SUBJECT == "device":
+            key = ToldDevice(subject.account_id, subject.value)
+        elif module.SUBJECT == "place":
             key = PlaceKey(subject.account_id, *parts(subject.value))
         return self._grounds(module, key, msgspec.convert(state, int))
 
@@ -96,7 +105,9 @@ class PlaceRules:
         self, module: PlaceRule, subject: Subject, finding: PlaceFinding, end_ms: int, grounds: Grounds | None
     ) -> None:
         found, window, span = finding.judgement, finding.window, (finding.begin_ms, end_ms)
-        if self._context.again(module.NAME, subject, found, end_ms - self._grid.pane_ms, grounds):
+        of_device = module in self._of_devices
+        at_ms = end_ms - (self._grid.window_ms if of_device else self._grid.pane_ms)
+        if self._context.again(module.NAME, subject, found, at_ms, grounds):
             return
         clicks = sum(sums.clicks for sums in window)
         campaign = subject.value if subject.kind == "campaign" else None
@@ -110,6 +121,8 @@ class PlaceRules:
             "campaign_shares": {name: round(campaigns[name] / total, 4) for name, total in everybody.items()},
             **found.details,
         }
+        if of_device:
+            del details["clicking_devices"]
         if module in self._of_sign_ins:
             details, campaigns, window = {"impressions": details["impressions"], **found.details}, {}, ()
         samples = tuple(sample for sums in window for sample in sums.samples())[-_MAX_SAMPLES:]
@@ -121,9 +134,13 @@ class PlaceRules:
             subject=subject,
             found=shown,
             evidence=evidence,
-            at_ms=end_ms - self._grid.pane_ms,
+            at_ms=at_ms,
             grounds=grounds,
         )
+
+    def _length_of(self, key: SubjectKey) -> int:
+        """How long what is told of a subject at once is: of a device, a whole window."""
+        return self._grid.window_ms if isinstance(key, ToldDevice) else self._grid.pane_ms
 
     def _clicks_of_everybody(self, account: str, span: tuple[int, int], campaigns: Mapping[str, int]) -> dict[str, int]:
         """All clicks in the window, wherever, on the campaigns that the subject clicked most.
@@ -175,7 +192,7 @@ class _Grounds:
 
 
 def _view(grid: Grid, series: Series, key: SubjectKey, end_ms: int) -> PlaceView:
-    return PlaceView(end_ms, grid.pane_ms, series.get(key, {}), grid.window_ms, grid.grace_ms)
+    return PlaceView(end_ms, grid.pane_ms, series.get(key, {}), grid.window_ms, grid.grace_ms, grid.most_ms)
 
 
 def _asked_after(what: str) -> tuple[PlaceRule, ...]:
@@ -185,6 +202,8 @@ def _asked_after(what: str) -> tuple[PlaceRule, ...]:
 def _subject(key: SubjectKey) -> Subject:
     if isinstance(key, CampaignKey):
         return Subject(key.account, "campaign", key.campaign)
+    if isinstance(key, ToldDevice):
+        return Subject(key.account, "device", key.device)
     return Subject(key.account, "place", path(key[1:]))
 
 

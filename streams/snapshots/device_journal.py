@@ -18,7 +18,7 @@ from streams.snapshots.device_format import (
 )
 from streams.snapshots.parts import FORMAT, MAX_CELLS, Changes, encode
 from streams.state.counters import CtrRow, DeviceCell, Place, SubjectCell
-from streams.state.device_panes import AccountPane, AccountWindow, CampaignKey, PaneStore, SubjectKey
+from streams.state.device_panes import AccountPane, AccountWindow, CampaignKey, PaneStore, PlaceKey, SubjectKey
 
 T = TypeVar("T")
 #: Identities of a pane are encoded so much faster than cells.
@@ -124,7 +124,7 @@ class _Part:
             return None
         if isinstance(key, CampaignKey):
             self._of_pane(held).campaigns[key.campaign] = cell
-        else:
+        elif isinstance(key, PlaceKey):
             self._of_pane(held).places.append((self._places.of(key[1:]), cell))
         return held.window
 

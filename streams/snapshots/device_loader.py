@@ -10,7 +10,7 @@ from streams.snapshots.device_format import Device, PaneChanges, Row, WindowChan
 from streams.snapshots.parts import FORMAT, read
 from streams.state.cooling import Cooling
 from streams.state.counters import CtrRow, DeviceCell, Place, SubjectCell
-from streams.state.device_panes import AccountWindow, Pane, PaneStore
+from streams.state.device_panes import TWICE, AccountWindow, Pane, PaneStore
 
 #: Identities and devices packed after each part, of those that are older than the newest.
 _PACKED_AT_ONCE = 100_000
@@ -77,6 +77,8 @@ class DeviceLoader:
         held, places, campaigns = scope.devices, self._places, self._campaigns
         for device, (impressions, clicks, auths, events, place, sightings, campaign, others, *last) in devices.items():
             cell = held[device] = DeviceCell(impressions, clicks, auths, events)
+            if auths >= TWICE:
+                self._store.note_active(scope.account, device, scope.window.start_ms)
             cell.shown_ms, cell.shown_campaign = last[0], campaigns[last[1]]
             cell.place, cell.sightings, cell.campaign, cell.others = (
                 places[place],
@@ -92,6 +94,8 @@ class DeviceLoader:
             known.update(seen)
             held.saved[name] = len(known)
         held.clicks.update(changes.clicks)
+        for device in changes.clicks:
+            self._store.note_active(scope.account, device, scope.window.start_ms)
         pane.subjects -= held.subjects
         for place, cell in changes.places:
             held.places[self._place(place)] = _settled(cell)

@@ -8,12 +8,12 @@ import msgspec
 
 from sori.errors import SnapshotRefused
 from streams.snapshots.parts import FORMAT, MAX_CELLS, Changes, encode, read
-from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey
+from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey, ToldDevice
 from streams.state.place_panes import RollUpPane, Series, SubjectSums
 
 
 class _SubjectChanges(msgspec.Struct, array_like=True, gc=False):
-    """`key`: two strings of a campaign, four of a place."""
+    """`key`: two strings of a campaign, three of a device, four of a place."""
 
     key: list[str]
     sums: SubjectSums
@@ -112,4 +112,6 @@ def _key(names: list[str]) -> SubjectKey:
         return CampaignKey(*names)
     if len(names) == len(PlaceKey._fields):
         return PlaceKey(*names)
-    raise SnapshotRefused(f"neither a place nor a campaign: {len(names)} names")
+    if len(names) == len(ToldDevice._fields) and (told := ToldDevice(*names[:2])) == tuple(names):
+        return told
+    raise SnapshotRefused(f"neither a place nor a campaign nor a device: {len(names)} names")

@@ -33,7 +33,15 @@ class CampaignKey(NamedTuple):
     campaign: str
 
 
-SubjectKey = PlaceKey | CampaignKey
+class ToldDevice(NamedTuple):
+    """A device that hop 1 tells hop 2 of; `kind` keeps it apart from a campaign of the same name."""
+
+    account: str
+    device: str
+    kind: str = "device"
+
+
+SubjectKey = PlaceKey | CampaignKey | ToldDevice
 #: campaign, material, platform, place
 CtrKey = tuple[str, str, str, Place]
 #: account, device
@@ -43,6 +51,8 @@ DeviceKey = tuple[str, str]
 Shown = dict[str, dict[int, list[tuple[int, dict[str, int]]]]]
 _start = itemgetter(0)
 
+#: Whoever signs in so often in a window is active.
+TWICE = 2
 #: How long after its end a window is packed: by then most of what is out of order has come.
 COOL_AFTER_MS = 30_000
 
@@ -252,6 +262,8 @@ class PaneStore:
         self.panes: dict[int, Pane] = {}
         self.windows: dict[int, Window] = {}
         self._shown: Shown = {}
+        #: Account -> device -> the latest window in which it clicked, or signed in twice: whom hop 2 may be told of.
+        self.active: dict[str, dict[str, int]] = {}
         #: By identity: clicks whose impression was looked for, and what stands on the answer; see matches.
         self.awaited: dict[str, list[tuple[DeviceKey, Match, PaneMatches, dict[DeviceKey, Margin]]]] = {}
         self.watchers: list[Matches] = []
@@ -279,6 +291,14 @@ class PaneStore:
         pane = self.panes.get(pane_start)
         held = None if pane is None else pane.accounts.get(account)
         return 0 if held is None else sum([cell.sign_ins for cell in held.places.values()])
+
+    def note_active(self, account: str, device: str, window_start: int) -> None:
+        """A device clicked in this window, or signed in more than once."""
+        devices = self.active.get(account)
+        if devices is None:
+            devices = self.active[account] = {}
+        if devices.get(device, -1) < window_start:
+            devices[device] = window_start
 
     def panes_of(self, window: Window) -> list[Pane]:
         """The panes of a window, oldest first."""
@@ -321,13 +341,23 @@ class PaneStore:
 
     def evict(self, horizon_ms: int) -> None:
         """Forget windows that end at or before the horizon, and their panes."""
-        for start in [start for start in self.windows if start + self.window_ms <= horizon_ms]:
+        gone = [start for start in self.windows if start + self.window_ms <= horizon_ms]
+        if gone:
+            self._forget_active(max(gone))
+        for start in gone:
             for account in self.windows.pop(start).accounts:
                 self._forget_shown(account, start)
             for pane_start in range(start, start + self.window_ms, self.pane_ms):
                 self.panes.pop(pane_start, None)
                 for watcher in self.watchers:
                     watcher.forget(pane_start)
+
+    def _forget_active(self, newest: int) -> None:
+        for account, devices in list(self.active.items()):
+            for device in [device for device, start in devices.items() if start <= newest]:
+                del devices[device]
+            if not devices:
+                del self.active[account]
 
     def _forget_shown(self, account: str, window_start: int) -> None:
         shown = self._shown.get(account, {})

@@ -16,7 +16,8 @@ import msgspec
 from sori.events import UNKNOWN
 from sori.remembered import Remembered
 from streams.state.counters import MAX_SAMPLES
-from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey
+from streams.state.device_habits import Habits, HeldHabits
+from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey, ToldDevice
 from streams.state.sign_ins import SignIns
 
 _MAX_SAMPLES = 10
@@ -38,8 +39,9 @@ class RollUp(msgspec.Struct, frozen=True):
     of a place that signed in, `everywhere` those of all places of the account. `clickers`: of a campaign, checksums of
     the devices that clicked with each id in `samples`.
 
-    A row with a `campaign_id` is about that campaign; one with `campaign_clicks` about no subject, it tells all clicks
-    of some campaigns to every partition; any other is about the place.
+    A row with a `campaign_id` is about that campaign; one with a `device_id` about that device in the whole window that
+    starts then; one with `campaign_clicks` about no subject, it tells all clicks of some campaigns to every partition;
+    any other is about the place.
     """
 
     pane_start: int
@@ -64,6 +66,8 @@ class RollUp(msgspec.Struct, frozen=True):
     sign_ins: _Count = 0
     everywhere: _Count = 0
     clickers: list[list[_Count]] = []
+    device_id: str = ""
+    device: Habits | None = None
 
     @property
     def source(self) -> int:
@@ -75,12 +79,19 @@ class RollUp(msgspec.Struct, frozen=True):
         """Its subject; a row of `campaign_clicks` has none and is not asked for it."""
         if self.campaign_id:
             return CampaignKey(self.account_id, self.campaign_id)
+        if self.device_id:
+            return ToldDevice(self.account_id, self.device_id)
         return PlaceKey(self.account_id, self.country, self.region, self.city)
 
     @property
     def upsert_key(self) -> tuple[str, ...]:
         """What tells it apart from other rows of its pane and source partition."""
-        return ("", self.account_id, *self.campaign_clicks) if self.campaign_clicks else self.key
+        return ("", self.account_id, *self.campaign_clicks) if self.is_of_all else self.key
+
+    @property
+    def is_of_all(self) -> bool:
+        """Whether it is about no subject; that of a device has `campaign_clicks` for the sake of older versions."""
+        return bool(self.campaign_clicks) and not self.device_id
 
 
 #: Sources, in the order in which they came.
@@ -141,6 +152,7 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
     """One place or campaign in one pane over all source partitions.
 
     `who`: the sources; `told`: what each says, as `_COUNTS`. `details` and `sign_ins`: None until there are some.
+    `habits`: of a device, which is told by window.
     """
 
     impressions: int = 0
@@ -149,6 +161,7 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
     told: bytes = b""
     details: ClickDetails | None = None
     sign_ins: SignIns | None = None
+    habits: HeldHabits | None = None
 
     @property
     def clicking_devices(self) -> int:
@@ -194,6 +207,10 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
             if self.sign_ins is None:
                 self.sign_ins = SignIns()
             self.sign_ins.take(source, row.sign_ins, row.everywhere)
+        if row.device is not None:
+            if self.habits is None:
+                self.habits = HeldHabits()
+            self.habits.take(source, row.device)
         return row.clicks - clicks
 
     def campaigns(self) -> dict[str, int]:
@@ -234,6 +251,8 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
         if details is not None and len(list(details.of(details.who))) != len(details.told):
             return False
         if self.sign_ins is not None and not self.sign_ins.whole:
+            return False
+        if self.habits is not None and not self.habits.whole:
             return False
         return len(self.told) == len(self.who) * _COUNTS.size
 

@@ -74,6 +74,9 @@ RULES = RulesSettings.model_validate(
         "geo_ctr_anomaly": CTR_RULE,
         "ctr_anomaly": CTR_RULE,
         "replayed_click": {"window_s": 40, "floor": 2, "max_others": 99},
+        "hourly_ctr": {"quick_window_s": 30, "floor": 3, "min_ctr": 0.2, "min_shown": 0.1, "factor": 1},
+        "hourly_fast_click": {"quick_window_s": 30, "floor": 2, "min_share": 0.1},
+        "hourly_sign_ins": {"quick_window_s": 30, "floor": 3, "min_share": 0.2, "factor": 1},
         "device_farm": {"window_s": 20, "baseline_s": 40, "floor": 3, "min_share": 0.2, "max_p": 0.4},
     }
 )
@@ -87,7 +90,17 @@ DEVICE_RULES = {
     "device_ctr",
     "geo_hop",
 }
-PLACE_RULES = {"geo_click_burst", "geo_auth_burst", "geo_ctr_anomaly", "ctr_anomaly", "device_farm", "replayed_click"}
+PLACE_RULES = {
+    "geo_click_burst",
+    "geo_auth_burst",
+    "geo_ctr_anomaly",
+    "ctr_anomaly",
+    "device_farm",
+    "replayed_click",
+    "hourly_ctr",
+    "hourly_fast_click",
+    "hourly_sign_ins",
+}
 
 
 class FakeRecord(NamedTuple):
@@ -187,8 +200,11 @@ def device_records(script: list[Segment]) -> list[FakeRecord]:
 
 
 def place_records(script: list[Segment]) -> list[FakeRecord]:
-    """Records of hop 2's input: cumulative roll-ups of a few source partitions, and now and then campaigns' totals."""
+    """Records of hop 2's input: cumulative roll-ups of a few source partitions, and now and then campaigns' totals, or
+    what is told of a device in a whole window.
+    """
     now, offset, records = T0, 0, []
+    told: dict[tuple[int, int], list[int]] = {}
     counts: dict[tuple[int, int, int], list[int]] = {}
     totals: dict[tuple[int, int], int] = {}
     for number, step in enumerate(steps_of(script)):
@@ -223,8 +239,20 @@ def place_records(script: list[Segment]) -> list[FakeRecord]:
         if step.click:
             totals[pane, source] = totals.get((pane, source), 0) + 1 + step.device
             rows.insert(0, head | {"campaign_clicks": {"cmp": totals[pane, source], f"cmp_{number}": 1}})
+        elif number % 3:
+            rows.append(device_row(head, told.setdefault((pane - pane % 30, source), [0] * 5), number))
         records.append(FakeRecord(offset, now, b"\n".join(map(orjson.dumps, rows)), []))
     return records
+
+
+def device_row(head: dict[str, Any], counts: list[int], number: int) -> dict[str, Any]:
+    """A device of this source, told anew: `counts` of its window grow."""
+    for at in {0: (1, 2, 3), 1: (0, 1), 2: (4,), 3: (0, 0)}[number // 5 % 4]:
+        counts[at] += 1
+    shown, clicks, near, fast, sign_ins = counts
+    habits = [clicks, near, fast, sign_ins, 9 + shown, 1 + clicks, 1]
+    row = head | {"pane_start": head["pane_start"] // 30 * 30, "impressions": shown, "clicks": clicks}
+    return row | {"device_id": f"device_{head['source_partition']}", "device": habits, "campaign_clicks": {"": 0}}
 
 
 def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
@@ -508,7 +536,7 @@ def test_the_verdicts_above_close_alerts_and_let_findings_pass(make_records, fac
     ("make_records", "factory", "wanted"),
     [
         (device_records, DeviceOperator, {"click_without_impression", "fast_click", "device_ctr"}),
-        (place_records, PlaceOperator, PLACE_RULES - {"device_farm", "replayed_click"}),
+        (place_records, PlaceOperator, PLACE_RULES - {"device_farm", "replayed_click", "hourly_fast_click"}),
     ],
 )
 def test_the_traffic_above_has_alerts_taken_back(make_records, factory, wanted):

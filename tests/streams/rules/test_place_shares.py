@@ -20,7 +20,7 @@ from streams.operators.device import DeviceOperator
 from streams.operators.device_rows import DirtyRows, click_totals
 from streams.operators.place import PlaceOperator
 from streams.state.counters import SubjectCell
-from streams.state.device_panes import CampaignKey
+from streams.state.device_panes import CampaignKey, PaneStore
 from streams.state.output import Output
 from streams.state.policy import Clock
 from testkit.history import Live, scenario
@@ -255,7 +255,7 @@ def test_shares_of_simulated_floods_are_within_what_the_plan_holds(name):
 
 def test_totals_are_told_again_only_where_clicks_came():
     """Every lane gets them, so what is known there is not repeated."""
-    cell, dirty = SubjectCell(clicks=3), DirtyRows(0, Clock(2**62), 10_000)
+    cell, dirty = SubjectCell(clicks=3), DirtyRows(0, Clock(2**62), PaneStore(10_000, 60_000))
     dirty.add_subject(0, CampaignKey("acc_1", "cmp_1"), cell)
     assert click_totals(dirty.subjects) == {(0, "acc_1"): {"cmp_1": 3}}
     dirty.clear()
