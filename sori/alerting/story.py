@@ -182,7 +182,7 @@ def _replayed_click(told: _Told) -> str:
 
 def _hourly_fast_click(told: _Told) -> str:
     return (
-        f"{told.who} clicked {told.often}{told.within} sooner after seeing it than a person can, and hardly otherwise"
+        f"{told.who} clicked {told.often}{told.within} sooner after seeing it than a person can, now and then"
     )
 
 
