@@ -60,7 +60,8 @@ class Pipeline:
         add = place.episodes.add
 
         def note(finding: Any, *rest: Any) -> Any:
-            self.findings.append((finding, list(self.told)))
+            if finding.subject.kind != "device":  # of which hop 1 tells whole windows
+                self.findings.append((finding, list(self.told)))
             return add(finding, *rest)
 
         place.episodes.add = note  # type: ignore[method-assign] # what is judged, before it becomes an episode
