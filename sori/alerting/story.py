@@ -181,9 +181,7 @@ def _replayed_click(told: _Told) -> str:
 
 
 def _hourly_fast_click(told: _Told) -> str:
-    return (
-        f"{told.who} clicked {told.often}{told.within} sooner after seeing it than a person can, now and then"
-    )
+    return f"{told.who} clicked {told.often}{told.within} sooner after seeing it than a person can, now and then"
 
 
 def _hourly_sign_ins(told: _Told) -> str:
