@@ -67,15 +67,16 @@ class PlaceRules:
         if context.allowed(subject.account_id, subject.kind, subject.value):
             return
         rules, end = context.of_account(key.account), pane_start + self._length_of(key)
+        at_ms = end - self._grid.pane_ms
         view = _view(self._grid, self._series, key, end)
         open_subject = context.open_subject(subject) if context.any_open else None
         for module in modules:
-            if open_subject and context.hardly_grown(open_subject, module.NAME, pane_start, added):
+            if open_subject and context.hardly_grown(open_subject, module.NAME, at_ms, added):
                 continue
             rule = settings_of(rules, module.NAME)
             if not context.runs(rule, subject.value):
                 continue
-            if context.lets_pass(module.NAME, subject, pane_start):
+            if context.lets_pass(module.NAME, subject, at_ms):
                 continue
             if not context.exact_from(end - module.lookback_ms(rule, self._grid)):
                 continue
@@ -105,8 +106,7 @@ class PlaceRules:
         self, module: PlaceRule, subject: Subject, finding: PlaceFinding, end_ms: int, grounds: Grounds | None
     ) -> None:
         found, window, span = finding.judgement, finding.window, (finding.begin_ms, end_ms)
-        of_device = module in self._of_devices
-        at_ms = end_ms - (self._grid.window_ms if of_device else self._grid.pane_ms)
+        at_ms = end_ms - self._grid.pane_ms
         if self._context.again(module.NAME, subject, found, at_ms, grounds):
             return
         clicks = sum(sums.clicks for sums in window)
@@ -121,7 +121,7 @@ class PlaceRules:
             "campaign_shares": {name: round(campaigns[name] / total, 4) for name, total in everybody.items()},
             **found.details,
         }
-        if of_device:
+        if module in self._of_devices:
             del details["clicking_devices"]
         if module in self._of_sign_ins:
             details, campaigns, window = {"impressions": details["impressions"], **found.details}, {}, ()

@@ -111,7 +111,9 @@ def test_a_script_that_takes_an_hour_is_found_among_people(did, rule):
     every = alerts([*did, *people(8)]).values()
     assert {one["subject"] for one in every} == {"bot"}
     assert {one["rule"] for one in every} <= HOURLY
-    [alert] = [one for one in every if one["rule"] == rule]
+    mine = [one for one in every if one["rule"] == rule]
+    assert len(mine) < 6  # alerts; a script that rests is quiet between two of them
+    alert = mine[0]
     assert alert["subject_kind"] == "device"
     assert alert["evidence"]["impressions"] >= 0
     assert "clicking_devices" not in alert["evidence"]
