@@ -108,14 +108,16 @@ def add_alert(
     kind: str = "device",
     subject: str = "dev_1",
     evidence: str = '{"sample_event_ids":["a","b"]}',
+    window_s: int = 0,
 ) -> None:
-    """One alert of acc_1, updated now."""
+    """One alert of acc_1, updated now, whose window is that long and ends now."""
     now = int(time.time() * 1000)
     closed = f"fromUnixTimestamp64Milli({now})" if state == "closed" else "NULL"
     client.command(
         "INSERT INTO alerts (alert_id, rule, account_id, severity, invalid_traffic_class, subject_kind, subject,"
         " window_start, window_end, opened_at, updated_at, closed_at, observed, expected, floor, state, version,"
         " evidence)"
-        f" SELECT '{alert_id}', '{rule}', 'acc_1', 'high', 'GIVT', '{kind}', '{subject}', at, at, at, at, {closed},"
+        f" SELECT '{alert_id}', '{rule}', 'acc_1', 'high', 'GIVT', '{kind}', '{subject}',"
+        f" at - INTERVAL {window_s} SECOND, at, at, at, {closed},"
         f" 40, 1.5, 20, '{state}', 1, '{evidence}' FROM (SELECT fromUnixTimestamp64Milli({now}, 'UTC') AS at)"
     )

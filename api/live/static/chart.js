@@ -1,7 +1,7 @@
 // Rates with their interval over impressions, as SVG: alerts shaded, what is not over dashed; drag to zoom in, arrow keys
 // or a finger to read a point.
 import { el, svg } from "./dom.js";
-import { count, interval, moment, rate, short } from "./format.js";
+import { count, interval, many, moment, rate, short } from "./format.js";
 import { go, link } from "./state.js";
 import { term } from "./words.js";
 
@@ -22,7 +22,10 @@ export function trend(body, { alerts = [], clean = false, title = "Click-through
   const known = rows.filter((row) => row.impressions > 0 && pick(row, "ctr") !== null);
   const first = rows[0]?.time ?? 0, end = (rows.at(-1)?.time ?? 0) + step;
   const x = (t) => LEFT + ((t - first) / (end - first || 1)) * (width - LEFT - RIGHT);
-  const top = nice(Math.min(1, 1.1 * Math.max(0.01, ...known.filter((row) => row.impressions >= 20).map((row) => pick(row, "ctr_high")))));
+  // the wide band, or the chance rate, of a few impressions may leave the picture where most points have many
+  const firm = known.filter((row) => row.impressions >= 20);
+  const seen = 2 * firm.length < known.length ? known.map((row) => pick(row, "ctr")) : firm.map((row) => pick(row, "ctr_high"));
+  const top = nice(Math.min(1, 1.1 * Math.max(0.01, ...seen)));
   const y = (p) => MIDDLE - (Math.min(p, top) / top) * (MIDDLE - TOP);
   const most = Math.max(1, ...rows.map((row) => row.impressions));
   const high = (n) => (n / most) * (LOW - MIDDLE - 14);
@@ -81,7 +84,7 @@ function tool({ rows, step, x, middle, pick, over }) {
   };
   const tell = (i) => {
     const row = rows[i];
-    return `${moment(row.time * 1000)}${over(row) ? "" : ", not over yet"}: ${count(row.impressions)} impressions, ${count(row.clicks)} clicks`
+    return `${moment(row.time * 1000)}${over(row) ? "" : ", not over yet"}: ${many(row.impressions, "impression")}, ${many(row.clicks, "click")}`
       + (row.impressions ? `, ${rate(pick(row, "ctr"))} (${interval(pick(row, "ctr_low"), pick(row, "ctr_high"))})` : "");
   };
   const read = (node, i) => {
@@ -128,7 +131,7 @@ function tool({ rows, step, x, middle, pick, over }) {
 function summary(known, totals, step) {
   if (!known.length) return "No impressions in this time.";
   const best = known.reduce((a, b) => (b.ctr > a.ctr ? b : a)), last = known.at(-1);
-  return `${rate(totals.ctr)} overall, from ${count(totals.impressions)} impressions and ${count(totals.clicks)} clicks. `
+  return `${rate(totals.ctr)} overall, from ${many(totals.impressions, "impression")} and ${many(totals.clicks, "click")}. `
     + `Highest ${rate(best.ctr)} at ${short(best.time * 1000, step)}; latest ${rate(last.ctr)} at ${short(last.time * 1000, step)}.`;
 }
 

@@ -8,6 +8,7 @@ const day = new Intl.DateTimeFormat("en", { month: "short", day: "numeric" });
 const both = new Intl.DateTimeFormat("en", { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 export const count = (n) => (n === null || n === undefined ? "–" : whole.format(Math.abs(n) < 0.5 ? 0 : n));
+export const many = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
 export const rate = (p) => (p === null || p === undefined ? "–" : percent.format(Math.abs(p) < 0.00005 ? 0 : p));
 export const interval = (low, high) => (low === null ? "–" : `${(100 * low).toFixed(2)} to ${rate(high)}`);
 export const moment = (ms) => clock.format(new Date(ms));

@@ -55,7 +55,7 @@ function paneChart(panes, paneS, alert) {
       panes.map((row, i) => [
         row.pane >= from && row.pane < until ? svg("rect", { class: "alarm", x: i * wide, y: 0, width: wide, height: 30 }) : null,
         kinds.map((name, k) => svg("rect", { class: `kind ${name}`, x: i * wide + (k * wide * 0.9) / kinds.length, y: 30 - (29 * row[name]) / most, width: (wide * 0.9) / kinds.length, height: (29 * row[name]) / most }, svg("title", {}, `${moment(row.pane * 1000)}: ${count(row[name])} ${name}`)))]).flat(2))),
-    el("p", { class: "small" }, kinds.map((name) => [el("span", { class: `key ${name}` }), ` ${name} `]), "red: the strongest window"),
+    el("p", { class: "small" }, kinds.map((name) => [el("span", { class: `key ${name}` }), ` ${name} `]), "· red: the strongest window"),
     el("details", {}, el("summary", {}, "As a table"), el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Counts per pane" }, el("table", {}, el("thead", {}, el("tr", {}, ["Pane", ...kinds, "clicking devices"].map((name) => el("th", { scope: "col" }, name)))),
       el("tbody", {}, panes.map((row) => el("tr", {}, el("th", { scope: "row" }, moment(row.pane * 1000)), kinds.map((name) => el("td", { class: "number" }, count(row[name]))), el("td", { class: "number" }, count(row.clicking_devices)))))))));
 }

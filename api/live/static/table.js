@@ -63,7 +63,8 @@ function save(id, columns, rows) {
 
 // The columns that every table of rates has.
 export function rates(rows) {
-  const scale = Math.min(1, Math.max(0.01, ...rows.filter((row) => row.impressions >= 20).map((row) => row.ctr_high)));
+  const firm = rows.filter((row) => row.impressions >= 20); // the wide interval of a few would make the others' small
+  const scale = Math.min(1, Math.max(0.01, ...(2 * firm.length < rows.length ? rows : firm).map((row) => row.ctr_high)));
   return [
     { name: "Impressions", term: "Impressions", number: true, text: (row) => count(row.impressions), value: (row) => row.impressions },
     { name: "Clicks", number: true, text: (row) => count(row.clicks), value: (row) => row.clicks },

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from sori.alerting.incident import incident_id
+from sori.times import iso
 from testkit.alerts import alert, incident
 from testkit.live_page_data import WINDOW, add_activity, add_alert, add_event, hold
 from testkit.paths import ROOT
@@ -120,12 +122,13 @@ async def test_figures_are_asked_for_while_scripts_are_on_their_way(served, brow
 
 EVERY_PAGE = {
     "overview": "/",
-    "campaign": "/campaigns/cmp_1?account=acc_1&range=24h",
+    "campaign": "/campaigns/cmp_1?account=acc_1",
     "place": "/places/TR/Istanbul/Istanbul",
     "device": "/devices/dev_1",
     "alerts": "/alerts",
     "alert": "/alerts/fresh",
     "incidents": "/incidents",
+    "incident": f"/incidents/{incident_id('fresh')}",
     "health": "/health",
     "audit": "/audit",
 }
@@ -134,7 +137,14 @@ EVERY_PAGE = {
 @pytest.mark.parametrize("name", EVERY_PAGE)
 async def test_it_is_accessible(served, browser, tmp_path: Path, name: str) -> None:
     """axe finds nothing on any page, in light and dark, on a desk and on a phone; nothing sticks out sideways."""
-    add_alert(served.client, "fresh", evidence='{"campaigns": {"cmp_1": 40}, "sample_event_ids": ["id-cmp_1"]}')
+    evidence = '{"campaigns": {"cmp_1": 40}, "sample_event_ids": ["id-cmp_1"]}'
+    add_alert(served.client, "fresh", evidence=evidence, window_s=90)
+    now_ms = int(time.time() * 1000)
+    times = dict.fromkeys(("window_end", "opened_at", "updated_at"), iso(now_ms)) | {
+        "window_start": iso(now_ms - 90_000)
+    }
+    case = json.dumps(incident(alert(alert_id="fresh", observed=40, expected=1.5, **times))).encode()
+    served.client.raw_insert("incidents", insert_block=case, fmt="JSONEachRow", settings=TIMES)
     hold(served.client, "aaaabbbb", "acc_1")
     for number in range(12):
         add_activity(served.client, number, click_after_ms=700 * number if number % 3 else None)
@@ -273,6 +283,9 @@ async def test_tables_sort_go_on_and_export(served, browser) -> None:
 
 async def test_the_last_minute_is_dashed_and_intervals_are_in_words(served, browser) -> None:
     """One dashed piece at the end; rows tell their interval as text, on a phone below the rate; keys read a point."""
+    start = int(time.time()) // 60 * 60
+    ahead = [(start + 60 * n, "acc_1", "cmp_1", "m", "iOS", "US", "NY", "NYC", 0, 100, 9, 0, 1) for n in (1, 2, 3)]
+    served.client.command(f"INSERT INTO ctr_windows ({WINDOW}) VALUES {', '.join(map(str, ahead))}")  # if it takes long
     page, _ = await looked_at(browser, served.url)
     assert await page.locator("#time-chart path.line.going").count() == 1
     assert " to " in await page.inner_text("#campaigns tbody .gauge >> nth=0")
@@ -300,6 +313,19 @@ async def test_a_campaign_tells_its_funnel_and_its_alerts(served, browser) -> No
     await page.click("#clean")
     await becomes(page, "document.getElementById('time-title').textContent.includes('without suspect')")
     assert complaints == []
+
+
+async def test_rates_of_few_impressions_are_drawn_to_scale(served, browser) -> None:
+    """A device's one impression with its click is at 100 %, where the axis ended at 2 %; so are the gauges."""
+    add_activity(served.client, 1, click_after_ms=0)
+    page, _ = await looked_at(browser, served.url + "/devices/dev_1")
+    labels = await page.locator("#time-chart .grid text").all_text_contents()
+    assert "100 %" in labels
+    marks = await page.eval_on_selector_all(
+        "#campaigns .middle", "marks => marks.map(one => Number(one.getAttribute('x')))"
+    )
+    assert max(marks) < 80  # 1 click of 2
+    assert "from 4 impressions and 1 click." in await page.inner_text("#time-summary")
 
 
 async def test_hostile_names_stay_text_and_lead_where_they_say(served, browser) -> None:
