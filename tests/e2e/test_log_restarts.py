@@ -139,3 +139,4 @@ async def test_streams_count_a_topic_made_anew_from_its_beginning(topics: KafkaS
         await wait_until(sees(20), 60)
     finally:
         streams.stop()
+    assert await counted(topics) == 20, "nor does it count what the old log held"
