@@ -20,4 +20,5 @@ RULES: tuple[str, ...] = (
     "hourly_ctr",
     "hourly_fast_click",
     "hourly_sign_ins",
+    "excess_clicks",
 )

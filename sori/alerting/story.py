@@ -188,6 +188,14 @@ def _hourly_sign_ins(told: _Told) -> str:
     return f"{told.who} signed in {told.often}{told.within} and did hardly anything else, {told.expected}"
 
 
+def _excess_clicks(told: _Told) -> str:
+    shown = told.evidence.get("shown_share")
+    known = isinstance(shown, int | float) and 0 <= shown <= 1
+    of_shown = f", {shown:.0%} of whom had been shown it" if known else ""
+    verb = "on" if told.who.startswith("Campaign ") else "in"
+    return f"{told.times('device')} more than usual clicked {verb} {told.who}{told.within}{of_shown}, {told.expected}"
+
+
 def _any_other(rule: str) -> Callable[[_Told], str]:
     words = _cut(visible(rule), _MOST_NAME).replace("_", " ") or "an unnamed rule"
     return lambda told: f"{told.who}: {words}, {told.observed:,} seen{told.within}, {told.expected}"
@@ -212,6 +220,7 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "hourly_ctr": _device_ctr,
     "hourly_fast_click": _hourly_fast_click,
     "hourly_sign_ins": _hourly_sign_ins,
+    "excess_clicks": _excess_clicks,
 }
 
 

@@ -150,6 +150,7 @@ class GeoClickBurst(Rule):
     impression_lag_s: int = Field(120, ge=0, description="A click's impression may lie this long before the window.")
     min_ctr: float = Field(0.15, gt=0, le=1, description="Least click-through rate (Wilson lower bound).")
     ctr_factor: float = Field(3.0, gt=1, description="Least ratio of that bound to the place's past rate.")
+    airing_s: int = Field(1380, ge=0, description="So far back an aired spot is looked for, and what is usual; 0: not.")
 
 
 class GeoAuthBurst(Rule):
@@ -185,6 +186,7 @@ class CtrRule(Rule):
     factor: float = Field(3.0, gt=1, description="Least ratio of the rate's lower to the past rate's upper bound.")
     usual_ctr: float = Field(0.08, gt=0, le=1, description="Highest rate believed of a subject without a past.")
     min_ctr: float = Field(0.06, gt=0, le=1, description="Least click-through rate (Wilson lower bound).")
+    airing_s: int = Field(1380, ge=0, description="So far back an aired spot is looked for, and what is usual; 0: not.")
 
 
 class GeoCtrAnomaly(CtrRule):
@@ -256,6 +258,26 @@ class HourlySignIns(HourlyRule):
     usual_share: float = Field(0.2, gt=0, lt=1, description="Share believed of an account of which nothing is known.")
 
 
+class ExcessClicks(Rule):
+    """Over many minutes, a place or campaign clicks what nobody was shown, or nearly all that it was shown."""
+
+    window_s: int = Field(1200, gt=0, description="Window, seconds; a multiple of the pane.")
+    wait_s: int = Field(240, ge=0, description="So long after it impressions may still come; a multiple of the pane.")
+    baseline_s: int = Field(1200, gt=0, description="The subject's own past before the window, seconds.")
+    floor: int = Field(15, gt=0, description="Fewest devices that clicked on top of the usual, counted per pane.")
+    min_ctr: float = Field(0.5, gt=0, le=1, description="Least rate of what is on top (Wilson lower bound).")
+    min_shown: float = Field(
+        0.33,
+        ge=0,
+        le=1,
+        description="Where at least this share was shown its click (Wilson upper bound), others are put down to loss.",
+    )
+    max_p: float = Field(1e-5, gt=0, lt=1, description="Greatest chance of so many clicks (Poisson tail).")
+    prior_impressions: int = Field(
+        100, gt=0, description="Own impressions that weigh as much as what is known of others."
+    )
+
+
 class RulesSettings(BaseModel):
     """One field per rule, and overrides per account: `accounts.<id>.<rule>.<parameter>`."""
 
@@ -280,6 +302,7 @@ class RulesSettings(BaseModel):
     hourly_ctr: HourlyCtr = HourlyCtr()
     hourly_fast_click: HourlyFastClick = HourlyFastClick()
     hourly_sign_ins: HourlySignIns = HourlySignIns()
+    excess_clicks: ExcessClicks = ExcessClicks()
     accounts: Mapping[str, Mapping[str, Mapping[str, Any]]] = Field(
         default={}, description="Overrides: account id -> rule -> parameter -> value."
     )

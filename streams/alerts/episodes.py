@@ -184,7 +184,7 @@ class EpisodeBook:
         yield from (episode.replay_start for episode in self._open.values())
         yield from self.corrections.replay_starts()
 
-    def take_back(self, wrong: Correctable, watermark_ms: int) -> None:
+    def take_back(self, wrong: Correctable, watermark_ms: int, explanation: str = EXPLANATION) -> None:
         """Withdraw an alert that late impressions explain, and say why; of a group, take the subject out of account."""
         alert, key = wrong.alert, (wrong.rule, wrong.subject)
         self._close_if_quiet(alert, watermark_ms)  # whether a flush came before must not matter
@@ -197,7 +197,7 @@ class EpisodeBook:
             if not alert.closed:
                 self._end_or_pend(alert, watermark_ms)
         else:
-            alert.explanation = EXPLANATION
+            alert.explanation = explanation
             if not alert.closed:
                 self._close(alert, watermark_ms)
         if alert.closed and all(owed is not alert for owed, _ in self._closed):

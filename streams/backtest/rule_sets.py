@@ -72,6 +72,10 @@ class EveryPlaceRules(PlaceRules):
         for rules in self._sets:
             rules.on_device(key, window_start, added)
 
+    def on_minute(self, key: SubjectKey, pane_start: int) -> None:
+        for rules in self._sets:
+            rules.on_minute(key, pane_start)
+
     def on_impressions(self, key: SubjectKey, pane_start: int) -> None:
         for rules in self._sets:
             rules.on_impressions(key, pane_start)

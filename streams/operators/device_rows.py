@@ -12,6 +12,7 @@ import orjson
 
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS
 from streams.operators.told_devices import ToldDevices
+from streams.state.campaign_totals import CampaignTotals
 from streams.state.counters import CtrRow, DeviceCell, DeviceRow, SubjectCell
 from streams.state.device_panes import AccountWindow, CampaignKey, PaneStore, PlaceKey, SubjectKey, ToldDevice
 from streams.state.output import Output, pack, pack_lines
@@ -94,18 +95,34 @@ class DirtyRows:
         for pane_start, key, cell in subjects:
             row = self._subject_row(pane_start, key, cell, version)
             if cell.sign_ins:
-                if (of := (key.account, pane_start)) not in everywhere:
-                    everywhere[of] = self._store.sign_ins(*of)
-                row["sign_ins"], row["everywhere"] = cell.sign_ins, everywhere[of]
+                of = key.account, pane_start
+                row["sign_ins"], row["everywhere"] = cell.sign_ins, self._everywhere(everywhere, of)
             lanes.setdefault(subject_lane(key), []).append(orjson.dumps(row))
         for told, line in self._told(version):
             lanes.setdefault(subject_lane(told), []).append(line)
-        totals = [
-            orjson.dumps({**self._head(pane_start, account, version), "campaign_clicks": clicks})
-            for (pane_start, account), clicks in click_totals(subjects).items()
-        ]
-        outputs = pack_lines(GEO_ROLLUPS, totals, None)  # first: no place is to have more clicks than its campaign
+        outputs = pack_lines(GEO_ROLLUPS, self._totals(version, everywhere), None)
+        # first: no place is to have more clicks than its campaign
         return outputs + [output for lane, lines in lanes.items() for output in pack_lines(GEO_ROLLUPS, lines, lane)]
+
+    def _totals(self, version: int, everywhere: dict[tuple[str, int], int]) -> list[bytes]:
+        """Rows for every lane."""
+        rows = []
+        for (pane_start, account), told in campaign_totals(
+            self.subjects, self._clock.watermark - self._pane_ms
+        ).items():
+            row = self._head(pane_start, account, version)
+            row["campaign_clicks"] = {name: one.clicks for name, one in told.items()}
+            row["campaign_told"] = {name: (one.impressions, one.devices, one.shown) for name, one in told.items()}
+            if signed_in := self._everywhere(everywhere, (account, pane_start)):
+                row["everywhere"] = signed_in
+            rows.append(orjson.dumps(row))
+        return rows
+
+    def _everywhere(self, known: dict[tuple[str, int], int], of: tuple[str, int]) -> int:
+        found = known.get(of)
+        if found is None:
+            found = known[of] = self._store.sign_ins(*of)
+        return found
 
     def _told(self, version: int) -> Iterator[tuple[ToldDevice, bytes]]:
         """Rows about devices that go on and on."""
@@ -158,16 +175,28 @@ class DirtyRows:
 _pane_start = itemgetter(0)
 
 
-def click_totals(subjects: Iterable[tuple[int, SubjectKey, SubjectCell]]) -> dict[tuple[int, str], dict[str, int]]:
-    """By pane and account: all clicks of each campaign that got some since the last flush.
+def campaign_totals(
+    subjects: Iterable[tuple[int, SubjectKey, SubjectCell]], over_ms: int
+) -> dict[tuple[int, str], dict[str, CampaignTotals]]:
+    """By pane and account: all of each campaign that got clicks since the last flush, or anything in a pane with clicks
+    that started before `over_ms`: impressions that come late.
 
     A place is one lane's, and so is a campaign; for a place's share of a campaign's clicks every lane needs these.
     """
-    found: dict[tuple[int, str], dict[str, int]] = {}
+    found: dict[tuple[int, str], dict[str, CampaignTotals]] = {}
     for pane_start, key, cell in subjects:
-        if cell.clicks > cell.emitted_clicks and isinstance(key, CampaignKey):
-            found.setdefault((pane_start, key.account), {})[key.campaign] = cell.clicks
+        if not isinstance(key, CampaignKey):
+            continue
+        if cell.clicks > cell.emitted_clicks or (cell.clicks and pane_start < over_ms):
+            found.setdefault((pane_start, key.account), {})[key.campaign] = totals_of(cell)
     return found
+
+
+def totals_of(cell: SubjectCell) -> CampaignTotals:
+    """What is told of a campaign to all."""
+    cell.unpack()
+    devices, scripts = cell.clicks_by_device or {}, cell.scripts or {}
+    return CampaignTotals(cell.clicks, cell.impressions, len(devices), sum(scripts.values()))
 
 
 def largest(counts: dict[str, int], most: int) -> dict[str, int]:

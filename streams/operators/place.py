@@ -33,6 +33,8 @@ from streams.state.policy import EpisodePolicy, TimePolicy
 _COOL_AFTER_MS = 900_000
 #: How often sign-ins are looked at that were not enough to be judged at once.
 _PANES_BETWEEN = 3
+#: How often what takes many minutes is looked at, in panes.
+_PANES_BETWEEN_LONG = 6
 _decode = msgspec.json.Decoder(RollUp).decode
 
 
@@ -142,12 +144,18 @@ class PlaceOperator(SnapshotOperator):
 
     def _judge_others(self, row: RollUp, key: SubjectKey, signed_in: SignedIn, *, first: bool) -> None:
         """Ids of clicks: when a pane has its `first`, or one of several devices. Sign-ins: when enough came in a pane,
-        for what is judged at once; in every third pane, for what is judged later.
+        for what is judged at once; in every third pane, for what is judged later. What takes minutes: now and then.
         """
         start = row.pane_start * 1000
         if row.clickers and (first or any(len(devices) > 1 for devices in row.clickers)):
             self._rules.on_clickers(key, start)
         before, now, begins = signed_in
+        if (
+            begins
+            and not isinstance(key, ToldDevice)
+            and (start // self.policy.pane_ms + len(key[-1])) % _PANES_BETWEEN_LONG == 0
+        ):
+            self._rules.on_minute(key, start)  # not of all subjects in the same pane
         later = begins and start // self.policy.pane_ms % _PANES_BETWEEN == 0
         if row.country != UNKNOWN and (later or (now > before and now >= self._rules.sign_in_gate)):
             self._rules.on_sign_ins(key, start, now - before)

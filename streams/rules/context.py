@@ -12,7 +12,7 @@ from sori.remembered import Remembered
 from sori.settings.rules import Rule, RulesSettings
 from streams.alerts.allowances import Allowances
 from streams.alerts.book_state import OpenSubjectState
-from streams.alerts.corrections import Correctable, Grounds
+from streams.alerts.corrections import EXPLANATION, Correctable, Grounds
 from streams.alerts.episode import Case
 from streams.alerts.episodes import EpisodeBook
 from streams.alerts.grouping import Slots
@@ -237,10 +237,13 @@ class RuleContext:
         identity: str,
         shown_ms: int,
         asked_again: Callable[[str, int], Grounds | None] | None = None,
+        *,
+        why: Callable[[Iterable[Grounds]], str] = lambda _: EXPLANATION,
     ) -> list[tuple[CtrRow, int]]:
         """Take an impression that came late; rows, and how many of their clicks are suspect no longer.
 
-        `asked_again`: what a rule finds as of the last event that it was not asked about, being settled.
+        `asked_again`: what a rule finds as of the last event that it was not asked about, being settled. `why`: what
+        explains what an alert rested on.
         """
         corrections, rows = self._book.corrections, []
         for wrong in corrections.explained(subject, campaign, identity, shown_ms, self._clock.watermark):
@@ -248,7 +251,7 @@ class RuleContext:
             if grounds is not None:
                 self._note(wrong.rule, subject, wrong.case, wrong.case.last_ms, grounds)
                 continue
-            self._book.take_back(wrong, self._clock.watermark)
+            self._book.take_back(wrong, self._clock.watermark, why(wrong.grounds.values()))
             self._forget_case(subject, wrong)
             rows += corrections.take_back(wrong)
         horizon_ms = self.policy.horizon(self._clock.watermark)

@@ -22,7 +22,7 @@ from typing import Literal
 
 from sori.settings.rules import CtrRule
 from streams.rules.click_view import Grid
-from streams.rules.explained_clicks import explained
+from streams.rules.explained_clicks import explained, reads_s, told_airing
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.place_view import PlaceFinding, PlaceView
 from streams.rules.statistics import wilson
@@ -36,7 +36,8 @@ CORRECTABLE = True
 
 def lookback_ms(rule: CtrRule, grid: Grid) -> int:  # noqa: ARG001 - as of every rule
     """How far before the end of its window the rule reads."""
-    return (max(windows_s(rule)) + max(rule.baseline_s, rule.impression_lag_s)) * 1000
+    longest = max(windows_s(rule))
+    return max(longest + max(rule.baseline_s, rule.impression_lag_s), reads_s(longest, rule.airing_s)) * 1000
 
 
 def windows_s(rule: CtrRule) -> tuple[int, ...]:
@@ -82,8 +83,11 @@ def evaluate(view: PlaceView, rule: CtrRule) -> PlaceFinding | None:
         begin = view.end_ms - window_s * 1000
         window = view.between(begin, view.end_ms)
         counts = _counts(view, window, window_s, rule)
-        if counts is not None and (found := judge(counts, rule)):
-            return PlaceFinding(found, begin, window)
+        found = None if counts is None else judge(counts, rule)
+        if counts is None or found is None:
+            continue
+        if not explained(view, begin, counts.impressions, rule.airing_s):
+            return PlaceFinding(found.with_details(**told_airing(view, rule.airing_s)), begin, window)
     return None
 
 
@@ -101,7 +105,7 @@ def _counts(view: PlaceView, window: Sequence[SubjectSums], window_s: int, rule:
     if not stands_out(clicks - top, impressions, rule):
         return None
     clicking_devices = sum(sums.clicking_devices for sums in window)
-    if clicking_devices < rule.min_devices or explained(window, impressions, view.known(begin, view.end_ms)):
+    if clicking_devices < rule.min_devices:
         return None
     past = view.between(begin - rule.baseline_s * 1000, begin - back * view.pane_ms)
     return RateCounts(

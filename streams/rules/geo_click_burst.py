@@ -15,7 +15,7 @@ from typing import Literal
 
 from sori.settings.rules import GeoClickBurst
 from streams.rules.click_view import Grid
-from streams.rules.explained_clicks import explained
+from streams.rules.explained_clicks import explained, reads_s, told_airing
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.place_view import PlaceFinding, PlaceView
 from streams.rules.statistics import wilson_lower
@@ -31,7 +31,8 @@ _PRIOR_CLICKS, _PRIOR_IMPRESSIONS = 1.0, 20.0
 
 def lookback_ms(rule: GeoClickBurst, grid: Grid) -> int:  # noqa: ARG001 - as of every rule
     """How far before the end of its window the rule reads."""
-    return (rule.window_s + max(rule.baseline_s, rule.impression_lag_s)) * 1000
+    window_s = rule.window_s
+    return max(window_s + max(rule.baseline_s, rule.impression_lag_s), reads_s(window_s, rule.airing_s)) * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,6 @@ def evaluate(view: PlaceView, rule: GeoClickBurst) -> PlaceFinding | None:
     impressions = sum(sums.impressions for sums in view.between(begin - rule.impression_lag_s * 1000, end))
     if not stands_out(clicks - top, impressions, rule):
         return None
-    if explained(window, impressions, view.known(begin, end)):
-        return None
     past = view.between(begin - rule.baseline_s * 1000, begin)
     counts = PlaceCounts(
         window_clicks=clicks,
@@ -73,7 +72,9 @@ def evaluate(view: PlaceView, rule: GeoClickBurst) -> PlaceFinding | None:
         baseline_impressions=sum(sums.impressions for sums in past),
     )
     found = judge(counts, rule)
-    return PlaceFinding(found, begin, window) if found else None
+    if found is None or explained(view, begin, impressions, rule.airing_s):
+        return None
+    return PlaceFinding(found.with_details(**told_airing(view, rule.airing_s)), begin, window)
 
 
 def judge(counts: PlaceCounts, rule: GeoClickBurst) -> Judgement | None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import sqrt
 from typing import Literal, NamedTuple, Protocol
 
 from streams.rules.click_view import NO_LIMIT_MS
 from streams.rules.judgement import Judgement
-from streams.state.place_panes import SubjectSums
+from streams.state.campaign_totals import CampaignTotals, added
+from streams.state.place_panes import RollUpPane, SubjectSums
 
 
 class PlaceFinding(NamedTuple):
-    """A judgement, where its window begins, ms, and the sums of its panes."""
+    """A judgement, where its window begins, ms, and the sums of its panes; `end_ms`: where it ends, if before now."""
 
     judgement: Judgement
     begin_ms: int
     window: Sequence[SubjectSums]
+    end_ms: int | None = None
 
 
 @dataclass(slots=True)
@@ -24,7 +27,7 @@ class PlaceView:
     """One subject as of the pane that ends at `end_ms`; `series` are its sums by the start of their pane.
 
     `window_ms`: the length of a CTR window. `grace_ms`: how long an event may be on its way. `most_ms`: how far back a
-    rule may look.
+    rule may look. `panes` tell of all campaigns of the `account`; `campaign`: the subject, if it is one.
     """
 
     end_ms: int
@@ -33,6 +36,9 @@ class PlaceView:
     window_ms: int = 60_000
     grace_ms: int = 0
     most_ms: int = NO_LIMIT_MS
+    panes: Mapping[int, RollUpPane] = field(default_factory=dict)
+    account: str = ""
+    campaign: str = ""
 
     @property
     def arrived_ms(self) -> int:
@@ -52,6 +58,50 @@ class PlaceView:
         late = [start for start in range(begin_ms, end_ms, self.pane_ms) if 3 * (start % window_ms) >= window_ms]
         return [sums for start in late if (sums := series.get(start)) is not None]
 
+    def shown_since(self, begin_ms: int) -> list[int | None]:
+        """Its impressions in each pane from there on, oldest first; None before the first pane with anything at all."""
+        first = self._first(begin_ms)
+        starts = range(begin_ms, self.end_ms, self.pane_ms)
+        held = [self.series.get(start) for start in starts]
+        told = zip(starts, held, strict=True)
+        return [None if start < first else 0 if sums is None else sums.impressions for start, sums in told]
+
+    def signed_in_since(self, begin_ms: int) -> list[int | None]:
+        """Likewise devices that signed in: at the place, or of a campaign's account anywhere, where that was told."""
+        starts = range(begin_ms, self.end_ms, self.pane_ms)
+        if self.campaign:
+            account, panes = self.account, [self.panes.get(start) for start in starts]
+            return [None if pane is None or account not in pane.totals else pane.signed_in(account) for pane in panes]
+        first, held = self._first(begin_ms), [self.series.get(start) for start in starts]
+        told = zip(starts, held, strict=True)
+        return [None if start < first else 0 if sums is None else sums.signed_in for start, sums in told]
+
+    def _first(self, begin_ms: int) -> int:
+        starts = range(begin_ms, self.end_ms, self.pane_ms)
+        return next((start for start in starts if start in self.panes), self.end_ms)
+
+    def of_account(self, begin_ms: int, end_ms: int) -> CampaignTotals:
+        """All that is told of the account in these panes: of campaigns while they get clicks."""
+        panes = (self.panes.get(start) for start in range(begin_ms, end_ms, self.pane_ms))
+        return added(one for pane in panes if pane and (one := pane.accounts.get(self.account)) is not None)
+
+    def of_everybody(self, begin_ms: int, end_ms: int) -> CampaignTotals:
+        """Likewise of all accounts."""
+        panes = (self.panes.get(start) for start in range(begin_ms, end_ms, self.pane_ms))
+        return added(pane.everybody for pane in panes if pane)
+
+    def usual_repeats(self, begin_ms: int, end_ms: int) -> float:
+        """Clicks per clicking device and pane of all the account in these panes, two at most, with their standard
+        deviation; 1 where that is not told.
+        """
+        panes = (self.panes.get(start) for start in range(begin_ms, end_ms, self.pane_ms))
+        told = [one for pane in panes if pane is not None and (one := pane.accounts.get(self.account)) is not None]
+        devices = sum([one.devices for one in told])
+        if not devices:
+            return 1.0
+        again = min(1.0, sum([min(one.clicks - one.devices, one.devices) for one in told]) / devices)
+        return 1.0 + again + sqrt(max(0.0, again * (1 - again)) / devices)
+
     def impressions(self, begin_ms: int, end_ms: int) -> list[int]:
         """Its impressions in each pane that starts in [begin, end), oldest first."""
         found = [self.series.get(start) for start in range(begin_ms, end_ms, self.pane_ms)]
@@ -64,7 +114,7 @@ class PlaceRule(Protocol):
     NAME: str
     TRAFFIC_CLASS: Literal["GIVT", "SIVT"]
     #: Whose clicks it judges.
-    SUBJECT: Literal["place", "campaign", "device"]
+    SUBJECT: Literal["place", "campaign", "device", "either"]
     #: Whether impressions that come late may explain a finding.
     CORRECTABLE: bool
     #: How far before the end of its window it reads, ms, by its settings and the grid.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,16 +10,17 @@ import msgspec
 
 from sori.places import parts, path
 from sori.settings.rules import Rule, RulesSettings
-from streams.alerts.corrections import Grounds
+from streams.alerts.corrections import EXPLANATION, Grounds
 from streams.alerts.record import Subject
 from streams.rules import registry
 from streams.rules.click_view import Grid
 from streams.rules.context import Evidence, RuleContext
+from streams.rules.explained_clicks import told_airing
 from streams.rules.judgement import Judgement
 from streams.rules.place_view import PlaceFinding, PlaceRule, PlaceView
 from streams.rules.window_view import settings_of
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey, ToldDevice
-from streams.state.place_panes import RollUpPane, Series, add_counts
+from streams.state.place_panes import RollUpPane, Series, SubjectSums, add_counts
 
 _MAX_SAMPLES = 10
 #: Campaigns for which an alert says what share of their clicks the subject made.
@@ -41,6 +42,7 @@ class PlaceRules:
         self._of_campaigns = tuple(module for module in of_clicks if module.SUBJECT == "campaign")
         self._of_sign_ins, self._of_clickers = _asked_after("sign_ins"), _asked_after("clickers")
         self._of_devices = _asked_after("device")
+        self._of_minutes = _asked_after("minutes")
         #: Sign-ins in one pane below which nothing is judged at once.
         self.sign_in_gate = min(rules.geo_auth_burst.gate(context.policy.pane_ms) for rules in context.rules.variants())
         for module in registry.PLACE_RULES:
@@ -62,13 +64,17 @@ class PlaceRules:
         """Judge a device as of one of its windows, of which more was told."""
         self._judge(key, window_start, added, self._of_devices)
 
+    def on_minute(self, key: SubjectKey, pane_start: int) -> None:
+        """Judge a place or a campaign by what it did over many minutes, as of a pane that began."""
+        self._judge(key, pane_start, 1, self._of_minutes)
+
     def _judge(self, key: SubjectKey, pane_start: int, added: int, modules: Sequence[PlaceRule]) -> None:
         subject, context = _subject(key), self._context
         if context.allowed(subject.account_id, subject.kind, subject.value):
             return
         rules, end = context.of_account(key.account), pane_start + self._length_of(key)
         at_ms = end - self._grid.pane_ms
-        view = _view(self._grid, self._series, key, end)
+        view = _view(self._grid, self._panes, self._series, key, end)
         open_subject = context.open_subject(subject) if context.any_open else None
         for module in modules:
             if open_subject and context.hardly_grown(open_subject, module.NAME, at_ms, added):
@@ -86,26 +92,26 @@ class PlaceRules:
 
     def on_impressions(self, key: SubjectKey, pane_start: int) -> None:
         """Impressions came to a pane that is over: they may explain what the subject is accused of."""
-        self._context.put_right(_subject(key), "", "", pane_start)
+        self._context.put_right(_subject(key), "", "", pane_start, why=_why)
 
     def grounds_of(self, rule: str, subject: Subject, state: object) -> Grounds:
         """What a finding rested on, from its `state`. Raises KeyError and msgspec.ValidationError."""
         module = {module.NAME: module for module in registry.PLACE_RULES}[rule]
         key: SubjectKey = CampaignKey(subject.account_id, subject.value)
-        if module.SUBJECT == "device":
+        if subject.kind == "device":
             key = ToldDevice(subject.account_id, subject.value)
-        elif module.SUBJECT == "place":
+        elif subject.kind == "place":
             key = PlaceKey(subject.account_id, *parts(subject.value))
         return self._grounds(module, key, msgspec.convert(state, int))
 
     def _grounds(self, module: PlaceRule, key: SubjectKey, end_ms: int) -> Grounds:
         rule = settings_of(self._context.of_account(key.account), module.NAME)
-        return _Grounds(module, rule, self._context, self._grid, self._series, key, end_ms)
+        return _Grounds(module, rule, self._context, self._grid, self._panes, self._series, key, end_ms)
 
     def _report(
         self, module: PlaceRule, subject: Subject, finding: PlaceFinding, end_ms: int, grounds: Grounds | None
     ) -> None:
-        found, window, span = finding.judgement, finding.window, (finding.begin_ms, end_ms)
+        found, window, span = finding.judgement, finding.window, (finding.begin_ms, finding.end_ms or end_ms)
         at_ms = end_ms - self._grid.pane_ms
         if self._context.again(module.NAME, subject, found, at_ms, grounds):
             return
@@ -165,6 +171,7 @@ class _Grounds:
     rule: Rule
     context: RuleContext
     grid: Grid
+    panes: Mapping[int, RollUpPane]
     series: Series
     key: SubjectKey
     end_ms: int
@@ -183,16 +190,33 @@ class _Grounds:
         """Whether an impression in the pane that starts then was one that it looked at."""
         return self.end_ms - self.module.lookback_ms(self.rule, self.grid) <= shown_ms < self.end_ms
 
+    @property
+    def airing(self) -> str:
+        """The airing that it turned out to be a part of, in words; empty: none."""
+        airing_s = getattr(self.rule, "airing_s", 0)
+        view = _view(self.grid, self.panes, self.series, self.key, self.end_ms)
+        return told_airing(view, airing_s).get("airing", "")
+
     def hold(self) -> bool:
         """Whether the rule is still exceeded."""
         if not self.context.exact_from(self.end_ms - self.module.lookback_ms(self.rule, self.grid)):
             return True
-        view = _view(self.grid, self.series, self.key, self.end_ms)
+        view = _view(self.grid, self.panes, self.series, self.key, self.end_ms)
         return self.module.evaluate(view, self.rule) is not None
 
 
-def _view(grid: Grid, series: Series, key: SubjectKey, end_ms: int) -> PlaceView:
-    return PlaceView(end_ms, grid.pane_ms, series.get(key, {}), grid.window_ms, grid.grace_ms, grid.most_ms)
+def _view(grid: Grid, panes: Mapping[int, RollUpPane], series: Series, key: SubjectKey, end_ms: int) -> PlaceView:
+    own: Mapping[int, SubjectSums] = series.get(key, {})
+    view = PlaceView(end_ms, grid.pane_ms, own, grid.window_ms, grid.grace_ms, grid.most_ms, panes, key.account)
+    if isinstance(key, CampaignKey):
+        view.campaign = key.campaign
+    return view
+
+
+def _why(grounds: Iterable[Grounds]) -> str:
+    """What explains findings that rested on these."""
+    airings = [one.airing for one in grounds if isinstance(one, _Grounds)]
+    return "; ".join([EXPLANATION, *[airing for airing in airings if airing][:1]])
 
 
 def _asked_after(what: str) -> tuple[PlaceRule, ...]:

@@ -8,6 +8,7 @@ import msgspec
 
 from sori.errors import SnapshotRefused
 from streams.snapshots.parts import FORMAT, MAX_CELLS, Changes, encode, read
+from streams.state.campaign_totals import BySource
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey, ToldDevice
 from streams.state.place_panes import RollUpPane, Series, SubjectSums
 
@@ -23,7 +24,8 @@ class _PaneChanges(msgspec.Struct, array_like=True, gc=False):
     start_ms: int
     first_offset: int
     subjects: list[_SubjectChanges]
-    totals: dict[str, dict[int, dict[str, int]]]
+    totals: dict[str, BySource]
+    sign_ins: dict[str, dict[int, int]]
 
 
 class _PlaceChanges(msgspec.Struct, array_like=True, gc=False):
@@ -61,7 +63,10 @@ class PlaceJournal:
         for cells, (start, account) in enumerate(totals, 1):
             pane = self._panes.get(start)
             if pane is not None:
-                self._of(start, found).totals[account] = pane.totals[account]
+                changes = self._of(start, found)
+                changes.totals[account] = pane.totals[account]
+                if account in pane.sign_ins:
+                    changes.sign_ins[account] = pane.sign_ins[account]
             if found and cells % most == 0:
                 yield self._encoded(found)
         if found:
@@ -75,7 +80,7 @@ class PlaceJournal:
     def _of(self, start: int, found: dict[int, _PaneChanges]) -> _PaneChanges:
         changes = found.get(start)
         if changes is None:
-            changes = found[start] = _PaneChanges(start, self._panes[start].first_offset, [], {})
+            changes = found[start] = _PaneChanges(start, self._panes[start].first_offset, [], {}, {})
         return changes
 
 
@@ -100,7 +105,7 @@ class PlaceLoader:
         pane = self._panes.get(changes.start_ms)
         if pane is None:
             pane = self._panes[changes.start_ms] = RollUpPane(changes.start_ms, changes.first_offset)
-        pane.totals.update(changes.totals)
+        pane.put_totals(changes.totals, changes.sign_ins)
         for subject in changes.subjects:
             if not subject.sums.whole:
                 raise SnapshotRefused("a subject's sums are not as they are written")

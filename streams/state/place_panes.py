@@ -15,6 +15,7 @@ import msgspec
 
 from sori.events import UNKNOWN
 from sori.remembered import Remembered
+from streams.state.campaign_totals import BySource, CampaignTotals, ToldOfCampaign, added, of_campaign
 from streams.state.counters import MAX_SAMPLES
 from streams.state.device_habits import Habits, HeldHabits
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey, ToldDevice
@@ -40,8 +41,9 @@ class RollUp(msgspec.Struct, frozen=True):
     the devices that clicked with each id in `samples`.
 
     A row with a `campaign_id` is about that campaign; one with a `device_id` about that device in the whole window that
-    starts then; one with `campaign_clicks` about no subject, it tells all clicks of some campaigns to every partition;
-    any other is about the place.
+    starts then; one with `campaign_clicks` about no subject, it tells all clicks of some campaigns to every partition,
+    and `campaign_told` their impressions, clicking devices and those shown their ad, which workers of an older version
+    did not tell; any other is about the place.
     """
 
     pane_start: int
@@ -60,6 +62,7 @@ class RollUp(msgspec.Struct, frozen=True):
     scripts: dict[str, int] = {}
     samples: list[str] = []
     campaign_clicks: dict[str, int] = {}
+    campaign_told: dict[str, ToldOfCampaign] = {}
     log: _Log = 0
     reached: int = 0
     shown_devices: _Count = 0
@@ -288,15 +291,20 @@ def add_counts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 class RollUpPane:
-    """One pane of all subjects. `totals`: account -> source -> campaign -> all its clicks there."""
+    """One pane of all subjects. `totals`: account -> source -> campaign -> all that is told of it there; `sign_ins`:
+    account -> source -> devices that signed in anywhere; `accounts` and `everybody`: sums of `totals`.
+    """
 
-    __slots__ = ("cooled", "first_offset", "start_ms", "subjects", "totals")
+    __slots__ = ("accounts", "cooled", "everybody", "first_offset", "sign_ins", "start_ms", "subjects", "totals")
 
     def __init__(self, start_ms: int, first_offset: int) -> None:
         self.start_ms = start_ms
         self.first_offset = first_offset
         self.subjects: list[SubjectKey] = []
-        self.totals: dict[str, dict[int, dict[str, int]]] = {}
+        self.totals: dict[str, BySource] = {}
+        self.sign_ins: dict[str, dict[int, int]] = {}
+        self.accounts: dict[str, CampaignTotals] = {}
+        self.everybody = CampaignTotals()
         self.cooled = False
 
     def sums(self, series: Series, key: SubjectKey) -> SubjectSums:
@@ -318,11 +326,31 @@ class RollUpPane:
         held[self.start_ms] = sums
 
     def take_totals(self, row: RollUp) -> None:
-        """Note a row of `campaign_clicks`. A pane's clicks only grow, so the largest count is the newest."""
-        known = self.totals.setdefault(sys.intern(row.account_id), {}).setdefault(row.source, {})
+        """Note a row of `campaign_clicks`."""
+        account, told = sys.intern(row.account_id), row.campaign_told
+        known = self.totals.setdefault(account, {}).setdefault(row.source, {})
+        total = self.accounts.setdefault(account, CampaignTotals())
         for campaign, clicks in row.campaign_clicks.items():
-            known[sys.intern(campaign)] = max(clicks, known.get(campaign, 0))
+            totals = known.get(campaign)
+            if totals is None:
+                totals = known[sys.intern(campaign)] = CampaignTotals()
+            totals.grow(clicks, told.get(campaign, (0, 0, 0)), total, self.everybody)
+        if row.everywhere:
+            signed_in = self.sign_ins.setdefault(account, {})
+            signed_in[row.source] = max(row.everywhere, signed_in.get(row.source, 0))
+
+    def put_totals(self, totals: Mapping[str, BySource], sign_ins: Mapping[str, dict[int, int]]) -> None:
+        """Hold these of some accounts again."""
+        self.totals.update(totals)
+        self.sign_ins.update(sign_ins)
+        for account, sources in totals.items():
+            self.accounts[account] = added(one for told in sources.values() for one in told.values())
+        self.everybody = added(self.accounts.values())
+
+    def signed_in(self, account: str) -> int:
+        """Devices of an account that signed in, as far as told beside its clicks."""
+        return sum(self.sign_ins.get(account, {}).values())
 
     def clicks_on(self, account: str, campaign: str) -> int:
         """All clicks on a campaign, from wherever."""
-        return sum(clicks.get(campaign, 0) for clicks in self.totals.get(account, {}).values())
+        return of_campaign(self.totals.get(account, {}), campaign).clicks

@@ -39,6 +39,7 @@ CTR_RULE = {
     "factor": 1.1,
     "usual_ctr": 0.1,
     "min_ctr": 0.1,
+    "airing_s": 60,
 }
 EPISODES = {"cooldown_s": 10, "update_every_s": 5, "max_length_s": 120, "group_from": 2, "group_window_s": 10}
 RULES = RulesSettings.model_validate(
@@ -60,6 +61,7 @@ RULES = RulesSettings.model_validate(
             "impression_lag_s": 20,
             "min_ctr": 0.1,
             "ctr_factor": 1.5,
+            "airing_s": 60,
         },
         "geo_auth_burst": {
             "quick_window_s": 10,
@@ -77,6 +79,16 @@ RULES = RulesSettings.model_validate(
         "hourly_ctr": {"quick_window_s": 30, "floor": 3, "min_ctr": 0.2, "min_shown": 0.1, "factor": 1},
         "hourly_fast_click": {"quick_window_s": 30, "floor": 2, "min_share": 0.1},
         "hourly_sign_ins": {"quick_window_s": 30, "floor": 3, "min_share": 0.2, "factor": 1},
+        "excess_clicks": {
+            "window_s": 20,
+            "wait_s": 10,
+            "baseline_s": 40,
+            "floor": 2,
+            "min_ctr": 0.1,
+            "min_shown": 0.9,
+            "max_p": 0.9,
+            "prior_impressions": 2,
+        },
         "device_farm": {"window_s": 20, "baseline_s": 40, "floor": 3, "min_share": 0.2, "max_p": 0.4},
     }
 )
@@ -100,6 +112,7 @@ PLACE_RULES = {
     "hourly_ctr",
     "hourly_fast_click",
     "hourly_sign_ins",
+    "excess_clicks",
 }
 
 
@@ -225,6 +238,7 @@ def place_records(script: list[Segment]) -> list[FakeRecord]:
             "clicks": cell[1],
             "clicking_devices": cell[1],
             "top_device_clicks": min(1, cell[1]),
+            "shown_devices": cell[1] * (number % 4) // 4,
             "campaigns": {"cmp": cell[1]},
             "scripts": {"same": cell[1] // 2} if cell[1] > 1 else {},
             "samples": [f"act_{number}"],
@@ -238,7 +252,9 @@ def place_records(script: list[Segment]) -> list[FakeRecord]:
         rows = [row]
         if step.click:
             totals[pane, source] = totals.get((pane, source), 0) + 1 + step.device
-            rows.insert(0, head | {"campaign_clicks": {"cmp": totals[pane, source], f"cmp_{number}": 1}})
+            shown = {"cmp": [2 * totals[pane, source], totals[pane, source], totals[pane, source] // 2]}
+            clicks = {"cmp": totals[pane, source], f"cmp_{number}": 1}
+            rows.insert(0, head | {"campaign_clicks": clicks, "campaign_told": shown, "everywhere": cell[1] + 1})
         elif number % 3:
             rows.append(device_row(head, told.setdefault((pane - pane % 30, source), [0] * 5), number))
         records.append(FakeRecord(offset, now, b"\n".join(map(orjson.dumps, rows)), []))
@@ -313,7 +329,8 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
         state["held"] = {window.start_ms: packed(store, window) for window in store.windows.values()}
     elif isinstance(operator, PlaceOperator):
         panes = operator._panes.items()
-        state["panes"] = {start: (p.first_offset, p.subjects, p.totals) for start, p in panes}
+        told = {start: (p.totals, p.sign_ins, p.accounts, p.everybody) for start, p in panes}
+        state["panes"] = {start: (p.first_offset, p.subjects, told[start]) for start, p in panes}
         for series in operator._series.values():
             for sums in series.values():
                 sums.cool()

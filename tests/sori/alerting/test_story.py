@@ -98,6 +98,13 @@ def test_every_rule_has_a_sentence_of_its_own():
             {"activity_id": "act_1"},
             "Campaign cmp_1 got one click, by its id, from 64 devices in 60 s",
         ),
+        (
+            "excess_clicks",
+            "place",
+            "Italy//Rome",
+            {"shown_share": 0.02},
+            "64 devices more than usual clicked in Rome, Italy in 60 s, 2% of whom had been shown it, 4 expected",
+        ),
         ("rule_of_tomorrow", "device", "d", {}, "Device d: rule of tomorrow, 64 seen in 60 s, 4 expected"),
     ],
 )

@@ -23,7 +23,7 @@ from streams.state.policy import TimePolicy
 from testkit.paths import ROOT
 from testkit.records import FakeRecord, event_record
 
-POLICY = TimePolicy(10_000, 60_000, 2_400_000, 10**12)
+POLICY = TimePolicy(10_000, 60_000, 3_600_000, 10**12)
 
 
 class Toy(Rule):

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sori.settings.rules import RulesSettings
-from sori.settings.streams import StreamsSettings
 from sori.times import iso
-from sori.topics import FRAUD_ALERTS, GEO_ROLLUPS
-from streams.operators.device import DeviceOperator
-from streams.operators.place import PlaceOperator
-from streams.rules.explained_clicks import explained
+from streams.rules.explained_clicks import Clicked, shown_first
 from streams.state.place_panes import ClickDetails, SubjectSums
-from streams.state.policy import TimePolicy
-from testkit.records import FakeRecord, body
+from testkit.both_hops import place_alerts
+from testkit.records import body
 
 T0 = 1_760_419_200_000
-STREAMS = StreamsSettings()
 PLACE = {"viewer_country": "Italy", "viewer_region": "Lazio", "viewer_city": "Rome"}
 RATES = {"geo_click_burst", "geo_ctr_anomaly", "ctr_anomaly"}
 
@@ -58,22 +49,9 @@ def traffic(minute: int, per_click: float, *, shown: bool) -> list[tuple[int, by
 
 def alerts(events: list[tuple[int, bytes]], *, old: bool = False) -> set[str]:
     """Rules about rates that fire; `old`: hop 1 is of a version that did not tell of shown devices."""
-    devices = DeviceOperator(0, TimePolicy.of(STREAMS), RulesSettings())
-    places = PlaceOperator(0, TimePolicy.of_places(STREAMS), RulesSettings())
-    found: set[str] = set()
-    for begin in range(0, len(events), 40):
-        batch = events[begin : begin + 40]
-        devices.apply([FakeRecord(raw, begin + at, timestamp=T0 + 10**8) for at, (_, raw) in enumerate(batch)])
-        for output in devices.flush()[0]:
-            if output.topic is GEO_ROLLUPS:
-                rows: list[dict[str, Any]] = [orjson.loads(line) for line in output.value.split(b"\n")]
-                for row in rows if old else ():
-                    row.pop("shown_devices", None)
-                value = b"\n".join(map(orjson.dumps, rows))
-                places.apply([FakeRecord(value, places.next_offset)])
-        owed = places.flush()[0]
-        found |= {orjson.loads(output.value)["rule"] for output in owed if output.topic is FRAUD_ALERTS}
-    return found & RATES
+    told = {"shown_devices", "campaign_told"} if old else set()
+    found = place_alerts(events, lambda row: {name: value for name, value in row.items() if name not in told})
+    return {alert["rule"] for alert in found.values()} & RATES
 
 
 @pytest.mark.parametrize("per_click", [3, 4, 5])
@@ -104,7 +82,7 @@ def test_few_shown_many_clicks_each_or_few_impressions_are_never_explained(devic
     shown = min(shown, devices)
     details = ClickDetails(clicking_devices=devices, shown_devices=shown)
     sums = SubjectSums(clicks=devices + again, impressions=impressions, details=details)
-    if explained([sums], impressions, [sums]):
+    if shown_first(Clicked.of([sums], [sums]), impressions):
         assert shown >= 0.6 * devices
         assert again <= 0.15 * devices
         assert 2 * sums.clicks <= impressions
@@ -117,5 +95,5 @@ def test_clicks_early_in_a_window_are_left_out_where_their_impressions_are_of_th
         SubjectSums(clicks=count, details=ClickDetails(clicking_devices=count, shown_devices=round(share * count)))
         for count, share in ((40, early), (160, late))
     )
-    assert explained([first, then], 1000, [then]) is says
-    assert explained([first], 1000, []) is (early > 0.5)
+    assert shown_first(Clicked.of([first, then], [then]), 1000) is says
+    assert shown_first(Clicked.of([first], []), 1000) is (early > 0.5)

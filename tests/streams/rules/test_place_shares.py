@@ -17,8 +17,9 @@ from sori.settings.streams import StreamsSettings
 from sori.times import iso
 from sori.topics import FRAUD_ALERTS, GEO_ROLLUPS
 from streams.operators.device import DeviceOperator
-from streams.operators.device_rows import DirtyRows, click_totals
+from streams.operators.device_rows import DirtyRows, campaign_totals
 from streams.operators.place import PlaceOperator
+from streams.state.campaign_totals import CampaignTotals
 from streams.state.counters import SubjectCell
 from streams.state.device_panes import CampaignKey, PaneStore
 from streams.state.output import Output
@@ -254,12 +255,13 @@ def test_shares_of_simulated_floods_are_within_what_the_plan_holds(name):
             assert share == pytest.approx(mine[campaign] / everybody[campaign], abs=0.2)
 
 
-def test_totals_are_told_again_only_where_clicks_came():
-    """Every lane gets them, so what is known there is not repeated."""
+def test_totals_are_told_again_only_where_clicks_came_or_impressions_late():
+    """Every lane gets them, so what is known there is not repeated; impressions that come late explain clicks."""
     cell, dirty = SubjectCell(clicks=3), DirtyRows(0, Clock(2**62), PaneStore(10_000, 60_000))
     dirty.add_subject(0, CampaignKey("acc_1", "cmp_1"), cell)
-    assert click_totals(dirty.subjects) == {(0, "acc_1"): {"cmp_1": 3}}
+    assert campaign_totals(dirty.subjects, 0) == {(0, "acc_1"): {"cmp_1": CampaignTotals(3)}}
     dirty.clear()
     cell.impressions += 1
     dirty.add_subject(0, CampaignKey("acc_1", "cmp_1"), cell)
-    assert click_totals(dirty.subjects) == {}
+    assert campaign_totals(dirty.subjects, 0) == {}
+    assert campaign_totals(dirty.subjects, 1) == {(0, "acc_1"): {"cmp_1": CampaignTotals(3, 1)}}

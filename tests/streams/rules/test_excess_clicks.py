@@ -1,0 +1,99 @@
+"""What is too slow for a minute: a city that clicks what nobody was shown, ids that are reset; people are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sori.settings.rules import ExcessClicks
+from sori.times import iso
+from streams.rules.excess_clicks import ExcessCounts, judge
+from testkit.both_hops import place_alerts
+from testkit.records import body
+
+T0 = 1_760_419_200_000
+RULE = ExcessClicks()
+Came = tuple[int, bytes]
+
+
+def event(kind: str, at_ms: int, device: str, city: str = "Rome") -> Came:
+    """One event of the campaign."""
+    place = {"viewer_country": "Italy", "viewer_region": "", "viewer_city": city}
+    name, identity = f"campaign.{kind}", f"of_{device}"
+    return at_ms, body(event=name, created_at=iso(at_ms), activity_id=identity, device_id=device, geolocation=place)
+
+
+def usual(rng: Random, minutes: int) -> Iterator[Came]:
+    """A small account: two impressions a minute in each of two cities, one in twenty clicked."""
+    for number in range(minutes * 4):
+        at_ms, city = T0 + number * 15_000, rng.choice(("Rome", "Milan"))
+        yield event("impression", at_ms, f"usual_{number}", city)
+        if number % 20 == 0:
+            yield event("click", at_ms + 4000, f"usual_{number}", city)
+
+
+def crowd(rng: Random, count: int, within_s: int, *, ctr: float, shown: float) -> Iterator[Came]:
+    """So many devices of one city, from 25 minutes on: each is shown it, or not, and clicks it, or not."""
+    for number in range(count):
+        at_ms, device = T0 + 1_500_000 + rng.randrange(within_s * 1000), f"crowd_{number}"
+        if rng.random() < shown:
+            yield event("impression", at_ms, device)
+        if rng.random() < ctr:
+            yield event("click", at_ms + 1000 + int(rng.lognormvariate(1.5, 0.7) * 1000), device)
+
+
+def accused(*traffic: Iterator[Came]) -> set[str]:
+    """Whom excess_clicks accused."""
+    events = sorted(one for part in traffic for one in part)
+    return {alert["subject"] for alert in place_alerts(events).values() if alert["rule"] == "excess_clicks"}
+
+
+@pytest.mark.parametrize(
+    ("count", "within_s", "ctr", "shown"),
+    [(585, 2700, 1.0, 0.0), (60, 1500, 1.0, 0.0), (90, 1200, 0.9, 1.0)],
+    ids=["a city of ghosts", "a few of them", "ids that are reset"],
+)
+def test_a_small_account_s_slow_attack_is_found(count, within_s, ctr, shown):
+    """Thirteen clicks a minute by as many devices, and fewer: no minute of it stands out."""
+    rng = Random(count)
+    found = accused(usual(rng, 75), crowd(rng, count, within_s, ctr=ctr, shown=shown))
+    assert "Italy/Unknown/Rome" in found
+    assert "Italy/Unknown/Milan" not in found
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_giveaway_that_many_like_is_not(seed):
+    """Two fifths click, once, for half an hour, and some impressions are lost."""
+    rng = Random(seed)
+    assert accused(usual(rng, 75), crowd(rng, 500, 1800, ctr=0.4, shown=0.9)) == set()
+
+
+@given(
+    impressions=st.integers(0, 5000),
+    rate=st.floats(0.0, 0.45),
+    past=st.integers(0, 5000),
+    past_rate=st.floats(0.0, 0.3),
+    lost=st.floats(0.0, 0.6),
+)
+def test_people_who_click_less_than_half_are_never_accused_if_their_impressions_come_or_are_lost(
+    impressions, rate, past, past_rate, lost
+):
+    """However many they are, whatever was before."""
+    clicked, seen = round(rate * impressions), round(impressions * (1 - lost))
+    counts = ExcessCounts(
+        devices=clicked,
+        impressions=past + seen,
+        shown=1 - lost,
+        known=clicked,
+        past_devices=round(past_rate * past),
+        past_impressions=past,
+        past_shown=1 - lost,
+        part=1.0,
+        believed_ctr=0.05,
+    )
+    found = judge(counts, RULE)
+    assert found is None or rate > 0.4
