@@ -7,7 +7,7 @@ gives it back. See docs/architecture.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from sori.settings.rules import HourlyRule
 from streams.rules.click_view import Grid
@@ -28,16 +28,32 @@ def lookback_ms(rule: HourlyRule, grid: Grid) -> int:
 
 
 def evaluate(
-    view: PlaceView, rule: HourlyRule, judge: Callable[[HourOfHabits], Judgement | None]
+    view: PlaceView, rule: HourlyRule, least: tuple[str, int], judge: Callable[[HourOfHabits], Judgement | None]
 ) -> PlaceFinding | None:
-    """Judge a device as of a window of which more was told: over the shorter time, then over the longer."""
-    for span_ms in _spans(rule, view.window_ms, view.most_ms):
-        begin = view.end_ms - span_ms
-        window = [sums for sums in view.between(begin, view.end_ms) if sums.habits is not None]
-        found = judge(hour_of(window))
+    """Judge a device as of a window of which more was told: over the shorter time, then over the longer.
+
+    `least`: which of the sums must be how many within the longer time; with fewer nothing is judged.
+    """
+    quick_ms, longest_ms = _spans(rule, view.window_ms, view.most_ms)
+    counted, floor = least
+    if getattr(_hour(view, longest_ms), counted) < floor:
+        return None
+    for span_ms in (quick_ms, longest_ms):
+        found = judge(_hour(view, span_ms))
         if found is not None:
-            return PlaceFinding(found, begin, window)
+            return PlaceFinding(found, view.end_ms - span_ms, _told(view, span_ms))
     return None
+
+
+def _hour(view: PlaceView, span_ms: int) -> HourOfHabits:
+    """The sums of so long, made once for all rules."""
+    if span_ms not in view.hours:
+        view.hours[span_ms] = hour_of(_told(view, span_ms))
+    return view.hours[span_ms]
+
+
+def _told(view: PlaceView, span_ms: int) -> list[SubjectSums]:
+    return [sums for sums in view.between(view.end_ms - span_ms, view.end_ms) if sums.habits is not None]
 
 
 def hour_of(window: Sequence[SubjectSums]) -> HourOfHabits:
@@ -60,8 +76,8 @@ def odds(share: float) -> float:
     return share / (1 - share)
 
 
-def _spans(rule: HourlyRule, window_ms: int, most_ms: int) -> Iterator[int]:
+def _spans(rule: HourlyRule, window_ms: int, most_ms: int) -> tuple[int, int]:
     fits = max(window_ms, (most_ms - most_ms % window_ms))
     longest = min(_SPAN_MS, fits) if rule.window_s is None else rule.window_s * 1000
-    for span_ms in (min(rule.quick_window_s * 1000, longest), longest):
-        yield max(window_ms, span_ms - span_ms % window_ms)
+    quick = min(rule.quick_window_s * 1000, longest)
+    return max(window_ms, quick - quick % window_ms), max(window_ms, longest - longest % window_ms)

@@ -35,7 +35,7 @@ def lookback_ms(rule: HourlyCtr, grid: Grid) -> int:
 
 def evaluate(view: PlaceView, rule: HourlyCtr) -> PlaceFinding | None:
     """Judge a device as of a window of which more was told."""
-    return device_hour.evaluate(view, rule, partial(judge, rule=rule))
+    return device_hour.evaluate(view, rule, ("taps", rule.floor), partial(judge, rule=rule))
 
 
 def judge(hour: HourOfHabits, rule: HourlyCtr) -> Judgement | None:

@@ -34,7 +34,7 @@ def lookback_ms(rule: HourlyFastClick, grid: Grid) -> int:
 
 def evaluate(view: PlaceView, rule: HourlyFastClick) -> PlaceFinding | None:
     """Judge a device as of a window of which more was told."""
-    return device_hour.evaluate(view, rule, partial(judge, rule=rule))
+    return device_hour.evaluate(view, rule, ("fast", rule.floor), partial(judge, rule=rule))
 
 
 def judge(hour: HourOfHabits, rule: HourlyFastClick) -> Judgement | None:

@@ -37,7 +37,7 @@ def lookback_ms(rule: HourlySignIns, grid: Grid) -> int:
 
 def evaluate(view: PlaceView, rule: HourlySignIns) -> PlaceFinding | None:
     """Judge a device as of a window of which more was told."""
-    return device_hour.evaluate(view, rule, partial(judge, rule=rule))
+    return device_hour.evaluate(view, rule, ("sign_ins", rule.floor), partial(judge, rule=rule))
 
 
 def judge(hour: HourOfHabits, rule: HourlySignIns) -> Judgement | None:

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 from streams.rules.click_view import NO_LIMIT_MS
 from streams.rules.judgement import Judgement
 from streams.state.campaign_totals import CampaignTotals, added
+from streams.state.device_habits import HourOfHabits
 from streams.state.place_panes import RollUpPane, SubjectSums
 
 
@@ -27,7 +28,8 @@ class PlaceView:
     """One subject as of the pane that ends at `end_ms`; `series` are its sums by the start of their pane.
 
     `window_ms`: the length of a CTR window. `grace_ms`: how long an event may be on its way. `most_ms`: how far back a
-    rule may look. `panes` tell of all campaigns of the `account`; `campaign`: the subject, if it is one.
+    rule may look. `panes` tell of all campaigns of the `account`; `campaign`: the subject, if it is one. `hours`: a
+    device's sums by how long, once they were asked for.
     """
 
     end_ms: int
@@ -39,6 +41,7 @@ class PlaceView:
     panes: Mapping[int, RollUpPane] = field(default_factory=dict)
     account: str = ""
     campaign: str = ""
+    hours: dict[int, HourOfHabits] = field(default_factory=dict)
 
     @property
     def arrived_ms(self) -> int:
