@@ -93,23 +93,7 @@ def build(
     events_topic, quarantine_topic = EVENTS.name(prefix), QUARANTINE.name(prefix)
     meters = IngestMetrics()
     log = log or KafkaLog(settings.kafka, (events_topic, quarantine_topic))
-    committer = Committer(
-        log,
-        spool,
-        ack_timeout_s=ours.ack_timeout_s,
-        deadline_s=ours.deadline_s,
-        on_ack=meters.ack_seconds,
-        on_spooled=meters.spool_seconds,
-    )
-    rules = AdmissionPolicy(
-        load_endpoints(ours),
-        PREPARED_SCHEMES[ours.signature_scheme],
-        events_topic,
-        int(ours.max_clock_skew_s * 1000),
-        ours.max_inflated_bytes,
-        observe=ours.signature_mode == "observe",
-        reading=reading_policy(ours),
-    )
+    committer, rules = _committer(ours, log, spool, meters), _rules(ours, events_topic)
     worker_metrics = None if place is None else WorkerMetrics(place.run_dir, place.name, generate_latest)
 
     reloaders: list[Reloader] = []
@@ -159,6 +143,29 @@ def build(
     )
     _bind_gauges(ingress, reloaders)
     return ingress
+
+
+def _committer(ours: IngestSettings, log: Log, spool: DiskSpool, meters: IngestMetrics) -> Committer:
+    return Committer(
+        log,
+        spool,
+        ack_timeout_s=ours.ack_timeout_s,
+        deadline_s=ours.deadline_s,
+        on_ack=meters.ack_seconds,
+        on_spooled=meters.spool_seconds,
+    )
+
+
+def _rules(ours: IngestSettings, events_topic: str) -> AdmissionPolicy:
+    return AdmissionPolicy(
+        load_endpoints(ours),
+        PREPARED_SCHEMES[ours.signature_scheme],
+        events_topic,
+        int(ours.max_clock_skew_s * 1000),
+        ours.max_inflated_bytes,
+        observe=ours.signature_mode == "observe",
+        reading=reading_policy(ours),
+    )
 
 
 def announce(table: EndpointTable) -> None:

@@ -8,25 +8,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.shared.case_cells import severities, shortened
 from cli.shared.columns import Column, WideOption, show_columns
 from cli.shared.query_options import (
+    AccountsOption,
     ApiPortOption,
+    CampaignsOption,
     ConfigOption,
     DataDirOption,
     JsonOption,
+    PlacesOption,
+    SeveritiesOption,
     SinceOption,
     TokenOption,
     asking,
     many,
     moment,
 )
-from cli.shared.say import say_json
+from cli.shared.say import say_json_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-_SHOWN_ID = 8
-SEVERITY_COLOURS = {"low": "cyan", "medium": "yellow", "high": "red", "critical": "bold red"}
 
 
 def alerts(
@@ -35,10 +37,10 @@ def alerts(
     since: SinceOption = None,
     state: Annotated[list[str] | None, many("state: opened, updated, closed, withdrawn, or open (not over)")] = None,
     rule: Annotated[list[str] | None, many("rule, such as fast_click")] = None,
-    severity: Annotated[list[str] | None, many("severity: low, medium, high, critical")] = None,
-    place: Annotated[list[str] | None, many("place (country, country/region or country/region/city)")] = None,
-    campaign: Annotated[list[str] | None, many("campaign")] = None,
-    account: Annotated[list[str] | None, many("account")] = None,
+    severity: SeveritiesOption = None,
+    place: PlacesOption = None,
+    campaign: CampaignsOption = None,
+    account: AccountsOption = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most alerts shown.")] = 50,
     wide: WideOption = False,
     as_json: JsonOption = False,
@@ -69,8 +71,7 @@ def alerts(
         changed = [row for row in found if seen.get(row["alert_id"]) != row["updated_at"] + row["state"]]
         seen |= {row["alert_id"]: row["updated_at"] + row["state"] for row in changed}
         if as_json:
-            for row in changed:
-                say_json(row)
+            say_json_lines(changed)
         elif changed:
             show(console, changed, wide=wide)
         elif not follow:
@@ -82,18 +83,16 @@ def alerts(
 
 def show(console: Console, found: list[dict[str, Any]], *, wide: bool = False) -> None:
     """Print alerts as a table; text from outside is shown as it is, even where it looks like markup."""
-    from cli.shared.terminal import styled
     from sori.alerting.story import expected_count, whole
 
-    severities = [styled(SEVERITY_COLOURS.get(row["severity"], "white"), row["severity"]) for row in found]
     # the date only where not all are of one day
     one_day = len({row["opened_at"][:10] for row in found}) == 1
     opened = [row["opened_at"][11 if one_day else 0 : 19] for row in found]
     columns = (
-        Column("id", [shortest(row["alert_id"], [one["alert_id"] for one in found]) for row in found]),
+        Column("id", shortened([row["alert_id"] for row in found])),
         Column("opened", opened),
         Column("state", [row["state"] for row in found]),
-        Column("severity", severities),
+        Column("severity", severities(found)),
         Column("rule", [row["rule"] for row in found], folds=True),
         Column("account", [row["account_id"] for row in found], rank=2, folds=True),
         Column("subject", [f"{row['subject_kind']} {row['subject']}" for row in found], folds=True),
@@ -103,15 +102,6 @@ def show(console: Console, found: list[dict[str, Any]], *, wide: bool = False) -
     )
     title = f"Opened on {found[0]['opened_at'][:10]} (UTC)" if one_day else None
     show_columns(console, columns, title, wide=wide)
-
-
-def shortest(alert_id: str, shown: list[str]) -> str:
-    """So much of an id as tells it from the others shown, 8 characters at least; `sori explain` takes it."""
-    others = set(shown) - {alert_id}
-    length = min(len(alert_id), _SHOWN_ID)
-    while length < len(alert_id) and any(other.startswith(alert_id[:length]) for other in others):
-        length += 1
-    return alert_id[:length]
 
 
 def _lasted(row: dict[str, Any]) -> timedelta:

@@ -16,7 +16,7 @@ from cli.shared.query_options import (
     asking,
     moment,
 )
-from cli.shared.say import say_json
+from cli.shared.say import say_json_lines
 from sori.errors import QueryError
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def attempts(
         found_id = _find(engine, subscription)
         found = rows(engine, attempts_sql(found_id, outcomes=outcomes, since=moment(since), limit=limit))
     if as_json:
-        for row in found:
-            say_json(as_attempt(row))
+        say_json_lines(map(as_attempt, found))
         return
     Terminal().print(_table(found) if found else "no attempts")
 

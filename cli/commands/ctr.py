@@ -11,9 +11,12 @@ import typer
 
 from cli.shared.columns import Column, WideOption, show_columns
 from cli.shared.query_options import (
+    AccountsOption,
     ApiPortOption,
+    CampaignsOption,
     ConfigOption,
     DataDirOption,
+    DevicesOption,
     JsonOption,
     SinceOption,
     TokenOption,
@@ -21,7 +24,7 @@ from cli.shared.query_options import (
     asking,
     many,
 )
-from cli.shared.say import say, say_json
+from cli.shared.say import say, say_json, say_json_lines
 from sori.errors import QueryError
 from sori.suggest import none_of
 
@@ -43,14 +46,14 @@ def ctr(
             show_default=False,
         ),
     ] = None,
-    campaign: Annotated[list[str] | None, many("campaign")] = None,
+    campaign: CampaignsOption = None,
     material: Annotated[list[str] | None, many("material")] = None,
-    device: Annotated[list[str] | None, many("device")] = None,
+    device: DevicesOption = None,
     platform: Annotated[list[str] | None, many("platform, such as iOS")] = None,
     country: Annotated[list[str] | None, many("country")] = None,
     region: Annotated[list[str] | None, many("region")] = None,
     city: Annotated[list[str] | None, many("city")] = None,
-    account: Annotated[list[str] | None, many("account")] = None,
+    account: AccountsOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     sort: Annotated[
@@ -73,7 +76,6 @@ def ctr(
     """
     from api.query.ctr_question import asked_ctr
     from cli.shared.asked_routes import rates
-    from cli.shared.terminal import Terminal
 
     fmt = "ndjson" if as_json else fmt
     if fmt not in _FORMATS:
@@ -87,13 +89,19 @@ def ctr(
         answer = rates(engine, asked, fmt if fmt in ("csv", "parquet") else "ndjson")
     if fmt in ("csv", "parquet"):
         _write(answer, as_text=fmt == "csv")
-        return
+    else:
+        _tell(answer, fmt, groups, wide=wide)
+
+
+def _tell(answer: bytes, fmt: str, groups: Sequence[str], *, wide: bool) -> None:
+    """Rows of an answer, as people or programs read them."""
+    from cli.shared.terminal import Terminal
+
     found = [json.loads(line) for line in answer.splitlines() if line]
     if fmt == "json":
         say_json({"by": list(groups), "rows": found}, indent=2)
     elif fmt == "ndjson":
-        for row in found:
-            say_json(row)
+        say_json_lines(found)
     else:
         show(Terminal(), groups, found, wide=wide)
 

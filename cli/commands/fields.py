@@ -18,7 +18,7 @@ from cli.shared.query_options import (
     asking,
     moment,
 )
-from cli.shared.say import say, say_json
+from cli.shared.say import say, say_json_lines
 
 
 def fields(
@@ -46,8 +46,7 @@ def fields(
     with asking(config, data_dir, api_port, token) as engine:
         found = rows(engine, unknown_fields_sql(moment(since), account, limit))
     if as_json:
-        for row in found:
-            say_json(as_field(row))
+        say_json_lines(map(as_field, found))
     elif not found:
         say("no fields but those that columns have")
     else:

@@ -6,20 +6,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.commands.alerts import SEVERITY_COLOURS, shortest
+from cli.shared.case_cells import severities, shortened
 from cli.shared.columns import Column, WideOption, show_columns
 from cli.shared.query_options import (
+    AccountsOption,
     ApiPortOption,
+    CampaignsOption,
     ConfigOption,
     DataDirOption,
+    DevicesOption,
     JsonOption,
+    PlacesOption,
+    SeveritiesOption,
     SinceOption,
     TokenOption,
     asking,
     many,
     moment,
 )
-from cli.shared.say import say_json
+from cli.shared.say import say_json_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,11 +35,11 @@ def incidents(
     since: SinceOption = None,
     state: Annotated[list[str] | None, many("state: open, closed or withdrawn")] = None,
     rule: Annotated[list[str] | None, many("rule of any of its alerts")] = None,
-    severity: Annotated[list[str] | None, many("severity: low, medium, high, critical")] = None,
-    place: Annotated[list[str] | None, many("place (country, country/region or country/region/city)")] = None,
-    campaign: Annotated[list[str] | None, many("campaign")] = None,
-    device: Annotated[list[str] | None, many("device")] = None,
-    account: Annotated[list[str] | None, many("account")] = None,
+    severity: SeveritiesOption = None,
+    place: PlacesOption = None,
+    campaign: CampaignsOption = None,
+    device: DevicesOption = None,
+    account: AccountsOption = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most incidents shown.")] = 50,
     wide: WideOption = False,
     as_json: JsonOption = False,
@@ -57,8 +62,7 @@ def incidents(
     with asking(config, data_dir, api_port, token) as engine:
         found = asked_routes.incidents(engine, wanted, moment(since), limit)
     if as_json:
-        for row in found:
-            say_json(row)
+        say_json_lines(found)
     elif found:
         show(Terminal(), found, wide=wide)
     else:
@@ -67,13 +71,11 @@ def incidents(
 
 def show(console: Console, found: list[dict[str, Any]], *, wide: bool = False) -> None:
     """Print incidents as a table; text from outside is shown as it is, even where it looks like markup."""
-    from cli.shared.terminal import styled
-
     columns = (
-        Column("id", [shortest(row["incident_id"], [row["incident_id"] for row in found]) for row in found]),
+        Column("id", shortened([row["incident_id"] for row in found])),
         Column("opened (UTC)", [row["opened_at"].replace("T", " ")[:19] for row in found]),
         Column("state", [row["state"] for row in found]),
-        Column("severity", [styled(SEVERITY_COLOURS.get(row["severity"], "white"), row["severity"]) for row in found]),
+        Column("severity", severities(found)),
         Column("account", [row["account_id"] for row in found], rank=1, folds=True),
         Column("alerts", [str(row["alert_count"]) for row in found], rank=2, justify="right"),
         Column("story", [row["story"] for row in found], folds=True),

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.shared.kafka_tables import BootstrapOption, now_ms, settings_for, with_table
-from cli.shared.query_options import ApiPortOption, ConfigOption, DataDirOption, JsonOption, TokenOption, asking, many
+from cli.shared.query_options import (
+    AccountsOption,
+    ApiPortOption,
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    TokenOption,
+    asking,
+)
 from cli.shared.say import say, say_json
 from sori.errors import ConfigError
 from sori.suggest import none_of
@@ -83,7 +91,7 @@ def verdict(
 
 def verdicts(
     *,
-    account: Annotated[list[str] | None, many("account")] = None,
+    account: AccountsOption = None,
     as_json: JsonOption = False,
     data_dir: DataDirOption = None,
     api_port: ApiPortOption = None,

@@ -16,7 +16,7 @@ from cli.shared.query_options import (
     moment,
     settings_of,
 )
-from cli.shared.say import say_json
+from cli.shared.say import say_json_lines
 
 
 def verify(
@@ -53,8 +53,7 @@ def verify(
         caps = Caps(streams.max_devices, streams.max_account_devices)
         found = find_differences(lambda sql: rows(engine, sql), first, last, caps)
     if as_json:
-        for row in found:
-            say_json(iso(row, ("minute", "time")))
+        say_json_lines(iso(row, ("minute", "time")) for row in found)
         raise typer.Exit(1 if found else 0)
     console = Terminal()
     if not found:

@@ -53,6 +53,13 @@ def many(what: str) -> Any:
     return typer.Option(help=f"Only this {what}; repeatable.", show_default=False)
 
 
+AccountsOption = Annotated[list[str] | None, many("account")]
+CampaignsOption = Annotated[list[str] | None, many("campaign")]
+DevicesOption = Annotated[list[str] | None, many("device")]
+PlacesOption = Annotated[list[str] | None, many("place (country, country/region or country/region/city)")]
+SeveritiesOption = Annotated[list[str] | None, many("severity: low, medium, high, critical")]
+
+
 def settings_of(config: Path | None, data_dir: Path | None, **groups: Any) -> Settings:
     """Settings, with a data directory given on the command line on top."""
     top: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}

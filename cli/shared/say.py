@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import typer
@@ -18,3 +19,9 @@ def say(text: object, *, lines: bool = False, err: bool = False, colour: str | N
 def say_json(value: Any, indent: int | None = None) -> None:
     """Print a value as JSON, on one line unless indented; it reads back as the very same value."""
     typer.echo(visible_json(json.dumps(value, indent=indent, ensure_ascii=False)))
+
+
+def say_json_lines(rows: Iterable[Any]) -> None:
+    """Print each as JSON on a line of its own."""
+    for row in rows:
+        say_json(row)
