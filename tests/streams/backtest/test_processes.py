@@ -139,13 +139,17 @@ def test_ctrl_c_ends_all_processes_quietly(tmp_path: Path):
     bodies.write_bytes(b"\n".join([message.entry.value for message in LOG] * 40))
     rules.write_text("device_click_burst.floor = 15\n")
     words = ["backtest", "--from", str(bodies), "--rules", str(rules), "--processes", "2"]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    ours = signal.signal(signal.SIGINT, signal.SIG_DFL)  # what nohup or `&` ignores, a child would ignore as well
+    try:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "cli.main", *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, ours)
     try:
         until(lambda: len(group(running.pid)) >= 3)
         assert running.poll() is None
