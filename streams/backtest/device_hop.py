@@ -132,8 +132,10 @@ class DeviceHop:
 
 
 def keep(alerts: Sequence[Alerts], owed: Iterable[Sequence[Output]]) -> None:
-    """Note the newest states of alerts, per set of rules."""
+    """Note the newest states of alerts, per set of rules: the highest version, as whoever reads alerts does."""
     for known, outputs in zip(alerts, owed, strict=True):
         for output in outputs:
             body: dict[str, Any] = orjson.loads(output.value)
-            known[body["alert_id"]] = body
+            before = known.get(body["alert_id"])
+            if before is None or body["version"] >= before["version"]:
+                known[body["alert_id"]] = body
