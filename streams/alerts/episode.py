@@ -53,6 +53,11 @@ class Episode:
     grown: int = 0  # events since the latest finding, each of which it would have counted
 
     @property
+    def identity(self) -> tuple[str, Subject, int]:
+        """What its alert's id is made of."""
+        return self.peak.rule, self.subject, self.start_ms
+
+    @property
     def full(self) -> bool:
         """Whether a group takes nobody any more."""
         return len(self.members) >= MAX_MEMBERS or self.member_bytes >= MAX_MEMBER_BYTES

@@ -9,8 +9,9 @@ What an event may cause here does not grow with what is open: updates and closin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from heapq import heappop, heappush
+from operator import attrgetter
 
 from sori.alerting.alert import ALLOWED
 from sori.rule_names import RULES
@@ -22,6 +23,8 @@ from streams.alerts.record import Finding, Subject
 from streams.state.checkpoint import ReplayStart
 from streams.state.output import Output
 from streams.state.policy import NEVER_MS, EpisodePolicy
+
+_number = attrgetter("number")
 
 #: From so many on, those of past slots are dropped.
 _MANY_TALLIES = 4_096
@@ -143,9 +146,15 @@ class EpisodeBook:
                 self._close(episode, at_ms)
 
     def flush(self, offset: int) -> list[Output]:
-        """Records owed as of `offset`, the next offset to read. An episode is emitted once, with its newest state."""
+        """Records owed as of `offset`, the next offset to read. An episode is emitted once, with its newest state.
+
+        What was taken back and found again since has the same id, and of one flush a withdrawal would be the newest.
+        """
         owed: list[Output] = []
+        of_id = {episode.identity: episode.number for episode in sorted(self._owing(), key=_number)}
         for episode, closed_ms in self._closed:
+            if of_id[episode.identity] != episode.number:
+                continue
             if not episode.announced:
                 owed.append(episode.output("opened", offset))
             owed.append(episode.output("withdrawn" if episode.explanation else "closed", offset, closed_ms))
@@ -153,6 +162,10 @@ class EpisodeBook:
         owed.extend(episode.output(episode.state if episode.announced else "opened", offset) for episode in dirty)
         self.forget_owed()
         return owed
+
+    def _owing(self) -> Iterator[Episode]:
+        yield from (episode for episode, _ in self._closed)
+        yield from (episode for episode in self._dirty if not episode.closed)
 
     def forget_owed(self) -> None:
         """Drop what is owed: it was emitted, or it was emitted before a crash and this is the replay."""
