@@ -9,9 +9,8 @@ What an event may cause here does not grow with what is open: updates and closin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from heapq import heappop, heappush
-from operator import attrgetter
 
 from sori.alerting.alert import ALLOWED
 from sori.rule_names import RULES
@@ -23,8 +22,6 @@ from streams.alerts.record import Finding, Subject
 from streams.state.checkpoint import ReplayStart
 from streams.state.output import Output
 from streams.state.policy import NEVER_MS, EpisodePolicy
-
-_number = attrgetter("number")
 
 #: From so many on, those of past slots are dropped.
 _MANY_TALLIES = 4_096
@@ -151,9 +148,9 @@ class EpisodeBook:
         What was taken back and found again since has the same id, and of one flush a withdrawal would be the newest.
         """
         owed: list[Output] = []
-        of_id = {episode.identity: episode.number for episode in sorted(self._owing(), key=_number)}
+        again = self._found_again() if self._closed else {}
         for episode, closed_ms in self._closed:
-            if of_id[episode.identity] != episode.number:
+            if again[episode.identity] != episode.number:
                 continue
             if not episode.announced:
                 owed.append(episode.output("opened", offset))
@@ -163,9 +160,12 @@ class EpisodeBook:
         self.forget_owed()
         return owed
 
-    def _owing(self) -> Iterator[Episode]:
-        yield from (episode for episode, _ in self._closed)
-        yield from (episode for episode in self._dirty if not episode.closed)
+    def _found_again(self) -> dict[tuple[str, Subject, int], int]:
+        """By id: the latest of the episodes owed that have it."""
+        latest: dict[tuple[str, Subject, int], int] = {}
+        for episode in (*(episode for episode, _ in self._closed), *self._dirty):
+            latest[episode.identity] = max(episode.number, latest.get(episode.identity, 0))
+        return latest
 
     def forget_owed(self) -> None:
         """Drop what is owed: it was emitted, or it was emitted before a crash and this is the replay."""
@@ -374,6 +374,7 @@ class EpisodeBook:
             self._close(episode, self._quiet_at(episode))
 
     def _close(self, episode: Episode, at_ms: int) -> None:
+        at_ms = max(at_ms, episode.last_ms)  # a finding about a whole window lies at its end, which may be to come
         episode.closed, episode.closed_ms = True, at_ms
         del self._open[episode.number]
         self._closed.append((episode, at_ms))

@@ -107,6 +107,17 @@ def test_what_goes_on_at_the_end_closes_once_the_partition_is_silent_long_enough
     assert states[1] == {"closed"}
 
 
+def test_no_alert_ends_before_it_began():
+    """Whatever its rule takes for the time of a finding, and whatever takes it back."""
+    log = scenario("demo", seed=0, seconds=300)
+    replay = Replay(STREAMS, [RULES], facts_of(log))
+    run(replay, log, 1_000, 1_000)
+    alerts = replay.alerts[0].values()
+    assert "withdrawn" in {body["state"] for body in alerts}
+    times = [(body["opened_at"], body["updated_at"], body["closed_at"] or body["updated_at"]) for body in alerts]
+    assert [one for one in times if list(one) != sorted(one)] == []
+
+
 def test_history_cut_short_convicts_nobody_for_want_of_a_past():
     """A log that begins in the middle: a device's or place's baseline is not there, so nothing is judged by it."""
     log = scenario("device-flood")
