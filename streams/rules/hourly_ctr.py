@@ -15,7 +15,6 @@ from typing import Literal
 
 from sori.settings.rules import HourlyCtr
 from streams.rules import device_hour
-from streams.rules.click_view import Grid
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.place_view import PlaceFinding, PlaceView
 from streams.rules.statistics import wilson_lower
@@ -27,10 +26,7 @@ SUBJECT: Literal["device"] = "device"
 ASKED = "device"
 CORRECTABLE = True
 
-
-def lookback_ms(rule: HourlyCtr, grid: Grid) -> int:
-    """How far before the end of its window the rule reads."""
-    return device_hour.lookback_ms(rule, grid)
+lookback_ms = device_hour.lookback_ms
 
 
 def evaluate(view: PlaceView, rule: HourlyCtr) -> PlaceFinding | None:

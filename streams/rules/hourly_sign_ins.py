@@ -16,7 +16,6 @@ from typing import Literal
 from sori.events import AUTHENTICATION
 from sori.settings.rules import HourlySignIns
 from streams.rules import device_hour
-from streams.rules.click_view import Grid
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.place_view import PlaceFinding, PlaceView
 from streams.rules.statistics import wilson_lower
@@ -29,10 +28,7 @@ JUDGES: tuple[str, ...] = (AUTHENTICATION,)
 ASKED = "device"
 CORRECTABLE = True
 
-
-def lookback_ms(rule: HourlySignIns, grid: Grid) -> int:
-    """How far before the end of its window the rule reads."""
-    return device_hour.lookback_ms(rule, grid)
+lookback_ms = device_hour.lookback_ms
 
 
 def evaluate(view: PlaceView, rule: HourlySignIns) -> PlaceFinding | None:
