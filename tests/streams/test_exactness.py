@@ -22,6 +22,7 @@ from streams.alerts.allowances import VerdictHistory
 from streams.operators.base import PartitionOperator
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
+from streams.rules.registry import DEVICE_RULES, ROLL_UP_RULES
 from streams.state.checkpoint import Checkpoint
 from streams.state.device_panes import AccountWindow
 from streams.state.policy import StateCaps, TimePolicy
@@ -92,28 +93,6 @@ RULES = RulesSettings.model_validate(
         "device_farm": {"window_s": 20, "baseline_s": 40, "floor": 3, "min_share": 0.2, "max_p": 0.4},
     }
 )
-DEVICE_RULES = {
-    "device_click_burst",
-    "device_event_burst",
-    "device_auth_burst",
-    "duplicate_click",
-    "click_without_impression",
-    "fast_click",
-    "device_ctr",
-    "geo_hop",
-}
-PLACE_RULES = {
-    "geo_click_burst",
-    "geo_auth_burst",
-    "geo_ctr_anomaly",
-    "ctr_anomaly",
-    "device_farm",
-    "replayed_click",
-    "hourly_ctr",
-    "hourly_fast_click",
-    "hourly_sign_ins",
-    "excess_clicks",
-}
 
 
 class FakeRecord(NamedTuple):
@@ -364,7 +343,7 @@ def verdicts_of(seed: int) -> VerdictHistory:
     ]
     for offset in range(60):
         target = f"alert_{rng.randrange(5)}"
-        rules = ["", "", *sorted(DEVICE_RULES), *sorted(PLACE_RULES)]
+        rules = ["", "", *sorted(DEVICE_RULES), *sorted(ROLL_UP_RULES)]
         allowed = [Allowed(rng.choice(rules), *who) for who in rng.sample(subjects, rng.randint(1, 3))]  # type: ignore[arg-type]
         verdict = Verdict(
             verdict_id=verdict_id(target),
@@ -512,7 +491,7 @@ def test_resuming_is_exact_where_a_window_tracks_no_more_devices(script, cuts, c
 
 @pytest.mark.parametrize(
     ("make_records", "factory", "wanted"),
-    [(device_records, DeviceOperator, DEVICE_RULES), (place_records, PlaceOperator, PLACE_RULES)],
+    [(device_records, DeviceOperator, set(DEVICE_RULES)), (place_records, PlaceOperator, set(ROLL_UP_RULES))],
 )
 def test_the_traffic_above_makes_every_rule_fire(make_records, factory, wanted):
     """Else its exactness would prove nothing about a rule that slept."""
@@ -553,7 +532,7 @@ def test_the_verdicts_above_close_alerts_and_let_findings_pass(make_records, fac
     ("make_records", "factory", "wanted"),
     [
         (device_records, DeviceOperator, {"click_without_impression", "fast_click", "device_ctr"}),
-        (place_records, PlaceOperator, PLACE_RULES - {"device_farm", "replayed_click", "hourly_fast_click"}),
+        (place_records, PlaceOperator, set(ROLL_UP_RULES) - {"device_farm", "replayed_click", "hourly_fast_click"}),
     ],
 )
 def test_the_traffic_above_has_alerts_taken_back(make_records, factory, wanted):
