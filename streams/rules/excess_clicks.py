@@ -122,8 +122,9 @@ def _account(view: PlaceView, begin_ms: int, end_ms: int, rule: ExcessClicks) ->
     before, now = view.of_account(past_ms, begin_ms), view.of_account(begin_ms, end_ms)
     own_before, own_now = view.between(past_ms, begin_ms), view.between(begin_ms, end_ms)
     everybody = view.of_everybody(past_ms, begin_ms)
-    pooled = (everybody.devices + 1) / (everybody.impressions + rule.prior_impressions)
-    rate = (before.devices + rule.prior_impressions * pooled) / (before.impressions + rule.prior_impressions)
+    # clicks that nobody was shown say nothing of what people do, and would let one flood hide all others
+    pooled = min(1.0, (everybody.shown + 1) / (everybody.impressions + rule.prior_impressions))
+    rate = min(1.0, (before.shown + rule.prior_impressions * pooled) / (before.impressions + rule.prior_impressions))
     others = [
         (
             told.shown - sum([one.shown_devices for one in own]),

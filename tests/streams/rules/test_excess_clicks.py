@@ -65,6 +65,26 @@ def test_a_small_account_s_slow_attack_is_found(count, within_s, ctr, shown):
     assert "Italy/Unknown/Milan" not in found
 
 
+def test_another_account_s_flood_hides_nobody():
+    """What is believed of a small account is asked of others, too: one of them clicks what nobody was shown."""
+    rng = Random(60)
+    flood = ((T0 + number * 300, elsewhere(number)) for number in range(5000))
+    found = accused(usual(rng, 75), crowd(rng, 60, 1500, ctr=1.0, shown=0.0), flood)
+    assert "Italy/Unknown/Rome" in found
+
+
+def elsewhere(number: int) -> bytes:
+    """A click of a device of its own, in another account."""
+    return body(
+        account_id="acc_hostile",
+        event="campaign.click",
+        created_at=iso(T0 + number * 300),
+        activity_id=f"flood_{number}",
+        device_id=f"flood_{number}",
+        geolocation={"viewer_country": "France", "viewer_region": "", "viewer_city": "Lyon"},
+    )
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_a_giveaway_that_many_like_is_not(seed):
     """Two fifths click, once, for half an hour, and some impressions are lost."""
