@@ -45,7 +45,7 @@ function cell(column, row, i) {
 const order = (a, b) => (a === null ? -1 : b === null ? 1 : typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en"));
 
 // A spreadsheet takes such a text for a formula (as in sori/spreadsheet_cell.py).
-const FORMULA = /^([=@\t\r]|[+-].*[^0-9A-Za-z_.:-])/s;
+const FORMULA = /^[=+\-@\t\r]/;
 export function csv(columns, rows) {
   const field = (value) => {
     const text = value === null || value === undefined ? "" : typeof value === "string" && FORMULA.test(value) ? `'${value}` : String(value);
