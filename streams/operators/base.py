@@ -85,17 +85,21 @@ class PartitionOperator(ABC):
         self.next_offset = 0 if resume is None else resume.replay_start.low
         self.clock = Clock(complete_from=BEGINNING_MS if resume is None else resume.replay_start.horizon_ms)
         self.counters = Counters()
-        self._lengths = () if resume is None else resume.lengths
+        self._lengths: tuple[tuple[int, int], ...] = ()
         self.episodes = EpisodeBook(episodes, policy.pane_ms, policy.puts_right_ms)
         self.allowances = Allowances()
         self._verdicts = VerdictHistory() if verdicts is None else verdicts
         # Records before this offset were emitted by whoever committed it: they are applied silently.
-        self._settled_at = 0 if resume is None else resume.offset
+        self._settled_at = 0
         self._ticks: list[Tick] = []
         self._ticks_to_come: list[Tick] = []
         self._pending: Tick | None = None
         if resume is not None:
+            self._resume_from(resume)
             self._take_up(resume)
+
+    def _resume_from(self, resume: Checkpoint) -> None:
+        self._lengths, self._settled_at = resume.lengths, resume.offset
 
     @property
     def replaying(self) -> bool:

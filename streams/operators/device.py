@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from sori.errors import InvalidEvent, SnapshotRefused
+from sori.errors import InvalidEvent
 from sori.events import IMPRESSION, EventDims, decode_dims, decode_unchecked, parse_time_ms
 from sori.identity import identity as identity_of
 from sori.reading import body_of
@@ -85,10 +85,8 @@ class DeviceOperator(DeviceCounting):
     def _live(self) -> list[int]:
         return list(self._store.windows)
 
-    def _loader(self, live: frozenset[int]) -> DeviceLoader:
-        if any(start % self.policy.window_ms for start in live):
-            raise SnapshotRefused("a window begins where none can")
-        return DeviceLoader(self._store, self.partition, live)
+    def _loader(self) -> DeviceLoader:
+        return DeviceLoader(self._store, self.partition)
 
     def _grounds_of(self, rule: str, subject: Subject, state: object) -> Grounds:
         return self._rules.grounds_of(rule, subject, state)

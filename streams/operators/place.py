@@ -86,8 +86,8 @@ class PlaceOperator(SnapshotOperator):
     def _live(self) -> list[int]:
         return list(self._panes)
 
-    def _loader(self, live: frozenset[int]) -> PlaceLoader:
-        return PlaceLoader(self._panes, self._series, live)
+    def _loader(self) -> PlaceLoader:
+        return PlaceLoader(self._panes, self._series)
 
     def _apply_all(self, records: Iterable[Record]) -> int:
         clock, episodes, applied = self.clock, self.episodes, 0

@@ -28,6 +28,10 @@ from streams.state.policy import Clock
 class Loader(Protocol):
     """Puts parts back, oldest first."""
 
+    def now_live(self, live: frozenset[int]) -> None:
+        """Starts of what is not evicted; parts hold more. Raises SnapshotRefused where that is not possible."""
+        ...
+
     def merge(self, blob: bytes) -> None:
         """Take a part. Raises SnapshotRefused."""
         ...
@@ -52,6 +56,9 @@ _decoder = msgspec.msgpack.Decoder(_Rest)
 
 class SnapshotOperator(PartitionOperator):
     """An operator of which snapshots can be taken, if asked for before the first record."""
+
+    #: From the first `merge_parts` to `stand`.
+    _loading: Loader | None = None
 
     @abstractmethod
     def keep_changes(self) -> None:
@@ -79,8 +86,8 @@ class SnapshotOperator(PartitionOperator):
         """Starts of what is not evicted."""
 
     @abstractmethod
-    def _loader(self, live: frozenset[int]) -> Loader:
-        """Puts parts into this operator, which is empty. Raises SnapshotRefused where `live` is not possible."""
+    def _loader(self) -> Loader:
+        """Puts parts into this operator, which is empty."""
 
     @abstractmethod
     def _grounds_of(self, rule: str, subject: Subject, state: object) -> Grounds:
@@ -120,28 +127,50 @@ class SnapshotOperator(PartitionOperator):
         )
 
     def load(self, rest: bytes, parts: Iterable[bytes], resume: Checkpoint) -> Iterator[None]:
-        """Stand where a snapshot stood, part by part; `resume` is what this operator was made from.
+        """Stand where a snapshot stood, part by part. Raises SnapshotRefused; the operator is of no use then."""
+        yield from self.merge_parts(rest, parts)
+        self.stand(rest, resume)
+
+    def merge_parts(self, rest: bytes, parts: Iterable[bytes]) -> Iterator[None]:
+        """Put back parts that came since the last call, of a snapshot that stands on those of the last call, too; let
+        go of what its `rest` says is evicted. Any number of snapshots may follow one another before `stand`.
 
         Raises SnapshotRefused for whatever is odd about it; the operator is of no use then.
         """
         try:
-            yield from self._load(rest, parts, resume)
+            yield from self._merge_parts(_read(rest), parts)
         except SnapshotRefused:
             raise
         except Exception as error:
             # anybody who may write to the topic can have written this
             raise SnapshotRefused(f"the snapshot contradicts itself: {error!r}") from error
 
-    def _load(self, rest: bytes, parts: Iterable[bytes], resume: Checkpoint) -> Iterator[None]:
-        state = read(_decoder, rest)
-        if state.format != FORMAT:
-            raise SnapshotRefused(f"the rest of the snapshot has format {state.format}, not {FORMAT}")
+    def stand(self, rest: bytes, resume: Checkpoint) -> None:
+        """After the last `merge_parts`, of the same `rest`: be an operator that was made from the commit `resume`.
+
+        Raises as `merge_parts`.
+        """
+        try:
+            self._stand(_read(rest), resume)
+        except SnapshotRefused:
+            raise
+        except Exception as error:
+            raise SnapshotRefused(f"the snapshot contradicts itself: {error!r}") from error
+
+    def _merge_parts(self, state: _Rest, parts: Iterable[bytes]) -> Iterator[None]:
+        if self._loading is None:
+            self._loading = self._loader()
+        self._loading.now_live(frozenset(state.live))
+        self._evict(min(state.live, default=NOTHING_LIVE_MS))
+        for part in parts:
+            self._loading.merge(part)
+            yield
+
+    def _stand(self, state: _Rest, resume: Checkpoint) -> None:
         if not 0 <= state.next_offset <= resume.offset:
             raise SnapshotRefused(f"the snapshot stands at {state.next_offset}, the commit at {resume.offset}")
-        loader = self._loader(frozenset(state.live))
-        for part in parts:
-            loader.merge(part)
-            yield
+        self._loading = None
+        self._resume_from(resume)
         self.next_offset = state.next_offset
         for field in fields(Clock):  # in place: rules hold the same clock
             setattr(self.clock, field.name, getattr(state.clock, field.name))
@@ -156,3 +185,15 @@ class SnapshotOperator(PartitionOperator):
         self._take_ticks(resume)
         if not self.replaying:
             self._settle()
+
+
+def live_from_ms(rest: bytes) -> int:
+    """Parts of a snapshot with this `rest` that hold nothing later than this are of no use to it."""
+    return min(_read(rest).live, default=NOTHING_LIVE_MS)
+
+
+def _read(rest: bytes) -> _Rest:
+    state = read(_decoder, rest)
+    if state.format != FORMAT:
+        raise SnapshotRefused(f"the rest of the snapshot has format {state.format}, not {FORMAT}")
+    return state

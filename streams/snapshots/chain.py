@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
+from sori.errors import SnapshotRefused
 from streams.snapshots.parts import Manifest, Part
+
+
+class _Part(Protocol):
+    @property
+    def until_ms(self) -> int: ...
+
+
+P = TypeVar("P", bound=_Part)
+
+
+def added(held: Sequence[P], now: Sequence[P], live_from_ms: int) -> Sequence[P]:
+    """Parts of a snapshot beyond those of an earlier one that are of use still. Raises SnapshotRefused where it stands
+    on others: then somebody else's state was followed.
+    """
+    standing = [part for part in held if part.until_ms > live_from_ms]
+    if list(now[: len(standing)]) != standing:
+        raise SnapshotRefused("the snapshot does not stand on those that were read before")
+    return now[len(standing) :]
 
 
 class Chain:

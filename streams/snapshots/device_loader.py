@@ -14,20 +14,30 @@ from streams.state.device_panes import TWICE, AccountWindow, Pane, PaneStore
 
 #: Identities and devices packed after each part, of those that are older than the newest.
 _PACKED_AT_ONCE = 100_000
+#: Places and campaigns remembered from one snapshot to the next.
+_MOST_KNOWN = 100_000
 
 
 class DeviceLoader:
-    """Puts parts back into an empty store. `live`: starts of the windows that are not evicted."""
+    """Puts parts back into an empty store."""
 
-    def __init__(self, store: PaneStore, partition: int, live: frozenset[int]) -> None:
+    def __init__(self, store: PaneStore, partition: int) -> None:
         self._store = store
         self._partition = partition
-        self._live = live
+        self._live: frozenset[int] = frozenset()
         self._cooling = Cooling(store)
         # one tuple and one string for all cells that have it, as when they were counted
         self._known: dict[Place | str, Place | str] = {}
         self._places: list[Place | None] = []
         self._campaigns: list[str | None] = []
+
+    def now_live(self, live: frozenset[int]) -> None:
+        """Starts of the windows that are not evicted. Raises SnapshotRefused."""
+        if any(start % self._store.window_ms for start in live):
+            raise SnapshotRefused("a window begins where none can")
+        self._live = live
+        if len(self._known) > _MOST_KNOWN:
+            self._known.clear()
 
     def merge(self, blob: bytes) -> None:
         """Take a part. Raises SnapshotRefused."""

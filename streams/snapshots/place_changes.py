@@ -85,11 +85,15 @@ class PlaceJournal:
 
 
 class PlaceLoader:
-    """Puts parts back into empty panes. `live`: starts of the panes that are not evicted."""
+    """Puts parts back into empty panes."""
 
-    def __init__(self, panes: dict[int, RollUpPane], series: Series, live: frozenset[int]) -> None:
+    def __init__(self, panes: dict[int, RollUpPane], series: Series) -> None:
         self._panes = panes
         self._series = series
+        self._live: frozenset[int] = frozenset()
+
+    def now_live(self, live: frozenset[int]) -> None:
+        """Starts of the panes that are not evicted."""
         self._live = live
 
     def merge(self, blob: bytes) -> None:

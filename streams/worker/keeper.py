@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from operator import itemgetter
 
@@ -14,6 +14,7 @@ from faust.types import TP
 from sori.errors import SnapshotRefused, StorageUnavailable
 from streams.state.checkpoint import Checkpoint
 from streams.worker import metrics
+from streams.worker.loading import Loading
 from streams.worker.partition import Hop, StreamPartition
 from streams.worker.saving import Saving
 from streams.worker.snapshots import Snapshots
@@ -22,6 +23,8 @@ _log = structlog.get_logger(__name__)
 
 #: How long partitions that go wait for their snapshots to be stored, seconds.
 HAND_OVER_S = 3.0
+#: Each holds what was fetched of it, up to some megabytes.
+_LOADED_AT_ONCE = 4
 #: Of one partition: what may wait in memory to be stored. Beyond, there are no more snapshots of it.
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 
@@ -40,24 +43,70 @@ class Keeper:
         self._partitions = partitions
         self._key = key
         self._stored = stored
+        #: Loaded beforehand, of partitions that another worker has still.
+        self.warm: dict[TP, Loading] = {}
 
     def begin(self, held: StreamPartition) -> StreamPartition:
         """Keep snapshots of a partition that has applied nothing yet."""
         held.saving = self._snapshots.begin(held.operator)
         return held
 
+    async def load_all(self, wanted: Iterable[tuple[Hop, TP, Checkpoint]]) -> dict[TP, StreamPartition]:
+        """Those whose snapshots are to be had, several at once: one is read while another one is put back."""
+        found: dict[TP, StreamPartition] = {}
+        at_once = asyncio.Semaphore(_LOADED_AT_ONCE)
+
+        async def load(hop: Hop, tp: TP, checkpoint: Checkpoint) -> None:
+            async with at_once:
+                held = await self.load(hop, tp, checkpoint)
+            if held is not None:
+                found[tp] = held
+
+        await asyncio.gather(*(load(*one) for one in wanted))
+        self.warm.clear()
+        return found
+
     async def load(self, hop: Hop, tp: TP, checkpoint: Checkpoint) -> StreamPartition | None:
         """A partition that stands where the commit's snapshot did; None where that is not to be had."""
-        operator = hop.make(tp.partition, checkpoint)
+        warm = self.warm.pop(tp, None)
+        if warm is not None:
+            try:
+                return await self._load(hop, tp, checkpoint, warm)
+            except (SnapshotRefused, StorageUnavailable) as error:
+                _log.info("standby_state_dropped", topic=tp.topic, partition=tp.partition, error=str(error))
         try:
-            saving = await self._snapshots.load(tp, checkpoint, self._key(tp.topic), operator)
+            return await self._load(hop, tp, checkpoint, self._nothing_loaded(hop, tp))
         except (SnapshotRefused, StorageUnavailable) as error:
             metrics.snapshots.labels(tp.topic, "refused").inc()
             _log.warning("snapshot_refused", topic=tp.topic, partition=tp.partition, error=str(error))
             return None
-        held = StreamPartition.made(hop, operator, checkpoint)
+
+    async def _load(self, hop: Hop, tp: TP, checkpoint: Checkpoint, loading: Loading) -> StreamPartition:
+        saving = await self._snapshots.load(tp, checkpoint, self._key(tp.topic), loading)
+        held = StreamPartition.made(hop, saving.operator, checkpoint)
         held.saving = saving
         return held
+
+    def _nothing_loaded(self, hop: Hop, tp: TP) -> Loading:
+        return Loading(self._snapshots.begin(hop.make(tp.partition, None)))
+
+    async def follow(self, hop: Hop, tp: TP, checkpoint: Checkpoint) -> bool:
+        """Load the commit's snapshot beforehand, on top of the ones before it; return whether that is done.
+
+        What cannot be followed is begun anew, by the next call. Raises StorageUnavailable.
+        """
+        named = checkpoint.snapshot
+        if named is None:
+            return False
+        loading = self.warm.pop(tp, None) or self._nothing_loaded(hop, tp)
+        if loading.at != named:
+            try:
+                await self._snapshots.follow(tp, named, self._key(tp.topic), loading)
+            except SnapshotRefused as error:
+                _log.info("standby_state_dropped", topic=tp.topic, partition=tp.partition, error=str(error))
+                return False
+        self.warm[tp] = loading
+        return True
 
     def flushed(self, tp: TP, held: StreamPartition) -> None:
         """Called right after a partition's flush, before anything else is applied: take a snapshot if one is wanted."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import count
 from secrets import token_hex
 from typing import Protocol
@@ -16,9 +14,10 @@ from faust.types import TP
 from sori.errors import SnapshotRefused, StorageUnavailable
 from streams.operators.snapshots import SnapshotOperator
 from streams.snapshots.chain import Chain
-from streams.snapshots.parts import FORMAT, Changes, Manifest, Part, checked, encode, read_manifest
+from streams.snapshots.parts import FORMAT, Changes, Manifest, Part, encode
 from streams.state.checkpoint import Checkpoint, Position
 from streams.worker import metrics
+from streams.worker.loading import Loading, Readable, SnapshotReader
 from streams.worker.saving import Saving
 
 _log = structlog.get_logger(__name__)
@@ -26,18 +25,7 @@ _log = structlog.get_logger(__name__)
 _GROUP_BYTES = 4 * 1024 * 1024
 
 
-class Record(Protocol):
-    """A stored record. `at` is its position."""
-
-    @property
-    def at(self) -> int: ...
-    @property
-    def key(self) -> bytes: ...
-    @property
-    def value(self) -> bytes | None: ...
-
-
-class Storage(Protocol):
+class Storage(Readable, Protocol):
     """Where records of snapshots lie; see kafka.state_topic. Every call raises StorageUnavailable."""
 
     async def partition_for(self, number: int) -> int:
@@ -48,10 +36,6 @@ class Storage(Protocol):
         """Write records, in order; return their positions."""
         ...
 
-    def read(self, partition: int, positions: Collection[int]) -> AsyncIterator[Record]:
-        """All records from the first of these positions to the last."""
-        ...
-
 
 class Snapshots:
     """Of one worker. Keys begin with the group, so that two groups on one Kafka do not delete each other's records."""
@@ -59,6 +43,7 @@ class Snapshots:
     def __init__(self, storage: Storage, group: str, interval_s: float) -> None:
         self._storage = storage
         self._group = group
+        self._reader = SnapshotReader(storage, group)
         self.interval_s = interval_s
         self._writer, self._numbers = token_hex(6), count()
 
@@ -67,41 +52,35 @@ class Snapshots:
         operator.keep_changes()
         return Saving(operator, due_s=time.monotonic() + self.interval_s)
 
-    async def load(self, tp: TP, checkpoint: Checkpoint, fingerprint: str, operator: SnapshotOperator) -> Saving:
-        """Put an operator, made from this checkpoint, where the snapshot that it names stood.
+    async def follow(self, tp: TP, named: Position, fingerprint: str, loading: Loading) -> int:
+        """Load what this snapshot has beyond those that were loaded; see SnapshotReader."""
+        return await self._reader.follow(tp, named, fingerprint, loading)
+
+    async def load(self, tp: TP, checkpoint: Checkpoint, fingerprint: str, loading: Loading) -> Saving:
+        """Put an operator where the snapshot stood that this commit names, whatever of it is loaded already.
 
         Raises SnapshotRefused or StorageUnavailable; the operator is of no use then.
         """
-        named = checkpoint.snapshot
+        named, began, size = checkpoint.snapshot, time.monotonic(), 0
         if named is None:
             raise SnapshotRefused("the commit names no snapshot")
-        began = time.monotonic()
-        found = await self._records(tp, named.partition, [named.offset])
-        blob = found.get(named.offset)
-        if blob is None:
-            raise SnapshotRefused(f"the snapshot is missing: record {named.offset}")
-        manifest = read_manifest(blob, fingerprint, str(tp), checkpoint.offset)
-        rest = checked(manifest.rest, await self._records(tp, named.partition, manifest.rest.at))
-        saving = self.begin(operator)
-        parts: deque[bytes] = deque()
-        keys: dict[int, bytes] = {}
-        steps = operator.load(rest, _drain(parts), checkpoint)
-        async for part in self._parts(tp, named, manifest, keys):
-            parts.append(part)
-            next(steps)
-            await asyncio.sleep(0)
-        for _ in steps:
-            pass
-        saving.chain = Chain(manifest.parts, keys)
+        if loading.at != named:
+            size = await self._reader.follow(tp, named, fingerprint, loading, checkpoint.offset)
+        saving, manifest = loading.saving, loading.manifest
+        if manifest is None or manifest.fingerprint != fingerprint:
+            raise SnapshotRefused("what was loaded was made under other rules, times or of another log")
+        saving.operator.stand(loading.rest, checkpoint)
+        saving.chain = Chain(manifest.parts, loading.keys)
         saving.chain.took(named.offset, manifest)
         saving.newest, saving.stands_at = named, manifest.offset
+        saving.due_s = time.monotonic() + self.interval_s
         metrics.snapshots.labels(tp.topic, "loaded").inc()
         _log.info(
             "snapshot_loaded",
             topic=tp.topic,
             partition=tp.partition,
             offset=manifest.offset,
-            bytes=sum(part.length for part in manifest.parts) + len(rest),
+            bytes=size,
             parts=len(manifest.parts),
             seconds=round(time.monotonic() - began, 3),
         )
@@ -144,9 +123,8 @@ class Snapshots:
 
     async def _append(self, tp: TP, partition: int, chain: Chain, changes: Changes, *, whole: bool = False) -> Part:
         pieces = [changes.blob] if whole else changes.pieces()
-        keys = [
-            f"{self._group}/{tp.topic}/{tp.partition}/{self._writer}/{next(self._numbers)}".encode() for _ in pieces
-        ]
+        prefix = f"{self._group}/{tp.topic}/{tp.partition}/{self._writer}/"
+        keys = [f"{prefix}{next(self._numbers)}".encode() for _ in pieces]
         at = await self._storage.append(partition, list(zip(keys, pieces, strict=True)))
         chain.wrote(dict(zip(at, keys, strict=True)))
         metrics.snapshot_bytes.labels(tp.topic).inc(len(changes.blob))
@@ -156,40 +134,3 @@ class Snapshots:
         gone = chain.obsolete(named.offset)
         if gone:
             await self._storage.append(named.partition, [(key, None) for key in gone])
-
-    async def _records(self, tp: TP, partition: int, positions: Collection[int]) -> dict[int, bytes]:
-        if not positions:
-            return {}
-        wanted = set(positions)
-        return {
-            record.at: record.value
-            async for record in self._storage.read(partition, wanted)
-            if record.at in wanted and record.value is not None and self._is_of(tp, record.key)
-        }
-
-    async def _parts(self, tp: TP, named: Position, manifest: Manifest, keys: dict[int, bytes]) -> AsyncIterator[bytes]:
-        """The parts in order; notes the keys of all records of this source on the way, in use or not."""
-        waiting, found = deque(manifest.parts), dict[int, bytes]()
-        async for record in self._storage.read(named.partition, [*manifest.records(), named.offset]):
-            if record.value is None or not self._is_of(tp, record.key):
-                continue
-            keys[record.at] = record.key
-            if not waiting or record.at < waiting[0].at[0]:
-                continue
-            found[record.at] = record.value
-            if record.at >= waiting[0].at[-1]:
-                yield checked(waiting.popleft(), found)
-                found.clear()
-        if waiting:
-            checked(waiting[0], found)
-
-    def _is_of(self, tp: TP, key: bytes) -> bool:
-        return key.startswith(self._prefix(tp))
-
-    def _prefix(self, tp: TP) -> bytes:
-        return f"{self._group}/{tp.topic}/{tp.partition}/".encode()
-
-
-def _drain(parts: deque[bytes]) -> Iterator[bytes]:
-    while parts:
-        yield parts.popleft()

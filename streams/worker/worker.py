@@ -120,12 +120,15 @@ class StreamWorker:
         """Committed checkpoints from Kafka; where one names a snapshot, that is loaded, for `restore`."""
         found = await self._read_committed(tps)
         self._loaded = {}
-        for tp, checkpoint in found.items():
-            if self.keeper is not None and checkpoint.snapshot is not None and not self._kept(tp, checkpoint):
-                loaded = await self.keeper.load(self._hops[tp.topic], tp, checkpoint)
-                if loaded is not None:
-                    loaded.reconciliation = self._logs.reconciliation(tp, loaded.hop.name)
-                    self._loaded[tp] = loaded
+        if self.keeper is not None:
+            with_snapshot = [
+                (self._hops[tp.topic], tp, checkpoint)
+                for tp, checkpoint in found.items()
+                if checkpoint.snapshot is not None and not self._kept(tp, checkpoint)
+            ]
+            for tp, loaded in (await self.keeper.load_all(with_snapshot)).items():
+                loaded.reconciliation = self._logs.reconciliation(tp, loaded.hop.name)
+                self._loaded[tp] = loaded
         return found
 
     def _kept(self, tp: TP, checkpoint: Checkpoint | None) -> StreamPartition | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,7 +16,8 @@ from sori.records import event_headers
 from sori.times import iso
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
-from streams.operators.snapshots import SnapshotOperator
+from streams.operators.snapshots import SnapshotOperator, live_from_ms
+from streams.snapshots.chain import added
 from streams.snapshots.parts import Changes
 from streams.state.checkpoint import Checkpoint
 from streams.state.policy import StateCaps
@@ -48,17 +49,26 @@ class Life:
     """An operator that has a part of its changes taken after every few records, and snapshots at flushes."""
 
     def __init__(
-        self, make: Any, cut: tuple[int, int], resume: Checkpoint | None = None, taken: Taken | None = None
+        self,
+        make: Any,
+        cut: tuple[int, int],
+        resume: Checkpoint | None = None,
+        taken: Taken | None = None,
+        before: Sequence[Taken] = (),
     ) -> None:
-        self.operator: SnapshotOperator = make(resume)
+        """`before`: snapshots that were loaded one after the other, as somebody does who waits to take over."""
+        self.operator: SnapshotOperator = make(None if before else resume)
         self.operator.keep_changes()
         self.cut, self.most = cut
         self.parts: list[Changes] = []
         self.taking: Iterator[Changes] = iter(())
         if taken is not None and resume is not None:
-            for _ in self.operator.load(taken.rest, (part.blob for part in taken.parts), resume):
-                pass
-            self.parts = list(taken.parts)
+            for one in (*before, taken):
+                parts = added(self.parts, one.parts, live_from_ms(one.rest))
+                for _ in self.operator.merge_parts(one.rest, (part.blob for part in parts)):
+                    pass
+                self.parts = list(one.parts)
+            self.operator.stand(taken.rest, resume)
 
     def apply(self, records: list[FakeRecord]) -> None:
         """Apply records; parts are cut wherever it falls, flush or not, and records applied while some are missing."""
@@ -79,13 +89,14 @@ class Life:
 
 class Choice(NamedTuple):
     """Which commit and which of the snapshots before it; records between two cuts, and cells of a part; when all of it
-    happens again.
+    happens again; which snapshots were loaded before that one.
     """
 
     commit: int
     back: int
     cut: tuple[int, int]
     again: int
+    before: frozenset[int] = frozenset()
 
 
 def lives(make: Any, records: list[FakeRecord], stops: list[Stop], choice: Choice) -> Iterator[tuple[object, object]]:
@@ -107,8 +118,9 @@ def lives(make: Any, records: list[FakeRecord], stops: list[Stop], choice: Choic
                 whole.operator.flush()
                 taken.append(whole.snapshot())
             checkpoint = move(whole.operator, step)
-    snapshot = taken[-1 - choice.back % len(taken)]
-    life = Life(make, choice.cut, checkpoint, snapshot)
+    number = len(taken) - 1 - choice.back % len(taken)
+    before = [taken[at] for at in sorted(choice.before) if at < number]
+    life = Life(make, choice.cut, checkpoint, taken[number], before)
     life.apply([record for record in records if life.operator.next_offset <= record.offset < checkpoint.offset])
     if checkpoint.pending_advance_ms is not None:
         yield life.operator.flush(), whole.operator.flush()
@@ -129,7 +141,9 @@ def lives(make: Any, records: list[FakeRecord], stops: list[Stop], choice: Choic
 
 
 cuts_at = st.tuples(st.integers(1, 50), st.sampled_from([1, 7, 4_000]))
-choices = st.builds(Choice, st.integers(0, 20), st.integers(0, 20), cuts_at, st.integers(0, 3))
+choices = st.builds(
+    Choice, st.integers(0, 20), st.integers(0, 20), cuts_at, st.integers(0, 3), st.frozensets(st.integers(0, 12))
+)
 
 
 @pytest.mark.parametrize("operator", ["device", "place"])
