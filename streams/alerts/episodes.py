@@ -43,6 +43,7 @@ class EpisodeBook:
         self._cases: dict[Key, Case] = {}
         self._open: dict[int, Episode] = {}
         self._slots: dict[str, Slots] = {}
+        self._begins: dict[str, int] = {}
         self._tallies: dict[tuple[str, str], Tally] = {}
         self._due: list[tuple[int, int, Episode]] = []
         self._quiet: list[tuple[int, int, Episode]] = []
@@ -63,6 +64,10 @@ class EpisodeBook:
     def group(self, rule: str, slots: Slots) -> None:
         """Make alerts of a rule shared ones where many subjects exceed it in one slot."""
         self._slots[rule] = slots
+
+    def begin_with_window(self, rule: str, window_ms: int) -> None:
+        """Have alerts of a rule that judges whole windows open where one begins: its end may be to come."""
+        self._begins[rule] = window_ms
 
     def add(self, finding: Finding, at_ms: int, watermark_ms: int, replay_start_now: Callable[[], ReplayStart]) -> Case:
         """Take a finding made for event time `at_ms`. `pin_now` tells what the present state can be rebuilt from."""
@@ -301,8 +306,9 @@ class EpisodeBook:
 
     def _start(self, finding: Finding, at_ms: int, replay_start: ReplayStart) -> Episode:
         number, cut_ms = self._next_number(), self._cut_after(at_ms)
+        start_ms = at_ms - at_ms % self._begins.get(finding.rule, 1)
         return self._opened(
-            Episode(number, finding.subject, at_ms, cut_ms, replay_start, replay_start, finding, at_ms, at_ms)
+            Episode(number, finding.subject, start_ms, cut_ms, replay_start, replay_start, finding, at_ms, at_ms)
         )
 
     def _continue(

@@ -99,8 +99,12 @@ class RuleContext:
         #: Findings that passed since they were last taken: one per rule, subject and pane.
         self.passed: Counter[str] = Counter()
 
-    def check(self, rule: str, lookback_ms: Callable[[RulesSettings], int]) -> None:
-        """Raise ConfigError where the rule, with any account's parameters, could not be replayed exactly."""
+    def check(self, rule: str, lookback_ms: Callable[[RulesSettings], int], *, of_windows: bool = False) -> None:
+        """Raise ConfigError where the rule, with any account's parameters, could not be replayed exactly; `of_windows`:
+        it judges whole ones.
+        """
+        if of_windows:
+            self._book.begin_with_window(rule, self.policy.window_ms)
         lateness_ms = self.policy.lateness_ms
         episodes = EpisodePolicy.of(self.rules, lateness_ms)
         # what is turned off looks back on nothing

@@ -46,7 +46,8 @@ class PlaceRules:
         #: Sign-ins in one pane below which nothing is judged at once.
         self.sign_in_gate = min(rules.geo_auth_burst.gate(context.policy.pane_ms) for rules in context.rules.variants())
         for module in registry.PLACE_RULES:
-            context.check(module.NAME, partial(_lookback_ms, module, grid))
+            of_windows = module in self._of_devices
+            context.check(module.NAME, partial(_lookback_ms, module, grid), of_windows=of_windows)
 
     def on_clicks(self, key: SubjectKey, pane_start: int, added: int) -> None:
         """Judge the subject as of the pane that got clicks; only while all panes read are live and complete."""

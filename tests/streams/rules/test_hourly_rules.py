@@ -58,6 +58,7 @@ def alerts(did: list[Did], rules: RulesSettings | None = None) -> dict[str, dict
     hop_1 = DeviceOperator(0, TimePolicy.of(STREAMS), rules)
     hop_2 = PlaceOperator(0, TimePolicy.of_places(STREAMS), rules)
     found: dict[str, dict[str, Any]] = {}
+    newest_ms = 0
     for number, one in enumerate(sorted(did, key=lambda one: one.at_s + one.late_s)):
         raw = body(
             event=one.event,
@@ -68,6 +69,7 @@ def alerts(did: list[Did], rules: RulesSettings | None = None) -> dict[str, dict
         )
         came_ms = T0 + int((one.at_s + one.late_s) * 1000)
         hop_1.apply([FakeRecord(raw, number, timestamp=came_ms)])
+        newest_ms = max(newest_ms, T0 + int(one.at_s * 1000))
         if number % 5 == 4 or number == len(did) - 1:
             outputs = hop_1.flush()[0]
             roll_ups = [one for one in outputs if one.topic is GEO_ROLLUPS]
@@ -75,6 +77,7 @@ def alerts(did: list[Did], rules: RulesSettings | None = None) -> dict[str, dict
             for output in (*outputs, *hop_2.flush()[0]):
                 if output.topic is FRAUD_ALERTS:
                     alert = orjson.loads(output.value)
+                    assert alert["opened_at"] <= iso(newest_ms)  # nothing is found before it happened
                     found[alert["alert_id"]] = alert
     return found
 
