@@ -24,8 +24,10 @@ setup: $(READY) jars  ## virtual environment with pinned packages, Kafka jars
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing: install it, or run make PYTHON=/path/to/python3" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo "Fetching the Python packages into $(VENV), some 500 MB, once: a minute or a few ..."
+	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
+	@echo "The packages are there. For the shell to find sori: source $(BIN)/activate"
 
 jars: $(READY)
 	@$(BIN)/sori broker --fetch-only

@@ -85,7 +85,10 @@ class DirectEngine:
 
     def _open(self) -> Client:
         patience_s = self._settings.query_timeout_s + 5
-        client = open_client(self.dsn, settings=query_limits(self._settings), send_receive_timeout=patience_s)
+        # chDB in a terminal would colour its tables, and what acts on a terminal is shown as text
+        plain = {"output_format_pretty_color": 0} if self.dsn.embedded else {}
+        settings = {**query_limits(self._settings), **plain}
+        client = open_client(self.dsn, settings=settings, send_receive_timeout=patience_s)
         # last, as no setting can change after it; a user that only reads (1 or 2) may not set it at all
         if str(client.command("SELECT getSetting('readonly')")) == "0":
             client.set_client_setting("readonly", 1)

@@ -121,3 +121,4 @@ def _print(verdict: Verdict, console: Console) -> None:
         console.print(
             styled("green", "Every accepted event is stored and counted once; every attack was alerted, no one else.")
         )
+        console.print("One attack raises an alert by each rule that it breaks. Next: `make up`, or `sori up`.")

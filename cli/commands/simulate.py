@@ -13,6 +13,7 @@ import typer
 
 from cli.commands.sign import SignDataDirOption
 from cli.shared.query_options import ConfigOption, settings_of
+from cli.shared.say import say
 from cli.shared.signing import signing_secret
 from sori.errors import ConfigError
 from sori.events import parse_time_ms
@@ -137,6 +138,8 @@ def simulate(
     if report is not None:
         report.write_text(json.dumps(totals, indent=2) + "\n", encoding="utf-8")
     _print(totals)
+    for attack in run.plan.attacks:
+        say(f"fraud in it: {attack.kind} by {attack.subject_kind} {attack.subject} of {attack.account_id}")
     if run.tally.dropped or run.tally.interrupted:
         raise typer.Exit(1)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,15 +42,24 @@ def up(
     Set SORI_INGEST__SECRET_KEYS to SORI's secret key. Without it a secret is made, kept in the data directory and
     printed; `sori sign` and `sori simulate` find it there. SORI_INGEST__UNSIGNED=true takes events from anyone who
     knows the URL, and stores them with verified=0.
+
+    A terminal shows warnings and errors only; SORI_LOG__LEVEL=info shows all, and so does a pipe or a file.
     """
+    from cli.local.environment import log_for
     from cli.local.pipeline import LocalPipeline
+    from cli.shared.say import say
     from runtime.telemetry.logging import configure_logging
+    from sori.settings import load_settings
 
     overrides: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
     for group, value in (("ingest", port), ("api", api_port), ("broker", broker_port)):
         if value is not None:
             overrides[group] = {"port": value}
+    in_terminal = sys.stderr.isatty()
+    overrides["log"] = log_for(load_settings(config, **overrides).log, in_terminal=in_terminal)
     pipeline = LocalPipeline.resolve(config, overrides)
+    if in_terminal:
+        pipeline.tell = partial(say, err=True)
     configure_logging(pipeline.settings.log, stage="up")
     asyncio.run(_run(pipeline))
 

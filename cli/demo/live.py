@@ -13,6 +13,7 @@ from rich.table import Table
 
 from cli.demo.source import Snapshot
 from cli.shared.terminal import styled
+from sori.alerting.story import expected_count, whole
 
 _LINE_EVERY_S = 10.0
 
@@ -74,7 +75,7 @@ def _campaigns(snapshot: Snapshot) -> Table:
 def _alerts(snapshot: Snapshot) -> Table:
     table = Table("rule", "subject", "observed", "expected", "state", title="Latest fraud alerts", title_justify="left")
     for row in snapshot.alerts:
-        numbers = (f"{row['observed']:.0f}", f"{row['expected']:.1f}")
+        numbers = (whole(row["observed"]), expected_count(row["expected"]))
         subject = f"{row['account_id']} {row['subject']}"
         table.add_row(styled("red", row["rule"]), subject, *numbers, row["state"])
     return table

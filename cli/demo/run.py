@@ -49,6 +49,7 @@ async def run(pipeline: LocalPipeline, traffic: Traffic, folder: Path, console: 
         console.print(
             f"webhook {pipeline.webhook_url}   live page {pipeline.api_url}/   logs {pipeline.logs}", soft_wrap=True
         )
+        console.print("the live page is there until the end: open it in a browser and watch", soft_wrap=True)
         metrics = "   ".join(f"{name} {url}" for name, url in pipeline.metrics_urls.items())
         console.print(f"metrics {metrics}", soft_wrap=True)
         source = Source(pipeline.settings, pipeline.api_url)

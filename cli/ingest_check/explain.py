@@ -38,7 +38,7 @@ def explain(variant: Variant, status: int, problem: Mapping[str, object]) -> Ver
     )
     if kind == Outcome.CHECKED:
         doubt = "" if variant.taken else ", though nothing proves it"
-        return Verdict(good=variant.taken, meaning=f"taken{doubt} ({detail})")
+        return Verdict(good=variant.taken, meaning=f"signature taken{doubt}, nothing stored ({detail})")
     if not variant.taken and status in (401, 403):
         return Verdict(good=True, meaning="refused, as it should be")
     if kind == Outcome.INVALID:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sori.settings.catalogue import PREFIX
+from sori.settings.log import LogSettings
 
 
 def child_environment(overrides: Mapping[str, Any]) -> dict[str, str]:
@@ -21,6 +22,11 @@ def child_environment(overrides: Mapping[str, Any]) -> dict[str, str]:
         else:
             env[f"{PREFIX}{name}".upper()] = _text(value)
     return env
+
+
+def log_for(asked: LogSettings, *, in_terminal: bool) -> dict[str, str]:
+    """What of the log a person at a terminal is shown: warnings, unless a level was asked for."""
+    return {"level": "warning"} if in_terminal and "level" not in asked.model_fields_set else {}
 
 
 def _text(value: Any) -> str:

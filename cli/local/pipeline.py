@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class LocalPipeline:
     """One pipeline under `settings.data_dir`, with a broker of its own unless another Kafka is configured.
 
     `overrides` reach every child; `logs` collects their output in files. `secret_file`, known once it is started, holds
-    the secret that was made because the settings name none.
+    the secret that was made because the settings name none. `tell` hears what is being started, for people.
     Use `resolve` to make one: it picks the free ports. Everything dies with this process.
     """
 
@@ -58,6 +58,7 @@ class LocalPipeline:
     embedded_kafka: bool = True
     secret_file: Path | None = None
     supervisor: Supervisor = field(default_factory=Supervisor)
+    tell: Callable[[str], None] = lambda _: None
     _owned: int | None = None
 
     @classmethod
@@ -123,9 +124,11 @@ class LocalPipeline:
         self.secret_file = keep_secret(settings)
         if self.embedded_kafka:
             await self._start_broker()
+        self.tell("Making topics and tables …")
         await apply_topics(settings.kafka.of("admin"))
         if not parse_dsn(settings.clickhouse_dsn).embedded:  # the sinks migrate an embedded engine themselves
             await self._apply_schema()
+        self.tell(f"Starting {', '.join(STAGES)} and the page …")
         for name, arguments in STAGES.items():
             await self.supervisor.start(name, self._child(name, arguments))
         base = f"http://{_reachable(settings.ingest.host)}:{settings.ingest.port}"
@@ -141,6 +144,7 @@ class LocalPipeline:
                 self._owned = None
 
     async def _start_broker(self) -> None:
+        self.tell("Starting Kafka …")
         broker = EmbeddedBroker(
             self.settings.data_dir / "kafka",
             port=self.settings.broker.port,

@@ -46,19 +46,20 @@ SORI event pipeline is up. Ctrl-C stops it.
   kafka      {pipeline.settings.kafka.bootstrap}
   data       {pipeline.settings.data_dir}
 
-Send a first webhook:
+In another terminal, send a first webhook:
 
   body='{_BODY}'
-  curl {pipeline.webhook_url} -H "Content-Type: application/json" --data-binary "$body"{signature}
+  curl -w '\\n' {pipeline.webhook_url} -H "Content-Type: application/json" --data-binary "$body"{signature}
 
-Look at it:
+Look at it, a second later:
 
   {command()} query "{_QUERY}" --api-port {pipeline.settings.api.port}
 
-Send traffic with an attack in it, for a minute, and see who was caught:
+Send traffic with attacks in it, for a minute; then see who was caught, and why:
 
-  {command()} simulate --url {pipeline.webhook_url} --rate 50 --duration 60 --data-dir {data_dir}
+  {command()} simulate --url {pipeline.webhook_url} --rate 100 --duration 60 --data-dir {data_dir}
   {command()} alerts --api-port {pipeline.settings.api.port}
+  {command()} explain --api-port {pipeline.settings.api.port}
 
 These commands work in any terminal on this machine. Words: {command()} words
 """

@@ -40,8 +40,9 @@ def show(console: Console, story: Mapping[str, Any]) -> None:
     console.print(_states(story["states"]))
     console.print(_panes(story["panes"], alert, story["pane_s"]))
     if rule is not None:
-        console.print(rule["statement"])
-        console.print()
+        for paragraph in rule["statement"].split("\n\n"):
+            console.print(" ".join(paragraph.split()))
+            console.print()
         console.print(_thresholds(rule["parameters"], alert))
     console.print(_campaigns(story["evidence"]))
     console.print(_evidence(story["evidence"]))
@@ -112,7 +113,8 @@ def _thresholds(parameters: Sequence[Mapping[str, Any]], alert: Mapping[str, Any
     for parameter in parameters:
         value = parameter["value"]
         then = f" (was {whole(alert['floor'])})" if parameter["name"] == "floor" and value != alert["floor"] else ""
-        table.add_row(parameter["name"], f"{value}{then}", parameter["meaning"])
+        shown = "unset" if value is None else "none" if value == [] else value
+        table.add_row(parameter["name"], f"{shown}{then}", parameter["meaning"].replace("`", ""))
     return table
 
 

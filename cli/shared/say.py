@@ -13,7 +13,7 @@ from sori.visible import visible, visible_json
 
 def say(text: object, *, lines: bool = False, err: bool = False, colour: str | None = None) -> None:
     """Print one line, or several with `lines`; data in it can neither act nor hide."""
-    typer.secho(visible(text, lines=lines), fg=colour, err=err)
+    typer.secho(visible(text, lines=lines), fg=colour, err=err, reset=colour is not None)
 
 
 def say_json(value: Any, indent: int | None = None) -> None:

@@ -71,6 +71,7 @@ def test_it_tells_the_whole_story(told: Settings):
     ):
         assert part in shown
     assert "Statistic: clicks in a sliding window" in shown
+    assert "\\x0a" not in shown  # a statement's line ends are no text
     assert "20 (was 4)" in shown
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if "│ cmp_" in line]
     assert cells[:2] == [["cmp_1", "5", "40", "12.5%"], ["cmp_2", "2", "-", "-"]]

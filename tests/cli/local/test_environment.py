@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.local.environment import child_environment
+from cli.local.environment import child_environment, log_for
 from cli.local.pipeline import LocalPipeline
 from sori.errors import PrerequisiteError
 from sori.settings import load_settings
@@ -22,6 +22,14 @@ def test_overrides_become_settings_of_the_child(tmp_path: Path, monkeypatch: pyt
     settings = load_settings()
     assert settings.data_dir == tmp_path
     assert (settings.ingest.port, settings.ingest.secret_keys) == (8181, ("a", "b"))
+
+
+def test_a_person_at_a_terminal_reads_warnings_unless_a_level_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first start logs some sixty lines, and the page's address would be lost between them."""
+    assert log_for(load_settings().log, in_terminal=True) == {"level": "warning"}
+    assert log_for(load_settings().log, in_terminal=False) == {}
+    monkeypatch.setenv("SORI_LOG__LEVEL", "info")
+    assert log_for(load_settings().log, in_terminal=True) == {}
 
 
 def test_free_ports_are_settled_once(tmp_path: Path) -> None:
