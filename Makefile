@@ -41,8 +41,8 @@ demo: setup  ## the whole pipeline with labelled traffic, a live table and a rec
 up: setup  ## the whole pipeline, until Ctrl-C
 	$(BIN)/sori up $(ARGS)
 
-test: setup  ## every test, two files at a time, on real Kafka and the real ClickHouse engine
-	$(BIN)/pytest $(or $(ARGS),-n 2 --dist loadfile)
+test: setup  ## every test, three files at a time, on real Kafka and the real ClickHouse engine
+	$(BIN)/pytest $(or $(ARGS),-n 3 --dist loadfile)
 
 check: $(READY)  ## lint, format and types
 	$(BIN)/ruff check . $(ARGS)

@@ -86,10 +86,10 @@ class Databases:
 
 
 def emptied(client: Client, database: str) -> str:
-    """Empty every table but the list of migrations; what the schema then is."""
+    """Empty every table that ever had a part, but the list of migrations; what the schema then is."""
     found = client.query(
-        "SELECT name, create_table_query, engine LIKE '%MergeTree' AND name != 'schema_migrations' FROM system.tables "
-        f"WHERE database = '{database}' ORDER BY name"
+        "SELECT name, create_table_query, parts > 0 AND engine LIKE '%MergeTree' AND name != 'schema_migrations' "
+        f"FROM system.tables WHERE database = '{database}' ORDER BY name"
     ).result_rows
     for name, _, holds_rows in found:
         if holds_rows:

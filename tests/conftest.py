@@ -15,12 +15,13 @@ from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics, delete_topics
 from sori.settings.kafka import KafkaSettings
 from testkit.clickhouse_fixtures import chdb_dsn, clickhouse_databases, clickhouse_server, client, dsn
+from testkit.examples import how_many
 
 #: The contract suite: what runs on `dsn` or `client` runs embedded and against a server.
 __all__ = ["chdb_dsn", "clickhouse_databases", "clickhouse_server", "client", "dsn"]
 
 #: A busy machine is not a finding: no example is failed for the time it took.
-settings.register_profile("pipeline", deadline=None)
+settings.register_profile("pipeline", deadline=None, max_examples=how_many(100))
 settings.load_profile("pipeline")
 
 #: The embedded engine keeps three open for each thread it ever had; 1,024, which many shells allow, do not last.

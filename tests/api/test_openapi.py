@@ -15,10 +15,11 @@ from schemathesis import Case, GenerationMode
 
 from sori.settings import Settings
 from sori.settings.kafka import KafkaSettings
+from testkit.examples import FULL
 from testkit.stage_process import StageProcess
 from testkit.wait import wait_until
 
-_EXAMPLES = 20
+_EXAMPLES = 20 if FULL else 8
 #: What a schema cannot say of a valid value: it was made by the server, or it has a meaning beyond its form.
 _VALID = {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02", "url": "https://example.com/hook", "name": "n"}
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import orjson
 import pytest
 from aiohttp import web
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from notify.guarded_connector import open_session
@@ -22,6 +22,7 @@ from runtime.kafka.alert_log import Entry
 from sori.alerting.alert import parse_alert
 from sori.settings.notify import NotifySettings
 from testkit.alerts import Receiver, alert, subscription
+from testkit.examples import examples
 from testkit.receivers import policy
 
 #: Dates as a broken clock or a hand-written server spells them.
@@ -87,7 +88,7 @@ def one_attempt(sender, rows, url="https://h.example/hook", style="standard"):
     return endpoint, next(iter(queue.items))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(EXCEPTIONS, URLS, st.sampled_from(["standard", "slack", "alertmanager", "no such format"]))
 def test_whatever_an_attempt_raises_counts_and_is_tried_again(error, url, style):
     """The slot is free, the failure is counted and written down, the next try has its time."""
@@ -106,7 +107,7 @@ def test_an_attempt_that_cannot_be_written_down_still_ends():
     assert (endpoint.in_flight, item.in_flight, rows.saved) == (0, False, 1)
 
 
-@settings(max_examples=1000, deadline=None)
+@examples(1000)
 @example("0 Jan 0 0:3000000000")
 @example("Mon, 01 Jan 0001 00:00:00 +2359")
 @given(HEADERS)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sinks.builders.events import COLUMNS
 from sori.errors import InvalidEvent
 from sori.events import parse_time_ms
 from testkit.clickhouse_fixtures import open_with_schema
+from testkit.examples import examples
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def test_python_refuses_what_no_window_holds(text: str) -> None:
     assert refused.value.field == "created_at"
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(texts=st.lists(created_at(), min_size=1, max_size=50))
 def test_both_read_the_same_millisecond(engine: Client, texts: list[str]) -> None:
     """Whatever the contract allows lands on the millisecond that the stream processor sees."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.admission.admit import event_record as admitted_record
@@ -19,6 +19,7 @@ from sori.events import decode
 from sori.identity import identity
 from sori.reading import read
 from testkit.clickhouse_fixtures import open_with_schema
+from testkit.examples import examples
 from testkit.records import FakeRecord, body, event_record
 
 
@@ -179,7 +180,7 @@ any_body = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(bodies=st.lists(any_body, min_size=1, max_size=20))
 def test_no_body_breaks_an_insert(engine: Client, bodies: list[bytes]) -> None:
     """Any bytes at all give one row each, and valid neighbours are untouched."""
@@ -189,7 +190,7 @@ def test_no_body_breaks_an_insert(engine: Client, bodies: list[bytes]) -> None:
     assert rows[-1]["campaign_id"] == "cmp_1"
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(changes=st.dictionaries(field_names, json_values, max_size=4))
 def test_what_sori_events_accepts_reads_the_same_here(engine: Client, changes: dict[str, Any]) -> None:
     """For any event that passes validation, ClickHouse and Python see the same dimensions."""

@@ -25,6 +25,7 @@ from sori.topics import CTR_WINDOWS
 from streams.operators.device import DeviceOperator
 from streams.state.policy import TimePolicy
 from testkit.clickhouse_fixtures import open_with_schema
+from testkit.examples import examples
 from testkit.records import FakeRecord
 
 NOW_MS = 1_760_419_513_000
@@ -253,7 +254,7 @@ def test_each_oddity_alone_in_an_ordinary_body_means_one_thing(engine: Client) -
     check(engine, [*plain, *before, *(raw[:-1] + b"," + piece + b"}" for raw in plain for piece in RAW)])
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(raws=st.lists(bodies(), min_size=1, max_size=12))
 def test_admission_windows_and_clickhouse_agree_field_by_field(engine: Client, raws: list[bytes]) -> None:
     """A flaw in an optional field costs no event and means the same everywhere; the row names it."""

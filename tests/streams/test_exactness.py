@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.alerting.verdict import Allowed, Verdict, encode, verdict_id
@@ -26,6 +26,7 @@ from streams.rules.registry import DEVICE_RULES, ROLL_UP_RULES
 from streams.state.checkpoint import Checkpoint
 from streams.state.device_panes import AccountWindow
 from streams.state.policy import StateCaps, TimePolicy
+from testkit.examples import examples
 from tests.streams.packed import packed, unpacked
 
 T0 = 1_760_419_200_000
@@ -428,7 +429,7 @@ def test_resuming_from_any_commit_equals_never_having_stopped(operator):
     make_records = device_records if operator == "device" else place_records
     factory = DeviceOperator if operator == "device" else PlaceOperator
 
-    @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @examples(500)
     @given(script=scripts, cuts=flushes, commit=st.integers(0, 20), seed=st.integers(0, 99))
     def check(script, cuts, commit, seed):
         records, make = make_records(script), partial(factory, 0, POLICY, RULES, verdicts=verdicts_of(seed))
@@ -444,7 +445,7 @@ def test_alerts_are_the_same_whenever_they_are_flushed(operator):
     make_records = device_records if operator == "device" else place_records
     factory = DeviceOperator if operator == "device" else PlaceOperator
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @examples(150)
     @given(script=scripts, every=st.integers(2, 90))
     def check(script, every):
         records = make_records(script)
@@ -469,7 +470,7 @@ def ended(operator: PartitionOperator, records: list[FakeRecord], every: int) ->
     }
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(200)
 @given(script=scripts, cuts=flushes, commit=st.integers(0, 20), length_s=st.sampled_from([200, 300, 650]))
 def test_resuming_is_exact_where_long_episodes_are_cut_between(script, cuts, commit, length_s):
     """Where lateness leaves room, cuts lie closer than an episode is long: at halves, thirds, sixths."""
@@ -479,7 +480,7 @@ def test_resuming_is_exact_where_long_episodes_are_cut_between(script, cuts, com
         assert resumed == whole
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(150)
 @given(script=scripts, cuts=flushes, commit=st.integers(0, 20))
 def test_resuming_is_exact_where_a_window_tracks_no_more_devices(script, cuts, commit):
     """Which devices, rows, accounts and places are held is a matter of the log alone."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.admission.outcomes import Outcome
@@ -16,6 +16,7 @@ from ingest.admission.record import Record
 from ingest.storage.group_commit import MAX_GROUP_BYTES, MAX_GROUP_RECORDS, Committer
 from ingest.storage.spool_drain import Drain
 from sori.errors import StorageUnavailable
+from testkit.examples import examples
 from testkit.running_ingress import SteeredLog
 from testkit.wait import wait_until
 
@@ -143,7 +144,7 @@ async def test_under_a_steady_stream_the_drain_does_catch_up(seed: int) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.booleans()), min_size=1, max_size=25))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_whatever_fails_everything_answered_2xx_is_stored_once_and_in_order(
     steps: list[tuple[int, bool, bool]],
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from notify.incidents.book import IncidentBook, IncidentPolicy, span_of
@@ -17,6 +17,7 @@ from sori.alerting.story import story
 from sori.times import iso
 from sori.topics import MOST_BYTES
 from testkit.alerts import alert
+from testkit.examples import examples
 
 POLICY = IncidentPolicy()
 BASE_MS = 1_790_000_000_000
@@ -297,7 +298,7 @@ def closure(alerts: Sequence[Sequence[Alert]]) -> frozenset[frozenset[str]]:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_any_order_and_any_repetition_make_the_same_incidents(data: st.DataObject):
     """As long as no bound is met: those that joining alone says."""
     alerts = data.draw(histories())
@@ -316,7 +317,7 @@ def test_any_order_and_any_repetition_make_the_same_incidents(data: st.DataObjec
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_a_crash_loses_none_and_makes_none_twice(data: st.DataObject):
     """Restored from what was written of it, and read again from an older position."""
     alerts = data.draw(histories())

@@ -7,13 +7,14 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.errors import ConfigError
 from sori.settings import load_settings
 from sori.settings.toml_file import line_of
 from sori.settings.variables import OTHERS, read_variables
+from testkit.examples import examples
 from testkit.paths import ROOT
 from testkit.setting_samples import SETTINGS
 
@@ -48,7 +49,7 @@ def test_a_variable(variable: str, meant: str, monkeypatch: pytest.MonkeyPatch) 
     assert "hush-hush" not in str(caught.value)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.sampled_from(SETTINGS), st.data())
 def test_a_variable_with_one_character_changed_is_never_ignored(setting, data) -> None:
     """It is another setting, or it is refused by its name."""

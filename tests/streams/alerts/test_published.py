@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.settings.rules import RulesSettings
@@ -19,6 +19,7 @@ from streams.state.checkpoint import Checkpoint
 from streams.state.output import Output
 from streams.state.policy import TimePolicy
 from streams.worker.partition import Hop, StreamPartition
+from testkit.examples import examples
 from testkit.records import FakeRecord, event_record
 
 T0 = 1_760_419_200_000
@@ -88,7 +89,7 @@ class Topic:
         return told
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(300)
 @given(script=clicks, before=variants, after=variants, commit=st.integers(1, 60), stop=st.integers(1, 60))
 def test_each_alert_opens_first_and_closes_whatever_the_rules_become(script, before, after, commit, stop):
     """Committed at one click, flushed up to another one, and taken over under other rules."""

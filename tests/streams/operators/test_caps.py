@@ -7,13 +7,14 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.settings.rules import RulesSettings
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, FRAUD_ALERTS, GEO_ROLLUPS, LATE
 from streams.operators.device import DeviceOperator
 from streams.state.policy import StateCaps
+from testkit.examples import examples
 from testkit.records import FakeRecord
 from tests.streams.operators.test_device import POLICY, T0, record, rows
 
@@ -134,7 +135,7 @@ def test_an_impression_that_was_not_counted_still_explains_its_click() -> None:
     assert [row["rule"] for row in rows(outputs, FRAUD_ALERTS) if row["rule"] == "click_without_impression"] == []
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(seed=st.integers(0, 2**32), cuts=st.lists(st.integers(1, 40), min_size=1, max_size=6))
 def test_every_event_is_published_or_left_to_a_recount(seed: int, cuts: list[int]) -> None:
     """Whatever comes and wherever it is flushed: each row is all events of its key, or no row and all of them late."""

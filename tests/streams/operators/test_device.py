@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.settings.rules import RulesSettings
@@ -18,6 +18,7 @@ from streams.operators.device import DeviceOperator
 from streams.state.checkpoint import Checkpoint, ReplayStart
 from streams.state.output import Output
 from streams.state.policy import TimePolicy
+from testkit.examples import examples
 from testkit.records import FakeRecord, body
 
 T0 = 1_760_419_200_000
@@ -40,7 +41,7 @@ def operator() -> DeviceOperator:
     return DeviceOperator(3, POLICY, RulesSettings())
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(seed=st.integers(0, 2**32), flushes=st.integers(1, 6))
 def test_windows_equal_counting_distinct_events_by_hand(seed, flushes):
     """Duplicates and disorder within lateness, flushed anywhere: the newest row of each window is the true count."""

@@ -8,7 +8,7 @@ from math import log
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.times import iso
@@ -16,6 +16,7 @@ from sori.topics import CTR_WINDOWS, FRAUD_ALERTS
 from streams.operators.device import DeviceOperator
 from streams.rules import click_without_impression, run_click_rules
 from streams.rules.run_click_rules import ClickRules
+from testkit.examples import examples
 from testkit.records import FakeRecord, body
 from tests.streams.test_exactness import POLICY, RULES, T0, device_records, flushes, resumed_beside_whole, scripts
 
@@ -113,7 +114,7 @@ def test_resuming_is_exact_where_devices_wait_for_their_turn(monkeypatch):
     """With a crowd of two, and three devices."""
     monkeypatch.setattr(run_click_rules, "JUDGED_DEVICES", 1)
 
-    @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @examples(80)
     @given(script=scripts, cuts=flushes, commit=st.integers(0, 20))
     def check(script, cuts, commit):
         records = device_records(script)

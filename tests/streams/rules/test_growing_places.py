@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import orjson
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.settings.rules import RulesSettings
 from sori.topics import FRAUD_ALERTS
 from streams.operators.place import PlaceOperator
 from streams.rules import geo_click_burst
+from testkit.examples import examples
 from tests.streams.test_exactness import POLICY, RULES, T0, FakeRecord, place_records, scripts
 
 #: A rule that judges two windows shows the count of whichever it exceeds first: one window each makes counts compare.
@@ -53,7 +54,7 @@ def alerts_of(
     return newest
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(100)
 @given(script=scripts, every=st.integers(1, 50), rules=st.sampled_from([RULES, ONE_WINDOW]))
 def test_judging_after_growth_only_raises_and_closes_the_same_alerts_and_keeps_their_counts_near(script, every, rules):
     """The count that an alert shows is at least half of the largest one there was, and never above it.

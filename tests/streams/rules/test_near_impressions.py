@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from sori.topics import FRAUD_ALERTS
 from streams.operators.device import DeviceOperator
 from streams.rules.click_view import ClickView
+from testkit.examples import examples
 from tests.streams.test_exactness import POLICY, RULES, FakeRecord, device_records, scripts
 
 
@@ -24,7 +25,7 @@ def alerts_of(records: list[FakeRecord]) -> tuple[DeviceOperator, list[dict[str,
     return operator, [orjson.loads(one.value) for one in said]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(40)
 @given(script=scripts)
 def test_alerts_are_those_of_rules_that_look_at_every_click(script):
     """And how many clicks have an impression near is what counting them says."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.events import CLICK, decode, parse_time_ms
@@ -24,6 +24,7 @@ from streams.state.counters import SubjectCell
 from streams.state.device_panes import CampaignKey, PaneStore
 from streams.state.output import Output
 from streams.state.policy import Clock
+from testkit.examples import examples
 from testkit.history import Live, scenario
 from testkit.records import FakeRecord, body
 from tests.streams.test_exactness import POLICY, RULES, T0
@@ -142,7 +143,7 @@ def counted(events: list[Event], finding: Any, *, by_anybody: bool) -> dict[str,
     return found
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(150)
 @given(script=steps, seed=st.integers(0, 2**32))
 def test_shares_equal_brute_force_over_all_that_hop_1_has_told(script, seed):
     """Whatever the order of events and however often each partition is flushed."""
@@ -155,7 +156,7 @@ def test_shares_equal_brute_force_over_all_that_hop_1_has_told(script, seed):
         }
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(100)
 @given(script=steps, seed=st.integers(0, 2**32))
 def test_no_share_is_too_large_when_partitions_overtake_each_other(script, seed):
     """Totals go before the roll-ups they belong to: they may be ahead of a place for a moment, and never behind."""

@@ -7,7 +7,7 @@ from random import Random
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.errors import SnapshotRefused
@@ -15,6 +15,7 @@ from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
 from streams.snapshots.parts import FORMAT, Changes, Manifest, checked, encode, read_manifest
 from streams.state.checkpoint import Checkpoint
+from testkit.examples import examples
 from tests.streams.snapshots.test_snapshot_exactness import Life
 from tests.streams.test_exactness import POLICY, RULES, Segment, device_records, fingerprint, place_records
 
@@ -74,7 +75,7 @@ def test_what_is_no_snapshot_is_refused_and_what_is_taken_can_be_worked_with(fac
     checkpoint, rest, parts = taken(factory)
     more = [record._replace(offset=record.offset + checkpoint.offset) for record in RECORDS[factory]]
 
-    @settings(max_examples=300, deadline=None)
+    @examples(300)
     @given(st.integers(0, 2**32))
     def check(seed):
         rng = Random(seed)

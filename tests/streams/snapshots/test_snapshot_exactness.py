@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.records import event_headers
@@ -21,6 +21,7 @@ from streams.snapshots.chain import added
 from streams.snapshots.parts import Changes
 from streams.state.checkpoint import Checkpoint
 from streams.state.policy import StateCaps
+from testkit.examples import examples
 from tests.streams.test_exactness import (
     POLICY,
     RULES,
@@ -152,7 +153,7 @@ def test_resuming_from_any_commit_and_any_snapshot_equals_never_having_stopped(o
     make_records = device_records if operator == "device" else place_records
     factory = DeviceOperator if operator == "device" else PlaceOperator
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @examples(150)
     @given(script=scripts, cuts=flushes, choice=choices, seed=st.integers(0, 99))
     def check(script, cuts, choice, seed):
         make = partial(factory, 0, POLICY, RULES, verdicts=verdicts_of(seed))
@@ -162,7 +163,7 @@ def test_resuming_from_any_commit_and_any_snapshot_equals_never_having_stopped(o
     check()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(40)
 @given(script=scripts, cuts=flushes, choice=choices)
 def test_a_snapshot_is_exact_where_a_window_tracks_no_more_devices(script, cuts, choice):
     """What is in no device's count is in a snapshot all the same: else a repeated delivery would count again."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.events import parse_time_ms
@@ -33,6 +33,7 @@ from streams.state.continuation import (
 from streams.state.fingerprint import Fingerprint, fingerprint
 from streams.state.output import Output
 from streams.state.policy import TimePolicy
+from testkit.examples import examples
 
 T0 = 1_760_419_200_000
 POLICY = TimePolicy(pane_ms=10_000, window_ms=60_000, lateness_ms=900_000, max_skew_ms=60_000)
@@ -218,7 +219,7 @@ def accident(damage: str, log: list[Record], point: Checkpoint, cut: int) -> Sce
 def test_no_window_is_published_by_a_state_that_lacks_events(damage):
     """Events before and after the accident, committed here or there, outputs beyond the commit included."""
 
-    @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @examples(120)
     @given(before=events, after=events, commit=st.integers(0, 60), cut=st.integers(1, 60), gap_s=st.integers(0, 4000))
     def check(before, after, commit, cut, gap_s):
         table, log = Table(), records_of(before)
@@ -246,7 +247,7 @@ def test_no_window_is_published_by_a_state_that_lacks_events(damage):
     check()
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(120)
 @given(before=events, gone=events, after=events, commit=st.integers(0, 60))
 def test_the_backfill_that_is_offered_counts_what_lost_records_had(before, gone, after, commit):
     """The sinks read those records in time, the streams never will: no late event calls for a recount of them."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.events import IMPRESSION
@@ -15,6 +15,7 @@ from streams.operators import device
 from streams.operators.device import DeviceOperator
 from streams.state import device_panes
 from streams.state.cooling import Cooling
+from testkit.examples import examples
 from tests.streams.packed import packed, unpacked
 from tests.streams.test_exactness import POLICY, RULES, T0, FakeRecord, device_records, scripts
 
@@ -32,7 +33,7 @@ def outputs(records: list[FakeRecord], flush_every: int) -> tuple[list[Any], Dev
 def test_packed_panes_answer_exactly_as_before(after_ms):
     """Late, repeated, out of order: every row, alert and counter is the same, however early and little is packed."""
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @examples(60)
     @given(script=scripts, flush_every=st.integers(1, 60), at_once=st.sampled_from([1, 5, 1000]))
     def check(script, flush_every, at_once):
         records = device_records(script)
