@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 import faust
 import structlog
 from faust.types import TP
 
 from runtime.http import admin_server
+from runtime.kafka.clients import bounded
 from runtime.telemetry.tracing import open_tracing
-from sori.errors import StorageUnavailable
+from sori.errors import ConfigError, StorageUnavailable
 from sori.settings import Settings
 from sori.topics import EVENTS, GEO_ROLLUPS, MOST_BYTES
 from streams.alerts.allowances import VerdictHistory
@@ -21,12 +22,15 @@ from streams.kafka.batches import Batch, BatchSchema
 from streams.kafka.calls import send_outputs, wait_for_topics
 from streams.kafka.credentials import faust_credentials
 from streams.kafka.logs import Logs
+from streams.kafka.membership import say_left
+from streams.kafka.no_tables import NoTables
 from streams.kafka.patience import Patience
 from streams.kafka.state_topic import StateTopic
 from streams.kafka.verdict_log import VerdictLog
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
 from streams.rules import registry
+from streams.stand_by import stand_by, standby_of
 from streams.state.checkpoint import Checkpoint
 from streams.state.continuation import Counting
 from streams.state.fingerprint import fingerprint
@@ -36,6 +40,7 @@ from streams.worker import metrics
 from streams.worker.gc_tuning import spare_state
 from streams.worker.partition import Hop, replay_progress
 from streams.worker.snapshots import Snapshots
+from streams.worker.standby import Standby
 from streams.worker.tracing import traced
 from streams.worker.watchdog import Watchdog
 from streams.worker.worker import StreamWorker
@@ -49,6 +54,8 @@ _MAX_POLL_RECORDS = 10_000
 _TOPIC_CHECK_MS = 10_000
 #: After a flush passes this many times what it took before an alert brings about the next one.
 _REST_PER_FLUSH = 5
+#: How long a note that the worker leaves may take.
+_SAY_LEFT_S = 2.0
 #: Between two looks for a partition of which a snapshot is due.
 _LOOK_S = 0.2
 
@@ -63,11 +70,15 @@ class StreamApp(faust.App):
     #: Where snapshots are kept; None: they are off.
     state_topic: StateTopic | None = None
     verdicts: VerdictLog
+    #: Until this process takes another one's place.
+    standby: Standby | None = None
 
 
 def hops(settings: Settings, verdicts: VerdictHistory | None = None) -> list[Hop]:
     """Both hops with the settings in force and what analysts allow. Raises ConfigError where times do not fit."""
     streams, rules, prefix = settings.streams, settings.rules, settings.kafka.topic_prefix
+    if streams.standby and not (streams.instance_id and streams.snapshots):
+        raise ConfigError("streams.standby needs streams.instance_id and streams.snapshots")
     policy, places = TimePolicy.of(streams), TimePolicy.of_places(streams)
     made = [
         Hop(
@@ -102,6 +113,7 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
         broker_credentials=faust_credentials(kafka),
         datadir=scratch,
         store="memory://",
+        TableManager=NoTables,
         web_enabled=False,
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -143,6 +155,8 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
         snapshots=Snapshots(app.state_topic, streams.group, streams.snapshot_interval_s) if app.state_topic else None,
         verdicts=verdicts.history,
     )
+    if streams.standby:
+        app.standby = standby_of(worker.keeper, hops(settings, verdicts.history), logs)
     verdicts.changed = worker.owes_alert.set
     patience = Patience(kafka.request_timeout_s * 3, streams.outage_s, worker.note_outage, lambda: app.giving_up())  # noqa: PLW0108 - set anew later
     tracing = open_tracing(settings.traces, "streams")
@@ -185,6 +199,8 @@ async def _run_app(app: StreamApp, settings: Settings, stop: asyncio.Event) -> i
     watchdog = Watchdog(lambda: worker.oldest_unflushed, settings.streams.stall_timeout_s)
 
     async def readiness() -> dict[str, str]:
+        if app.standby is not None:
+            return app.standby.missing()
         missing = {} if worker.positions() else {"assignment": "no partitions assigned"}
         missing |= replay_progress(worker.replaying().values())
         return missing if watchdog.healthy else {**missing, "progress": f"nothing committed for {watchdog.age_s:.0f} s"}
@@ -195,6 +211,9 @@ async def _run_app(app: StreamApp, settings: Settings, stop: asyncio.Event) -> i
         state_topic,
         app.verdicts.running(),
     ):
+        if app.standby is not None and app.state_topic is not None:
+            await stand_by(app.standby, settings, app.state_topic, app.verdicts, stop)
+            app.standby = None
         watchdog.start()
         keeping = asyncio.create_task(_keep_snapshots(worker), name="snapshots")
         try:
@@ -206,8 +225,17 @@ async def _run_app(app: StreamApp, settings: Settings, stop: asyncio.Event) -> i
             keeping.cancel()
             await _stop_app(app)
             watchdog.stop()
+        if not failed:
+            await _say_left(app, settings)
     _log.info("stopped", failed=failed)
     return 1 if failed else 0
+
+
+async def _say_left(app: StreamApp, settings: Settings) -> None:
+    """To whoever waits to take our place; what that one would find out without it, seconds later."""
+    if app.state_topic is not None and settings.streams.instance_id:
+        with suppress(StorageUnavailable):
+            await bounded(say_left(app.state_topic, settings), _SAY_LEFT_S, "the note of leaving")
 
 
 async def _keep_snapshots(worker: StreamWorker) -> None:

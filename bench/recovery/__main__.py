@@ -4,8 +4,8 @@ First the log is filled with `lateness` seconds of traffic, which goes on at the
 killed by `kill -9` and started again at once, as a supervisor does; seconds until it has its partitions, has replayed,
 and has caught up: what is committed lies no more than two seconds of traffic behind what was sent. `rolling`: two
 workers are replaced one after the other; how late alerts are meanwhile, with static and dynamic members, and where the
-next one starts before the last one goes (`surge`). One log serves all kinds of kills
-of a rate and lateness; what does not come to its end within minutes is said in its row, and the others go on.
+next one starts before the last one goes (`surge`), and loads its state beforehand (`standby`). One log serves all kinds
+of kills of a rate and lateness; what does not come to its end within minutes is said in its row, and the others go on.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ async def suite(
             for rate, lateness_s in where:
                 if "kill" in what:
                     async with filled(broker.bootstrap, folder, rate, lateness_s, say) as pipeline:
-                        for member in (each for each in members if each != "surge"):
+                        for member in (each for each in members if each in {"static", "dynamic"}):
                             async for one in recoveries(pipeline, static=member == "static", snapshots=snapshots):
                                 kills.append(one)
                                 say(asdict(one))
@@ -92,14 +92,16 @@ def main() -> None:
     parser.add_argument("what", nargs="*", choices=["kill", "rolling", []], help="default: both")
     parser.add_argument("--rates", default="1000,5000", help="events per second, comma-separated")
     parser.add_argument("--lateness", default="600", help="allowed lateness in seconds, comma-separated; from 569")
-    parser.add_argument("--members", default="static", help="static: streams.instance_id is set; dynamic; surge")
+    parser.add_argument(
+        "--members", default="static", help="static: streams.instance_id is set; dynamic; surge; standby"
+    )
     parser.add_argument("--snapshots", default="on,off", help="take over from snapshots, or from the log alone")
     options = parser.parse_args()
     rates = [float(rate) for rate in options.rates.split(",")]
     latenesses = [int(seconds) for seconds in options.lateness.split(",")]
     members = options.members.split(",")
-    if unknown := set(members) - {"static", "dynamic", "surge"}:
-        parser.error(f"no such member: {', '.join(sorted(unknown))}; there are static, dynamic and surge")
+    if unknown := set(members) - {"static", "dynamic", "surge", "standby"}:
+        parser.error(f"no such member: {', '.join(sorted(unknown))}; there are static, dynamic, surge and standby")
     snapshots = [kept == "on" for kept in options.snapshots.split(",")]
     what = options.what or ["kill", "rolling"]
     kills, rolls = asyncio.run(suite(what, list(product(rates, latenesses)), members, snapshots))

@@ -52,12 +52,13 @@ class Pipeline:
         self._settings = load_settings(kafka=kafka.model_dump(), streams={"group": self._group})
         self._tps = [TP(EVENTS.name(kafka.topic_prefix), number) for number in range(kafka.event_partitions)]
 
-    def worker(self, *, member: str, snapshots: bool) -> StageProcess:
+    def worker(self, *, member: str, snapshots: bool, standby: bool = False) -> StageProcess:
         """One that is not started yet, with a log of its own; `member`: its static id, empty: dynamic."""
         env = {
             "SORI_STREAMS__ADMIN_PORT": "0",
             "SORI_STREAMS__GROUP": self._group,
             "SORI_STREAMS__LATENESS_S": str(self.lateness_s),
+            "SORI_STREAMS__STANDBY": str(standby).lower(),
             "SORI_STREAMS__SNAPSHOTS": str(snapshots).lower(),
             **({"SORI_STREAMS__INSTANCE_ID": member} if member else {}),
         }

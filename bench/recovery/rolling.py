@@ -24,7 +24,8 @@ class Rolling:
     """Alert latencies from the first stop until both run again, seconds; `calm_p99_s`: before.
 
     `member`: `static` and `dynamic` workers are stopped, and started again; of `surge` the next one is in the group
-    before the last one is told to stop. `step_s`: how long each restart took.
+    before the last one is told to stop; of `standby` it waits beside that one, its state loaded. `step_s`: how long
+    each restart took.
     """
 
     rate: float
@@ -74,11 +75,14 @@ async def rolling(
 async def _roll(pipeline: Pipeline, workers: list[StageProcess], number: int, member: str) -> float:
     """Replace one and wait until all is ready; returns how long that took, seconds."""
     began, last = time.monotonic(), workers[number]
-    workers[number] = _worker(pipeline, number, member)
-    if member != "surge":
+    workers[number] = _worker(pipeline, number, member, standby=member == "standby")
+    if member in {"static", "dynamic"}:
         await asyncio.to_thread(last.stop)
     workers[number].start()
     try:
+        if member == "standby":
+            await until("the next worker's state", lambda: _warm(workers[number]))
+            await asyncio.to_thread(last.stop)
         await until("the next worker in the group", lambda: _all_assigned([workers[number]]))
     finally:
         await asyncio.to_thread(last.stop)
@@ -86,8 +90,13 @@ async def _roll(pipeline: Pipeline, workers: list[StageProcess], number: int, me
     return round(time.monotonic() - began, 2)
 
 
-def _worker(pipeline: Pipeline, number: int, member: str) -> StageProcess:
-    return pipeline.worker(member=f"bench-{number}" if member == "static" else "", snapshots=True)
+def _worker(pipeline: Pipeline, number: int, member: str, *, standby: bool = False) -> StageProcess:
+    static = f"bench-{number}" if member in {"static", "standby"} else ""
+    return pipeline.worker(member=static, snapshots=True, standby=standby)
+
+
+async def _warm(worker: StageProcess) -> bool:
+    return bool(logged(worker, "standby_warm"))
 
 
 async def _all_assigned(workers: list[StageProcess]) -> bool:

@@ -12,6 +12,10 @@ class StreamsSettings(BaseModel):
 
     group: str = Field("sori-streams", description="Kafka consumer group.")
     instance_id: str = Field("", description="Static member id: a restart within the session timeout keeps partitions.")
+    standby: bool = Field(
+        default=False,
+        description="Wait, its state loaded, until the worker with the same `instance_id` ends; take its place then.",
+    )
     pane_s: int = Field(10, gt=0, description="Length of a pane, seconds of event time.")
     window_s: int = Field(60, gt=0, description="Length of a CTR window, seconds; a multiple of the pane.")
     lateness_s: int = Field(600, gt=0, description="Allowed lateness, seconds of event time.")

@@ -85,6 +85,18 @@ class Logs:
         doubt, until = doubted
         return Reconciliation(dict(self._alerts.get(f"{hop}/{tp.partition}", {})), until, str(doubt))
 
+    async def learn(self, topics: Collection[str]) -> None:
+        """Which logs these topics are, before any of their partitions is assigned. Raises StorageUnavailable."""
+        kafka = self._settings.kafka
+        self._keys |= {topic: (await read_log_identity(kafka, topic)).key for topic in topics}
+        async with running(make_consumer(kafka, group_id=None), kafka.request_timeout_s, "partitions") as consumer:
+            await self._count(consumer, topics)
+
+    async def _count(self, consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
+        timeout_s = self._settings.kafka.request_timeout_s
+        for topic in topics:
+            self._partitions[topic] = len(await bounded(known_partitions(consumer, topic), timeout_s, "partitions"))
+
     async def committed(self, tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
         """Where to go on: the group's checkpoints, or what takes their place where they are in doubt.
 
@@ -92,7 +104,13 @@ class Logs:
         """
         wanted = [TopicPartition(tp.topic, tp.partition) for tp in tps]
         kafka = self._settings.kafka
-        keys = {topic: (await read_log_identity(kafka, topic)).key for topic in {tp.topic for tp in wanted}}
+        # at once, since partitions have no owner meanwhile
+        topics = sorted({tp.topic for tp in wanted})
+        committed, *identities = await asyncio.gather(
+            read_all_committed(kafka, self._settings.streams.group),
+            *(read_log_identity(kafka, topic) for topic in topics),
+        )
+        keys = {topic: identity.key for topic, identity in zip(topics, identities, strict=True)}
         for topic in keys.keys() & self._keys.keys():
             if keys[topic] != self._keys[topic]:
                 _restarts.labels(topic).inc()
@@ -101,7 +119,6 @@ class Logs:
         self._doubted, self._alerts = {}, {}
         if not wanted:
             return {}
-        committed = await read_all_committed(kafka, self._settings.streams.group)
         async with running(make_consumer(kafka, group_id=None), kafka.request_timeout_s, "offsets") as consumer:
             kept = await self._continued(consumer, wanted, committed)
         if self._doubted:
@@ -119,8 +136,7 @@ class Logs:
         timeout_s = self._settings.kafka.request_timeout_s
         begins = await bounded(consumer.beginning_offsets(list(wanted)), timeout_s, "offsets")
         ends = await bounded(consumer.end_offsets(list(wanted)), timeout_s, "offsets")
-        for topic in self._keys:
-            self._partitions[topic] = len(await bounded(known_partitions(consumer, topic), timeout_s, "partitions"))
+        await self._count(consumer, self._keys)
         kept: dict[TP, Checkpoint] = {}
         for tp in wanted:
             of_group = committed.get(tp)

@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from runtime.kafka.clients import bounded, make_consumer, make_producer, running, start, stop
+from runtime.kafka.clients import bounded, make_consumer, make_producer, start, stop
 from sori.errors import SnapshotRefused, StorageUnavailable
 from sori.settings import Settings
 from sori.topics import MOST_BYTES, STATE
 
 _WAIT_MS = 100
+_MOST_RESTING = 4
 #: Fetched at once: whole snapshots are read.
 _FETCH_BYTES = 16 * 1024 * 1024
 
@@ -35,6 +36,8 @@ class StateTopic:
         self._topic = STATE.name(settings.kafka.topic_prefix)
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
+        #: Consumers that read before and may read again: a start takes longer than most reads.
+        self._resting: list[AIOKafkaConsumer] = []
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -42,8 +45,9 @@ class StateTopic:
         try:
             yield
         finally:
-            if self._producer is not None:
-                await stop(self._producer)
+            for client in (self._producer, *self._resting):
+                if client is not None:
+                    await stop(client)
 
     async def _started(self) -> AIOKafkaProducer:
         """A producer of its own, so that no alert waits behind a snapshot."""
@@ -69,18 +73,36 @@ class StateTopic:
 
         return await bounded(write(), self._kafka.request_timeout_s, self._topic)
 
+    @asynccontextmanager
+    async def _reader(self) -> AsyncIterator[AIOKafkaConsumer]:
+        """A consumer, which rests afterwards unless something went wrong or enough of them do."""
+        if self._resting:
+            consumer = self._resting.pop()
+        else:
+            consumer = make_consumer(
+                self._kafka,
+                group_id=None,
+                auto_offset_reset="none",
+                fetch_max_wait_ms=_WAIT_MS,
+                max_partition_fetch_bytes=_FETCH_BYTES,
+            )
+            await start(consumer, self._kafka.request_timeout_s, self._topic)
+        rests = False
+        try:
+            yield consumer
+            rests = len(self._resting) < _MOST_RESTING
+        finally:
+            if rests:
+                consumer.unsubscribe()  # else it would fetch on
+                self._resting.append(consumer)
+            else:
+                await stop(consumer)
+
     async def read(self, partition: int, positions: Collection[int]) -> AsyncIterator[Stored]:
         """All records from the first of these positions to the last. Raises SnapshotRefused beyond the topic's end."""
         first, last = min(positions), max(positions)
         tp, limit_s = TopicPartition(self._topic, partition), self._kafka.request_timeout_s
-        consumer = make_consumer(
-            self._kafka,
-            group_id=None,
-            auto_offset_reset="none",
-            fetch_max_wait_ms=_WAIT_MS,
-            max_partition_fetch_bytes=_FETCH_BYTES,
-        )
-        async with running(consumer, limit_s, self._topic):
+        async with self._reader() as consumer:
             consumer.assign([tp])
             end = (await bounded(consumer.end_offsets([tp]), limit_s, self._topic))[tp]
             if last >= end:

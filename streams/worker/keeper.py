@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import replace
 from operator import itemgetter
 
@@ -51,9 +51,10 @@ class Keeper:
         held.saving = self._snapshots.begin(held.operator)
         return held
 
-    async def load_all(self, wanted: Iterable[tuple[Hop, TP, Checkpoint]]) -> dict[TP, StreamPartition]:
-        """Those whose snapshots are to be had, several at once: one is read while another one is put back."""
-        found: dict[TP, StreamPartition] = {}
+    async def load_all(
+        self, wanted: Iterable[tuple[Hop, TP, Checkpoint]], found: MutableMapping[TP, StreamPartition]
+    ) -> None:
+        """Add those whose snapshots are to be had, several at once: one is read while another one is put back."""
         at_once = asyncio.Semaphore(_LOADED_AT_ONCE)
 
         async def load(hop: Hop, tp: TP, checkpoint: Checkpoint) -> None:
@@ -64,7 +65,6 @@ class Keeper:
 
         await asyncio.gather(*(load(*one) for one in wanted))
         self.warm.clear()
-        return found
 
     async def load(self, hop: Hop, tp: TP, checkpoint: Checkpoint) -> StreamPartition | None:
         """A partition that stands where the commit's snapshot did; None where that is not to be had."""

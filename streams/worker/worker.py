@@ -119,23 +119,23 @@ class StreamWorker:
     async def committed(self, tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
         """Committed checkpoints from Kafka; where one names a snapshot, that is loaded, for `restore`."""
         found = await self._read_committed(tps)
-        self._loaded = {}
+        # what was loaded when another rebalance began is good still where nobody has committed since
+        self._loaded = {tp: held for tp, held in self._loaded.items() if _usable(held, found.get(tp))}
         if self.keeper is not None:
             with_snapshot = [
                 (self._hops[tp.topic], tp, checkpoint)
                 for tp, checkpoint in found.items()
-                if checkpoint.snapshot is not None and not self._kept(tp, checkpoint)
+                if checkpoint.snapshot is not None and not self._kept(tp, checkpoint) and tp not in self._loaded
             ]
-            for tp, loaded in (await self.keeper.load_all(with_snapshot)).items():
-                loaded.reconciliation = self._logs.reconciliation(tp, loaded.hop.name)
-                self._loaded[tp] = loaded
+            await self.keeper.load_all(with_snapshot, self._loaded)
+        for tp, held in self._loaded.items():
+            held.reconciliation = self._logs.reconciliation(tp, held.hop.name)
         return found
 
     def _kept(self, tp: TP, checkpoint: Checkpoint | None) -> StreamPartition | None:
         """What we have of a partition, where it stands at this commit or is on the way to it."""
         held = self._partitions.get(tp)
-        usable = held and checkpoint and (held.stands_at(checkpoint) or held.replays_to(checkpoint))
-        return held if usable else None
+        return held if held is not None and _usable(held, checkpoint) else None
 
     def fingerprint(self, topic: str) -> Fingerprint:
         """What states of this topic's partitions are counted by."""
@@ -363,6 +363,10 @@ class StreamWorker:
     def positions(self) -> dict[TP, int]:
         """Next offset of each assigned partition."""
         return {tp: held.operator.next_offset for tp, held in self._partitions.items()}
+
+
+def _usable(held: StreamPartition, checkpoint: Checkpoint | None) -> bool:
+    return checkpoint is not None and (held.stands_at(checkpoint) or held.replays_to(checkpoint))
 
 
 def _same(committed: Checkpoint | None, point: Checkpoint) -> bool:

@@ -45,20 +45,19 @@ class Fleet:
     rng: Random
     snapshots: bool = True
     done: Counter[str] = field(default_factory=Counter)
+    _handovers: int = 0
+    _gone: list[StageProcess] = field(default_factory=list)
     _logged: dict[int, int] = field(default_factory=dict)  # length of a worker's log when it was last started
 
     def __post_init__(self) -> None:
-        env = {**ENV, "SORI_STREAMS__GROUP": self.group, "SORI_STREAMS__SNAPSHOTS": str(self.snapshots).lower()}
         # the first is a static member: it comes back without a rebalance where it is quick enough
-        self.workers = [
-            StageProcess(
-                "streams",
-                self.kafka,
-                self.folder / f"worker{number}.log",
-                {**env, "SORI_STREAMS__INSTANCE_ID": "static"} if number == 0 else env,
-            )
-            for number in range(self.size)
-        ]
+        self.workers = [self._worker(f"worker{number}", static=number == 0) for number in range(self.size)]
+
+    def _worker(self, name: str, *, static: bool, standby: bool = False) -> StageProcess:
+        env = {**ENV, "SORI_STREAMS__GROUP": self.group, "SORI_STREAMS__SNAPSHOTS": str(self.snapshots).lower()}
+        env |= {"SORI_STREAMS__INSTANCE_ID": "static"} if static else {}
+        env |= {"SORI_STREAMS__STANDBY": "true"} if standby else {}
+        return StageProcess("streams", self.kafka, self.folder / f"{name}.log", env)
 
     def start(self) -> None:
         """Start all."""
@@ -83,6 +82,9 @@ class Fleet:
         if fault == "join":
             self._start(next(worker for worker in self.workers if not worker.running))
             return fault
+        if fault == "handover":
+            await self._hand_over()
+            return fault
         worker = self.rng.choice(up)
         if fault == "kill -9":
             await asyncio.to_thread(worker.kill)
@@ -94,6 +96,24 @@ class Fleet:
             await asyncio.sleep(SESSION_TIMEOUT_S * (2.5 if fault == "zombie" else 0.4))
             worker.signal(signal.SIGCONT)
         return fault
+
+    async def _hand_over(self) -> None:
+        """The static member is replaced by one that waited beside it with its state."""
+        last, self._handovers = self.workers[0], self._handovers + 1
+        heir = self._worker(f"heir{self._handovers}", static=True, standby=True)
+        self._start(heir)
+        await self._until_logged(heir, "standby_warm", "assigned")
+        await asyncio.to_thread(last.stop)
+        self._gone.append(last)
+        self.workers[0] = heir
+        await self._until_logged(heir, "assigned")
+
+    async def _until_logged(self, worker: StageProcess, *events: str, limit_s: float = 60.0) -> None:
+        ends = asyncio.get_running_loop().time() + limit_s
+        while not any(f'"event":"{event}"' in worker.log_text() for event in events):
+            if asyncio.get_running_loop().time() > ends:
+                return
+            await asyncio.sleep(0.1)
 
     def restart_dead(self) -> int:
         """Start workers that ended by themselves, as a supervisor does; returns how many."""
@@ -116,4 +136,5 @@ class Fleet:
 
     def logged(self, event: str) -> int:
         """How often they logged an event, all together."""
-        return sum(worker.log_text().count(f'"event":"{event}"') for worker in self.workers)
+        of = [*self._gone, *self.workers]
+        return sum(worker.log_text().count(f'"event":"{event}"') for worker in of)

@@ -15,6 +15,8 @@ from testkit.wait import wait_until
 
 #: `zombie`: frozen for longer than the session timeout, then woken.
 SCRIPT = ("kill -9", "zombie", "leave", "kill -9", "join", "kill -9")
+#: The next worker waits beside the last one, with what its snapshots hold.
+WITH_SNAPSHOTS = (*SCRIPT[:2], "handover", *SCRIPT[2:])
 #: At 25 ms each 600 s of event time: three times the horizon, so that a rewind really cuts.
 EVENTS_LEAST = 24_000
 
@@ -28,7 +30,8 @@ async def test_every_window_is_exact_after_workers_were_killed_frozen_stopped_an
     async def commits() -> None:
         await wait_for_commits(topics, group, 1_500)
 
-    plan = Plan(seed=7, least=EVENTS_LEAST, script=SCRIPT, snapshots=snapshots)
+    script = WITH_SNAPSHOTS if snapshots else SCRIPT
+    plan = Plan(seed=7, least=EVENTS_LEAST, script=script, snapshots=snapshots)
     done = await run(topics, tmp_path, plan, lambda _: None, between=commits)
     assert done.verdict.exact, done.verdict
     assert len(done.verdict.episodes) >= 4

@@ -38,6 +38,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.records: list[Stored] = []
+        self.read_positions: list[list[int]] = []
         self.down = False
 
     async def partition_for(self, _number: int) -> int:
@@ -55,6 +56,7 @@ class Memory:
 
     async def read(self, _partition: int, positions: Collection[int]) -> AsyncIterator[Stored]:
         """All that is not compacted away."""
+        self.read_positions.append(sorted(positions))
         if self.down:
             raise StorageUnavailable("down")
         if max(positions) >= len(self.records):
@@ -79,6 +81,12 @@ class Group:
 
     async def worker(self) -> StreamWorker:
         """A new worker that was assigned the partition."""
+        worker = await self.unassigned()
+        await self.assign(worker)
+        return worker
+
+    async def unassigned(self) -> StreamWorker:
+        """A new worker."""
 
         async def committed(_tps: object) -> dict[TP, Checkpoint]:
             return dict(self.committed)
@@ -88,9 +96,7 @@ class Group:
 
         hop = Hop("device", "events", lambda part, resume: DeviceOperator(part, POLICY, RulesSettings(), resume))
         snapshots = None if self.memory is None else Snapshots(self.memory, "group", 0.0)
-        worker = StreamWorker([hop], send, committed, fetch_wait_ms=1, snapshots=snapshots)
-        await self.assign(worker)
-        return worker
+        return StreamWorker([hop], send, committed, fetch_wait_ms=1, snapshots=snapshots)
 
     async def assign(self, worker: StreamWorker) -> int:
         """What the transport does at an assignment; returns where it reads on."""
@@ -314,3 +320,15 @@ async def test_a_replay_towards_another_commit_begins_anew():
     await heir.flush()
     group.commit(heir)
     assert await group.assign(slow) == 0
+
+
+async def test_what_was_loaded_when_a_rebalance_began_is_not_loaded_again(group, monkeypatch):
+    """Else loads that take longer than the time between two rebalances would never end."""
+    worker = await group.worker()
+    group.feed(worker, 0, 50)
+    await snapshot(worker)
+    group.commit(worker)
+    heir = await group.unassigned()
+    await heir.committed([TOPIC])  # and no `restore`: another rebalance came in between
+    monkeypatch.setattr(Snapshots, "load", None)
+    assert await group.assign(heir) == 50
