@@ -39,7 +39,7 @@ PRIVATE_PARTS = (
         "aiokafka",
         "0.13.0",
         "0.15",
-        "streams/kafka/fetched.py",
+        "runtime/kafka/fetched.py",
         "the fetcher's results by partition and the record batches in them",
         "records as aiokafka parses them, one object each",
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -16,11 +16,9 @@ Headers = Sequence[tuple[str, bytes]]
 MAX_PARTITIONS = 64
 
 
-class Record(Protocol):
-    """What a sink needs of a Kafka record."""
+class Fetched(Protocol):
+    """What a fetch says of each record of a partition."""
 
-    @property
-    def partition(self) -> int: ...
     @property
     def offset(self) -> int: ...
     @property
@@ -29,6 +27,13 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Headers: ...
+
+
+class Record(Fetched, Protocol):
+    """What a sink needs of a Kafka record."""
+
+    @property
+    def partition(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ class Collector:
         self._max_rows = max_rows
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
-        self._held: dict[int, list[Record]] = {}
+        self._held: dict[int, Any] = {}  # by partition: a list, or whatever else grows by +=
         self._rows = 0
         self._bytes = 0
         self._since = 0.0
@@ -121,15 +126,19 @@ class Collector:
         """How many more records may be fetched before the batch is full; at least 1."""
         return max(1, self._max_rows - self._rows)
 
-    def add(self, records: Sequence[Record], rows: int, now: float) -> None:
-        """Hold records of one partition, in offset order."""
+    def add(self, records: Sequence[Record], rows: int, now: float, size: int | None = None) -> None:
+        """Hold records of one partition, in offset order; all come in one form, of which `size` says its bytes."""
         if not records:
             return
         if not self._held:
             self._since = now
-        self._held.setdefault(records[0].partition, []).extend(records)
+        partition = records[0].partition
+        if partition in self._held:
+            self._held[partition] += records
+        else:
+            self._held[partition] = records[:]
         self._rows += rows
-        self._bytes += sum([len(record.value or b"") for record in records])
+        self._bytes += sum([len(record.value or b"") for record in records]) if size is None else size
 
     def due_in(self, now: float) -> float | None:
         """Seconds until the batch is due (0 when it is), or None when nothing is held."""
@@ -150,7 +159,12 @@ class Collector:
 
 
 def make_batch(topic: str, held: Mapping[int, Sequence[Record]], log: LogEra = UNNAMED) -> Batch:
-    """One batch from records per partition, each in offset order."""
+    """One batch from records per partition, each in offset order, all in one form."""
     spans = {partition: (rows[0].offset, rows[-1].offset + 1) for partition, rows in held.items() if rows}
-    ordered = [record for partition in sorted(spans) for record in held[partition]]
-    return Batch(Ranges(topic, spans, log), ordered)
+    ordered: Any = None
+    for partition in sorted(spans):
+        if ordered is None:
+            ordered = held[partition][:]
+        else:
+            ordered += held[partition]
+    return Batch(Ranges(topic, spans, log), ordered or [])

@@ -20,6 +20,7 @@ class SinkSpec:
 
     `presence` is SQL that counts the rows of some records in ClickHouse. Without it the rows are upserts: a repeated
     insert may simply store them again. A large batch is inserted by so many `writers` at once, each its part.
+    `encoded`: records wait as what they become in ClickHouse (sinks/insert/encoded_events.py).
     """
 
     topic: Topic
@@ -29,6 +30,7 @@ class SinkSpec:
     packed: bool
     presence: Callable[[Sequence[Record], int], str] | None = None
     writers: int = 1
+    encoded: bool = False
 
     @property
     def name(self) -> str:
@@ -44,7 +46,9 @@ def sink_specs(settings: SinksSettings) -> list[SinkSpec]:
 
     age = settings.max_batch_age_s
     return [
-        SinkSpec(topics.EVENTS, events.build, len, age, packed=False, presence=events.presence, writers=2),
+        SinkSpec(
+            topics.EVENTS, events.build, len, age, packed=False, presence=events.presence, writers=2, encoded=True
+        ),
         rows(topics.CTR_WINDOWS, "ctr_windows", settings.window_batch_age_s),
         rows(topics.DEVICE_WINDOWS, "device_windows", settings.window_batch_age_s),
         rows(topics.FRAUD_ALERTS, "alerts", settings.alert_batch_age_s),

@@ -1,6 +1,6 @@
 """Rows per second into ClickHouse, beside its peers: python -m bench.sinks [--events N] [--json FILE].
 
-ours               from fetched Kafka records to stored rows (columns, parsed in ClickHouse, raw body kept)
+ours               from what a fetch brings (lz4, unpacked here) to stored rows (parsed in ClickHouse, raw body kept)
 row-wise           the usual way: json.loads, rows of Python values, client.insert into the same table
 clickhouse-only    the same bodies from a file into the same table: no Python per event, no header and no offset
 clickhouse-blocks  the rows of `ours` as blocks that were made before, no Python per event: the ceiling

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+
+from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
 from sori.records import event_headers
 from sori.times import epoch_ms, iso
 
 #: Yesterday: a topic's retention would delete older events while they are read.
 START = datetime.now(UTC).replace(hour=5, minute=0, second=0, microsecond=0) - timedelta(days=1)
+
+#: About 100 kB before compression.
+_PER_RECORD_BATCH = 120
 
 
 class BenchRecord(NamedTuple):
@@ -42,6 +48,25 @@ def make_records(count: int, seed: int = 1) -> list[BenchRecord]:
         records.append(BenchRecord(partition, offsets[partition], stamp, body, headers))
         offsets[partition] += 1
     return records
+
+
+def stored(records: Sequence[BenchRecord]) -> dict[int, bytes]:
+    """By partition, as the broker has them and a fetch brings them: batches with lz4, as the ingress sends them."""
+    return {
+        partition: b"".join(_record_batches([record for record in records if record.partition == partition]))
+        for partition in sorted({record.partition for record in records})
+    }
+
+
+def _record_batches(records: Sequence[BenchRecord]) -> Iterator[bytes]:
+    for start in range(0, len(records), _PER_RECORD_BATCH):
+        some = records[start : start + _PER_RECORD_BATCH]
+        builder = DefaultRecordBatchBuilder(2, DefaultRecordBatch.CODEC_LZ4, 0, -1, -1, -1, 2**24)
+        for at, record in enumerate(some):
+            builder.append(at, record.timestamp, b"acc_1", record.value, record.headers)
+        made = bytearray(builder.build())
+        made[:8] = some[0].offset.to_bytes(8, "big")
+        yield bytes(made)
 
 
 def _event(rng: random.Random, event: str, identity: str, moment: datetime) -> dict[str, object]:

@@ -15,16 +15,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from aiokafka.record.memory_records import MemoryRecords
 from clickhouse_connect.driver.client import Client
 
-from bench.sinks.corpus import BenchRecord, make_records, make_windows
+from bench.sinks.corpus import BenchRecord, make_records, make_windows, stored
 from bench.sinks.from_kafka import drain
 from bench.sinks.meter import Meter
 from runtime.clickhouse import migrations
 from runtime.clickhouse.client import open_client
+from runtime.kafka.fetched import RawPartition
 from sinks.batch import make_batch
 from sinks.builders import events, packed
 from sinks.insert.dead_letters import DeadLetters
+from sinks.insert.encoded_events import EncodedEvents
 from sinks.insert.native import encode_block
 from sinks.insert.store import Store
 from sinks.insert.writer import SETTINGS, Writer
@@ -42,15 +45,14 @@ def batches(records: Sequence[BenchRecord]) -> list[Sequence[BenchRecord]]:
 
 
 def ours(client: Client, count: int, dsn: str) -> dict[str, Any]:
-    """From fetched records to stored rows, as `sori sinks` does it: columns, parsed in ClickHouse, two writers."""
-    records, warm = make_records(count), Writer(lambda: client)
+    """From fetched bytes to stored rows, as `sori sinks` does it: unpacked, encoded, parsed in ClickHouse."""
+    fetched, warm = [stored(block) for block in batches(make_records(count))], Writer(lambda: client)
     _warm_up(lambda: warm.insert(events.build(make_records(1000, seed=9)), "warm-up"), client)
     settings = load_settings()
     [spec] = [spec for spec in sink_specs(settings.sinks) if spec.topic is EVENTS]
     writers = [Writer(lambda: open_client(dsn)) for _ in range(spec.writers)]
     with ThreadPoolExecutor(len(writers)) as executor:
         store = Store(spec, writers, DeadLetters(settings.kafka), settings.sinks, executor)
-        fetched = [by_partition(block) for block in batches(records)]  # as a consumer hands them over
         for writer in writers:
             writer.count("SELECT 1")
         meter = Meter()
@@ -61,17 +63,24 @@ def ours(client: Client, count: int, dsn: str) -> dict[str, Any]:
     return _checked(figures, client, "events")
 
 
-def by_partition(records: Sequence[BenchRecord]) -> dict[int, list[BenchRecord]]:
-    """The records of each partition, in the order of their offsets."""
-    found: dict[int, list[BenchRecord]] = {}
-    for record in records:
-        found.setdefault(record.partition, []).append(record)
-    return found
+async def _store_all(store: Store, fetched: Sequence[dict[int, bytes]]) -> None:
+    """While one batch is inserted the next is encoded."""
+    inserting: asyncio.Task[None] | None = None
+    for logs in fetched:
+        held = {partition: await _encode(partition, log) for partition, log in logs.items()}
+        if inserting is not None:
+            await inserting
+        inserting = asyncio.create_task(store.store(make_batch("sori.events", held), asyncio.sleep))
+    if inserting is not None:
+        await inserting
 
 
-async def _store_all(store: Store, fetched: Sequence[dict[int, list[BenchRecord]]]) -> None:
-    for held in fetched:
-        await store.store(make_batch("sori.events", held), asyncio.sleep)
+async def _encode(partition: int, log: bytes) -> EncodedEvents:
+    held = EncodedEvents()
+    for some in RawPartition(partition, MemoryRecords(log), 0, check_crcs=True):
+        held += EncodedEvents.of(partition, some)
+        await asyncio.sleep(0)  # as between two fetches
+    return held
 
 
 def ours_ctr(client: Client, count: int) -> dict[str, Any]:

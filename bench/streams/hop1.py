@@ -24,9 +24,9 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from bench.streams.corpus import HOSTILE, deliveries
+from runtime.kafka.fetched import RawPartition
 from sori.settings import Settings, load_settings
 from sori.topics import GEO_ROLLUPS
-from streams.kafka.fetched import RawPartition
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
 from streams.state.output import Output

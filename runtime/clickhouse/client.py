@@ -148,6 +148,11 @@ def open_client(
     return client
 
 
+def is_embedded(client: Client) -> bool:
+    """Whether its engine runs in this process: it has no address then."""
+    return not hasattr(client, "url")
+
+
 def plain_message(error: Exception) -> str:
     """ClickHouse's own message: without the driver's framing, addresses and stack traces, on one line."""
     text = " ".join(str(error).partition("Stack trace")[0].split())

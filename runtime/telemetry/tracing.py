@@ -101,7 +101,7 @@ class Tracing:
             yield
             return
         links = [self._api.Link(self._api.get_current_span(parent).get_span_context()) for parent, _ in parents]
-        attributes |= {"messaging.system": "kafka", "messaging.batch.message_count": len(records)}
+        attributes = {"messaging.system": "kafka", "messaging.batch.message_count": len(records), **attributes}
         kind = self._api.SpanKind.CONSUMER
         with self._tracer.start_as_current_span(f"{name} batch", None, kind, attributes, links) as span:
             back = [self._api.Link(span.get_span_context())]

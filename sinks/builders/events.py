@@ -7,11 +7,11 @@ without an identity is read as the ingress would.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from sinks.batch import Headers, Record
+from sinks.batch import Fetched, Headers, Record
 from sinks.builders.inserts import ColumnarInsert
 from sori.errors import EventError
 from sori.events import decode
@@ -36,65 +36,80 @@ COLUMNS = {
     "log": "UInt32",
 }
 _FIRST, _LAST = NAMES[0], NAMES[-1]
+#: Where `columns` has account, event, endpoint and key id: they are taken as they come.
+_NULLABLE = (3, 4, 5, 7)
 
 
 def build(records: Sequence[Record], log: int = 0) -> ColumnarInsert:
     """Columns for events_in; any record gives a row."""
-    columns = [*(_as_written_by_ingest(records) or _any(records)), [log] * len(records)]
-    return ColumnarInsert(TABLE, list(COLUMNS), list(COLUMNS.values()), columns)
+    raw, received, *others = columns(records)
+    place = [record.partition for record in records]
+    every = [raw, received, place, *others, [log] * len(records)]
+    return ColumnarInsert(TABLE, list(COLUMNS), list(COLUMNS.values()), every)
 
 
-def _as_written_by_ingest(records: Sequence[Record]) -> list[Sequence[object]] | None:
-    """The columns, if every record has its six headers in order; one pass, since each record is a walk in memory."""
-    columns: list[list[Any]] = [[] for _ in range(len(COLUMNS) - 1)]
-    raw, received, partition, offset, account, event, endpoint, verified, key_id, identities, canonical, defects = (
-        column.append for column in columns
-    )
+def columns(records: Iterable[Fetched], others: list[Fetched] | None = None) -> list[list[Any]]:
+    """Those of COLUMNS but `kafka_partition` and `log`; records that are no plain events are added to `others` too.
+
+    One pass that keeps no record: each is a walk in memory, and what is gone at once is no work for the collector.
+    """
+    found: list[list[Any]] = [[] for _ in range(9)]
+    raw, received, offset, account, event, endpoint, verified, key_id, identities = (one.append for one in found)
+    odd: dict[int, tuple[bytes, bytes]] = {}  # what is no plain event: its repaired form, and what was repaired
+    for record in records:
+        head, body = record.headers, record.value or b""
+        plain = len(head) == len(NAMES)
+        if plain:
+            (first, a), (_, e), (_, p), (_, v), (_, k), (last, i) = head
+            plain = last == _LAST and first == _FIRST and bool(i)
+        if not plain:
+            a, e, p, v, k, i, form, flaws = [value for _, value in _all_eight(head, body)]
+            odd[len(found[0])] = form, flaws
+            if others is not None:
+                others.append(record)
+        raw(body)
+        received(record.timestamp)
+        offset(record.offset)
+        account(a)
+        event(e)
+        endpoint(p)
+        verified(v == b"1")
+        key_id(k)
+        identities(i)
+    for column in (found[at] for at in _NULLABLE):
+        _empty_nulls(column)
+    canonical, defects = [b""] * len(found[0]), [b""] * len(found[0])
+    for at, (form, flaws) in odd.items():
+        canonical[at], defects[at] = form, flaws
+    return [*found, canonical, defects]
+
+
+def _empty_nulls(column: list[bytes | None]) -> None:
+    """Kafka's headers may be null; asked at once, since asking each value costs as much as reading it."""
     try:
-        for record in records:
-            (first, a), (_, e), (_, p), (_, v), (_, k), (last, i), *more = record.headers
-            if more:  # no plain event
-                (seventh, form), (eighth, flaws) = more
-                if seventh != CANONICAL or eighth != DEFECTS:
-                    return None
-            else:
-                form = flaws = b""
-            if last != _LAST or first != _FIRST or not i:
-                return None
-            raw(record.value or b"")
-            received(record.timestamp)
-            partition(record.partition)
-            offset(record.offset)
-            account(a)
-            event(e)
-            endpoint(p)
-            verified(v == b"1")
-            key_id(k)
-            identities(i)
-            canonical(form)
-            defects(flaws)
-    except ValueError:  # another number of headers
-        return None
-    return [*columns]
+        b"".join(column)  # type: ignore[arg-type]
+    except TypeError:
+        column[:] = [value or b"" for value in column]
 
 
-def _any(records: Sequence[Record]) -> list[Sequence[object]]:
-    bodies = [record.value or b"" for record in records]
-    heads = [complete(record.headers, body) for record, body in zip(records, bodies, strict=True)]
-    return [
-        bodies,
-        [record.timestamp for record in records],
-        [record.partition for record in records],
-        [record.offset for record in records],
-        [h[0][1] for h in heads],
-        [h[1][1] for h in heads],
-        [h[2][1] for h in heads],
-        [h[3][1] == b"1" for h in heads],
-        [h[4][1] for h in heads],
-        [h[5][1] for h in heads],
-        [h[6][1] for h in heads],
-        [h[7][1] for h in heads],
-    ]
+def _all_eight(head: Headers, body: bytes) -> Headers:
+    """As the ingress wrote them, or else completed."""
+    if len(head) == len(NAMES) + 2:
+        (first, _), *_, (last, found), (seventh, form), (eighth, flaws) = head
+        if (
+            (first, last, seventh, eighth) == (_FIRST, _LAST, CANONICAL, DEFECTS)
+            and found
+            and None not in (form, flaws)
+        ):
+            return head
+    return complete(head, body)
+
+
+def headers_of(values: Sequence[bytes]) -> Headers:
+    """The headers that give these values of the columns from `header_account` to `defects`."""
+    account, event, endpoint, verified, key_id, identities, canonical, defects = values
+    named = zip(NAMES, (account, event, endpoint, verified, key_id, identities), strict=True)
+    return [*named, (CANONICAL, canonical), (DEFECTS, defects)]
 
 
 def presence(records: Sequence[Record], log: int = 0) -> str:

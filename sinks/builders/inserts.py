@@ -1,4 +1,4 @@
-"""What one insert carries: columns for rows that we hold apart, NDJSON for rows that ClickHouse parses itself."""
+"""What one insert carries: columns, or their bytes, for rows that we hold apart; else NDJSON that ClickHouse parses."""
 
 from __future__ import annotations
 
@@ -25,4 +25,13 @@ class NdjsonInsert:
     body: bytes
 
 
-Insert = ColumnarInsert | NdjsonInsert
+@dataclass(frozen=True, slots=True)
+class EncodedInsert:
+    """One block in ClickHouse's Native format, as the pieces that it consists of one after the other."""
+
+    table: str
+    names: Sequence[str]
+    pieces: Sequence[bytes | bytearray]
+
+
+Insert = ColumnarInsert | EncodedInsert | NdjsonInsert

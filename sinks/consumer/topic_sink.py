@@ -10,18 +10,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError
 
 from runtime.kafka import clients as kafka_clients
+from runtime.kafka.fetched import MAX_RECORDS, FetchedRecords, fetch_raw
 from runtime.kafka.log_identity import read_log_identity
 from runtime.telemetry.metrics import counter, gauge, histogram
 from sinks.batch import UNNAMED, Batch, Collector, LogEra, Ranges
 from sinks.consumer.commit_intents import open_partitions, read_ranges, read_standing, resume
 from sinks.consumer.log_book import LogBook
 from sinks.consumer.rebalance import Assignment, Superseded
+from sinks.insert.encoded_events import EncodedEvents
 from sinks.insert.failures import InsertFailure
 from sinks.insert.store import Store
 from sinks.specs import SinkSpec
@@ -37,6 +40,8 @@ _RETRY_S = 0.5
 _DRAIN_S = 6.0
 #: How often to look whether the topic is still the same log; commits name theirs, so later loses nothing.
 _LOG_CHECK_S = 20.0
+#: Taken out of a fetch at once: they are encoded before anything else happens, and may be much larger than they came.
+_MOST_PIECES = 4
 _log = structlog.get_logger(__name__)
 
 
@@ -154,13 +159,28 @@ class TopicSink:
             return
         if task is not None:
             wait_s = max(wait_s, _BUSY_POLL_S)
-        fetched = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=self._collector.room)
+        most = self._collector.room
+        if self._spec.encoded:
+            fetch_raw(self._consumer)
+            most = min(-(-most // MAX_RECORDS), _MOST_PIECES)
+        fetched = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=most)
         now = self._polled_at = time.monotonic()
         if epoch != self._assignment.epoch:
             return  # a rebalance came between: positions are taken anew
         for tp, records in fetched.items():
+            last = records[-1]
+            self._read[tp] = (last.last_offset if isinstance(last, FetchedRecords) else last.offset) + 1
+            self._hold(tp.partition, records, now)
+
+    def _hold(self, partition: int, records: list[Any], now: float) -> None:
+        if not self._spec.encoded:
             self._collector.add(records, self._spec.count_rows(records), now)
-            self._read[tp] = records[-1].offset + 1
+            return
+        # single ones where aiokafka's insides are not as we know them
+        pieces: list[Any] = [piece for piece in records if isinstance(piece, FetchedRecords)]
+        for piece in pieces or [records]:
+            events = EncodedEvents.of(partition, piece)
+            self._collector.add(events, len(events), now, events.size)
 
     async def _keep_alive(self) -> None:
         """A consumer that does not poll is taken for dead; poll without getting anything."""

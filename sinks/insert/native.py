@@ -35,15 +35,55 @@ def encode_block(names: Sequence[str], types: Sequence[str], columns: Sequence[S
     rows = len(columns[0])
     if any(len(column) != rows for column in columns):
         raise ValueError("columns of unequal length")
-    block = bytearray(_varint(len(columns)) + _varint(rows))
+    block = bytearray(block_head(len(columns), rows))
     for name, type_name, column in zip(names, types, columns, strict=True):
-        for text in (name.encode(), type_name.encode()):
-            block += _varint(len(text)) + text
-        if type_name == "String":
-            _append_strings(block, column)
-        else:
-            block += _numbers(_TYPECODES[type_name], column)
+        block += column_head(name, type_name)
+        _append_column(block, type_name, column)
     return block
+
+
+def block_head(columns: int, rows: int) -> bytes:
+    """What a block begins with."""
+    return _varint(columns) + _varint(rows)
+
+
+def column_head(name: str, type_name: str) -> bytes:
+    """What comes before the values of a column."""
+    return b"".join(_varint(len(text)) + text for text in (name.encode(), type_name.encode()))
+
+
+def encode_column(type_name: str, column: Sequence[Any]) -> bytearray:
+    """A column's values alone, for a block that is put together from pieces. Raises as `encode_block`."""
+    values = bytearray()
+    _append_column(values, type_name, column)
+    return values
+
+
+def read_column(type_name: str, encoded: bytes | bytearray, rows: int) -> Sequence[Any]:
+    """What `encode_column` wrote."""
+    if type_name != "String":
+        numbers = array(_TYPECODES[type_name], bytes(encoded))
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        return numbers
+    values, at = [], 0
+    for _ in range(rows):
+        length = shift = 0
+        more = True
+        while more:
+            byte = encoded[at]
+            length |= (byte & 0x7F) << shift
+            more, shift, at = byte > 0x7F, shift + 7, at + 1
+        values.append(bytes(encoded[at : at + length]))
+        at += length
+    return values
+
+
+def _append_column(block: bytearray, type_name: str, column: Sequence[Any]) -> None:
+    if type_name == "String":
+        _append_strings(block, column)
+    else:
+        block += _numbers(_TYPECODES[type_name], column)
 
 
 def _append_strings(block: bytearray, column: Sequence[Any]) -> None:

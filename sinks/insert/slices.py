@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sinks.batch import Batch, Record
 
 #: Fewer rows are not worth a part of their own: what it takes to merge them is more than a second core gains.
-LEAST_ROWS = 25_000
+LEAST_ROWS = 100_000
 
 
 @dataclass(frozen=True, slots=True)

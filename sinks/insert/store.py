@@ -17,6 +17,7 @@ from sinks.builders.packed import unname
 from sinks.insert.bisect import store_the_good
 from sinks.insert.breaker import Breaker, RefusesAll
 from sinks.insert.dead_letters import DeadLetters
+from sinks.insert.encoded_events import EncodedEvents
 from sinks.insert.failures import InsertFailure, Rejected, SchemaDrift, TooMuchMemory, Unavailable
 from sinks.insert.rows import Row, rows_of
 from sinks.insert.slices import Slice, cut
@@ -98,7 +99,7 @@ class Store:
     async def _insert(self, part: Slice, wait: Wait, *, repeated: bool) -> None:
         writer, records, token = self._writers[part.number], part.records, part.token
         log = self.log
-        insert = self._spec.build(records, log)
+        insert = records.insert(log) if isinstance(records, EncodedEvents) else self._spec.build(records, log)
         if isinstance(insert, NdjsonInsert) and self.unnamed:
             insert = unname(insert, self.unnamed)
         presence = self._spec.presence

@@ -6,6 +6,7 @@ from typing import Any
 
 from runtime.telemetry.tracing import Tracing
 from sinks.batch import Batch
+from sinks.insert.encoded_events import EncodedEvents
 from sinks.insert.store import Store, Wait
 
 
@@ -19,6 +20,11 @@ class TracedStore(Store):
     async def store(self, batch: Batch, wait: Wait, *, repeated: bool = False) -> None:
         """Store it within a span."""
         topic = batch.ranges.topic
-        attributes = {"messaging.destination.name": topic, "db.system.name": "clickhouse"}
-        with self._tracing.batch(f"insert {self._spec.name}", batch.records, **attributes):
+        attributes = {
+            "messaging.destination.name": topic,
+            "db.system.name": "clickhouse",
+            "messaging.batch.message_count": len(batch.records),
+        }
+        records = batch.records.carriers if isinstance(batch.records, EncodedEvents) else batch.records
+        with self._tracing.batch(f"insert {self._spec.name}", records, **attributes):
             await super().store(batch, wait, repeated=repeated)

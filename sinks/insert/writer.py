@@ -8,7 +8,8 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.compression import get_compressor
 
-from sinks.builders.inserts import ColumnarInsert, Insert
+from runtime.clickhouse.client import is_embedded
+from sinks.builders.inserts import ColumnarInsert, EncodedInsert, Insert, NdjsonInsert
 from sinks.insert.failures import Unavailable, classify
 from sinks.insert.native import encode_block
 from sori.errors import SoriError
@@ -55,7 +56,7 @@ class Writer:
     def insert(self, insert: Insert, token: str | None) -> None:
         """Store one block; without a token, whatever was stored before. Raises InsertFailure of any kind."""
         known = {"insert_deduplicate": 0} if token is None else {"insert_deduplication_token": token}
-        store = _insert_columns if isinstance(insert, ColumnarInsert) else _insert_ndjson
+        store = _WAYS[type(insert)]
         self._guarded(lambda client: store(client, insert, {**SETTINGS, **known}))
 
     def count(self, sql: str) -> int:
@@ -108,6 +109,14 @@ def _insert_columns(client: Client, insert: Any, settings: dict[str, Any]) -> No
     client.raw_insert(insert.table, insert.names, raw, settings=settings, fmt="Native", compression=method)
 
 
+def _insert_encoded(client: Client, insert: Any, settings: dict[str, Any]) -> None:
+    if is_embedded(client):  # written to a file as they are: putting them together first would copy all of it
+        client.raw_insert(insert.table, insert.names, iter(insert.pieces), settings=settings, fmt="Native")
+        return
+    raw, method = _compressed(client, b"".join(insert.pieces))
+    client.raw_insert(insert.table, insert.names, raw, settings=settings, fmt="Native", compression=method)
+
+
 def _insert_ndjson(client: Client, insert: Any, settings: dict[str, Any]) -> None:
     raw, method = _compressed(client, insert.body)
     client.raw_insert(insert.table, insert_block=raw, settings=settings, fmt="JSONEachRow", compression=method)
@@ -119,3 +128,10 @@ def _compressed(client: Client, body: bytes | bytearray) -> tuple[Any, str | Non
         return body, None
     compressor: Any = get_compressor(client.write_compression)
     return bytes(compressor.compress_block(body)) + (compressor.flush() or b""), client.write_compression
+
+
+_WAYS: dict[type[Insert], Callable[[Client, Any, dict[str, Any]], None]] = {
+    ColumnarInsert: _insert_columns,
+    EncodedInsert: _insert_encoded,
+    NdjsonInsert: _insert_ndjson,
+}

@@ -18,8 +18,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from runtime.kafka.fetched import FetchedRecords, fetch_raw
 from streams.kafka.batches import Batch, RecordList, Records
-from streams.kafka.fetched import FetchedRecords, RawResults
 from streams.state.checkpoint import Checkpoint
 from streams.state.fingerprint import Fingerprint
 
@@ -118,9 +118,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     async def _fetch_records(self, *args: Any, **kwargs: Any) -> _Fetched:
         # Tagged here, in the thread that seeks: a fetch that began before a seek may bring what comes after it, and
         # dropping that for its old epoch would skip events (found by tests/e2e/test_streams_crash.py).
-        fetcher = args[0]._fetcher  # noqa: SLF001 - the consumer's; Faust reads it likewise
-        if type(fetcher._records) is not RawResults:  # noqa: SLF001
-            fetcher._records = RawResults(fetcher._records)  # noqa: SLF001
+        fetch_raw(args[0])
         fetched = _Fetched(await super()._fetch_records(*args, **kwargs))
         fetched.epoch = self._epoch
         return fetched

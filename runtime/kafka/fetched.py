@@ -1,24 +1,36 @@
 """What one fetch brought of one partition, as Kafka's own record batches: records are made while they are applied.
 
 aiokafka makes two objects of each record, and all of them before the first is looked at; that cost as much as decoding
-the event. Here its C parser yields each record straight to the operator.
+the event. Here its C parser yields each record straight to who uses it: an operator, or a sink's encoder.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, dropwhile
-from typing import Any
+from typing import Any, Protocol
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
-
-from streams.state.output import Record
 
 #: Of so many records at most, and one of Kafka's batches at least, are what is handed on at once: compressed bytes say
 #: nothing of how long they take.
 MAX_RECORDS = 5_000
+
+
+class Record(Protocol):
+    """The parts of a fetched record that are used. `timestamp` is epoch milliseconds."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 class FetchedRecords:
@@ -40,15 +52,25 @@ class FetchedRecords:
 
 
 class RawPartition:
-    """Stands in for aiokafka's PartitionRecords: yields a fetch as a few FetchedRecords, checksums verified."""
+    """Stands in for aiokafka's PartitionRecords: yields a fetch as a few FetchedRecords, checksums verified.
+
+    As with aiokafka's, whoever stops between two of them goes on with the next, which begins at `next_fetch_offset`.
+    """
 
     def __init__(self, tp: Any, records: Any, fetch_offset: int, *, check_crcs: bool) -> None:
         self._tp = tp
         self._records = records
         self._check_crcs = check_crcs
         self._fetch_offset = self.next_fetch_offset = fetch_offset
+        self._pieces = self._cut()
 
     def __iter__(self) -> Iterator[FetchedRecords]:
+        return self
+
+    def __next__(self) -> FetchedRecords:
+        return next(self._pieces)
+
+    def _cut(self) -> Iterator[FetchedRecords]:
         batches: list[Any] = []
         while self._records.has_next():
             batch = self._records.next_batch()
@@ -79,3 +101,10 @@ class RawResults(OrderedDict[Any, Any]):
                 crcs, offset = found._check_crcs, found.next_fetch_offset  # noqa: SLF001
                 result._partition_records = RawPartition(tp, found._records, offset, check_crcs=crcs)  # noqa: SLF001
         super().__setitem__(tp, result)
+
+
+def fetch_raw(consumer: AIOKafkaConsumer) -> None:
+    """What this started consumer fetches from now on comes as FetchedRecords."""
+    fetcher = consumer._fetcher  # noqa: SLF001 - aiokafka has no other way in
+    if type(fetcher._records) is not RawResults:  # noqa: SLF001
+        fetcher._records = RawResults(fetcher._records)  # noqa: SLF001

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
@@ -11,9 +13,9 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.kafka import fetched
+from runtime.kafka.fetched import FetchedRecords, RawPartition, RawResults
 from sori.topics import CTR_WINDOWS
-from streams.kafka import fetched
-from streams.kafka.fetched import FetchedRecords, RawPartition, RawResults
 from streams.state import output
 from streams.state.output import pack, pack_lines
 
@@ -75,6 +77,17 @@ def test_a_fetch_is_handed_on_in_pieces_of_so_many_records(monkeypatch):
     pieces = list(raw(log, 1))
     assert [(piece.first_offset, piece.last_offset) for piece in pieces] == [(1, 2), (3, 5), (6, 8), (9, 11)]
     assert [record.offset for piece in pieces for record in piece] == list(range(1, 12))
+
+
+def test_whoever_takes_piece_by_piece_misses_none(monkeypatch):
+    """A sink takes a few at a time: what was looked at beyond the last piece comes with the next."""
+    monkeypatch.setattr(fetched, "MAX_RECORDS", 5)
+    log = b"".join(batch(first, [b"a", b"b", b"c"]) for first in range(0, 12, 3))
+    records, taken = raw(log, 1), []
+    while pieces := list(islice(records, 1)):
+        taken += [record.offset for record in pieces[0]]
+        assert records.next_fetch_offset == taken[-1] + 1
+    assert taken == list(range(1, 12))
 
 
 def test_control_batches_move_the_position_and_hold_no_records():
