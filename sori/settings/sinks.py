@@ -17,8 +17,9 @@ class SinksSettings(BaseModel):
     max_batch_rows: int = Field(
         100_000,
         gt=0,
-        description="Most rows of a batch, and a fetch more; 200,000 raw events are inserted as two halves. Larger inserts "
-        "leave less to merge; two batches are held at a time, raw events as the bytes of their body and headers.",
+        description="Most rows of a batch, and a fetch more; 200,000 raw events are inserted as two halves. "
+        "Larger inserts leave less to merge; two batches are held at a time, raw events as the bytes of their body "
+        "and headers.",
     )
     max_batch_bytes: int = Field(64 * 1024 * 1024, gt=0, description="Most bytes of a batch.")
     max_batch_age_s: float = Field(0.5, gt=0, description="Longest wait before an insert of raw events, seconds.")
