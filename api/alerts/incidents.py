@@ -35,6 +35,8 @@ from sori.errors import ConfigError, QueryError
 
 #: So many times one incident went into another, at most, before we stop following.
 _MOST_STEPS = 20
+#: Verdicts on single alerts of an incident that are told, at most.
+_MOST_SAID = 1000
 #: Yields SQL, is sent its rows, returns what is known of an incident.
 Told = Generator[str, list[dict[str, Any]], dict[str, Any]]
 #: As above, returns verdicts.
@@ -93,12 +95,14 @@ def tell(beginning: str, accounts: Sequence[str] = ()) -> Told:
     record = as_record((yield from find_incident(beginning, accounts)))
     alerts = [alert_record(row) for row in (yield alerts_in_sql(record))]
     verdicts = yield from said_of(record)
+    of_alerts = yield verdicts_sql(record["account_id"], record["alert_ids"], _MOST_SAID)
     return {
         "incident": record,
         "story": record["story"],
         "alerts": alerts,
         "stories": {alert["alert_id"]: story(alert) for alert in alerts},
         "verdicts": verdicts,
+        "alert_verdicts": [iso(row, SAID_TIMES) for row in of_alerts],
     }
 
 

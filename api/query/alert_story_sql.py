@@ -26,12 +26,12 @@ def states_sql(alert: Mapping[str, Any]) -> str:
     )
 
 
-def verdicts_sql(account: str, targets: Sequence[str]) -> str:
+def verdicts_sql(account: str, targets: Sequence[str], most: int = 10) -> str:
     """What analysts say of any of these, the latest first."""
     return (
         "SELECT verdict_id, target, verdict, note, by, until, allow, made_at, version FROM verdicts_current"  # noqa: S608 - quoted
         f" WHERE account_id = {quote(account)} AND {among('target', targets) or '0'}"
-        " ORDER BY made_at DESC LIMIT 10"
+        f" ORDER BY made_at DESC LIMIT {int(most)}"
     )
 
 

@@ -28,6 +28,8 @@ def show(console: Console, told: Mapping[str, Any]) -> None:
     console.print(f"{one['story']}.")
     for verdict in told.get("verdicts", ()):
         console.print(verdict_line(verdict))
+    for verdict in told.get("alert_verdicts", ()):
+        console.print(f"its alert {verdict['target'][:8]} was {verdict_line(verdict)}")
     console.print()
     for name in ("rules", "devices", "places", "campaigns"):
         if one[name]:

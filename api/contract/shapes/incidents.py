@@ -60,10 +60,14 @@ class IncidentPage(msgspec.Struct):
 
 
 class IncidentStory(msgspec.Struct):
-    """An incident, its alerts as they are stored, what each of them means, by its id, and what analysts say of it."""
+    """An incident, its alerts as they are stored, what each of them means, by its id, and what analysts say of it.
+
+    `alert_verdicts`: what they say of single alerts in it; each judges that alert, and not the incident.
+    """
 
     incident: Incident
     story: str
     alerts: list[FraudAlert]
     stories: dict[str, str]
     verdicts: list[StoryVerdict]
+    alert_verdicts: list[StoryVerdict]

@@ -35,6 +35,7 @@ CASE, OTHER = incident(FIRST, SECOND, now_ms=2), incident(OVER, now_ms=3)
 GONE = {**incident(SECOND), "incident_id": "ff_gone", "merged_into": CASE["incident_id"], "state": "closed"}
 SAID = {"verdict_id": "v1", "account_id": "acc_1", "target": incident_id("a2"), "target_kind": "incident", "version": 1}
 SAID |= {"verdict": "confirmed", "by": "Lee", "state": "made", "made_at": "2026-11-24T15:00:00.000Z"}
+ALONE = {**SAID, "verdict_id": "v2", "target": "a1", "target_kind": "alert", "verdict": "false_positive"}
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def pool(settings: Settings) -> Iterator[EnginePool]:
     with open_client(settings.clickhouse_dsn) as client:
         migrations.apply(client)
         alerts = [{**one, "evidence": orjson.dumps(one["evidence"]).decode()} for one in (FIRST, SECOND, OVER)]
-        for table, rows in (("alerts", alerts), ("incidents", [GONE, CASE, OTHER]), ("verdicts", [SAID])):
+        for table, rows in (("alerts", alerts), ("incidents", [GONE, CASE, OTHER]), ("verdicts", [SAID, ALONE])):
             block = b"\n".join(map(orjson.dumps, rows))
             times = {"date_time_input_format": "best_effort"}
             client.raw_insert(table, insert_block=block, fmt="JSONEachRow", settings=times)
@@ -95,9 +96,11 @@ async def test_incidents_are_listed_told_and_kept_apart(topics, pool):
         assert told["stories"]["a1"].startswith("Device dev_1 clicked 20 times")
         assert (await asked("/v1/incidents/ff_g"))["incident"]["incident_id"] == mine
         assert (await asked("/v1/alerts"))["incidents"] == {"a1": mine, "a2": mine, "b1": theirs}
-        for name in ("a1", "a2"):  # judged with the incident, and by itself by nobody
+        assert [one["verdict_id"] for one in told["verdicts"]] == ["v1"]
+        assert [(one["target"], one["verdict"]) for one in told["alert_verdicts"]] == [("a1", "false_positive")]
+        for name, by_itself in (("a1", told["alert_verdicts"]), ("a2", [])):
             alone = await asked(f"/v1/alerts/{name}")
-            assert (alone["verdicts"], alone["incident_verdicts"]) == ([], told["verdicts"])
+            assert (alone["verdicts"], alone["incident_verdicts"]) == (by_itself, told["verdicts"])
         assert (await asked("/v1/alerts/b1"))["incident_verdicts"] == []
 
         # by hand in place of the sinks: what was said of what went into it is said of it
