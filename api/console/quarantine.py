@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Generator
 from typing import Annotated, Any
 
 import msgspec
@@ -68,15 +68,27 @@ def add_quarantine(app: web.Application, pool: EnginePool, replay: Replay = no_r
 
 
 async def _known(pool: EnginePool, ids: Collection[str]) -> Known:
-    """Where what is held lies in the topic, so that a replay reads that, and what came since, alone."""
-    ends = await pool.rows(
+    asked = where_held(among("id", sorted(set(ids))))
+    try:
+        sql = next(asked)
+        while True:
+            sql = asked.send(await pool.rows(sql))
+    except StopIteration as end:
+        known: Known = end.value
+        return known
+
+
+def where_held(condition: str) -> Generator[str, list[dict[str, Any]], Known]:
+    """Where what is held lies in the topic, so that a replay reads that, and what came since, alone.
+
+    Yields SQL, is sent its rows.
+    """
+    ends = yield (
         "SELECT kafka_partition, max(kafka_offset) AS last FROM quarantine"
         " WHERE log = (SELECT argMax(log, received_at) FROM quarantine) GROUP BY kafka_partition"
     )
-    rows = await pool.rows(  # after that: what came meanwhile is read twice, and not left out
-        "SELECT id, kafka_partition, kafka_offset FROM quarantine_current"  # noqa: S608 - quoted
-        f" WHERE {among('id', sorted(set(ids)))}"
-    )
+    # after that: what came meanwhile is read twice, and not left out
+    rows = yield f"SELECT id, kafka_partition, kafka_offset FROM quarantine_current WHERE {condition}"  # noqa: S608 - quoted
     return Known(
         {row["id"]: (row["kafka_partition"], row["kafka_offset"]) for row in rows},
         {row["kafka_partition"]: row["last"] + 1 for row in ends},

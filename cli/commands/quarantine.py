@@ -95,17 +95,23 @@ def replay(
 ) -> None:
     """Send held events to the events topic if they are acceptable now; safe to repeat, an event counts once.
 
+    Of given ids that ClickHouse knows, only these and what came since are read from Kafka; else all that is held.
     Exit code 1 when something is still refused: it stays in quarantine.
     """
     from rich.table import Table
 
+    from cli.shared.quarantine_replay import where
     from cli.shared.terminal import Terminal, joined, styled
     from ingest.quarantine import replay
 
     if not (ids or all_ or account or reason):
         raise typer.BadParameter("say which: ids, --account, --reason or --all")
     settings = settings_for(config, bootstrap, data_dir)
-    held = _chosen(asyncio.run(replay.read_held(settings)), ids, account, reason)
+    known = where(ids or [], config, data_dir)
+    found = asyncio.run(replay.read_held(settings, known.rows or None, known=known))
+    if known.rows and not all(any(one.id.startswith(text) for one in found) for text in ids or []):
+        found = asyncio.run(replay.read_held(settings))  # replayed already, or the database is another pipeline's
+    held = _chosen(found, ids, account, reason)
     result = asyncio.run(replay.replay(settings, held))
     table = Table("id", "what happened")
     for one in result.landed:

@@ -1,14 +1,16 @@
-"""Replays from quarantine for the API, which knows nothing of admission."""
+"""Replays from quarantine for the API, which knows nothing of admission, and where ClickHouse says that a body is."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sori.errors import PrerequisiteError, StorageUnavailable
+from cli.shared.query_options import asking
+from sori.errors import PrerequisiteError, SoriError, StorageUnavailable
+from sori.quarantine import UNKNOWN, Known
 
 if TYPE_CHECKING:
-    from sori.quarantine import Known
     from sori.settings import Settings
 
 
@@ -40,3 +42,24 @@ def replayer(
         }
 
     return again
+
+
+def where(beginnings: Collection[str], config: Path | None, data_dir: Path | None) -> Known:
+    """What the database knows of held events whose ids begin so; nothing, unless it knows one of each beginning."""
+    from api.console.quarantine import where_held
+    from api.query.ctr_sql import quote
+    from api.query.engine import rows
+
+    if not beginnings:
+        return UNKNOWN
+    asked = where_held(" OR ".join(f"startsWith(id, {quote(one)})" for one in beginnings))
+    try:
+        with asking(config, data_dir, None) as engine:
+            sql = next(asked)
+            while True:
+                sql = asked.send(rows(engine, sql))
+    except StopIteration as end:
+        known: Known = end.value
+    except SoriError:  # Kafka alone tells all of it, only later
+        return UNKNOWN
+    return known if all(any(one.startswith(text) for one in known.rows) for text in beginnings) else UNKNOWN

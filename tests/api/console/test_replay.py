@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
+from typer.testing import CliRunner
 
 from api.query.pool import EnginePool
+from cli.main import build
 from cli.shared.quarantine_replay import replayer
 from ingest.quarantine.held import Held, fold
 from ingest.quarantine.replay import read_held
@@ -160,3 +163,37 @@ async def test_other_bodies_are_not_kept_in_memory(topics, tmp_path: Path, monke
     ids = await hold(topics, *(("acc_1", b"%d" % n) for n in range(40)))
     found = await read_held(settings_of(topics, tmp_path), ids[:1], 30)
     assert ([one.id for one in found], folded) == (ids[:1], [1])
+
+
+async def test_the_command_reads_by_offset_what_the_database_holds(topics, tmp_path: Path, monkeypatch) -> None:
+    """Of ids, or how they begin: these and what came since. One that it does not know is looked for in all of it."""
+    settings = settings_of(topics, tmp_path)
+    bodies = [body(account_id="acc_1", activity_id=f"a{n}") for n in range(20)]
+    ids = await hold(topics, *(("acc_1", one) for one in bodies))
+    read: list[int] = []
+
+    def counting(records) -> list[Held]:
+        read.append(len(records))
+        return fold(records)
+
+    monkeypatch.setattr("ingest.quarantine.replay.about", lambda records, _ids: records)
+    monkeypatch.setattr("ingest.quarantine.replay.fold", counting)
+    places = await stored(topics)
+    with open_client(settings.clickhouse_dsn) as client:
+        migrations.apply(client)
+        know(client, {one: places[one] for one in (ids[3], ids[7], ids[19])})
+    monkeypatch.setenv("SORI_INGEST__SECRET_KEYS", "s3cret")
+    monkeypatch.setenv("SORI_KAFKA__TOPIC_PREFIX", topics.topic_prefix)
+    given = ["--data-dir", str(tmp_path), "--bootstrap", topics.bootstrap]
+
+    def replay(*wanted: str) -> str:
+        done = CliRunner().invoke(build(), ["quarantine", "replay", *wanted, *given], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    shown = await asyncio.to_thread(replay, ids[3], ids[7][:9])
+    assert shown.count("replayed") == 2
+    assert read == [2]
+    assert "replayed" in await asyncio.to_thread(replay, ids[5])
+    assert read == [2, 22]
+    assert sorted(await landed(topics)) == sorted([bodies[3], bodies[5], bodies[7]])
