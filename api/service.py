@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ import structlog
 
 from api.alerts.story import CardOf, no_card
 from api.app import build_app
+from api.auth.access import is_loopback
 from api.console.quarantine import Replay, no_replay
 from api.kafka.views import KafkaSide
 from api.live.data import LiveData
@@ -53,7 +55,7 @@ async def serving(
     token = secrets.token_urlsafe(24)
     side = add_alerting(app, pool, settings, "" if note_path(dsn) is None else token, card_of=card_of, replay=replay)
     probes = StageProbes(stage_urls(settings))
-    add_live_page(app, LiveData(pool), probes, lambda: _connected(side), _webhook(settings))
+    add_live_page(app, LiveData(pool), probes, lambda: _connected(side), _webhook(settings), ahead=_anyone(settings))
     if run_task is not None:
         add_maintenance(app, run_task, token)
     ours, refused = settings.api, counter(metrics.API_REFUSED)
@@ -73,15 +75,23 @@ async def serving(
             kafka = {"bootstrap": settings.kafka.bootstrap, "topic_prefix": settings.kafka.topic_prefix}
             write_note(note, {"url": url, "pid": os.getpid(), "token": token, "kafka": kafka})
         _log.info("api_serving", url=url, clickhouse=str(dsn))
+        warming = asyncio.create_task(pool.warm())
         try:
             yield url
         finally:
+            warming.cancel()
             if note is not None:
                 note.unlink(missing_ok=True)
 
 
 def _webhook(settings: Settings) -> str:
     return f"http://127.0.0.1:{settings.ingest.port or 8080}/webhooks/sori"
+
+
+def _anyone(settings: Settings) -> bool:
+    """Whether the page is answered without a token: only then may the browser ask before the page's script runs."""
+    allowed = settings.access.anonymous
+    return allowed == "always" or (allowed == "loopback" and is_loopback(settings.api.host))
 
 
 def _connected(side: KafkaSide) -> bool:

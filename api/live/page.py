@@ -59,6 +59,11 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
+#: What first.js asks for at the address `/`, to the letter: the browser sends it as soon as it has this header.
+_AHEAD = ", ".join(
+    f'<{path}>; rel="preload"; as="fetch"; crossorigin'
+    for path in ("/v1/live?range=1h", "/v1/alerts?since=1h&limit=100")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +82,16 @@ def add_live_page(
     probes: StageProbes,
     streaming: Callable[[], bool] = lambda: False,
     webhook: str = "",
+    *,
+    ahead: bool = False,
 ) -> None:
     """Add the routes. The files are read when they are first asked for.
 
+    `ahead`: the first page may be asked for its figures by the browser, beside its scripts.
     `streaming` says whether /v1/alerts/stream can be followed right now; else the page asks again and again. `webhook`
     is the address that empty pages tell to send a first event to.
     """
-    _add_files(app)
+    _add_files(app, {"Link": _AHEAD} if ahead else {})
 
     async def live(request: web.Request) -> web.Response:
         rows = int(request.query.get("rows", DEFAULT_ROWS))
@@ -105,7 +113,7 @@ def add_live_page(
     app.router.add_get("/v1/health", health)
 
 
-def _add_files(app: web.Application) -> None:
+def _add_files(app: web.Application, of_first: Mapping[str, str]) -> None:
     loaded: dict[str, PageFile] = {}
     names = {path.name for path in PAGE.iterdir() if path.suffix in _TYPES} | _MADE.keys()
 
@@ -113,7 +121,10 @@ def _add_files(app: web.Application) -> None:
         return await send(request, request.match_info["name"])
 
     async def document(request: web.Request) -> web.Response:
-        return await send(request, "index.html")
+        answer = await send(request, "index.html")
+        if request.path_qs == "/":
+            answer.headers.update(of_first)
+        return answer
 
     async def send(request: web.Request, name: str) -> web.Response:
         if name not in names:

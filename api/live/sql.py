@@ -32,11 +32,11 @@ def live(asked: Slice, rows: int, ceiling: tuple[str, ...] = ()) -> dict[str, st
     """Every question of one load of a page, by the name of its part; `ceiling`: the accounts that may be seen."""
     tops = {name: _top(name, asked, rows if name != "countries" else 300) for name in TOPS}
     return {
+        **_others(asked, ceiling),  # the longest first: there are fewer engines than questions
         "totals": _totals(asked),
         "compared": _compared(asked),
         "series": _series(asked),
         **tops,
-        **_others(asked, ceiling),
     }
 
 
@@ -106,4 +106,4 @@ def _others(asked: Slice, ceiling: tuple[str, ...]) -> dict[str, str]:
     accounts = f"""
         SELECT DISTINCT c.account_id AS account_id FROM {source.view} AS c
         WHERE {seen} ORDER BY account_id LIMIT 200"""  # noqa: S608 - quoted
-    return {"accounts": accounts, "pulse": pulse}
+    return {"pulse": pulse, "accounts": accounts}

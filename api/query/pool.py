@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from api.query.catalog import KeptCatalog
@@ -15,6 +16,8 @@ from sori.settings.api import ApiSettings
 
 #: ClickHouse looks at its own limit between two blocks of rows, so it may answer that a little later.
 _GRACE_S = 5.0
+#: So many engines are opened ahead, at most: one page asks no more at a time.
+_WARM = 4
 _AnswerT = TypeVar("_AnswerT")
 
 
@@ -36,6 +39,11 @@ class EnginePool:
     async def rows(self, sql: str) -> list[Row]:
         """Run one query and decode its rows."""
         return await self._run(self._rows, sql)
+
+    async def warm(self) -> None:
+        """Open engines and read what the database knows before somebody waits for it; trouble is told to who asks."""
+        with suppress(Exception):
+            await asyncio.gather(*(self.rows("SELECT 1") for _ in range(min(self._settings.concurrency, _WARM))))
 
     async def _run(self, work: Callable[..., _AnswerT], *args: str) -> _AnswerT:
         """Wait for a free slot and for the answer, for each as long as a query may take: nobody hangs on another's."""

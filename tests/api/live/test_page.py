@@ -20,7 +20,10 @@ from sori.settings import load_settings
 
 
 async def test_the_page_forbids_what_it_does_not_need(served) -> None:
-    """No inline script, nothing from elsewhere, no framing; files are compressed and revalidated."""
+    """No inline script, nothing from elsewhere, no framing; files are compressed and revalidated.
+
+    The browser may ask for the first page's figures before any script is here.
+    """
     async with aiohttp.ClientSession() as client, client.get(f"{served.url}/") as answer:
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
@@ -31,6 +34,14 @@ async def test_the_page_forbids_what_it_does_not_need(served) -> None:
         assert "<script>" not in await answer.text()
         async with client.get(f"{served.url}/", headers={"If-None-Match": tag}) as again:
             assert again.status == 304
+        asked_ahead = re.findall(r"<([^>]+)>", answer.headers["Link"])  # first.js asks these, to the letter
+        for path in asked_ahead:
+            async with client.get(served.url + path) as figures:
+                assert figures.status == 200
+        assert len(asked_ahead) == 2
+        for other in ("/?range=6h", "/alerts"):  # it would ask for something else
+            async with client.get(served.url + other) as page:
+                assert "Link" not in page.headers
         async with client.get(f"{served.url}/page/..%2Fpage.py") as outside:
             assert outside.status == 404
 
