@@ -55,7 +55,7 @@ export function trend(body, { alerts = [], clean = false, title = "Click-through
   parts.push(svg("rect", { class: "chosen", y: TOP, height: LOW - TOP, width: 0, x: 0 }), svg("line", { class: "cursor", y1: TOP, y2: LOW, x1: cursor, x2: cursor }));
   return el("section", { class: "chart", "aria-labelledby": "time-title", "data-key": "chart" },
     el("h2", { id: "time-title" }, title),
-    el("p", { class: "small" }, "The band is the ", term("95 % interval"), "; the bars are impressions; red is an alert; dashed is not over yet. Drag to zoom. Times are yours."),
+    el("p", { class: "small" }, "The band is the ", term("95 % interval"), "; the bars are impressions; red is an alert; dashed is not over yet. Drag to zoom. Times are in your time zone."),
     el("div", { class: "plot", id: "time-chart", tabindex: "0", role: "slider", "aria-label": title, "aria-valuemin": 0, "aria-valuemax": Math.max(0, rows.length - 1), "aria-valuenow": at < 0 ? Math.max(0, rows.length - 1) : at, "aria-valuetext": at < 0 ? said : tell(at), ...reader },
       svg("svg", { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, "aria-hidden": "true" }, parts)),
     el("p", { id: "reading", class: "reading" }, at < 0 ? "Point at, touch, or use the arrow keys on the chart to read it." : tell(at)),

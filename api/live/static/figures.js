@@ -15,7 +15,7 @@ export function tiles(body, more = []) {
       tile("Impressions", "impressions", count(totals.impressions), totals.impressions, changed((row) => row.impressions)),
       tile("Clicks", "clicks", count(totals.clicks), totals.clicks, changed((row) => row.clicks)),
       tile("Click-through rate", "ctr", shown ? rate(totals.ctr) : "–", totals.ctr, el("dd", { id: "ctr-interval", class: "small" }, shown ? interval(totals.ctr_low, totals.ctr_high) : "no impressions yet"), changed((row) => row.ctr)),
-      totals.suspect_clicks === null ? null : tile("Suspect clicks", "suspect", count(totals.suspect_clicks), totals.suspect_clicks, el("dd", { class: "small" }, shown ? `${rate(totals.clean_ctr)} without` : " "), changed((row) => row.suspect_clicks)),
+      totals.suspect_clicks === null ? null : tile("Suspect clicks", "suspect", count(totals.suspect_clicks), totals.suspect_clicks, el("dd", { class: "small" }, shown ? `${rate(totals.clean_ctr)} without them` : " "), changed((row) => row.suspect_clicks)),
       more));
 }
 
@@ -41,7 +41,7 @@ export const platforms = (rows) => table("platforms", "Platforms", [
   { name: "Platform", value: (row) => row.platform, node: (row) => el("a", { href: chip("platform", row.platform) }, row.platform) }, ...rates(rows)], rows);
 
 export const materials = (rows) => table("materials", "Materials", [
-  { name: "Material", value: (row) => row.material_name || row.material_id, node: (row) => who(el("a", { href: chip("material", row.material_id) }, row.material_name || row.material_id || "no material"), `${row.account_id} · ${row.material_id}`) },
+  { name: "Material", value: (row) => row.material_name || row.material_id, node: (row) => who(el("a", { href: chip("material", row.material_id) }, row.material_name || row.material_id || "no material"), [row.account_id, row.material_id].filter(Boolean).join(" · ")) },
   ...rates(rows)], rows);
 
 // Nothing yet: how to send a first event, word for word.

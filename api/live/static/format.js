@@ -16,7 +16,7 @@ export const short = (ms, bucketS) => (bucketS >= 86400 ? day : bucketS >= 3600 
 export const tidy = (text) => String(text).replaceAll("_", " ");
 
 export function delta(now, before) {
-  if (!before) return now ? "new: nothing before" : "as before";
+  if (!before) return now ? "none in the time before" : "as before";
   return `${change.format(now / before - 1)} to the time before`;
 }
 

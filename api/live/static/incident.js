@@ -31,7 +31,7 @@ export function alertView({ alert, evidence, states, pane_s, panes, rule, events
     el("div", { class: "wide heading" },
       el("p", { class: "small" }, el("a", { href: to("alerts", []) }, "Alerts"), " / ", alert.alert_id),
       el("h1", {}, sentence(alert)),
-      el("p", {}, el("b", { class: "state", "data-open": isOpen(alert) ? "yes" : "no" }, isOpen(alert) ? "open" : alert.state), ` · ${alert.severity} · `, alert.invalid_traffic_class ? [term(alert.invalid_traffic_class), " · "] : "", `account ${alert.account_id} · `, `${alert.subject_kind} `, subject(alert)),
+      el("p", {}, el("b", { class: "state", "data-open": isOpen(alert) ? "yes" : "no" }, isOpen(alert) ? "open" : alert.state), ` · ${alert.severity} · `, alert.invalid_traffic_class ? [term(alert.invalid_traffic_class), " · "] : "", "account ", el("a", { href: to("", [], { account: alert.account_id }) }, alert.account_id), ` · ${alert.subject_kind} `, subject(alert)),
       alert.incident_id ? el("p", {}, "Part of ", el("a", { href: to("incidents", [alert.incident_id]) }, incident?.story || `incident ${alert.incident_id.slice(0, 8)}`)) : null),
     el("section", { class: "table", "aria-labelledby": "timeline-title", "data-key": "timeline" }, el("h2", { id: "timeline-title" }, "Timeline"),
       el("ol", { class: "timeline" }, states.map((row) => el("li", {}, el("b", {}, row.state), ` ${moment(time(row.updated_at))}`, el("span", { class: "small" }, `${count(row.observed)} seen, ${count(row.expected)} expected · ${row.severity}`))))),
@@ -63,7 +63,7 @@ function paneChart(panes, paneS, alert) {
 const ruleBox = (alert, rule) => el("section", { class: "table", "aria-labelledby": "rule-title", "data-key": "rule" }, el("h2", { id: "rule-title" }, `The rule: ${tidy(alert.rule)}`),
   el("p", {}, rule?.statement.replaceAll("`", "") ?? "This API does not know the rules."),
   el("dl", { class: "facts" }, ["Observed", "Expected", "Floor"].map((name) => el("div", {}, el("dt", {}, term(name)), el("dd", {}, count(alert[name.toLowerCase()]))))),
-  rule ? el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Thresholds" }, el("table", { id: "thresholds" }, el("thead", {}, el("tr", {}, ["Threshold", "Value", "Meaning"].map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, rule.parameters.map((one) => el("tr", {}, el("th", { scope: "row" }, one.name), el("td", {}, String(one.value)), el("td", { class: "prose" }, one.meaning)))))) : null);
+  rule ? el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Thresholds" }, el("table", { id: "thresholds" }, el("thead", {}, el("tr", {}, ["Threshold", "Value", "Meaning"].map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, rule.parameters.map((one) => el("tr", {}, el("th", { scope: "row" }, one.name), el("td", {}, one.value === null ? "unset" : String(one.value) || "none"), el("td", { class: "prose" }, one.meaning.replaceAll("`", ""))))))) : null);
 
 // Evidence: whatever maps names to numbers, or lists rows, is a table; the rest is told by name.
 function evidenceBox(alert, evidence) {
@@ -84,7 +84,8 @@ const current = (target, stored) => (fresh.has(target) && Date.now() - fresh.get
 const words = (one) => [el("b", {}, tidy(one.verdict)), one.by ? ` by ${one.by}` : "", one.note ? `: ${one.note}` : "", one.allow ? el("span", { class: "small" }, ` let pass ${one.until ? `until ${moment(time(one.until))}` : "until withdrawn"} `) : " "];
 
 // `ofIncident`: what was said of the incident that an alert is in, which judges the alert as long as nobody judged it alone.
-export function verdictBox(target, stored, { whom = "a false positive's subject", ofIncident = [] } = {}) {
+// `ofAlerts`: what was said of single alerts of an incident, which does not judge the others.
+export function verdictBox(target, stored, { whom = "a false positive's subject", ofIncident = [], ofAlerts = [] } = {}) {
   const box = (...inside) => el("section", { class: "table", "aria-labelledby": "verdict-title", "data-key": "verdict" }, el("h2", { id: "verdict-title" }, "Verdict"), ...inside);
   if (!stored) return box(el("p", { class: "small" }, "This API takes no verdicts on it yet, or not from this token."));
   const verdicts = current(target, stored);
@@ -106,8 +107,9 @@ export function verdictBox(target, stored, { whom = "a false positive's subject"
     try { await ask(`/v1/verdicts/${encodeURIComponent(one.verdict_id)}`, "", { method: "DELETE" }); said("Withdrawn.", []); } catch (error) { said(`Not withdrawn: ${error.message}`); }
   };
   return box(
-    verdicts.length ? el("ul", { id: "verdicts" }, verdicts.map((one) => el("li", {}, words(one), el("button", { type: "button", onclick: () => void withdraw(one) }, "Withdraw")))) : ofIncident.length ? null : el("p", { class: "small" }, "Nobody has judged this yet. What you say is kept, for whoever tunes the rules."),
+    verdicts.length ? el("ul", { id: "verdicts" }, verdicts.map((one) => el("li", {}, words(one), el("button", { type: "button", onclick: () => void withdraw(one) }, "Withdraw")))) : ofIncident.length ? null : el("p", { class: "small" }, ofAlerts.length ? "Nobody has judged all of it yet, only alerts in it." : "Nobody has judged this yet. What you say is kept, for whoever tunes the rules."),
     ofIncident.length ? el("ul", { id: "incident-verdicts" }, ofIncident.map((one) => el("li", {}, el("a", { href: to("incidents", [one.target]) }, "Its incident"), ": ", words(one)))) : null,
+    ofAlerts.length ? el("ul", { id: "alert-verdicts" }, ofAlerts.map((one) => el("li", {}, el("a", { href: to("alerts", [one.target]) }, `Alert ${one.target.slice(0, 8)}`), ": ", words(one)))) : null,
     el("form", { id: "verdict", "data-key": "verdict-form", class: "verdict", onsubmit: (event) => void send(event) },
       el("label", {}, "By ", el("input", { name: "by", maxlength: 200, autocomplete: "name" })), el("label", {}, "Note ", el("input", { name: "note", maxlength: 2000 })),
       el("label", {}, "Until ", el("input", { name: "until", type: "datetime-local" })), el("label", {}, el("input", { name: "allow", type: "checkbox" }), ` let ${whom} pass until then`),
@@ -125,12 +127,17 @@ export function incidentView({ found, verdicts }) {
   const [id] = here().parts;
   if (!found) return [el("div", { class: "wide card" }, el("h1", {}, "Incident"), el("p", {}, `No incident ${id} is stored here, or this API has none yet. `, el("a", { href: to("alerts", []) }, "All alerts")))];
   const incident = found.incident ?? found, alerts = found.alerts ?? [];
-  const names = ["subjects", "campaigns", "places", "devices"].filter((name) => (found[name] ?? incident[name])?.length);
+  const account = incident.account_id, members = [...(incident.alerts ?? [])].sort((a, b) => time(a.opened_at) - time(b.opened_at));
+  const leads = { devices: (one) => deviceLink(account, one), places: (one) => subject({ account_id: account, subject_kind: "place", subject: one }), campaigns: (one) => campaignLink(account, one) };
+  const names = Object.keys(leads).filter((name) => incident[name]?.length);
   return [
     el("div", { class: "wide heading" }, el("p", { class: "small" }, el("a", { href: to("incidents", []) }, "Incidents"), ` / ${id}`), el("h1", {}, incident.story ?? `Incident ${id}`),
-      el("p", {}, el("b", { class: "state", "data-open": incident.state === "open" ? "yes" : "no" }, incident.state ?? ""), incident.account_id ? ` · account ${incident.account_id}` : "")),
-    el("section", { class: "table", "data-key": "about", "aria-labelledby": "about-title" }, el("h2", { id: "about-title" }, "What it is about"), el("dl", { class: "facts" }, names.map((name) => el("div", {}, el("dt", {}, name), el("dd", {}, [found[name] ?? incident[name]].flat().slice(0, 20).map((one) => (typeof one === "string" ? one : one.name ?? one.subject ?? one.id ?? JSON.stringify(one))).join(", ")))))),
-    verdictBox(incident.incident_id ?? id, verdicts, { whom: "whom a false positive's alerts accuse" }), list("incident-alerts", "Its alerts", alerts)];
+      el("p", {}, el("b", { class: "state", "data-open": incident.state === "open" ? "yes" : "no" }, incident.state ?? ""), incident.severity ? ` · ${incident.severity}` : "", account ? [" · account ", el("a", { href: to("", [], { account }) }, account)] : "")),
+    el("section", { class: "table", "data-key": "about", "aria-labelledby": "about-title" }, el("h2", { id: "about-title" }, "What it is about"), el("dl", { class: "facts" }, names.map((name) => el("div", {}, el("dt", {}, name), el("dd", {}, incident[name].slice(0, 20).map((one, i) => [i ? ", " : "", leads[name](one)]), incident[name].length > 20 ? ` and ${incident[name].length - 20} more` : ""))))),
+    el("section", { class: "table", "aria-labelledby": "timeline-title", "data-key": "timeline" }, el("h2", { id: "timeline-title" }, "Timeline"),
+      el("ol", { class: "timeline" }, members.slice(0, 20).map((one) => el("li", {}, el("a", { href: to("alerts", [one.alert_id]) }, tidy(one.rule)), ` ${isOpen(one) ? "since" : one.state} ${moment(time(isOpen(one) ? one.opened_at : one.ended_at))}`, el("span", { class: "small" }, `opened ${moment(time(one.opened_at))} · ${one.severity} · ${count(one.observed)} seen`)))),
+      members.length > 20 ? el("p", { class: "small" }, `and ${members.length - 20} more, below`) : null),
+    verdictBox(incident.incident_id ?? id, verdicts, { whom: "whom a false positive's alerts accuse", ofAlerts: found.alert_verdicts ?? [] }), list("incident-alerts", "Its alerts", alerts)];
 }
 
 export const loadIncidents = async () => {

@@ -112,6 +112,7 @@ async def test_figures_are_asked_for_while_scripts_are_on_their_way(served, brow
 
     page.on("request", seen)
     await page.route("**/page/table.js", held)
+    await page.route("**/page/first.js", held)
     await page.add_init_script(
         "{ const later = setTimeout; window.setTimeout = (what, ms) => (ms === 5000 ? 0 : later(what, ms)); }"
     )  # no refresh
@@ -434,6 +435,15 @@ async def test_an_alert_tells_what_was_said_of_its_incident(served, browser) -> 
     assert await page.locator(f'#incident-verdicts a[href="/incidents/{case["incident_id"]}"]').count() == 1
     assert await page.locator("#verdicts").count() == 0  # nobody judged the alert by itself
     assert "Nobody has judged" not in await page.inner_text("section:has(#verdict-title)")
+
+    said |= {"verdict_id": "v2", "target": "fresh", "target_kind": "alert", "verdict": "confirmed", "by": "Lee"}
+    served.client.raw_insert("verdicts", insert_block=json.dumps(said).encode(), fmt="JSONEachRow", settings=TIMES)
+    await page.goto(f"{served.url}/incidents/{case['incident_id']}")
+    assert "confirmed by Lee" in await page.inner_text("#alert-verdicts")
+    assert await page.locator('#alert-verdicts a[href="/alerts/fresh"]').count() == 1
+    assert "false positive by Kim" in await page.inner_text("#verdicts")
+    for lead in ('.timeline a[href="/alerts/fresh"]', 'section:has(#about-title) a[href^="/devices/dev_1"]'):
+        assert await page.locator(lead).count() == 1, lead
     assert complaints == []
 
 
