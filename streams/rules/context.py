@@ -148,6 +148,10 @@ class RuleContext:
             return False
         return True
 
+    def is_exact_from(self, begin_ms: int) -> bool:
+        """The same, and nothing is counted."""
+        return begin_ms >= max(self.policy.horizon(self._clock.watermark), self._clock.complete_from)
+
     @staticmethod
     def runs(rule: Rule, subject: str) -> bool:
         """Whether the rule is on and does not skip this subject."""

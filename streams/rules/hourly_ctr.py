@@ -24,6 +24,7 @@ NAME = "hourly_ctr"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
 SUBJECT: Literal["device"] = "device"
 ASKED = "device"
+COUNTED = "taps"
 CORRECTABLE = True
 
 lookback_ms = device_hour.lookback_ms
@@ -31,7 +32,7 @@ lookback_ms = device_hour.lookback_ms
 
 def evaluate(view: PlaceView, rule: HourlyCtr) -> PlaceFinding | None:
     """Judge a device as of a window of which more was told."""
-    return device_hour.evaluate(view, rule, ("taps", rule.floor), partial(judge, rule=rule))
+    return device_hour.evaluate(view, rule, (COUNTED, rule.floor), partial(judge, rule=rule))
 
 
 def judge(hour: HourOfHabits, rule: HourlyCtr) -> Judgement | None:

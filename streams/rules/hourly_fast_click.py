@@ -23,6 +23,7 @@ NAME = "hourly_fast_click"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
 SUBJECT: Literal["device"] = "device"
 ASKED = "device"
+COUNTED = "fast"
 CORRECTABLE = False
 
 lookback_ms = device_hour.lookback_ms
@@ -30,7 +31,7 @@ lookback_ms = device_hour.lookback_ms
 
 def evaluate(view: PlaceView, rule: HourlyFastClick) -> PlaceFinding | None:
     """Judge a device as of a window of which more was told."""
-    return device_hour.evaluate(view, rule, ("fast", rule.floor), partial(judge, rule=rule))
+    return device_hour.evaluate(view, rule, (COUNTED, rule.floor), partial(judge, rule=rule))
 
 
 def judge(hour: HourOfHabits, rule: HourlyFastClick) -> Judgement | None:

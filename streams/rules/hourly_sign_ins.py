@@ -26,6 +26,7 @@ TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
 SUBJECT: Literal["device"] = "device"
 JUDGES: tuple[str, ...] = (AUTHENTICATION,)
 ASKED = "device"
+COUNTED = "sign_ins"
 CORRECTABLE = True
 
 lookback_ms = device_hour.lookback_ms
@@ -33,7 +34,7 @@ lookback_ms = device_hour.lookback_ms
 
 def evaluate(view: PlaceView, rule: HourlySignIns) -> PlaceFinding | None:
     """Judge a device as of a window of which more was told."""
-    return device_hour.evaluate(view, rule, ("sign_ins", rule.floor), partial(judge, rule=rule))
+    return device_hour.evaluate(view, rule, (COUNTED, rule.floor), partial(judge, rule=rule))
 
 
 def judge(hour: HourOfHabits, rule: HourlySignIns) -> Judgement | None:

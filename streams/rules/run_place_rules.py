@@ -9,12 +9,14 @@ from functools import partial
 import msgspec
 
 from sori.places import parts, path
+from sori.remembered import Remembered
 from sori.settings.rules import Rule, RulesSettings
 from streams.alerts.corrections import EXPLANATION, Grounds
 from streams.alerts.record import Subject
 from streams.rules import registry
 from streams.rules.click_view import Grid
-from streams.rules.context import Evidence, RuleContext
+from streams.rules.context import ACCOUNTS_BYTES, Evidence, RuleContext
+from streams.rules.device_hour import Reach
 from streams.rules.explained_clicks import told_airing
 from streams.rules.judgement import Judgement
 from streams.rules.place_view import PlaceFinding, PlaceRule, PlaceView
@@ -43,6 +45,7 @@ class PlaceRules:
         self._of_sign_ins, self._of_clickers = _asked_after("sign_ins"), _asked_after("clickers")
         self._of_devices = _asked_after("device")
         self._of_minutes = _asked_after("minutes")
+        self._reach: Remembered[str, Reach] = Remembered(ACCOUNTS_BYTES)
         #: Sign-ins in one pane below which nothing is judged at once.
         self.sign_in_gate = min(rules.geo_auth_burst.gate(context.policy.pane_ms) for rules in context.rules.variants())
         for module in registry.PLACE_RULES:
@@ -63,7 +66,26 @@ class PlaceRules:
 
     def on_device(self, key: SubjectKey, window_start: int, added: int) -> None:
         """Judge a device as of one of its windows, of which more was told."""
-        self._judge(key, window_start, added, self._of_devices)
+        self._series[key].changed(window_start)
+        rules = self._within_reach(key, window_start)
+        if rules:
+            self._judge(key, window_start, added, rules)
+
+    def _within_reach(self, key: SubjectKey, window_start: int) -> Sequence[PlaceRule]:
+        """Rules that may find something about a device: most devices have far too few of anything.
+
+        All of them where an alert is open, or not everything is there to be judged: that is counted.
+        """
+        context, end = self._context, window_start + self._grid.window_ms
+        if context.any_open and _subject(key) in context.any_open:
+            return self._of_devices
+        reach = self._reach.get(key.account)
+        if reach is None:
+            reach = Reach.of(self._of_devices, context.of_account(key.account), self._grid)
+            self._reach.remember(key.account, reach, 4 * len(key.account))
+        if not context.is_exact_from(end - reach.span_ms):
+            return self._of_devices
+        return reach.rules(_view(self._grid, self._panes, self._series, key, end))
 
     def on_minute(self, key: SubjectKey, pane_start: int) -> None:
         """Judge a place or a campaign by what it did over many minutes, as of a pane that began."""

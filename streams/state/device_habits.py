@@ -55,6 +55,31 @@ class HeldHabits(msgspec.Struct, array_like=True, gc=False):
         return bool(self.who) and len(self.told) == len(self.who) * _TOLD.size
 
 
+class HabitSums(NamedTuple):
+    """Sums over some windows of one device. `all_sign_ins`: each device once in a window; `signed_in`: windows in
+    which this one did.
+    """
+
+    impressions: int = 0
+    clicks: int = 0
+    taps: int = 0
+    near: int = 0
+    fast: int = 0
+    sign_ins: int = 0
+    all_impressions: int = 0
+    all_clicks: int = 0
+    all_sign_ins: int = 0
+    signed_in: int = 0
+
+
+class KeptSums(NamedTuple):
+    """The sums of the windows that start in [begin, end), kept until more is told of one of them."""
+
+    begin_ms: int
+    end_ms: int
+    sums: HabitSums
+
+
 class HourOfHabits(NamedTuple):
     """Sums over some windows of one device: its own, and those of everybody else in its account."""
 

@@ -17,7 +17,7 @@ from sori.events import UNKNOWN
 from sori.remembered import Remembered
 from streams.state.campaign_totals import BySource, CampaignTotals, ToldOfCampaign, added, of_campaign
 from streams.state.counters import MAX_SAMPLES
-from streams.state.device_habits import Habits, HeldHabits
+from streams.state.device_habits import Habits, HeldHabits, KeptSums
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey, ToldDevice
 from streams.state.sign_ins import SignIns
 
@@ -269,13 +269,22 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
 
 
 class SubjectSeries(dict[int, SubjectSums]):
-    """A subject's sums by the start of their pane: rules read one subject in many panes. `key`: one for all panes."""
+    """A subject's sums by the start of their pane: rules read one subject in many panes. `key`: one for all panes.
 
-    __slots__ = ("key",)
+    `kept`: of a device, sums of windows by the length of what rules look at, so that each window is added up once.
+    """
+
+    __slots__ = ("kept", "key")
 
     def __init__(self, key: SubjectKey) -> None:
         super().__init__()
         self.key = key
+        self.kept: dict[int, KeptSums] | None = None
+
+    def changed(self, start_ms: int) -> None:
+        """More was told of the window that starts then: drop what is kept of it."""
+        if self.kept:
+            self.kept = {of: kept for of, kept in self.kept.items() if not kept.begin_ms <= start_ms < kept.end_ms}
 
 
 Series = dict[SubjectKey, SubjectSeries]
@@ -323,6 +332,8 @@ class RollUpPane:
             held = series[key] = SubjectSeries(key)
         if self.start_ms not in held:
             self.subjects.append(held.key)
+        if held.kept:
+            held.changed(self.start_ms)
         held[self.start_ms] = sums
 
     def take_totals(self, row: RollUp) -> None:
