@@ -54,7 +54,7 @@ class ToldDevices:
             known = self._accounts[scope.account, start] = self._look(scope.account, start)
         if crc32(device.encode("utf-8", "surrogatepass")) & known.mask:
             return None
-        cells = self._clicks(scope, device)
+        cells = self._clicks(scope, device) if cell.clicks else []
         near, fast = self._fast(scope.account, cells)
         seconds = len({click.time_ms // 1000 for click in fast})
         own, all_of = (taps(cells), len(near), seconds, cell.authentications), known[1:]

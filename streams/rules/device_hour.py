@@ -80,7 +80,7 @@ def _hour(view: PlaceView, span_ms: int) -> HourOfHabits:
 
 def _sums(view: PlaceView, span_ms: int) -> HabitSums:
     before = _before(view, span_ms, view.end_ms - view.window_ms)
-    return HabitSums(*map(add, before, sums_of(_told(view, view.window_ms))))
+    return HabitSums._make(map(add, before, sums_of(_told(view, view.window_ms))))
 
 
 def _before(view: PlaceView, span_ms: int, last_ms: int) -> HabitSums:
@@ -109,13 +109,8 @@ def sums_of(window: Sequence[SubjectSums]) -> HabitSums:
     told = [one.habits.counts for one in window if one.habits is not None]
     if not told:
         return HabitSums()
-    columns = map(sum, zip(*told, strict=True))
-    return HabitSums(
-        sum([one.impressions for one in window]),
-        sum([one.clicks for one in window]),
-        *columns,
-        sum([counts[3] > 0 for counts in told]),
-    )
+    own = sum([one.impressions for one in window]), sum([one.clicks for one in window])
+    return HabitSums._make([*own, *map(sum, zip(*told, strict=True)), sum([counts[3] > 0 for counts in told])])
 
 
 def _hour_of(sums: HabitSums) -> HourOfHabits:
