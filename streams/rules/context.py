@@ -148,9 +148,10 @@ class RuleContext:
             return False
         return True
 
-    def is_exact_from(self, begin_ms: int) -> bool:
-        """The same, and nothing is counted."""
-        return begin_ms >= max(self.policy.horizon(self._clock.watermark), self._clock.complete_from)
+    @property
+    def exact_since_ms(self) -> int:
+        """From where on `exact_from` is true; nothing is counted."""
+        return max(self.policy.horizon(self._clock.watermark), self._clock.complete_from)
 
     @staticmethod
     def runs(rule: Rule, subject: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sori.alerting.alert import Severity
@@ -21,7 +21,7 @@ class Judgement:
 
     def with_details(self, **details: Any) -> Judgement:
         """The same judgement, with more evidence."""
-        return replace(self, details={**self.details, **details})
+        return Judgement(self.observed, self.expected, self.floor, self.severity, {**self.details, **details})
 
 
 def exceeded(observed: float, expected: float, floor: float, **details: float | str) -> Judgement:

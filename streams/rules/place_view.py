@@ -29,7 +29,7 @@ class PlaceView:
 
     `window_ms`: the length of a CTR window. `grace_ms`: how long an event may be on its way. `most_ms`: how far back a
     rule may look. `panes` tell of all campaigns of the `account`; `campaign`: the subject, if it is one. `hours`: a
-    device's sums by how long, once they were asked for.
+    device's sums by how long, once they were asked for; `shown`: its impressions by pane, by since when.
     """
 
     end_ms: int
@@ -42,6 +42,7 @@ class PlaceView:
     account: str = ""
     campaign: str = ""
     hours: dict[int, HourOfHabits] = field(default_factory=dict)
+    shown: dict[int, Sequence[int | None]] = field(default_factory=dict)
 
     @property
     def arrived_ms(self) -> int:
@@ -61,13 +62,15 @@ class PlaceView:
         late = [start for start in range(begin_ms, end_ms, self.pane_ms) if 3 * (start % window_ms) >= window_ms]
         return [sums for start in late if (sums := series.get(start)) is not None]
 
-    def shown_since(self, begin_ms: int) -> list[int | None]:
+    def shown_since(self, begin_ms: int) -> Sequence[int | None]:
         """Its impressions in each pane from there on, oldest first; None before the first pane with anything at all."""
-        first = self._first(begin_ms)
-        starts = range(begin_ms, self.end_ms, self.pane_ms)
-        held = [self.series.get(start) for start in starts]
-        told = zip(starts, held, strict=True)
-        return [None if start < first else 0 if sums is None else sums.impressions for start, sums in told]
+        found = self.shown.get(begin_ms)
+        if found is None:  # asked by several rules, and again for an alert's words
+            first, get = self._first(begin_ms), self.series.get
+            starts = range(first, self.end_ms, self.pane_ms)
+            counts = [0 if (sums := get(start)) is None else sums.impressions for start in starts]
+            found = self.shown[begin_ms] = [*[None] * ((first - begin_ms) // self.pane_ms), *counts]
+        return found
 
     def signed_in_since(self, begin_ms: int) -> list[int | None]:
         """Likewise devices that signed in: at the place, or of a campaign's account anywhere, where that was told."""
@@ -75,13 +78,19 @@ class PlaceView:
         if self.campaign:
             account, panes = self.account, [self.panes.get(start) for start in starts]
             return [None if pane is None or account not in pane.totals else pane.signed_in(account) for pane in panes]
-        first, held = self._first(begin_ms), [self.series.get(start) for start in starts]
-        told = zip(starts, held, strict=True)
-        return [None if start < first else 0 if sums is None else sums.signed_in for start, sums in told]
+        first, get = self._first(begin_ms), self.series.get
+        counts = [
+            0 if (sums := get(start)) is None else sums.signed_in for start in range(first, starts.stop, self.pane_ms)
+        ]
+        return [*[None] * ((first - begin_ms) // self.pane_ms), *counts]
 
     def _first(self, begin_ms: int) -> int:
-        starts = range(begin_ms, self.end_ms, self.pane_ms)
-        return next((start for start in starts if start in self.panes), self.end_ms)
+        """The first pane with anything at all; where there is none, what would follow the last one."""
+        starts, panes = range(begin_ms, self.end_ms, self.pane_ms), self.panes
+        after_all = begin_ms + len(starts) * self.pane_ms
+        if len(panes) < len(starts):
+            return min([start for start in panes if start in starts], default=after_all)
+        return next((start for start in starts if start in panes), after_all)
 
     def of_account(self, begin_ms: int, end_ms: int) -> CampaignTotals:
         """All that is told of the account in these panes: of campaigns while they get clicks."""

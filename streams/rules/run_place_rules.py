@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import msgspec
 
@@ -25,6 +25,8 @@ from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey, ToldDe
 from streams.state.place_panes import RollUpPane, Series, SubjectSums, add_counts
 
 _MAX_SAMPLES = 10
+#: What an account's rules look at, and how far back, ms, by their names.
+_Terms = dict[str, tuple[Rule, int]]
 #: Campaigns for which an alert says what share of their clicks the subject made.
 _MAX_SHARES = 5
 
@@ -45,6 +47,7 @@ class PlaceRules:
         self._of_sign_ins, self._of_clickers = _asked_after("sign_ins"), _asked_after("clickers")
         self._of_devices = _asked_after("device")
         self._of_minutes = _asked_after("minutes")
+        self._terms: Remembered[str, _Terms] = Remembered(ACCOUNTS_BYTES)
         self._reach: Remembered[str, Reach] = Remembered(ACCOUNTS_BYTES)
         #: Sign-ins in one pane below which nothing is judged at once.
         self.sign_in_gate = min(rules.geo_auth_burst.gate(context.policy.pane_ms) for rules in context.rules.variants())
@@ -83,7 +86,7 @@ class PlaceRules:
         if reach is None:
             reach = Reach.of(self._of_devices, context.of_account(key.account), self._grid)
             self._reach.remember(key.account, reach, 4 * len(key.account))
-        if not context.is_exact_from(end - reach.span_ms):
+        if end - reach.span_ms < context.exact_since_ms:
             return self._of_devices
         return reach.rules(_view(self._grid, self._panes, self._series, key, end))
 
@@ -95,23 +98,32 @@ class PlaceRules:
         subject, context = _subject(key), self._context
         if context.allowed(subject.account_id, subject.kind, subject.value):
             return
-        rules, end = context.of_account(key.account), pane_start + self._length_of(key)
-        at_ms = end - self._grid.pane_ms
+        terms, end = self._terms_of(key.account), pane_start + self._length_of(key)
+        at_ms, exact_ms = end - self._grid.pane_ms, context.exact_since_ms
         view = _view(self._grid, self._panes, self._series, key, end)
         open_subject = context.open_subject(subject) if context.any_open else None
         for module in modules:
             if open_subject and context.hardly_grown(open_subject, module.NAME, at_ms, added):
                 continue
-            rule = settings_of(rules, module.NAME)
-            if not context.runs(rule, subject.value):
+            rule, lookback_ms = terms[module.NAME]
+            if not rule.enabled or subject.value in rule.allow:
                 continue
             if context.lets_pass(module.NAME, subject, at_ms):
                 continue
-            if not context.exact_from(end - module.lookback_ms(rule, self._grid)):
+            if end - lookback_ms < exact_ms and not context.exact_from(end - lookback_ms):
                 continue
             if found := module.evaluate(view, rule):
                 grounds = self._grounds(module, key, end) if module.CORRECTABLE else None
                 self._report(module, subject, found, end, grounds)
+
+    def _terms_of(self, account: str) -> _Terms:
+        terms = self._terms.get(account)
+        if terms is None:
+            rules = self._context.of_account(account)
+            named = [(module, settings_of(rules, module.NAME)) for module in registry.PLACE_RULES]
+            terms = {module.NAME: (rule, module.lookback_ms(rule, self._grid)) for module, rule in named}
+            self._terms.remember(account, terms, 4 * len(account))
+        return terms
 
     def on_impressions(self, key: SubjectKey, pane_start: int) -> None:
         """Impressions came to a pane that is over: they may explain what the subject is accused of."""
@@ -246,6 +258,7 @@ def _asked_after(what: str) -> tuple[PlaceRule, ...]:
     return tuple(module for module in registry.PLACE_RULES if getattr(module, "ASKED", "clicks") == what)
 
 
+@lru_cache(maxsize=4096)
 def _subject(key: SubjectKey) -> Subject:
     if isinstance(key, CampaignKey):
         return Subject(key.account, "campaign", key.campaign)
