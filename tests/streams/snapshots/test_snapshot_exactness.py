@@ -69,6 +69,7 @@ class Life:
                 for _ in self.operator.merge_parts(one.rest, (part.blob for part in parts)):
                     pass
                 self.parts = list(one.parts)
+                assert self.operator.live_from_ms >= live_from_ms(one.rest)
             self.operator.stand(taken.rest, resume)
 
     def apply(self, records: list[FakeRecord]) -> None:
