@@ -102,6 +102,8 @@ def _forget(client: Client, settings: Settings, device: str) -> Iterator[Progres
         done["windows_recounted"] += recounted
         done["windows_waiting"] += len(countable) - recounted
         done["windows_kept"] += len(targets) - len(countable)
+        if len(targets) < _CHUNK:
+            break
     for table in ("forget_windows", "forget_requests"):
         client.command(
             f"ALTER TABLE {changeable(client, table)} DELETE WHERE device_id = {literal(device)}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 #: Partition, log, and the offset after the newest event that is stored.
-STORED_SQL = "SELECT kafka_partition, log, toUInt64(max(kafka_offset) + 1) FROM events GROUP BY kafka_partition, log"
+STORED_SQL = "SELECT kafka_partition, log, max(stored) FROM stored_ends GROUP BY kafka_partition, log"
 
 
 @dataclass(frozen=True, slots=True)
