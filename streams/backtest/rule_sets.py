@@ -55,6 +55,7 @@ class EveryPlaceRules(PlaceRules):
     def __init__(self, sets: Sequence[PlaceRules]) -> None:
         self._sets = sets
         self.sign_in_gate = min(rules.sign_in_gate for rules in sets)
+        self.sign_in_wait_ms = max(rules.sign_in_wait_ms for rules in sets)
 
     def on_clicks(self, key: SubjectKey, pane_start: int, added: int) -> None:
         for rules in self._sets:

@@ -18,20 +18,20 @@ from streams.alerts.allowances import VerdictHistory
 from streams.alerts.book_state import MarkState
 from streams.alerts.corrections import Grounds
 from streams.alerts.record import Subject
-from streams.operators.snapshots import SnapshotOperator
+from streams.operators.snapshots import Rest, SnapshotOperator
 from streams.rules.context import RuleContext
 from streams.rules.run_place_rules import PlaceRules
 from streams.snapshots.parts import MAX_CELLS, Changes
 from streams.snapshots.place_changes import PlaceJournal, PlaceLoader
 from streams.state.checkpoint import Checkpoint
-from streams.state.device_panes import SubjectKey, ToldDevice
+from streams.state.device_panes import PlaceKey, SubjectKey, ToldDevice
 from streams.state.output import Output, Record
 from streams.state.place_panes import RollUp, RollUpPane, Series
-from streams.state.policy import EpisodePolicy, TimePolicy
+from streams.state.policy import NEVER_MS, EpisodePolicy, TimePolicy
 
 #: Behaviours are added up anew for panes this old: further back than device_farm reads.
 _COOL_AFTER_MS = 900_000
-#: How often sign-ins are looked at that were not enough to be judged at once.
+#: How often a place's sign-ins are looked at that were not enough to be judged at once, in panes.
 _PANES_BETWEEN = 3
 #: How often what takes many minutes is looked at, in panes.
 _PANES_BETWEEN_LONG = 6
@@ -44,6 +44,10 @@ class SignedIn(NamedTuple):
     before: int
     now: int
     begins: bool
+
+
+#: Places by when they are looked at, watermark, ms: what few do last in a quiet place is judged though nobody follows.
+Awaited = dict[int, dict[PlaceKey, None]]
 
 
 class PlaceOperator(SnapshotOperator):
@@ -65,6 +69,7 @@ class PlaceOperator(SnapshotOperator):
         )
         self._rules = PlaceRules(self._context, self._panes, self._series)
         self._journal: PlaceJournal | None = None
+        self._awaited: Awaited = {}
 
     @property
     def live_panes(self) -> int:
@@ -93,6 +98,8 @@ class PlaceOperator(SnapshotOperator):
         clock, episodes, applied = self.clock, self.episodes, 0
         for applied, record in enumerate(records, 1):  # noqa: B007 - how many there were
             self._apply_one(record)
+            if clock.watermark >= clock.due_ms:
+                self._judge_due(clock.watermark)
             if clock.watermark >= episodes.next_due_ms:
                 episodes.show_due(clock.watermark)
         if applied:
@@ -144,7 +151,7 @@ class PlaceOperator(SnapshotOperator):
 
     def _judge_others(self, row: RollUp, key: SubjectKey, signed_in: SignedIn, *, first: bool) -> None:
         """Ids of clicks: when a pane has its `first`, or one of several devices. Sign-ins: when enough came in a pane,
-        for what is judged at once; in every third pane, for what is judged later. What takes minutes: now and then.
+        and when what follows them has come. What takes minutes: now and then.
         """
         start = row.pane_start * 1000
         if row.clickers and (first or any(len(devices) > 1 for devices in row.clickers)):
@@ -156,9 +163,18 @@ class PlaceOperator(SnapshotOperator):
             and (start // self.policy.pane_ms + len(key[-1])) % _PANES_BETWEEN_LONG == 0
         ):
             self._rules.on_minute(key, start)  # not of all subjects in the same pane
-        later = begins and start // self.policy.pane_ms % _PANES_BETWEEN == 0
-        if row.country != UNKNOWN and (later or (now > before and now >= self._rules.sign_in_gate)):
-            self._rules.on_sign_ins(key, start, now - before)
+        if now > before and isinstance(key, PlaceKey) and row.country != UNKNOWN:
+            if now >= self._rules.sign_in_gate:
+                self._rules.on_sign_ins(key, start, now - before)
+            self._await(key, start, self.clock.watermark)
+            self.clock.due_ms = min(self._awaited, default=NEVER_MS)
+
+    def _await(self, key: PlaceKey, start: int, watermark_ms: int) -> None:
+        """Have a place looked at when what follows the sign-ins of a pane has come, unless that is over."""
+        pane_ms = self.policy.pane_ms
+        step, waited = _PANES_BETWEEN * pane_ms, start + pane_ms + self._rules.sign_in_wait_ms
+        if (due := -(-waited // step) * step) > watermark_ms:
+            self._awaited.setdefault(due, {})[key] = None
 
     def _take_totals(self, pane: RollUpPane, row: RollUp, start: int) -> None:
         pane.take_totals(row)
@@ -175,7 +191,18 @@ class PlaceOperator(SnapshotOperator):
         return []
 
     def _judge_due(self, watermark_ms: int) -> None:
-        """Nothing waits here: rates are judged at once, and put right."""
+        for due in sorted(due for due in self._awaited if due <= watermark_ms):
+            for key in sorted(self._awaited.pop(due)):
+                self._rules.on_sign_ins(key, due - self.policy.pane_ms, 0)
+        self.clock.due_ms = min(self._awaited, default=NEVER_MS)
+
+    def _stand(self, state: Rest, resume: Checkpoint) -> None:
+        self._awaited = {}
+        for start, pane in self._panes.items():
+            for key in pane.subjects:
+                if isinstance(key, PlaceKey) and key.country != UNKNOWN and self._series[key][start].signed_in:
+                    self._await(key, start, state.clock.watermark)
+        super()._stand(state, resume)
 
     def _forget_rows(self) -> None:
         """Hop 2 owes no rows."""

@@ -37,7 +37,7 @@ class Loader(Protocol):
         ...
 
 
-class _Rest(msgspec.Struct, array_like=True):
+class Rest(msgspec.Struct, array_like=True):
     """All but panes and windows. `live`: starts of those that are not evicted."""
 
     format: int
@@ -51,7 +51,7 @@ class _Rest(msgspec.Struct, array_like=True):
 
 
 NOTHING_LIVE_MS = 2**62
-_decoder = msgspec.msgpack.Decoder(_Rest)
+_decoder = msgspec.msgpack.Decoder(Rest)
 
 
 class SnapshotOperator(PartitionOperator):
@@ -114,7 +114,7 @@ class SnapshotOperator(PartitionOperator):
     def take_rest(self) -> bytes:
         """Right after `flush`, and after `take_changes`: all that parts do not hold."""
         return encode(
-            _Rest(
+            Rest(
                 FORMAT,
                 self.next_offset,
                 self.clock,
@@ -157,7 +157,7 @@ class SnapshotOperator(PartitionOperator):
         except Exception as error:
             raise SnapshotRefused(f"the snapshot contradicts itself: {error!r}") from error
 
-    def _merge_parts(self, state: _Rest, parts: Iterable[bytes]) -> Iterator[None]:
+    def _merge_parts(self, state: Rest, parts: Iterable[bytes]) -> Iterator[None]:
         if self._loading is None:
             self._loading = self._loader()
         self._loading.now_live(frozenset(state.live))
@@ -166,7 +166,7 @@ class SnapshotOperator(PartitionOperator):
             self._loading.merge(part)
             yield
 
-    def _stand(self, state: _Rest, resume: Checkpoint) -> None:
+    def _stand(self, state: Rest, resume: Checkpoint) -> None:
         if not 0 <= state.next_offset <= resume.offset:
             raise SnapshotRefused(f"the snapshot stands at {state.next_offset}, the commit at {resume.offset}")
         self._loading = None
@@ -192,7 +192,7 @@ def live_from_ms(rest: bytes) -> int:
     return min(_read(rest).live, default=NOTHING_LIVE_MS)
 
 
-def _read(rest: bytes) -> _Rest:
+def _read(rest: bytes) -> Rest:
     state = read(_decoder, rest)
     if state.format != FORMAT:
         raise SnapshotRefused(f"the rest of the snapshot has format {state.format}, not {FORMAT}")

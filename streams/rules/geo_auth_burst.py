@@ -14,7 +14,6 @@ not judged. MRC invalid traffic: SIVT.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
@@ -25,7 +24,6 @@ from streams.rules.click_view import Grid
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.place_view import PlaceFinding, PlaceView
 from streams.rules.statistics import wilson
-from streams.state.place_panes import SubjectSums
 
 NAME = "geo_auth_burst"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
@@ -71,13 +69,14 @@ def evaluate(view: PlaceView, rule: GeoAuthBurst) -> PlaceFinding | None:
         devices = sum([sums.signed_in for sums in window])
         if devices < floor:
             continue
-        past = view.between(begin - rule.baseline_s * 1000, begin)
+        past_ms = begin - rule.baseline_s * 1000
+        past = view.between(past_ms, begin)
         counts = SignInCounts(
             devices,
             sum(view.impressions(begin, view.end_ms)),
             sum(sums.signed_in for sums in past),
             sum(sums.impressions for sums in past),
-            growth_elsewhere(window, past),
+            growth_elsewhere(view, past_ms, begin, end),
             window_s / rule.baseline_s,
             (view.end_ms - begin) / (rule.baseline_s * 1000),
         )
@@ -86,12 +85,27 @@ def evaluate(view: PlaceView, rule: GeoAuthBurst) -> PlaceFinding | None:
     return None
 
 
-def growth_elsewhere(window: Sequence[SubjectSums], past: Sequence[SubjectSums]) -> float:
-    """How many times as many sign in elsewhere as did, per pane of which it is known; at least once."""
-    now, before = ([one.sign_ins for one in panes if one.sign_ins is not None] for panes in (window, past))
-    others = sum(one.everywhere - one.devices for one in now)
-    usual = sum(one.everywhere - one.devices for one in before) * len(now) / len(before) if before else others
-    return max(1.0, (others + 1) / (usual + 1))
+def growth_elsewhere(view: PlaceView, past_ms: int, begin_ms: int, end_ms: int) -> float:
+    """How many times as many sign in elsewhere as did, per pane of which it is known; at least once.
+
+    Where nothing is known of before, nobody did: a place that hears of others only now takes all of them for new.
+    """
+    (now, panes), (before, known) = _others(view, begin_ms, end_ms), _others(view, past_ms, begin_ms)
+    usual = before * panes / known if known else 0.0
+    return max(1.0, (now + 1) / (usual + 1))
+
+
+def _others(view: PlaceView, begin_ms: int, end_ms: int) -> tuple[int, int]:
+    """Devices that signed in in other places, and the panes of which that is told: to the place, or to all."""
+    found, panes = 0, 0
+    for start in range(begin_ms, end_ms, view.pane_ms):
+        sums, pane = view.series.get(start), view.panes.get(start)
+        own = None if sums is None else sums.sign_ins
+        everywhere = max(0 if own is None else own.everywhere, 0 if pane is None else pane.signed_in(view.account))
+        if everywhere:
+            found += max(0, everywhere - (0 if own is None else own.devices))
+            panes += 1
+    return found, panes
 
 
 def judge(counts: SignInCounts, floor: int, rule: GeoAuthBurst) -> Judgement | None:

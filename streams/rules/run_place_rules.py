@@ -51,6 +51,8 @@ class PlaceRules:
         self._reach: Remembered[str, Reach] = Remembered(ACCOUNTS_BYTES)
         #: Sign-ins in one pane below which nothing is judged at once.
         self.sign_in_gate = min(rules.geo_auth_burst.gate(context.policy.pane_ms) for rules in context.rules.variants())
+        #: How long after sign-ins a place is looked at: as long as what follows them may take.
+        self.sign_in_wait_ms = 1000 * max(rules.geo_auth_burst.wait_s for rules in context.rules.variants())
         for module in registry.PLACE_RULES:
             of_windows = module in self._of_devices
             context.check(module.NAME, partial(_lookback_ms, module, grid), of_windows=of_windows)

@@ -86,6 +86,14 @@ def test_a_wave_of_sign_ins_in_one_city_is_found(devices, within_s):
     assert alerts([*ordinary, *wave])["geo_auth_burst Spain/r/Seville"][0] == "opened"
 
 
+def test_a_wave_in_a_city_from_which_nothing_else_comes_is_found():
+    """Nobody follows whose event would ask."""
+    rng = Random(1)
+    ordinary = [*people(rng, "Cadiz", 12, 1250), *people(rng, "Madrid", 300, 2100)]
+    wave = [Seen(1300 + rng.uniform(0, 150), "authentication", f"bot{n}", "Cadiz") for n in range(150)]
+    assert alerts([*ordinary, *wave])["geo_auth_burst Spain/r/Cadiz"][0] == "opened"
+
+
 @pytest.mark.parametrize("country", ["Unknown", "Spain"])
 def test_sign_ins_everywhere_or_nowhere_accuse_nobody(country):
     """A release that signs everybody out; and sign-ins whose place is not known."""
