@@ -26,9 +26,12 @@ _MOST_PACES = 10_000
 
 
 class _Pace(NamedTuple):
-    """A device that sends much, and exceeds no rule about that before it has `due` events in this window."""
+    """A device that sends much, and exceeds no rule about that before it has `due` events in this window.
 
-    cell: DeviceCell
+    The window and not its cell: that is packed and unpacked again meanwhile, as nobody may notice.
+    """
+
+    start_ms: int
     due: int
 
 
@@ -72,14 +75,14 @@ class DeviceRules:
         """Judge how many events a device sends; to be called for each one in any window from `event_gate` on."""
         pace = self._paces.get(key)
         if pace is not None:
-            if pace.cell is cell and cell.events < pace.due:
+            if pace.start_ms == time_ms - time_ms % self._store.window_ms and cell.events < pace.due:
                 return
             del self._paces[key]  # another window's event: what the device sent before may be more than was known
         view = WindowView(key, cell, time_ms, identity, self._store)
         if self._judge(self._of_events, view) and (due := self._due(view)) > cell.events + 1:
             if len(self._paces) >= _MOST_PACES:
                 self._paces.clear()
-            self._paces[key] = _Pace(cell, due)
+            self._paces[key] = _Pace(view.start_ms, due)
 
     def _due(self, view: WindowView) -> int:
         """After how many events in this window a rule about events could be exceeded; 0: at once, for all we know."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sori.events import IMPRESSION
@@ -17,7 +17,10 @@ from streams.state import device_panes
 from streams.state.cooling import Cooling
 from testkit.examples import examples
 from tests.streams.packed import packed, unpacked
-from tests.streams.test_exactness import POLICY, RULES, T0, FakeRecord, device_records, scripts
+from tests.streams.test_exactness import POLICY, RULES, T0, FakeRecord, Segment, device_records, scripts
+
+#: A device that sends much in a window, is packed, and goes on in it.
+BUSY = [Segment(2097153, 28, 1.0, 0.5, 1, 5), Segment(188, 14, 6.0, 0.05, 1, 0)]
 
 
 def outputs(records: list[FakeRecord], flush_every: int) -> tuple[list[Any], DeviceOperator]:
@@ -34,6 +37,7 @@ def test_packed_panes_answer_exactly_as_before(after_ms):
     """Late, repeated, out of order: every row, alert and counter is the same, however early and little is packed."""
 
     @examples(60)
+    @example(script=BUSY, flush_every=1, at_once=1)
     @given(script=scripts, flush_every=st.integers(1, 60), at_once=st.sampled_from([1, 5, 1000]))
     def check(script, flush_every, at_once):
         records = device_records(script)
