@@ -6,6 +6,7 @@ RULES: tuple[str, ...] = (
     "device_click_burst",
     "device_event_burst",
     "device_auth_burst",
+    "device_impressions",
     "duplicate_click",
     "click_without_impression",
     "fast_click",

@@ -37,7 +37,7 @@ APT: dict[str, frozenset[str]] = {
     "device_farm": _PLACES,
     "geo_hopping": frozenset({"geo_hop"}),
     "auth_stuffing": frozenset({"device_auth_burst", "device_event_burst"}),
-    "impression_flood": frozenset({"device_event_burst"}),
+    "impression_flood": frozenset({"device_event_burst", "device_impressions"}),
     "slow_ramp": _CLICKING,
 }
 

@@ -126,6 +126,13 @@ def _device_auth_burst(told: _Told) -> str:
     return f"{told.who} signed in {told.often}{told.within}, {told.expected}"
 
 
+def _device_impressions(told: _Told) -> str:
+    every = told.evidence.get("every_s")
+    pace = f", one every {every:g} s" if isinstance(every, int | float) and 0 < every < _MOST_COUNT else ""
+    evenly = ", as evenly as a machine" if isinstance(told.evidence.get("spread"), int | float) else ""
+    return f"{told.who} was shown {told.times('spot')}{told.within}{pace}{evenly}, more than anybody hears"
+
+
 def _duplicate_click(told: _Told) -> str:
     return f"{told.who} clicked again on what it had just clicked {told.often}{told.within}"
 
@@ -206,6 +213,7 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "device_click_burst": _device_click_burst,
     "device_event_burst": _device_event_burst,
     "device_auth_burst": _device_auth_burst,
+    "device_impressions": _device_impressions,
     "duplicate_click": _duplicate_click,
     "click_without_impression": _click_without_impression,
     "fast_click": _fast_click,

@@ -79,6 +79,25 @@ class DeviceAuthBurst(Rule):
     min_share: float = Field(0.6, gt=0, le=1, description="Least share of them among the device's events.")
 
 
+class DeviceImpressions(Rule):
+    """One device is shown spots without a pause, as evenly as a machine, or more of them than anybody hears."""
+
+    windows: int | None = Field(
+        None, gt=0, description="CTR windows looked at, the present one too; unset: 7, but not beyond 420 s."
+    )
+    floor: int = Field(30, gt=1, description="Fewest times between impressions, of windows with several of them.")
+    max_spread: float = Field(
+        0.125, ge=0, lt=1, description="Greatest spread of these times: their variance by the square of their mean."
+    )
+    max_p: float = Field(1e-6, gt=0, lt=1, description="Greatest chance that events at random are spread so little.")
+    least_windows: int = Field(3, gt=0, description="CTR windows in a row in which there are such times, at least.")
+    per_minute: int = Field(20, gt=0, description="More than anybody hears in a minute, however evenly.")
+    busy_windows: int = Field(5, gt=0, description="CTR windows in a row with so many a minute, all in one place.")
+    max_sign_ins: float = Field(
+        0.02, ge=0, le=1, description="Greatest share of sign-ins by impressions: many people who share an id sign in."
+    )
+
+
 class DuplicateClick(Rule):
     """One device clicks the same creative again and again within seconds."""
 
@@ -288,6 +307,7 @@ class RulesSettings(BaseModel):
     device_click_burst: DeviceClickBurst = DeviceClickBurst()
     device_event_burst: DeviceEventBurst = DeviceEventBurst()
     device_auth_burst: DeviceAuthBurst = DeviceAuthBurst()
+    device_impressions: DeviceImpressions = DeviceImpressions()
     duplicate_click: DuplicateClick = DuplicateClick()
     click_without_impression: ClickWithoutImpression = ClickWithoutImpression()
     fast_click: FastClick = FastClick()

@@ -41,6 +41,10 @@ class EveryDeviceRules(DeviceRules):
         for rules in self._sets:
             rules.on_authentication(key, cell, time_ms, identity)
 
+    def on_shown(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
+        for rules in self._sets:
+            rules.on_shown(key, cell, time_ms, identity)
+
     def on_country(self, key: DeviceKey, cell: DeviceCell, seen: Sighting) -> None:
         # this one takes note of the country, and judges only when it moved: each set finds the cell as it was
         sightings = cell.sightings

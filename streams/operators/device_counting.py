@@ -22,10 +22,12 @@ from streams.snapshots.device_journal import DeviceJournal
 from streams.state.checkpoint import Checkpoint
 from streams.state.counters import (
     OWED,
+    PACED_FROM,
     Click,
     CtrRow,
     DeviceCell,
     DeviceClicks,
+    Pace,
     Place,
     Sighting,
     SubjectCell,
@@ -36,6 +38,7 @@ from streams.state.device_panes import (
     AccountWindow,
     CampaignKey,
     CtrKey,
+    DeviceKey,
     Pane,
     PaneStore,
     PlaceKey,
@@ -152,6 +155,10 @@ class DeviceCounting(SnapshotOperator):
             device.impressions += 1
             shown_ms = time_ms - scope.window.window.start_ms
             if shown_ms >= device.shown_ms:
+                if device.impressions >= PACED_FROM:
+                    self._note_pace(
+                        (event.account_id, event.device_id or ""), device, (place, shown_ms, time_ms), identity
+                    )
                 device.shown_ms, device.shown_campaign = shown_ms, row.campaign_id
             if device.campaign != campaign_id:
                 device.shown_another(row.campaign_id)  # one string for all devices, the event's own can go
@@ -189,6 +196,18 @@ class DeviceCounting(SnapshotOperator):
             self._rules.on_click((event.account_id, device), time_ms, scope.start_ms)
             if self._context.any_open:
                 self._mark_suspect(row, scope.window.window, Subject(event.account_id, "device", device))
+
+    def _note_pace(self, key: DeviceKey, cell: DeviceCell, seen: tuple[Place, int, int], identity: str) -> None:
+        """Count how long after the one before the device's impression came: where, in its window, and when."""
+        (place, shown_ms, time_ms), pace = seen, cell.pace
+        if pace is None:
+            pace = cell.pace = Pace()
+        gap = shown_ms - cell.shown_ms
+        pace.gaps += 1
+        pace.sum_ms += gap
+        pace.squares += gap * gap
+        pace.elsewhere += place != cell.place
+        self._rules.on_shown(key, cell, time_ms, identity)
 
     def _came_again(self, event: EventDims, name: str, identity: str, scope: AccountPane) -> None:
         """An event whose id is known already: a click that another device tells is not SORI's retry."""

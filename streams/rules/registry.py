@@ -16,6 +16,7 @@ from streams.rules import (
     device_ctr,
     device_event_burst,
     device_farm,
+    device_impressions,
     duplicate_click,
     excess_clicks,
     fast_click,
@@ -36,8 +37,8 @@ from streams.rules.window_view import WindowRule, settings_of
 CLICK_RULES = cast(
     "tuple[ClickRule, ...]", (device_click_burst, duplicate_click, fast_click, click_without_impression, device_ctr)
 )
-#: After each event of a device from a count on.
-COUNT_RULES = cast("tuple[WindowRule, ...]", (device_event_burst, device_auth_burst))
+#: After each event of a device from a count on, of those that are judged one by one.
+COUNT_RULES = cast("tuple[WindowRule, ...]", (device_event_burst, device_auth_burst, device_impressions))
 #: After a device was seen in a place new to its window.
 MOVE_RULES = cast("tuple[WindowRule, ...]", (geo_hop,))
 #: After a roll-up that adds clicks, or else what a rule is ASKED after, to a place or a campaign, or tells of a device.

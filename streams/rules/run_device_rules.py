@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-from sori.events import AUTHENTICATION, UNKNOWN
+from sori.events import AUTHENTICATION, IMPRESSION, UNKNOWN
 from sori.settings.rules import RulesSettings
 from streams.alerts.corrections import Grounds
 from streams.alerts.record import Subject
@@ -19,6 +19,8 @@ from streams.state.device_panes import DeviceKey, PaneStore
 
 #: Events of one device in one window of which it is known where it was: whoever has more has exceeded the rule by then.
 _MAX_SIGHTINGS = 64
+#: Times between impressions in a window from which on it is judged when they have doubled.
+_MOST_GAPS = 64
 #: Nothing is asked for where no rule would answer.
 _NEVER = 2**62
 #: Of so many devices it is remembered; judging them anew finds the same.
@@ -47,6 +49,7 @@ class DeviceRules:
             context.check(module.NAME, partial(_lookback_ms, module, grid))
         self._of_events = tuple(module for module in registry.COUNT_RULES if not module.JUDGES)
         self._of_auths = tuple(module for module in registry.COUNT_RULES if AUTHENTICATION in module.JUDGES)
+        self._of_impressions = tuple(module for module in registry.COUNT_RULES if IMPRESSION in module.JUDGES)
         self._paces: dict[DeviceKey, _Pace] = {}
         self.event_gate = self._gate(self._of_events)
         self.auth_gate = self._gate(self._of_auths)
@@ -95,6 +98,13 @@ class DeviceRules:
     def on_authentication(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
         """Judge how often a device authenticates."""
         self._judge(self._of_auths, WindowView(key, cell, time_ms, identity, self._store))
+
+    def on_shown(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
+        """Judge how a device's impressions follow each other: at each fourth one, and of very many ever more seldom."""
+        pace = cell.pace
+        if pace is None or pace.gaps & 3 or (pace.gaps > _MOST_GAPS and pace.gaps & (pace.gaps - 1)):
+            return
+        self._judge(self._of_impressions, WindowView(key, cell, time_ms, identity, self._store))
 
     def on_country(self, key: DeviceKey, cell: DeviceCell, seen: Sighting) -> None:
         """Take note of an event from the device's second country in its window on, and judge where it was."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import erfc, exp, lgamma, log, sqrt
+from math import erfc, exp, lgamma, log, pi, sqrt
 
 #: Two-sided 95 %.
 Z95 = 1.959963984540054
@@ -61,3 +61,19 @@ def many_runs(changes: int, counts: Sequence[int]) -> tuple[float, float]:
     if variance <= 0:
         return mean, 1.0
     return mean, erfc((changes - mean) / sqrt(2 * variance)) / 2
+
+
+def even_gaps(spread: float, count: int) -> float:
+    """Greatest chance that `count` gaps between events at random have no greater `spread`: variance by squared mean.
+
+    Greenwood's (1946) statistic. Gaps between such events are any point of the simplex alike, and these are in the ball
+    around its centre: the bound is the ball's volume by the simplex'.
+    """
+    if count < 2 or spread >= 1:
+        return 1.0
+    if spread <= 0:
+        return 0.0
+    m = count - 1
+    ball = m / 2 * log(pi * count * spread) - lgamma(m / 2 + 1)
+    simplex = log(count) / 2 + m * log(count) - lgamma(count)
+    return exp(min(0.0, ball - simplex))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from streams.state.checkpoint import ReplayStart
-from streams.state.counters import DeviceClicks, Place, Sighting, SubjectCell
+from streams.state.counters import DeviceClicks, Pace, Place, Sighting, SubjectCell
 
 #: campaign, material, platform, place, impressions, clicks, suspect clicks. Places are numbers of the part's table.
 Row = tuple[str, str, str, int, int, int, int]
 #: impressions, clicks, authentications, events, place or -1, sightings, campaign or -1, further campaigns; when it was
-#: shown something last, and the campaign or -1
-Device = tuple[int, int, int, int, int, list[Sighting] | None, int, dict[str, int] | None, int, int]
+#: shown something last, and the campaign or -1; its pace
+Device = tuple[int, int, int, int, int, list[Sighting] | None, int, dict[str, int] | None, int, int, Pace | None]
 
 
 class PaneChanges(msgspec.Struct, array_like=True, gc=False):

@@ -108,7 +108,7 @@ class _Part:
             return None
         place, campaign = self._places.of(cell.place), self._campaigns.of(cell.campaign)
         counts = cell.impressions, cell.clicks, cell.authentications, cell.events
-        last = cell.shown_ms, self._campaigns.of(cell.shown_campaign)
+        last = cell.shown_ms, self._campaigns.of(cell.shown_campaign), cell.pace
         self._of_account(scope).devices[device] = (*counts, place, cell.sightings, campaign, cell.others, *last)
         for held in panes_of(self._store, scope) if cell.clicks else ():
             clicks = held.clicks.get(device)

@@ -85,11 +85,12 @@ class DeviceLoader:
     def _merge_devices(self, scope: AccountWindow, devices: dict[str, Device]) -> None:
         # a loop, and by position: this is most of a load
         held, places, campaigns = scope.devices, self._places, self._campaigns
-        for device, (impressions, clicks, auths, events, place, sightings, campaign, others, *last) in devices.items():
+        for device, told in devices.items():
+            impressions, clicks, auths, events, place, sightings, campaign, others, shown, last, pace = told
             cell = held[device] = DeviceCell(impressions, clicks, auths, events)
             if auths >= TWICE:
                 self._store.note_active(scope.account, device, scope.window.start_ms)
-            cell.shown_ms, cell.shown_campaign = last[0], campaigns[last[1]]
+            cell.shown_ms, cell.shown_campaign, cell.pace = shown, campaigns[last], pace
             cell.place, cell.sightings, cell.campaign, cell.others = (
                 places[place],
                 sightings,

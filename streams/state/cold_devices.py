@@ -5,15 +5,19 @@ About 20 bytes each, where a cell with its key holds 240 and more.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.state.counters import DeviceCell, Place
+from streams.state.counters import DeviceCell, Pace, Place
 from streams.state.digests import DIGESTER, Digests, DigestTable, column
 
+_OF_PACES = len(Pace.__struct_fields__)
+_NO_PACE = (0,) * _OF_PACES
 _Ints = npt.NDArray[np.int64]
 Name = TypeVar("Name")
 
@@ -30,7 +34,8 @@ class Rows(NamedTuple):
     """What is held, one row a device, in any order: its counts; how many `others` it was shown, their names, how often.
 
     Columns of `counts`: impressions, clicks, authentications, events, the numbers of its place and campaign, when its
-    latest impression was, plus one, and the number of that campaign.
+    latest impression was, plus one, and the number of that campaign. Columns of `paces`: those of `Pace`, 0 where there
+    is none.
     """
 
     digests: Digests
@@ -38,13 +43,16 @@ class Rows(NamedTuple):
     others: _Ints
     names: _Ints
     shown: _Ints
+    paces: _Ints
 
     def at(self, rows: _Ints) -> Rows:
         """Some of them, in this order."""
         others, begins = self.others[rows], (np.cumsum(self.others) - self.others)[rows]
         ends = np.cumsum(others)
         inner = np.repeat(begins - (ends - others), others) + np.arange(others.sum())
-        return Rows(self.digests[rows], self.counts[rows], others, self.names[inner], self.shown[inner])
+        return Rows(
+            self.digests[rows], self.counts[rows], others, self.names[inner], self.shown[inner], self.paces[rows]
+        )
 
     def joined(self, more: Rows) -> Rows:
         """These, and then those."""
@@ -54,6 +62,7 @@ class Rows(NamedTuple):
             np.concatenate([self.others, more.others]),
             np.concatenate([self.names, more.names]),
             np.concatenate([self.shown, more.shown]),
+            np.concatenate([self.paces, more.paces]),
         )
 
 
@@ -61,10 +70,10 @@ class ColdDevices:
     """Cells that few events still change: each can be had back as a cell.
 
     A place and a campaign are named by their number in `places` and `campaigns`; 0 is none. Of device `n` the other
-    campaigns that it was shown are those from `ends[n - 1]` to `ends[n]`.
+    campaigns that it was shown are those from `ends[n - 1]` to `ends[n]`. `paced`: in order, the few that have a pace.
     """
 
-    __slots__ = ("campaigns", "columns", "ends", "names", "places", "shown", "table")
+    __slots__ = ("campaigns", "columns", "ends", "names", "paced", "paces", "places", "shown", "table")
 
     def __init__(self, rows: Rows, names: Names, table: DigestTable) -> None:
         self.table = table
@@ -72,6 +81,8 @@ class ColdDevices:
         self.columns = [column(counts) for counts in rows.counts.T]
         self.ends = column(np.cumsum(rows.others)) if len(rows.names) else None
         self.names, self.shown = column(rows.names), column(rows.shown)
+        paced = np.flatnonzero(rows.paces[:, 0])
+        self.paced, self.paces = column(paced), [column(told) for told in rows.paces[paced].T]
 
     @classmethod
     def of(cls, parts: Sequence[CellsOf], known: ColdDevices | None) -> ColdDevices:
@@ -122,7 +133,14 @@ class ColdDevices:
             others=others,
             shown_ms=shown - 1,
             shown_campaign=self.campaigns[last],
+            pace=self._pace(at),
         )
+
+    def _pace(self, at: int) -> Pace | None:
+        found = bisect_left(self.paced, at)
+        if found == len(self.paced) or self.paced[found] != at:
+            return None
+        return Pace(*[told[found] for told in self.paces])
 
     def at(self, account: str, device: str) -> Sequence[int]:
         """Which row is the device's."""
@@ -134,7 +152,9 @@ class ColdDevices:
         counts = np.stack([np.array(counts, np.int64) for counts in self.columns], axis=1)
         ends = np.zeros(len(self), np.int64) if self.ends is None else np.array(self.ends, np.int64)
         names, shown = np.array(self.names, np.int64), np.array(self.shown, np.int64)
-        return Rows(self.table.digests(), counts, np.diff(ends, prepend=0), names, shown)
+        paces = np.zeros((len(self), _OF_PACES), np.int64)
+        paces[np.array(self.paced, np.int64)] = np.stack([np.array(told, np.int64) for told in self.paces], axis=1)
+        return Rows(self.table.digests(), counts, np.diff(ends, prepend=0), names, shown, paces)
 
 
 class Names:
@@ -160,12 +180,14 @@ class Names:
         others = [len(cell.others) if cell.others else 0 for cell in cells]
         shown = [item for cell in cells if cell.others for item in cell.others.items()]
         names = [self._number(campaign, self._campaign_numbers, self.campaigns) for campaign, _ in shown]
+        paces = [_NO_PACE if cell.pace is None else msgspec.structs.astuple(cell.pace) for cell in cells]
         return Rows(
             digests,
             np.array(counts, np.int64).T,
             np.array(others, np.int64),
             np.array(names, np.int64),
             np.array([times for _, times in shown], np.int64),
+            np.array(paces, np.int64).reshape(-1, _OF_PACES),
         )
 
     @staticmethod

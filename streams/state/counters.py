@@ -20,6 +20,8 @@ MAX_CLICKS_KEPT = 12
 MAX_SAMPLES = 5
 #: Devices told of one id of a click.
 MAX_CLICKERS = 32
+#: From so many impressions in a window on it is noted how evenly they come: people hear two or three spots a minute.
+PACED_FROM = 4
 #: The version of a row that is owed, until a flush gives it its own.
 OWED = -1
 
@@ -155,11 +157,24 @@ class Sighting(msgspec.Struct, array_like=True, gc=False, frozen=True):
     identity: str = ""
 
 
+class Pace(msgspec.Struct, array_like=True, gc=False):
+    """Times between a device's impressions in one window: how many, their sum, ms, and that of their squares.
+
+    `elsewhere`: how many of them ended in another place than the first one seen.
+    """
+
+    gaps: int = 0
+    sum_ms: int = 0
+    squares: int = 0
+    elsewhere: int = 0
+
+
 class DeviceCell(msgspec.Struct, array_like=True, gc=False):
     """One device in one window. `campaign`: the first one shown; `others`: impressions of further ones.
 
     `shown_ms`: when its latest impression was, from the window's start on, and of which campaign.
     `place`: the first one seen; `sightings`: it, and what was seen of the device from its second country on.
+    `pace`: of impressions from the `PACED_FROM`th on, that come in the order of their times.
     """
 
     impressions: int = 0
@@ -173,6 +188,7 @@ class DeviceCell(msgspec.Struct, array_like=True, gc=False):
     others: dict[str, int] | None = None
     shown_ms: int = -1
     shown_campaign: str | None = None
+    pace: Pace | None = None
 
     def shown_another(self, campaign: str) -> None:
         """Note the campaign of an impression already counted, unless it is the first one's."""

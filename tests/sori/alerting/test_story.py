@@ -39,6 +39,13 @@ def test_every_rule_has_a_sentence_of_its_own():
     [
         ("device_event_burst", "device", "d", {}, "Device d sent 64 events in 60 s, 4 expected"),
         ("device_auth_burst", "device", "d", {}, "Device d signed in 64 times in 60 s, 4 expected"),
+        (
+            "device_impressions",
+            "device",
+            "d",
+            {"every_s": 1.5, "spread": 0.04},
+            "Device d was shown 64 spots in 60 s, one every 1.5 s, as evenly as a machine, more than anybody hears",
+        ),
         ("duplicate_click", "device", "d", {}, "Device d clicked again on what it had just clicked 64 times in 60 s"),
         ("click_without_impression", "device", "d", {}, "Device d clicked 64 times in 60 s on what it was never shown"),
         (

@@ -46,6 +46,7 @@ RULES = RulesSettings.model_validate(
         "click_without_impression": {"window_s": 10, "horizon_s": 10},
         "geo_hop": {"windows": 1},
         "device_ctr": {"windows": 1},
+        "device_impressions": {"windows": 1},
     }
 )
 MARGIN_MS = 600_000
