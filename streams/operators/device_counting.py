@@ -17,7 +17,7 @@ from streams.operators.device_rows import DirtyRows
 from streams.operators.snapshots import SnapshotOperator
 from streams.rules.context import RuleContext
 from streams.rules.device_farm import PACE_MS
-from streams.rules.run_device_rules import DeviceRules
+from streams.rules.run_device_rules import JUDGED_GAPS, DeviceRules
 from streams.snapshots.device_journal import DeviceJournal
 from streams.state.checkpoint import Checkpoint
 from streams.state.counters import (
@@ -38,7 +38,6 @@ from streams.state.device_panes import (
     AccountWindow,
     CampaignKey,
     CtrKey,
-    DeviceKey,
     Pane,
     PaneStore,
     PlaceKey,
@@ -156,9 +155,7 @@ class DeviceCounting(SnapshotOperator):
             shown_ms = time_ms - scope.window.window.start_ms
             if shown_ms >= device.shown_ms:
                 if device.impressions >= PACED_FROM:
-                    self._note_pace(
-                        (event.account_id, event.device_id or ""), device, (place, shown_ms, time_ms), identity
-                    )
+                    self._note_pace(event, device, place, time_ms, shown_ms - device.shown_ms, identity)
                 device.shown_ms, device.shown_campaign = shown_ms, row.campaign_id
             if device.campaign != campaign_id:
                 device.shown_another(row.campaign_id)  # one string for all devices, the event's own can go
@@ -197,17 +194,20 @@ class DeviceCounting(SnapshotOperator):
             if self._context.any_open:
                 self._mark_suspect(row, scope.window.window, Subject(event.account_id, "device", device))
 
-    def _note_pace(self, key: DeviceKey, cell: DeviceCell, seen: tuple[Place, int, int], identity: str) -> None:
-        """Count how long after the one before the device's impression came: where, in its window, and when."""
-        (place, shown_ms, time_ms), pace = seen, cell.pace
+    def _note_pace(  # noqa: PLR0917 - hot
+        self, event: EventDims, cell: DeviceCell, place: Place, time_ms: int, gap_ms: int, identity: str
+    ) -> None:
+        """Count how long after the one before the device's impression came, and where."""
+        pace = cell.pace
         if pace is None:
             pace = cell.pace = Pace()
-        gap = shown_ms - cell.shown_ms
-        pace.gaps += 1
-        pace.sum_ms += gap
-        pace.squares += gap * gap
-        pace.elsewhere += place != cell.place
-        self._rules.on_shown(key, cell, time_ms, identity)
+        pace.gaps = gaps = pace.gaps + 1
+        pace.sum_ms += gap_ms
+        pace.squares += gap_ms * gap_ms
+        if place is not cell.place and place != cell.place:
+            pace.elsewhere += 1
+        if not gaps & JUDGED_GAPS:
+            self._rules.on_shown((event.account_id, event.device_id or ""), cell, time_ms, identity)
 
     def _came_again(self, event: EventDims, name: str, identity: str, scope: AccountPane) -> None:
         """An event whose id is known already: a click that another device tells is not SORI's retry."""

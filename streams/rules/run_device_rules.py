@@ -19,15 +19,17 @@ from streams.state.device_panes import DeviceKey, PaneStore
 
 #: Events of one device in one window of which it is known where it was: whoever has more has exceeded the rule by then.
 _MAX_SIGHTINGS = 64
+#: A device's impressions are judged where its times between them have none of these bits.
+JUDGED_GAPS = 3
 #: Times between impressions in a window from which on it is judged when they have doubled.
 _MOST_GAPS = 64
 #: Nothing is asked for where no rule would answer.
 _NEVER = 2**62
 #: Of so many devices it is remembered; judging them anew finds the same.
-_MOST_PACES = 10_000
+_MOST_ASKED = 10_000
 
 
-class _Pace(NamedTuple):
+class _Asked(NamedTuple):
     """A device that sends much, and exceeds no rule about that before it has `due` events in this window.
 
     The window and not its cell: that is packed and unpacked again meanwhile, as nobody may notice.
@@ -50,7 +52,11 @@ class DeviceRules:
         self._of_events = tuple(module for module in registry.COUNT_RULES if not module.JUDGES)
         self._of_auths = tuple(module for module in registry.COUNT_RULES if AUTHENTICATION in module.JUDGES)
         self._of_impressions = tuple(module for module in registry.COUNT_RULES if IMPRESSION in module.JUDGES)
-        self._paces: dict[DeviceKey, _Pace] = {}
+        even = [rules.device_impressions for rules in context.rules.variants()]
+        #: Of the present window alone: twice as uneven as over many, and so many impressions, may exceed the rule.
+        self._most_spread = 1 + 2 * max(rule.max_spread for rule in even)
+        self._least_shown = min(rule.per_minute for rule in even) * store.window_ms / 60_000
+        self._asked: dict[DeviceKey, _Asked] = {}
         self.event_gate = self._gate(self._of_events)
         self.auth_gate = self._gate(self._of_auths)
 
@@ -76,16 +82,16 @@ class DeviceRules:
 
     def on_event(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
         """Judge how many events a device sends; to be called for each one in any window from `event_gate` on."""
-        pace = self._paces.get(key)
-        if pace is not None:
-            if pace.start_ms == time_ms - time_ms % self._store.window_ms and cell.events < pace.due:
+        asked = self._asked.get(key)
+        if asked is not None:
+            if asked.start_ms == time_ms - time_ms % self._store.window_ms and cell.events < asked.due:
                 return
-            del self._paces[key]  # another window's event: what the device sent before may be more than was known
+            del self._asked[key]  # another window's event: what the device sent before may be more than was known
         view = WindowView(key, cell, time_ms, identity, self._store)
         if self._judge(self._of_events, view) and (due := self._due(view)) > cell.events + 1:
-            if len(self._paces) >= _MOST_PACES:
-                self._paces.clear()
-            self._paces[key] = _Pace(view.start_ms, due)
+            if len(self._asked) >= _MOST_ASKED:
+                self._asked.clear()
+            self._asked[key] = _Asked(view.start_ms, due)
 
     def _due(self, view: WindowView) -> int:
         """After how many events in this window a rule about events could be exceeded; 0: at once, for all we know."""
@@ -102,8 +108,10 @@ class DeviceRules:
     def on_shown(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
         """Judge how a device's impressions follow each other: at each fourth one, and of very many ever more seldom."""
         pace = cell.pace
-        if pace is None or pace.gaps & 3 or (pace.gaps > _MOST_GAPS and pace.gaps & (pace.gaps - 1)):
+        if pace is None or pace.gaps & JUDGED_GAPS or (pace.gaps > _MOST_GAPS and pace.gaps & (pace.gaps - 1)):
             return
+        if cell.impressions < self._least_shown and pace.gaps * pace.squares > self._most_spread * pace.sum_ms**2:
+            return  # as nearly always, and the rest costs more
         self._judge(self._of_impressions, WindowView(key, cell, time_ms, identity, self._store))
 
     def on_country(self, key: DeviceKey, cell: DeviceCell, seen: Sighting) -> None:
