@@ -44,9 +44,9 @@ export function alertView({ alert, evidence, states, pane_s, panes, rule, events
   ];
 }
 
-function paneChart(panes, paneS, alert) {
+function paneChart(panes, paneS, alert, whose = ["the subject"]) {
   const kinds = ["impressions", "clicks", "authentications"].filter((name) => panes.some((row) => row[name] > 0));
-  const section = (...inside) => el("section", { class: "wide card", "aria-labelledby": "panes-title", "data-key": "panes" }, el("h2", { id: "panes-title" }, "What the subject did, per ", term("Pane", `${paneS} seconds`)), ...inside);
+  const section = (...inside) => el("section", { class: "wide card", "aria-labelledby": "panes-title", "data-key": "panes" }, el("h2", { id: "panes-title" }, "What ", whose, " did, per ", term("Pane", `${paneS} seconds`)), ...inside);
   if (!panes.length) return section(el("p", { class: "small" }, "The raw events of this time are no longer, or not yet, stored."));
   const most = Math.max(1, ...panes.flatMap((row) => kinds.map((name) => row[name]))), wide = 100 / Math.max(panes.length, 12);
   const [from, until] = [time(alert.window_start) / 1000, time(alert.window_end) / 1000];
@@ -118,12 +118,18 @@ export function verdictBox(target, stored, { whom = "a false positive's subject"
 
 export async function loadIncident() {
   const [id] = here().parts;
-  const found = await perhaps(`/v1/incidents/${encodeURIComponent(id)}`);
-  return { found: keep(found), verdicts: found ? found.verdicts ?? await verdictsOf(found.incident?.incident_id ?? id) : null };
+  const found = await perhaps(`/v1/incidents/${encodeURIComponent(id)}`), strongest = strongestOf(found?.alerts ?? []);
+  const [verdicts, story] = await Promise.all([
+    found ? found.verdicts ?? verdictsOf(found.incident?.incident_id ?? id) : null,
+    strongest ? perhaps(`/v1/alerts/${encodeURIComponent(strongest.alert_id)}`, new URLSearchParams({ events: 1 })) : null]);
+  return { found: keep(found), verdicts, story };
 }
+
+const SEVERITIES = ["low", "medium", "high", "critical"];
+const strongestOf = (alerts) => [...alerts].sort((a, b) => SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity) || b.observed - a.observed)[0];
 export const incidentTitle = (data) => data?.found?.story ?? "Incident";
 
-export function incidentView({ found, verdicts }) {
+export function incidentView({ found, verdicts, story }) {
   const [id] = here().parts;
   if (!found) return [el("div", { class: "wide card" }, el("h1", {}, "Incident"), el("p", {}, `No incident ${id} is stored here, or this API has none yet. `, el("a", { href: to("alerts", []) }, "All alerts")))];
   const incident = found.incident ?? found, alerts = found.alerts ?? [];
@@ -137,6 +143,7 @@ export function incidentView({ found, verdicts }) {
     el("section", { class: "table", "aria-labelledby": "timeline-title", "data-key": "timeline" }, el("h2", { id: "timeline-title" }, "Timeline"),
       el("ol", { class: "timeline" }, members.slice(0, 20).map((one) => el("li", {}, el("a", { href: to("alerts", [one.alert_id]) }, tidy(one.rule)), ` ${isOpen(one) ? "since" : one.state} ${moment(time(isOpen(one) ? one.opened_at : one.ended_at))}`, el("span", { class: "small" }, `opened ${moment(time(one.opened_at))} · ${one.severity} · ${count(one.observed)} seen`)))),
       members.length > 20 ? el("p", { class: "small" }, `and ${members.length - 20} more, below`) : null),
+    story ? paneChart(story.panes, story.pane_s, story.alert, [el("a", { href: to("alerts", [story.alert.alert_id]) }, "its strongest alert"), "'s subject"]) : null,
     verdictBox(incident.incident_id ?? id, verdicts, { whom: "whom a false positive's alerts accuse", ofAlerts: found.alert_verdicts ?? [] }), list("incident-alerts", "Its alerts", alerts)];
 }
 
