@@ -29,6 +29,7 @@ ENV = {
     "SORI_RULES__DEVICE_CLICK_BURST__BASELINE_S": "20",
     "SORI_RULES__GEO_HOP__WINDOWS": "2",
     "SORI_RULES__DEVICE_CTR__WINDOWS": "1",
+    "SORI_RULES__DEVICE_IMPRESSIONS__WINDOWS": "1",
 }
 #: Weights of faults in a random run.
 FAULTS = {"kill -9": 4, "zombie": 3, "leave": 2, "join": 3, "short stop": 1}
