@@ -14,7 +14,7 @@ from faust.types import TP
 from runtime.http import admin_server
 from runtime.kafka.clients import bounded
 from runtime.telemetry.tracing import open_tracing
-from sori.errors import ConfigError, StorageUnavailable
+from sori.errors import StorageUnavailable
 from sori.settings import Settings
 from sori.topics import EVENTS, GEO_ROLLUPS, MOST_BYTES
 from streams.alerts.allowances import VerdictHistory
@@ -77,8 +77,6 @@ class StreamApp(faust.App):
 def hops(settings: Settings, verdicts: VerdictHistory | None = None) -> list[Hop]:
     """Both hops with the settings in force and what analysts allow. Raises ConfigError where times do not fit."""
     streams, rules, prefix = settings.streams, settings.rules, settings.kafka.topic_prefix
-    if streams.standby and not (streams.instance_id and streams.snapshots):
-        raise ConfigError("streams.standby needs streams.instance_id and streams.snapshots")
     policy, places = TimePolicy.of(streams), TimePolicy.of_places(streams)
     made = [
         Hop(
@@ -212,7 +210,8 @@ async def _run_app(app: StreamApp, settings: Settings, stop: asyncio.Event) -> i
         app.verdicts.running(),
     ):
         if app.standby is not None and app.state_topic is not None:
-            await stand_by(app.standby, settings, app.state_topic, app.verdicts, stop)
+            if not await stand_by(app.standby, settings, app.state_topic, app.verdicts, stop):
+                return 0
             app.standby = None
         watchdog.start()
         keeping = asyncio.create_task(_keep_snapshots(worker), name="snapshots")

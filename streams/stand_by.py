@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+import structlog
+
 from sori.settings import Settings
 from streams.kafka.logs import Logs
 from streams.kafka.membership import Predecessor
@@ -14,6 +16,8 @@ from streams.worker.keeper import Keeper
 from streams.worker.partition import Hop
 from streams.worker.standby import Standby, patiently
 
+_log = structlog.get_logger(__name__)
+
 
 def standby_of(keeper: Keeper | None, hops: Iterable[Hop], logs: Logs) -> Standby | None:
     """What `stand_by` runs; None where no snapshots are kept."""
@@ -22,8 +26,9 @@ def standby_of(keeper: Keeper | None, hops: Iterable[Hop], logs: Logs) -> Standb
 
 async def stand_by(
     standby: Standby, settings: Settings, topic: StateTopic, verdicts: VerdictLog, stop: asyncio.Event
-) -> None:
-    """Return once the other worker is gone, or `stop` is set."""
+) -> bool:
+    """Return once the other worker is gone, or `stop` is set; whether its place is to be taken."""
+    _log.info("standing_by", instance_id=settings.streams.instance_id)
 
     async def until_gone() -> None:
         await verdicts.reach_end()
@@ -40,3 +45,5 @@ async def stand_by(
         for task in (waiting, stopping):
             task.cancel()
         await asyncio.wait({waiting, stopping})
+    # whoever joins the group with another one's id, even for a moment, has Kafka end that one
+    return not stop.is_set()

@@ -57,6 +57,7 @@ TEXTS: Mapping[str, str] = {
 COMPANIONS: Mapping[str, dict[str, Any]] = {
     "ingest.tls_cert": {"ingest": {"tls_key": "key.pem"}},
     "ingest.tls_key": {"ingest": {"tls_cert": "cert.pem"}},
+    "streams.standby": {"streams": {"instance_id": "streams-0"}},
     "clickhouse.events_days": {"sinks": {"repair_lookback_s": 3600.0}},
     "clickhouse.windows_days": {"clickhouse": {"events_days": 1}, "sinks": {"repair_lookback_s": 3600.0}},
     "clickhouse.rollups_days": {

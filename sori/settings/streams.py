@@ -1,6 +1,8 @@
 """The stream processor."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sori.settings.sender import SenderSettings
 
@@ -61,3 +63,9 @@ class StreamsSettings(BaseModel):
         8082, ge=0, le=65535, description="Port of /healthz and /metrics; 0: off, or free in `sori up`."
     )
     admin_host: str = Field("127.0.0.1", description="Address of /healthz and /metrics.")
+
+    @model_validator(mode="after")
+    def _standby_can_follow(self) -> Self:
+        if self.standby and not (self.instance_id and self.snapshots):
+            raise ValueError("standby = true needs instance_id, of the worker to be replaced, and snapshots")
+        return self

@@ -11,6 +11,7 @@ from random import Random
 
 from sori.settings.kafka import KafkaSettings
 from testkit.stage_process import StageProcess
+from testkit.wait import wait_until
 
 SESSION_TIMEOUT_S = 2.0
 #: Times so short that a run of a minute sees windows evicted and episodes closed.
@@ -33,6 +34,14 @@ ENV = {
 }
 #: Weights of faults in a random run.
 FAULTS = {"kill -9": 4, "zombie": 3, "leave": 2, "join": 3, "short stop": 1}
+
+
+#: Longest wait for one that waits to be ready, and to have taken over.
+_HANDOVER_S = 90.0
+
+
+def _logged(worker: StageProcess, event: str) -> bool:
+    return f'"event":"{event}"' in worker.log_text()
 
 
 @dataclass
@@ -103,18 +112,12 @@ class Fleet:
         last, self._handovers = self.workers[0], self._handovers + 1
         heir = self._worker(f"heir{self._handovers}", static=True, standby=True)
         self._start(heir)
-        await self._until_logged(heir, "standby_warm", "assigned")
+        # where a fault before took the last one's place in the group, there is nobody to wait for
+        await wait_until(lambda: _logged(heir, "standby_warm") or _logged(heir, "assigned"), _HANDOVER_S)
         await asyncio.to_thread(last.stop)
         self._gone.append(last)
         self.workers[0] = heir
-        await self._until_logged(heir, "assigned")
-
-    async def _until_logged(self, worker: StageProcess, *events: str, limit_s: float = 60.0) -> None:
-        ends = asyncio.get_running_loop().time() + limit_s
-        while not any(f'"event":"{event}"' in worker.log_text() for event in events):
-            if asyncio.get_running_loop().time() > ends:
-                return
-            await asyncio.sleep(0.1)
+        await wait_until(lambda: _logged(heir, "assigned"), _HANDOVER_S)
 
     def restart_dead(self) -> int:
         """Start workers that ended by themselves, as a supervisor does; returns how many."""

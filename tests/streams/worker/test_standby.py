@@ -9,7 +9,6 @@ from faust.types import TP
 
 from sori.errors import ConfigError, StorageUnavailable
 from sori.settings import load_settings
-from streams.app import hops
 from streams.state.checkpoint import Checkpoint
 from streams.worker.standby import Standby, patiently
 from streams.worker.worker import StreamWorker
@@ -146,4 +145,4 @@ async def test_a_kafka_that_does_not_answer_is_waited_for():
 def test_a_standby_needs_an_id_and_snapshots(lacking):
     """Else it would wait for nobody, or with nothing."""
     with pytest.raises(ConfigError, match="standby"):
-        hops(load_settings(streams={"standby": True, **lacking}))
+        load_settings(streams={"standby": True, **lacking})
