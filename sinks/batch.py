@@ -10,26 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-Headers = Sequence[tuple[str, bytes]]
+from sori.records import FetchedRecord
 
 #: Partitions of one batch, so that the ranges fit into the 4096 bytes of Kafka's commit metadata.
 MAX_PARTITIONS = 64
 
 
-class Fetched(Protocol):
-    """What a fetch says of each record of a partition."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Headers: ...
-
-
-class Record(Fetched, Protocol):
+class Record(FetchedRecord, Protocol):
     """What a sink needs of a Kafka record."""
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 #: Header names, in the fixed order in which the ingress writes them.
 ACCOUNT, EVENT, ENDPOINT, VERIFIED, KEY_ID, IDENTITY = NAMES = (
@@ -26,6 +26,19 @@ Headers = Sequence[tuple[str, bytes]]
 
 #: Header of a record that was sent once already, refused by ClickHouse, and comes again for ClickHouse alone.
 REPLAYED = "replayed"
+
+
+class FetchedRecord(Protocol):
+    """A record as a fetch tells it: all but its topic and partition. `timestamp` is epoch milliseconds."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
 
 
 class EventHeaders(NamedTuple):

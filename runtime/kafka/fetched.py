@@ -7,30 +7,19 @@ the event. Here its C parser yields each record straight to who uses it: an oper
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, dropwhile
-from typing import Any, Protocol
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 
+from sori.records import FetchedRecord
+
 #: Of so many records at most, and one of Kafka's batches at least, are what is handed on at once: compressed bytes say
 #: nothing of how long they take.
 MAX_RECORDS = 5_000
-
-
-class Record(Protocol):
-    """The parts of a fetched record that are used. `timestamp` is epoch milliseconds."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 class FetchedRecords:
@@ -43,8 +32,8 @@ class FetchedRecords:
         self.first_offset: int = max(fetch_offset, batches[0].base_offset)
         self.last_offset: int = batches[-1].next_offset - 1
 
-    def __iter__(self) -> Iterator[Record]:
-        batches: list[Iterable[Record]] = list(self._batches)
+    def __iter__(self) -> Iterator[FetchedRecord]:
+        batches: list[Iterable[FetchedRecord]] = list(self._batches)
         wanted = self.first_offset
         if self._batches[0].base_offset < wanted:  # Kafka sends a batch from its beginning
             batches[0] = dropwhile(lambda record: record.offset < wanted, batches[0])

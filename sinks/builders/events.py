@@ -11,13 +11,13 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from sinks.batch import Fetched, Headers, Record
+from sinks.batch import Record
 from sinks.builders.inserts import ColumnarInsert
 from sori.errors import EventError
 from sori.events import decode
 from sori.identity import identity
 from sori.reading import foreign
-from sori.records import CANONICAL, DEFECTS, NAMES, event_headers, parse_headers
+from sori.records import CANONICAL, DEFECTS, NAMES, FetchedRecord, Headers, event_headers, parse_headers
 
 TABLE = "events_in"
 COLUMNS = {
@@ -48,7 +48,7 @@ def build(records: Sequence[Record], log: int = 0) -> ColumnarInsert:
     return ColumnarInsert(TABLE, list(COLUMNS), list(COLUMNS.values()), every)
 
 
-def columns(records: Iterable[Fetched], others: list[Fetched] | None = None) -> list[list[Any]]:
+def columns(records: Iterable[FetchedRecord], others: list[FetchedRecord] | None = None) -> list[list[Any]]:
     """Those of COLUMNS but `kafka_partition` and `log`; records that are no plain events are added to `others` too.
 
     One pass that keeps no record: each is a walk in memory, and what is gone at once is no work for the collector.

@@ -12,10 +12,10 @@ from itertools import islice, repeat, takewhile
 from typing import Any, Self, overload
 
 from runtime.telemetry.tracing import TRACEPARENT
-from sinks.batch import Fetched, Headers
 from sinks.builders import events
 from sinks.builders.inserts import EncodedInsert
 from sinks.insert.native import block_head, column_head, encode_column, read_column
+from sori.records import FetchedRecord, Headers
 
 #: So many records at a time: they fit into a processor's second cache, and what is done per piece does not count.
 PIECE = 500
@@ -32,7 +32,7 @@ class Piece:
 
     __slots__ = ("_read", "carriers", "columns", "rows")
 
-    def __init__(self, columns: Sequence[bytes | bytearray], rows: int, carriers: Sequence[Fetched] = ()) -> None:
+    def __init__(self, columns: Sequence[bytes | bytearray], rows: int, carriers: Sequence[FetchedRecord] = ()) -> None:
         self.columns = columns
         self.rows = rows
         self.carriers = carriers
@@ -97,7 +97,7 @@ class EncodedEvents(Sequence[EncodedEvent]):
         self._rows = sum(piece.rows for piece in self._pieces)
 
     @classmethod
-    def of(cls, partition: int, records: Iterable[Fetched]) -> EncodedEvents:
+    def of(cls, partition: int, records: Iterable[FetchedRecord]) -> EncodedEvents:
         """Records of one partition, in the order of their offsets."""
         left = iter(records)
         return cls(takewhile(lambda piece: piece.rows, (_encode(partition, islice(left, PIECE)) for _ in repeat(None))))
@@ -108,7 +108,7 @@ class EncodedEvents(Sequence[EncodedEvent]):
         return sum(piece.size for piece in self._pieces)
 
     @property
-    def carriers(self) -> list[Fetched]:
+    def carriers(self) -> list[FetchedRecord]:
         """Those that carry a trace, as they were fetched."""
         return [record for piece in self._pieces for record in piece.carriers]
 
@@ -160,8 +160,8 @@ class EncodedEvents(Sequence[EncodedEvent]):
                 yield _encode(rows[0].partition, rows)
 
 
-def _encode(partition: int, records: Iterable[Fetched]) -> Piece:
-    others: list[Fetched] = []
+def _encode(partition: int, records: Iterable[FetchedRecord]) -> Piece:
+    others: list[FetchedRecord] = []
     raw, received, *more = events.columns(records, others)
     columns = [raw, received, [partition] * len(raw), *more]
     encoded = [encode_column(type_name, column) for type_name, column in zip(_TYPES, columns, strict=True)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sinks.batch import Headers, Record
+from sinks.batch import Record
+from sori.records import Headers
 
 
 @dataclass(frozen=True, slots=True)

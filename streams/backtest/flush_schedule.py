@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from sori.records import FetchedRecord
 from streams.backtest.sources.history import Flush
-from streams.state.output import Record
 from streams.state.place_panes import RollUp
 
 _row = msgspec.json.Decoder(RollUp).decode
@@ -45,7 +45,7 @@ class Cutter:
         #: The interval of receipt under way.
         self.tick = -1
 
-    def cuts(self, records: Sequence[Record]) -> list[Cut]:
+    def cuts(self, records: Sequence[FetchedRecord]) -> list[Cut]:
         """Cuts within these records, which go on where those of the last call ended, or right after them."""
         versions, begin, after = self._versions, records[0].offset, records[-1].offset + 1
         if self._next < 0:
@@ -73,7 +73,7 @@ class Cutter:
         at = bisect_left(self._versions, next_offset)
         return self._versions[at] if at < len(self._versions) else None
 
-    def _assumed(self, records: Sequence[Record], shift: int) -> Iterator[Cut]:
+    def _assumed(self, records: Sequence[FetchedRecord], shift: int) -> Iterator[Cut]:
         interval, tick = self._interval_ms, self.tick
         for index, record in enumerate(records, shift):
             at = record.timestamp // interval
@@ -82,7 +82,7 @@ class Cutter:
                 tick = at
         self.tick = tick
 
-    def _known(self, records: Sequence[Record], after: int) -> Iterator[Cut]:
+    def _known(self, records: Sequence[FetchedRecord], after: int) -> Iterator[Cut]:
         versions = self._versions
         while self._next < len(versions) and versions[self._next] <= after:
             version = versions[self._next]
@@ -90,7 +90,7 @@ class Cutter:
             yield Cut(bisect_left(records, version, key=_offset), version, self.tick)
 
 
-def _offset(record: Record) -> int:
+def _offset(record: FetchedRecord) -> int:
     return record.offset
 
 

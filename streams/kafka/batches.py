@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from faust.serializers.schemas import Schema
 from faust.types import TP
 
-from streams.state.output import Record
+from sori.records import FetchedRecord
 
 
 class Records(Protocol):
@@ -19,10 +19,10 @@ class Records(Protocol):
     def first_offset(self) -> int: ...
     @property
     def last_offset(self) -> int: ...
-    def __iter__(self) -> Iterator[Record]: ...
+    def __iter__(self) -> Iterator[FetchedRecord]: ...
 
 
-class RecordList(list[Record]):
+class RecordList(list[FetchedRecord]):
     """Records that are objects already."""
 
     @property

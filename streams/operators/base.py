@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
 
+from sori.records import FetchedRecord
 from streams.alerts.allowances import Allowances, VerdictHistory
 from streams.alerts.episodes import EpisodeBook
 from streams.rules.context import NotJudged, RuleContext
 from streams.state.checkpoint import BEGINNING_MS, Checkpoint, ReplayStart, Tick
-from streams.state.output import Output, Record
+from streams.state.output import Output
 from streams.state.policy import Clock, EpisodePolicy, TimePolicy
 
 #: Most ticks that a commit's metadata string (4096 bytes in Kafka) carries with room to spare.
@@ -106,7 +107,7 @@ class PartitionOperator(ABC):
         """Whether the state does not stand at the committed offset yet."""
         return self.next_offset < self._settled_at
 
-    def apply(self, records: Iterable[Record]) -> int:
+    def apply(self, records: Iterable[FetchedRecord]) -> int:
         """Apply records in offset order: those before the committed offset silently, those known already not at all.
 
         Returns how many were not known. They are taken one by one, so that a batch need not be in memory as objects:
@@ -188,7 +189,7 @@ class PartitionOperator(ABC):
         """Called when the watermark has reached `clock.due_ms`: judge what waited, and set when to come again."""
 
     @abstractmethod
-    def _apply_all(self, records: Iterable[Record]) -> int:
+    def _apply_all(self, records: Iterable[FetchedRecord]) -> int:
         """Apply records, and move `next_offset` behind them; never raises for what they hold. Returns how many."""
 
     def _correctable(self) -> bool:
@@ -215,7 +216,7 @@ class PartitionOperator(ABC):
     def _low(self, horizon_ms: int) -> int:
         """Smallest first offset of the panes that end after the horizon, else the next offset."""
 
-    def _catch_up(self, records: Sequence[Record]) -> Sequence[Record]:
+    def _catch_up(self, records: Sequence[FetchedRecord]) -> Sequence[FetchedRecord]:
         """Replay those before the committed offset; return the others."""
         if not (self.replaying and records):
             return records
@@ -303,7 +304,7 @@ class PartitionOperator(ABC):
             pending_verdicts=pending_verdicts,
         )
 
-    def _replay(self, records: Sequence[Record]) -> None:
+    def _replay(self, records: Sequence[FetchedRecord]) -> None:
         kept, self.counters = self.counters, Counters()
         begin = 0
         while self._ticks_to_come and records and self._ticks_to_come[0].offset <= records[-1].offset:

@@ -14,7 +14,7 @@ from sori.errors import InvalidEvent
 from sori.events import IMPRESSION, EventDims, decode_dims, decode_unchecked, parse_time_ms
 from sori.identity import identity as identity_of
 from sori.reading import body_of
-from sori.records import IDENTITY
+from sori.records import IDENTITY, FetchedRecord
 from sori.settings.rules import RulesSettings
 from streams.alerts.allowances import VerdictHistory
 from streams.alerts.book_state import MarkState
@@ -29,7 +29,7 @@ from streams.state.checkpoint import Checkpoint, ReplayStart
 from streams.state.cold_ids import SEEN_UNIT_MS
 from streams.state.cooling import Cooling
 from streams.state.counters import CtrRow
-from streams.state.output import Output, Record
+from streams.state.output import Output
 from streams.state.policy import TimePolicy
 
 #: How many headers the ingress gives a plain event, and where it puts the identity among them.
@@ -129,7 +129,7 @@ class DeviceOperator(DeviceCounting):
                 replay_start = replay_start.joined(window.suspects)
         return replay_start
 
-    def _apply_all(self, records: Iterable[Record]) -> int:  # noqa: C901, PLR0912 - hot
+    def _apply_all(self, records: Iterable[FetchedRecord]) -> int:  # noqa: C901, PLR0912 - hot
         clock, episodes, skew = self.clock, self.episodes, self.policy.max_skew_ms
         open_from, begin, end, applied = self._open_from(), 0, 0, 0
         pane = None
@@ -192,7 +192,7 @@ class DeviceOperator(DeviceCounting):
         since = max(self.policy.horizon(self.clock.watermark), self.clock.complete_from)
         return since - since % self.policy.window_ms
 
-    def _reject_late(self, record: Record, event: EventDims, time_ms: int, identity: str) -> None:
+    def _reject_late(self, record: FetchedRecord, event: EventDims, time_ms: int, identity: str) -> None:
         horizon = self.policy.horizon(self.clock.watermark)
         late = time_ms < horizon - horizon % self.policy.window_ms
         if late:
@@ -208,7 +208,7 @@ class DeviceOperator(DeviceCounting):
         return time_ms - time_ms % length_ms, length_ms
 
 
-def _identity(record: Record) -> str:
+def _identity(record: FetchedRecord) -> str:
     """The identity of an event without an activity id, as the ingress found it, or else as it would."""
     headers = record.headers
     if len(headers) > _IDENTITY_AT and headers[_IDENTITY_AT][0] == IDENTITY:

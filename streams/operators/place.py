@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from sori.events import UNKNOWN
+from sori.records import FetchedRecord
 from sori.settings.rules import RulesSettings
 from streams.alerts.allowances import VerdictHistory
 from streams.alerts.book_state import MarkState
@@ -25,7 +26,7 @@ from streams.snapshots.parts import MAX_CELLS, Changes
 from streams.snapshots.place_changes import PlaceJournal, PlaceLoader
 from streams.state.checkpoint import Checkpoint
 from streams.state.device_panes import PlaceKey, SubjectKey, ToldDevice
-from streams.state.output import Output, Record
+from streams.state.output import Output
 from streams.state.place_panes import RollUp, RollUpPane, Series
 from streams.state.policy import NEVER_MS, EpisodePolicy, TimePolicy
 
@@ -94,7 +95,7 @@ class PlaceOperator(SnapshotOperator):
     def _loader(self) -> PlaceLoader:
         return PlaceLoader(self._panes, self._series)
 
-    def _apply_all(self, records: Iterable[Record]) -> int:
+    def _apply_all(self, records: Iterable[FetchedRecord]) -> int:
         clock, episodes, applied = self.clock, self.episodes, 0
         for applied, record in enumerate(records, 1):  # noqa: B007 - how many there were
             self._apply_one(record)
@@ -106,7 +107,7 @@ class PlaceOperator(SnapshotOperator):
             self.next_offset = record.offset + 1
         return applied
 
-    def _apply_one(self, record: Record) -> None:
+    def _apply_one(self, record: FetchedRecord) -> None:
         for line in (record.value or b"").split(b"\n"):
             try:
                 row = _decode(line)

@@ -9,9 +9,9 @@ import orjson
 
 from sori.events import EventDims
 from sori.quarantine import Quarantined, Reason, stable_id
-from sori.records import parse_headers
+from sori.records import FetchedRecord, parse_headers
 from sori.topics import EVENTS, LATE, QUARANTINE
-from streams.state.output import Output, Record, pack_lines
+from streams.state.output import Output, pack_lines
 
 #: Why an event of what is held no more is not counted: the sinks count its window from the raw events.
 CAPPED = "capped"
@@ -22,7 +22,7 @@ WindowOf = Callable[[int], tuple[int, int]]
 class Reject(NamedTuple):
     """A record, its event where it is one, why it is not counted, its event time, and what tells the event apart."""
 
-    record: Record
+    record: FetchedRecord
     event: EventDims | None
     reason: str
     time_ms: int
@@ -35,7 +35,7 @@ def rejected_outputs(rejects: Sequence[Reject], partition: int, window_of: Windo
     return undecodable + late_outputs(rejects, partition, window_of)
 
 
-def undecodable_output(record: Record, detail: str, partition: int) -> Output:
+def undecodable_output(record: FetchedRecord, detail: str, partition: int) -> Output:
     """A record of the events topic that is no event: its raw bytes, to quarantine."""
     known, value = parse_headers(record.headers), record.value or b""
     quarantined = Quarantined(

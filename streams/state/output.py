@@ -4,25 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS, LATE, Topic
 
 #: Packs stay under the 1 MB that brokers and consumers take by default.
 MAX_PACK_BYTES = 700_000
-
-
-class Record(Protocol):
-    """The parts of a consumed Kafka record that operators read. `timestamp` is epoch milliseconds."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from sori.records import IDENTITY, NAMES
+from sori.records import IDENTITY, NAMES, FetchedRecord
 from sori.topics import GEO_ROLLUPS
-from streams.state.output import Record
 
 #: Most records of a batch: few enough to stay in the processor's cache and to show progress.
 BATCH = 10_000
@@ -48,7 +47,7 @@ class Batch:
     """Records of one partition, going on where its last batch ended."""
 
     partition: int
-    records: Sequence[Record]
+    records: Sequence[FetchedRecord]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
 from clickhouse_connect.driver.client import Client
 from typer.testing import CliRunner
 
@@ -90,14 +91,8 @@ async def test_what_the_database_holds_is_not_read_again(topics, tmp_path: Path,
     settings = settings_of(topics, tmp_path, port=0)
     bodies = [body(account_id="acc_1", activity_id=f"a{n}") for n in range(40)]
     ids = await hold(topics, *(("acc_1", one) for one in bodies))
-    read: list[int] = []
-
-    def counting(records) -> list[Held]:
-        read.append(len(records))
-        return fold(records)
-
     monkeypatch.setattr("ingest.quarantine.replay.about", lambda records, _ids: records)
-    monkeypatch.setattr("ingest.quarantine.replay.fold", counting)
+    read = counted(monkeypatch)
     places, pool = await stored(topics), EnginePool(parse_dsn(settings.clickhouse_dsn), settings.api)
     with open_client(settings.clickhouse_dsn) as client:
         migrations.apply(client)
@@ -117,6 +112,18 @@ async def test_what_the_database_holds_is_not_read_again(topics, tmp_path: Path,
             assert await replay(ids[20]) == [ids[20]]
             assert read[2] == 42
     assert sorted(await landed(topics)) == sorted([bodies[3], bodies[7], bodies[20]])
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many records each fold gets from now on."""
+    read: list[int] = []
+
+    def counting(records) -> list[Held]:
+        read.append(len(records))
+        return fold(records)
+
+    monkeypatch.setattr("ingest.quarantine.replay.fold", counting)
+    return read
 
 
 async def stored(kafka: KafkaSettings) -> dict[str, tuple[int, int]]:
@@ -153,13 +160,7 @@ async def test_what_cannot_be_read_in_time_is_a_503_and_nothing_is_sent(topics, 
 
 async def test_other_bodies_are_not_kept_in_memory(topics, tmp_path: Path, monkeypatch) -> None:
     """Of a topic full of others, only what was asked for reaches the fold."""
-    folded: list[int] = []
-
-    def counting(records) -> list[Held]:
-        folded.append(len(records))
-        return fold(records)
-
-    monkeypatch.setattr("ingest.quarantine.replay.fold", counting)
+    folded = counted(monkeypatch)
     ids = await hold(topics, *(("acc_1", b"%d" % n) for n in range(40)))
     found = await read_held(settings_of(topics, tmp_path), ids[:1], 30)
     assert ([one.id for one in found], folded) == (ids[:1], [1])
@@ -170,14 +171,8 @@ async def test_the_command_reads_by_offset_what_the_database_holds(topics, tmp_p
     settings = settings_of(topics, tmp_path)
     bodies = [body(account_id="acc_1", activity_id=f"a{n}") for n in range(20)]
     ids = await hold(topics, *(("acc_1", one) for one in bodies))
-    read: list[int] = []
-
-    def counting(records) -> list[Held]:
-        read.append(len(records))
-        return fold(records)
-
     monkeypatch.setattr("ingest.quarantine.replay.about", lambda records, _ids: records)
-    monkeypatch.setattr("ingest.quarantine.replay.fold", counting)
+    read = counted(monkeypatch)
     places = await stored(topics)
     with open_client(settings.clickhouse_dsn) as client:
         migrations.apply(client)
