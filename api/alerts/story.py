@@ -5,7 +5,7 @@ The id may be its beginning. ?events= says how many raw events are told at most,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -18,6 +18,7 @@ from api.query.alert_story_sql import SAID_TIMES, events_sql, panes_sql, states_
 from api.query.ctr_sql import quote
 from api.query.paging import among
 from api.query.pool import EnginePool
+from api.query.questions import Questions, answer_async
 from api.query.row_times import iso
 from sori.alerting.story import story
 from sori.errors import QueryError
@@ -29,7 +30,7 @@ _TIMES = ("window_start", "window_end", "updated_at", "closed_at", "stored_at", 
 #: A rule and an account to the rule's card: name, statement, judges, parameters, before_s. None for an unknown rule.
 CardOf = Callable[[str, str], Mapping[str, Any] | None]
 #: Yields SQL, is sent its rows, returns the story: the caller asks, here or over HTTP, in a thread or not.
-Story = Generator[str, list[dict[str, Any]], dict[str, Any]]
+Story = Questions[dict[str, Any]]
 
 
 def no_card(_rule: str, _account: str) -> None:
@@ -46,11 +47,7 @@ def add_alert_story(app: web.Application, pool: EnginePool, pane_s: int, card_of
         limit = int(request.query.get("events", DEFAULT_EVENTS))
         told = tell(request.match_info["id"], pane_s, card_of, limit, accounts)
         try:
-            sql = next(told)
-            while True:
-                sql = told.send(await pool.rows(sql))
-        except StopIteration as end:
-            return web.json_response(end.value)
+            return web.json_response(await answer_async(told, pool.rows))
         except NoSuchAlert as error:
             raise web.HTTPNotFound(text=str(error)) from error
 
@@ -104,7 +101,7 @@ def tell(alert_id: str, pane_s: int, card_of: CardOf, limit: int, accounts: Sequ
 
 def _incident(
     alert: Mapping[str, Any],
-) -> Generator[str, list[dict[str, Any]], tuple[str | None, list[dict[str, Any]]]]:
+) -> Questions[tuple[str | None, list[dict[str, Any]]]]:
     """The id of the incident that it is in, and what analysts say of that."""
     found = yield incidents_of_sql([(alert["account_id"], alert["alert_id"])])
     if not found:

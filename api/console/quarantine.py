@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Generator
+from collections.abc import Awaitable, Callable, Collection
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +14,7 @@ from api.console.asking import slice_of
 from api.query.ctr_sql import quote
 from api.query.paging import among, cursor_of, limit_of, page, time_text
 from api.query.pool import EnginePool
+from api.query.questions import Questions, answer_async
 from api.query.row_times import iso
 from api.query.slice import Slice, second
 from sori.errors import QueryError
@@ -68,17 +69,10 @@ def add_quarantine(app: web.Application, pool: EnginePool, replay: Replay = no_r
 
 
 async def _known(pool: EnginePool, ids: Collection[str]) -> Known:
-    asked = where_held(among("id", sorted(set(ids))))
-    try:
-        sql = next(asked)
-        while True:
-            sql = asked.send(await pool.rows(sql))
-    except StopIteration as end:
-        known: Known = end.value
-        return known
+    return await answer_async(where_held(among("id", sorted(set(ids)))), pool.rows)
 
 
-def where_held(condition: str) -> Generator[str, list[dict[str, Any]], Known]:
+def where_held(condition: str) -> Questions[Known]:
     """Where what is held lies in the topic, so that a replay reads that, and what came since, alone.
 
     Yields SQL, is sent its rows.

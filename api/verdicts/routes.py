@@ -20,6 +20,7 @@ from api.auth.grants import Grant
 from api.kafka.views import KafkaSide
 from api.query.paging import cursor_of, limit_of, make_cursor
 from api.query.pool import EnginePool
+from api.query.questions import answer_async
 from api.subscriptions.routes import body_of
 from api.verdicts.making import Judge, judged
 from api.verdicts.target import NoSuchTarget, Target, find_target
@@ -94,12 +95,7 @@ class _Routes:
     async def _find(self, wanted: str, grant: Grant) -> Target:
         finding = find_target(wanted, () if grant.accounts is None else sorted(grant.accounts))
         try:
-            sql = next(finding)
-            while True:
-                sql = finding.send(await self._pool.rows(sql))
-        except StopIteration as end:
-            target: Target = end.value
-            return target
+            return await answer_async(finding, self._pool.rows)
         except NoSuchTarget as error:
             raise web.HTTPNotFound(text=str(error)) from error
 

@@ -6,7 +6,7 @@ An incident accuses whom its alerts accuse, each by its rule; one that went into
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from api.alerts.incident_sql import as_record
 from api.alerts.incidents import NoSuchIncident, find_incident
 from api.query.ctr_sql import quote
 from api.query.paging import among
+from api.query.questions import Questions
 from sori.alerting.verdict import MOST_ALLOWED, Allowed, TargetKind
 from sori.errors import QueryError
 
@@ -37,7 +38,7 @@ class Target:
 
 
 #: Yields SQL, is sent its rows: the caller asks, here or over HTTP.
-Finding = Generator[str, list[dict[str, Any]], Target]
+Finding = Questions[Target]
 
 
 class NoSuchTarget(QueryError):

@@ -6,11 +6,13 @@ Where there is no API the same questions go to the engine, as SQL.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from api.query.engine import HttpEngine, rows
+from api.query.questions import answer
 from sori.errors import QueryError
 
 if TYPE_CHECKING:
@@ -74,21 +76,11 @@ def incident(engine: Engine, beginning: str) -> dict[str, Any] | None:
                 return None
             raise
     try:
-        return _answer(engine, tell(beginning))
+        return answer(tell(beginning), partial(rows, engine))
     except NoSuchIncident as error:
         if error.several:
             raise
         return None
-
-
-def _answer(engine: Engine, told: Generator[str, list[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
-    """What it returns, its questions asked here."""
-    try:
-        sql = next(told)
-        while True:
-            sql = told.send(rows(engine, sql))
-    except StopIteration as end:
-        return cast("dict[str, Any]", end.value)
 
 
 def story(engine: Engine, alert_id: str, pane_s: int, card_of: CardOf, limit: int) -> dict[str, Any]:
@@ -103,7 +95,7 @@ def story(engine: Engine, alert_id: str, pane_s: int, card_of: CardOf, limit: in
             raise none_stored(alert_id)
         path = f"/v1/alerts/{quote(alert_id, safe='', errors='surrogateescape')}"
         return cast("dict[str, Any]", json.loads(engine.get(path, [("events", str(limit))])))
-    return _answer(engine, tell(alert_id, pane_s, card_of, limit))
+    return answer(tell(alert_id, pane_s, card_of, limit), partial(rows, engine))
 
 
 def paged(engine: HttpEngine, path: str, given: Sequence[tuple[str, str]], limit: int) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,17 +50,14 @@ def where(beginnings: Collection[str], config: Path | None, data_dir: Path | Non
     from api.console.quarantine import where_held
     from api.query.ctr_sql import quote
     from api.query.engine import rows
+    from api.query.questions import answer
 
     if not beginnings:
         return UNKNOWN
     asked = where_held(" OR ".join(f"startsWith(id, {quote(one)})" for one in beginnings))
     try:
         with asking(config, data_dir, None) as engine:
-            sql = next(asked)
-            while True:
-                sql = asked.send(rows(engine, sql))
-    except StopIteration as end:
-        known: Known = end.value
+            known = answer(asked, partial(rows, engine))
     except SoriError:  # Kafka alone tells all of it, only later
         return UNKNOWN
     return known if all(any(one.startswith(text) for one in known.rows) for text in beginnings) else UNKNOWN

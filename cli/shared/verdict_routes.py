@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
 import msgspec
 
 from api.query.engine import HttpEngine, rows
+from api.query.questions import answer
 from sori.errors import QueryError
 
 if TYPE_CHECKING:
@@ -98,14 +100,7 @@ async def write(table: CompactedTable, index: VerdictIndex, change: Callable[[Ve
 def _target(engine: Engine, wanted: str) -> Target:
     from api.verdicts.target import find_target
 
-    finding = find_target(wanted)
-    try:
-        sql = next(finding)
-        while True:
-            sql = finding.send(rows(engine, sql))
-    except StopIteration as end:
-        target: Target = end.value
-        return target
+    return answer(find_target(wanted), partial(rows, engine))
 
 
 def _one(found: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
