@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import get_args
 
-from sori.alerting.alert import Alert, Severity
+from sori.alerting.alert import RANK, Alert
 
-_RANK: dict[str, int] = {severity: rank for rank, severity in enumerate(get_args(Severity))}
 _MOST_KNOWN = 10_000
 
 
@@ -27,7 +25,7 @@ class Escalations:
 
     def is_news(self, alert: Alert) -> bool:
         """Take note of a state; whether a person is to be told of it."""
-        rank, before = _RANK.get(alert.severity, 0), self._known.pop(alert.alert_id, None)
+        rank, before = RANK.get(alert.severity, 0), self._known.pop(alert.alert_id, None)
         if alert.state != "updated":
             if alert.state == "opened":
                 self._note(alert.alert_id, rank)

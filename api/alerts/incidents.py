@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from api.alerts.incident_sql import (
@@ -27,9 +28,10 @@ from api.auth.access import require
 from api.query.alert_story_sql import SAID_TIMES, verdicts_sql
 from api.query.paging import cursor_of, limit_of, moment_of, page
 from api.query.pool import EnginePool
+from api.query.questions import Questions, answer_async
 from api.query.row_times import iso
 from sori.alerting.filter import narrowed
-from sori.alerting.incident import incident_id
+from sori.alerting.incident import Member, gravest, incident_id
 from sori.alerting.story import story
 from sori.errors import ConfigError, QueryError
 
@@ -38,9 +40,9 @@ _MOST_STEPS = 20
 #: Verdicts on single alerts of an incident that are told, at most.
 _MOST_SAID = 1000
 #: Yields SQL, is sent its rows, returns what is known of an incident.
-Told = Generator[str, list[dict[str, Any]], dict[str, Any]]
+Told = Questions[dict[str, Any]]
 #: As above, returns verdicts.
-Said = Generator[str, list[dict[str, Any]], list[dict[str, Any]]]
+Said = Questions[list[dict[str, Any]]]
 Rows = Callable[[str], Any]
 
 
@@ -75,11 +77,7 @@ def add_incidents(app: web.Application, pool: EnginePool) -> None:
         grant = require(request, "read")
         told = tell(request.match_info["id"], () if grant.accounts is None else tuple(sorted(grant.accounts)))
         try:
-            sql = next(told)
-            while True:
-                sql = told.send(await pool.rows(sql))
-        except StopIteration as end:
-            return web.json_response(end.value)
+            return web.json_response(await answer_async(told, pool.rows))
         except NoSuchIncident as error:
             raise web.HTTPNotFound(text=str(error)) from error
 
@@ -99,11 +97,21 @@ def tell(beginning: str, accounts: Sequence[str] = ()) -> Told:
     return {
         "incident": record,
         "story": record["story"],
+        "gravest": _gravest(record["alerts"]),
         "alerts": alerts,
         "stories": {alert["alert_id"]: story(alert) for alert in alerts},
         "verdicts": verdicts,
         "alert_verdicts": [iso(row, SAID_TIMES) for row in of_alerts],
     }
+
+
+def _gravest(alerts: Sequence[Mapping[str, Any]]) -> str:
+    """Its id; empty where there is none, or the record is one of another version of ours."""
+    try:
+        members = msgspec.convert(alerts, list[Member], strict=False)
+    except msgspec.ValidationError:
+        return ""
+    return gravest(members).alert_id if members else ""
 
 
 def said_of(incident: Mapping[str, Any]) -> Said:

@@ -8,14 +8,12 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import get_args
 
 from notify.formats.telling import Telling, telling_of
-from sori.alerting.alert import Severity
+from sori.alerting.alert import RANK
 
 _DOMAIN = "alerts.sori.invalid"
 _MOST_SUBJECT = 250
-_RANK = {severity: rank for rank, severity in enumerate(get_args(Severity))}
 
 
 def email(told: Telling) -> bytes:
@@ -38,7 +36,7 @@ def digest(values: Sequence[tuple[bytes, str]], public_url: str = "") -> bytes:
         before = newest.get(told.alert.alert_id)
         if before is None or told.alert.version >= before.alert.version:
             newest[told.alert.alert_id] = told
-    ordered = sorted(newest.values(), key=lambda told: (told.ended, -_RANK.get(told.alert.severity, 0)))
+    ordered = sorted(newest.values(), key=lambda told: (told.ended, -RANK.get(told.alert.severity, 0)))
     incidents = len({told.incident for told in ordered})
     running = sum(not told.ended for told in ordered)
     first = ordered[0]

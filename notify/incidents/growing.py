@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import get_args
 
 import orjson
 
 from notify.incidents.story import incident_story
 from notify.incidents.things import Thing
-from sori.alerting.alert import Severity
-from sori.alerting.incident import Change, Incident, IncidentState, Member
+from sori.alerting.alert import RANK
+from sori.alerting.incident import Change, Incident, IncidentState, Member, gravest
 from sori.times import iso
 
-RANK: dict[str, int] = {severity: rank for rank, severity in enumerate(get_args(Severity))}
 _KINDS = {"device": "devices", "place": "places", "campaign": "campaigns"}
 _MOST_CAMPAIGNS = 50
 
@@ -84,8 +82,7 @@ class Growing:
 
     def severity(self) -> str:
         """The highest of its alerts, those taken back left out while there are others."""
-        standing = [one for one in self.members.values() if one.state != "withdrawn"]
-        return max((one.severity for one in standing or self.members.values()), key=lambda one: RANK.get(one, 0))
+        return gravest(list(self.members.values())).severity
 
     def change(self) -> Change | None:
         """What the next record is the news of; None: nobody ever heard of it, and there is nothing to tell."""

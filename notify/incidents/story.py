@@ -7,13 +7,10 @@ alert by itself is told as it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
 
-from sori.alerting.alert import Severity
-from sori.alerting.incident import Member
+from sori.alerting.incident import Member, gravest
 from sori.alerting.story import name_of, place_name
 
-_RANK: dict[str, int] = {severity: rank for rank, severity in enumerate(get_args(Severity))}
 _MOST_NAMED = 2
 
 
@@ -21,10 +18,9 @@ def incident_story(
     members: Sequence[Member], devices: Sequence[str], places: Sequence[str], campaigns: Sequence[str]
 ) -> str:
     """Its alerts summed up, and the gravest of them. At least one alert."""
-    standing = [one for one in members if one.state != "withdrawn"] or members
-    gravest = max(standing, key=lambda one: (_RANK.get(one.severity, 0), one.count, one.observed, one.alert_id))
+    told = gravest(members).story
     if len(members) == 1:
-        return gravest.story
+        return told
     rules = len({one.rule for one in members})
     grouped = max((one.count for one in members if one.subject_kind == "device"), default=0)
     parts = [_many(rules, "rule") if rules > 1 else _many(len(members), "alert")]
@@ -36,7 +32,7 @@ def incident_story(
     if campaigns:
         named = [name_of(one) for one in campaigns]
         about += f" on campaign{'s' if len(named) > 1 else ''} {_some(named, 'more')}"
-    return f"{about}: {gravest.story}"
+    return f"{about}: {told}"
 
 
 def _some(names: Sequence[str], what: str) -> str:

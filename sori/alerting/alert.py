@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -14,6 +14,8 @@ ENDED: frozenset[str] = frozenset({"closed", "withdrawn"})
 #: `closed_because` of an alert whose subject an analyst lets pass.
 ALLOWED = "allowed"
 Severity = Literal["low", "medium", "high", "critical"]
+#: How grave each is; what is not known is least.
+RANK: dict[str, int] = {severity: rank for rank, severity in enumerate(get_args(Severity))}
 
 
 class Evidence(msgspec.Struct, frozen=True):

@@ -6,14 +6,14 @@ versions grow over all incidents. Whoever has all records has all that joining f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
 import msgspec
 import orjson
 
-from sori.alerting.alert import ENDED, Alert, parse_alert
+from sori.alerting.alert import ENDED, RANK, Alert, parse_alert
 from sori.errors import InvalidEvent, MalformedEvent
 
 IncidentState = Literal["open", "closed", "withdrawn"]
@@ -45,6 +45,12 @@ class Member(msgspec.Struct, frozen=True):
     def ended(self) -> bool:
         """Whether it is over."""
         return self.state in ENDED
+
+
+def gravest(members: Sequence[Member]) -> Member:
+    """The alert that stands for its incident: of those not taken back, where there are any. At least one member."""
+    standing = [one for one in members if one.state != "withdrawn"] or members
+    return max(standing, key=lambda one: (RANK.get(one.severity, 0), one.count, one.observed, one.alert_id))
 
 
 class Incident(msgspec.Struct, frozen=True):

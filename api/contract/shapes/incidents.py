@@ -62,11 +62,13 @@ class IncidentPage(msgspec.Struct):
 class IncidentStory(msgspec.Struct):
     """An incident, its alerts as they are stored, what each of them means, by its id, and what analysts say of it.
 
-    `alert_verdicts`: what they say of single alerts in it; each judges that alert, and not the incident.
+    `alert_verdicts`: what they say of single alerts in it; each judges that alert, and not the incident. `gravest`: the
+    id of the alert that its story ends with, empty where that is not known.
     """
 
     incident: Incident
     story: str
+    gravest: str
     alerts: list[FraudAlert]
     stories: dict[str, str]
     verdicts: list[StoryVerdict]

@@ -118,15 +118,13 @@ export function verdictBox(target, stored, { whom = "a false positive's subject"
 
 export async function loadIncident() {
   const [id] = here().parts;
-  const found = await perhaps(`/v1/incidents/${encodeURIComponent(id)}`), strongest = strongestOf(found?.alerts ?? []);
+  const found = await perhaps(`/v1/incidents/${encodeURIComponent(id)}`);
   const [verdicts, story] = await Promise.all([
     found ? found.verdicts ?? verdictsOf(found.incident?.incident_id ?? id) : null,
-    strongest ? perhaps(`/v1/alerts/${encodeURIComponent(strongest.alert_id)}`, new URLSearchParams({ events: 1 })) : null]);
+    found?.gravest ? perhaps(`/v1/alerts/${encodeURIComponent(found.gravest)}`, new URLSearchParams({ events: 1 })) : null]);
   return { found: keep(found), verdicts, story };
 }
 
-const SEVERITIES = ["low", "medium", "high", "critical"];
-const strongestOf = (alerts) => [...alerts].sort((a, b) => SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity) || b.observed - a.observed)[0];
 export const incidentTitle = (data) => data?.found?.story ?? "Incident";
 
 export function incidentView({ found, verdicts, story }) {
@@ -143,7 +141,7 @@ export function incidentView({ found, verdicts, story }) {
     el("section", { class: "table", "aria-labelledby": "timeline-title", "data-key": "timeline" }, el("h2", { id: "timeline-title" }, "Timeline"),
       el("ol", { class: "timeline" }, members.slice(0, 20).map((one) => el("li", {}, el("a", { href: to("alerts", [one.alert_id]) }, tidy(one.rule)), ` ${isOpen(one) ? "since" : one.state} ${moment(time(isOpen(one) ? one.opened_at : one.ended_at))}`, el("span", { class: "small" }, `opened ${moment(time(one.opened_at))} · ${one.severity} · ${count(one.observed)} seen`)))),
       members.length > 20 ? el("p", { class: "small" }, `and ${members.length - 20} more, below`) : null),
-    story ? paneChart(story.panes, story.pane_s, story.alert, [el("a", { href: to("alerts", [story.alert.alert_id]) }, "its strongest alert"), "'s subject"]) : null,
+    story ? paneChart(story.panes, story.pane_s, story.alert, [el("a", { href: to("alerts", [story.alert.alert_id]) }, "its gravest alert"), "'s subject"]) : null,
     verdictBox(incident.incident_id ?? id, verdicts, { whom: "whom a false positive's alerts accuse", ofAlerts: found.alert_verdicts ?? [] }), list("incident-alerts", "Its alerts", alerts)];
 }
 

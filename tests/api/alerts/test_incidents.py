@@ -94,6 +94,8 @@ async def test_incidents_are_listed_told_and_kept_apart(topics, pool):
         assert told["incident"] == {name: value for name, value in CASE.items() if name != "change"}
         assert [one["alert_id"] for one in told["alerts"]] == ["a1", "a2"]
         assert told["stories"]["a1"].startswith("Device dev_1 clicked 20 times")
+        assert told["gravest"] == "a1"
+        assert told["stories"]["a1"].partition(";")[0] in told["story"]
         assert (await asked("/v1/incidents/ff_g"))["incident"]["incident_id"] == mine
         assert (await asked("/v1/alerts"))["incidents"] == {"a1": mine, "a2": mine, "b1": theirs}
         assert [one["verdict_id"] for one in told["verdicts"]] == ["v1"]
