@@ -294,7 +294,7 @@ async def test_tables_sort_go_on_and_export(served, browser) -> None:
 async def test_the_last_minute_is_dashed_and_intervals_are_in_words(served, browser) -> None:
     """One dashed piece at the end; rows tell their interval as text, on a phone below the rate; keys read a point."""
     start = int(time.time()) // 60 * 60
-    ahead = [(start + 60 * n, "acc_1", "cmp_1", "m", "iOS", "US", "NY", "NYC", 0, 100, 9, 0, 1) for n in (1, 2, 3)]
+    ahead = [(start + 60 * n, "acc_1", "cmp_1", "m", "iOS", "US", "NY", "NYC", 0, 100, 9, 0, 1) for n in range(4)]
     served.client.command(f"INSERT INTO ctr_windows ({WINDOW}) VALUES {', '.join(map(str, ahead))}")  # if it takes long
     page, _ = await looked_at(browser, served.url)
     assert await page.locator("#time-chart path.line.going").count() == 1
@@ -454,7 +454,7 @@ async def test_an_alert_tells_what_was_said_of_its_incident(served, browser) -> 
     for lead in (
         '.timeline a[href="/alerts/fresh"]',
         'section:has(#about-title) a[href^="/devices/dev_1"]',
-        '#panes-title a[href="/alerts/fresh"]',  # what was counted: of the strongest alert
+        '#panes-title a[href="/alerts/fresh"]',  # what was counted: of the gravest alert
     ):
         assert await page.locator(lead).count() == 1, lead
     assert complaints == []
