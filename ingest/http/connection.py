@@ -75,9 +75,8 @@ class IngestProtocol(RequestHandler):
         """Refuse a connection too many; give the others a while for their first request head."""
         super().connection_made(transport)
         limits, waiting = self._server.limits, self._server.waiting
-        waiting.discard(
-            self
-        )  # since Python 3.12 our task has begun and waits: it is not the one to make place for itself
+        # since Python 3.12 our task has begun and waits: it is not the one to make place for itself
+        waiting.discard(self)
         if self._server.open_connections > limits.max_connections and not self._server.make_place():
             self._server.on_protocol_error(Outcome.OVERLOADED)
             if self.transport is not None:
