@@ -136,7 +136,7 @@ def _counts(question: CtrQuestion, keys: str, used: set[str]) -> str:
     bounds += [f"{{time}} < {time_literal(until)}"] if until else []
     if "device_id" not in used:
         counts, bounds = f"{counts}, sum(m.suspect_clicks) AS suspect_clicks", []
-        source = sums(used, since, until)
+        source = sums(used, since, until, named={column for column, _ in question.only})
     elif used <= {"account_id", "device_id"}:
         source, bounds = (minutes_of_devices if devices else device_sums)(since, until), []
     else:

@@ -1,6 +1,6 @@
 """Which sums answer a question for rates: the smallest family that has its columns, over its range. Pure.
 
-Why, and what is in them: deploy/clickhouse/migrations/0022_ctr_sums.sql.
+Why, and what is in them: deploy/clickhouse/migrations, 0022_ctr_sums.sql and 0037_placed_rollups.sql.
 """
 
 from __future__ import annotations
@@ -20,19 +20,30 @@ FAMILIES: dict[str, frozenset[str]] = {
         {"account_id", "campaign_id", "material_id", "platform", "country", "region", "city"}
     ),
 }
+#: The rows of a family in an order in which those of named places lie together.
+_BY_PLACE, OF_PLACES = "ctr_sums_by_place", "ctr_sums_of_places"
+_PLACES = frozenset({"country", "region", "city"})
 #: The longest rows that there are, seconds.
 DAY_S = 86_400
 _FOR_EVER = 2**32 - 1
 
 
-def sums(columns: AbstractSet[str], since: datetime | None, until: datetime | None, step_s: int = DAY_S) -> str:
+def sums(
+    columns: AbstractSet[str],
+    since: datetime | None,
+    until: datetime | None,
+    step_s: int = DAY_S,
+    named: AbstractSet[str] = frozenset(),
+) -> str:
     """A source of impressions, clicks, suspect_clicks and `time`, in rows of at most `step_s`: to be summed.
 
-    Raises KeyError for a column that no family has.
+    `named` are the columns of which only some values are asked for. Raises KeyError for a column that no family has.
     """
     view = next((name for name, has in FAMILIES.items() if columns <= has), None)
     if view is None:
         raise KeyError(columns)
+    if view == _BY_PLACE and named & _PLACES:
+        view = OF_PLACES
     return f"{view}(since = {_epoch(since, 0)}, until = {_epoch(until, _FOR_EVER)}, step = {int(step_s)})"
 
 

@@ -66,7 +66,8 @@ class Slice:
             return Source(events_of(self.devices), "created_at", _OF_EVENTS)
         if self.bucket_s == _MINUTE_S:  # the sums look at seven sources each: of two hours, minutes are read sooner
             return Source("ctr_by_minute", "minute", _OF_ROWS)
-        return Source(sums(used, since or self.since, self.until, step), "time", _OF_ROWS)
+        named = {column for column, _ in self.only}
+        return Source(sums(used, since or self.since, self.until, step, named), "time", _OF_ROWS)
 
     def where(self, time: str, since: datetime | None = None, until: datetime | None = None) -> str:
         """The condition: in this time, what the chips let through. Columns are those of `c`."""

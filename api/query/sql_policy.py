@@ -33,8 +33,8 @@ TABLE_FUNCTIONS = frozenset({
     "null", "view", "viewIfPermitted",
     # views of ours that take parameters: `sori audit` and its page, rates and dashboards ask them
     "auth_audit_within", "auth_audit_between",
-    "ctr_sums_by_campaign", "ctr_sums_by_place", "ctr_sums_by_country", "ctr_sums_by_detail", "device_sums",
-    "device_click_sums", "sums_of_devices", "events_of_device", "events_of_activity",
+    "ctr_sums_by_campaign", "ctr_sums_by_place", "ctr_sums_by_country", "ctr_sums_by_detail", "ctr_sums_of_places",
+    "device_sums", "device_click_sums", "sums_of_devices", "events_of_device", "events_of_activity",
 })  # fmt: skip
 #: Their arguments are table functions again.
 NESTING_TABLE_FUNCTIONS = frozenset({"view", "viewIfPermitted"})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from api.query.ctr_sql import time_literal
-from api.query.ctr_sums import FAMILIES, sums
+from api.query.ctr_sums import FAMILIES, OF_PLACES, sums
 from api.query.verification_spans import Span
 from runtime.clickhouse.kept import Kept
 
@@ -107,33 +108,45 @@ def devices_sql(span: Span, caps: Caps | None) -> Iterator[str]:
 def rollups_sql(kept: Kept, span: Span) -> Iterator[str]:
     """Each length beside the next shorter one, so that windows are read once a family; what is whole and kept.
 
-    The ends of the stretch inside of what is compared are those of whole days.
+    What lies once more in the order of places, beside what it was copied from. The ends of the stretch inside of what
+    is compared are those of whole days.
     """
     since, until = span.since, span.until
     for name, columns in FAMILIES.items():
-        columns_of = ", ".join(column for column in DIMENSIONS if column in columns)
         below, at = "ctr_by_minute", "minute"
         for level, seconds in _LEVELS.items():
             first = later(since, kept.rollable, seconds)
             last = datetime.fromtimestamp(int(until.timestamp()) // seconds * seconds, UTC) if until else None
-            view, keys = sums(columns, first, last, seconds), f"time, {columns_of}"
-            start = f"toDateTime(intDiv(toUInt32({{0}}), {seconds}) * {seconds}, 'UTC')"
-            for mine in span.hashed(columns_of):
-                yield f"""
-                    SELECT '{name} {level}' AS view, {keys}, sum(wi) AS impressions_in_windows,
-                        sum(ri) AS impressions_in_rollups, sum(wc) AS clicks_in_windows, sum(rc) AS clicks_in_rollups
-                    FROM
-                    (
-                        SELECT {start.format(at)} AS start, {columns_of}, sum(impressions) AS wi, sum(clicks) AS wc,
-                            0 AS ri, 0 AS rc
-                        FROM {below} {where([*bounds_sql(at, first, last), *mine])} GROUP BY start, {columns_of}
-                        UNION ALL
-                        SELECT {start.format("time")}, {columns_of}, 0, 0, impressions, clicks FROM {view} {where(mine)}
-                    ) AS both
-                    GROUP BY start AS time, {columns_of}
-                    HAVING impressions_in_windows != impressions_in_rollups OR clicks_in_windows != clicks_in_rollups
-                    ORDER BY {keys}"""  # noqa: S608 - names and literals of ours
+            view, whole = sums(columns, first, last, seconds), Span(first, last, span.parts)
+            yield from _rolled_sql(f"{name} {level}", columns, seconds, (below, at, view), whole)
+            placed = sums(columns, first, last, seconds, columns)
+            if placed != view and level != "5m":
+                yield from _rolled_sql(f"{OF_PLACES} {level}", columns, seconds, (view, "time", placed), whole)
             below, at = view, "time"
+
+
+def _rolled_sql(
+    name: str, columns: AbstractSet[str], seconds: int, views: tuple[str, str, str], whole: Span
+) -> Iterator[str]:
+    """`views`: the finer one, its column of time, and the one that is compared with it."""
+    columns_of = ", ".join(column for column in DIMENSIONS if column in columns)
+    below, at, view = views
+    start, keys = f"toDateTime(intDiv(toUInt32({{0}}), {seconds}) * {seconds}, 'UTC')", f"time, {columns_of}"
+    for mine in whole.hashed(columns_of):
+        yield f"""
+            SELECT '{name}' AS view, {keys}, sum(wi) AS impressions_in_windows,
+                sum(ri) AS impressions_in_rollups, sum(wc) AS clicks_in_windows, sum(rc) AS clicks_in_rollups
+            FROM
+            (
+                SELECT {start.format(at)} AS start, {columns_of}, sum(impressions) AS wi, sum(clicks) AS wc,
+                    0 AS ri, 0 AS rc
+                FROM {below} {where([*bounds_sql(at, whole.since, whole.until), *mine])} GROUP BY start, {columns_of}
+                UNION ALL
+                SELECT {start.format("time")}, {columns_of}, 0, 0, impressions, clicks FROM {view} {where(mine)}
+            ) AS both
+            GROUP BY start AS time, {columns_of}
+            HAVING impressions_in_windows != impressions_in_rollups OR clicks_in_windows != clicks_in_rollups
+            ORDER BY {keys}"""  # noqa: S608 - names and literals of ours
 
 
 def repeated_sql(slices: int, kept: Kept, since: datetime | None, until: datetime | None) -> Iterator[str]:

@@ -27,6 +27,7 @@ _GOVERNED = {
     "window_repairs": ("windows_days", "window_start"),
     "campaign_rollups": ("rollups_days", "time"),
     "place_rollups": ("rollups_days", "time"),
+    "placed_rollups": ("rollups_days", "time"),
     "country_rollups": ("rollups_days", "time"),
     "detail_rollups": ("rollups_days", "time"),
     "alerts": ("alerts_days", "toDateTime(updated_at)"),

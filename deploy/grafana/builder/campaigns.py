@@ -7,7 +7,7 @@ from typing import Any
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue
 
-from deploy.grafana.builder.parts import FULL, HALF, QUARTER, Sql, chosen, lines, new, number, rows, variable
+from deploy.grafana.builder.parts import ALL, FULL, HALF, QUARTER, Sql, chosen, lines, new, number, rows, variable
 
 _WHERE = " AND ".join(
     (
@@ -41,10 +41,25 @@ def _sums(family: str = "country", step: str = "86400", since: str = _FROM, unti
     return f"FROM ctr_sums_by_{family}(since = {since}, until = {until}, step = {step}) AS m WHERE {_WHERE}"
 
 
-def _top(dimensions: str, family: str = "country") -> str:
+def _placed() -> str:
+    """Of every place; only with a platform chosen are rows read that have one, which are many times as many."""
+    columns, span = (
+        "account_id, campaign_id, country, region, city",
+        f"since = {_FROM}, until = {_TO} + 1, step = 86400",
+    )
+    each = "${platform:sqlstring}"
+    return (
+        f"FROM (SELECT {columns}, '' AS platform, impressions, clicks FROM ctr_sums_by_place({span})"
+        f" WHERE {ALL} IN ({each})"
+        f" UNION ALL SELECT {columns}, platform, impressions, clicks FROM ctr_sums_by_detail({span})"
+        f" WHERE {ALL} NOT IN ({each})) AS m WHERE {_WHERE}"
+    )
+
+
+def _top(dimensions: str, source: str = "") -> str:
     return (
         f"WITH {_N}, {_HALF} SELECT {dimensions}, {_TOTALS}, {_RATE}, {_LOW} AS ctr_low, {_HIGH} AS ctr_high"
-        f" {_sums(family)} GROUP BY {dimensions} HAVING impressions > 0 OR clicks > 0"
+        f" {source or _sums()} GROUP BY {dimensions} HAVING impressions > 0 OR clicks > 0"
         " ORDER BY impressions DESC LIMIT 50"
     )
 
@@ -142,7 +157,7 @@ def _tables() -> list[Any]:
             "campaign_id", "sori-campaigns", "campaign",
         ),
         _drilled(
-            rows("Places", "Most impressions first.", "short", _top("account_id, country, region, city", "detail")),
+            rows("Places", "Most impressions first.", "short", _top("account_id, country, region, city", _placed())),
             "country", "sori-campaigns", "country",
         ),
         rows("Materials", "Most impressions first; empty when no material was recognised.", "short",

@@ -51,6 +51,9 @@ def test_the_smallest_family_that_has_the_columns_is_read() -> None:
     ios = asked_slice({**day, "platform": ["iOS"]}, NOW)
     assert "ctr_sums_by_country(" in ios.source("country").view
     assert "ctr_sums_by_detail(" in ios.source("city").view
+    here = asked_slice({**day, "city": ["Detroit"]}, NOW)
+    assert "ctr_sums_of_places(" in here.source("campaign_id").view
+    assert "ctr_sums_by_detail(" in here.source("platform").view
     assert asked_slice({"device": ["d"]}, NOW).source().view == "events_of_device(device_id = 'd')"
     assert asked_slice({"device": ["d", "e"]}, NOW).source().view == "events_current"
 

@@ -100,6 +100,15 @@ def test_a_rollup_of_another_dimension_differs(counted: Client) -> None:
 
 
 @ONE_ENGINE
+def test_a_copy_in_the_order_of_places_that_differs_is_named(counted: Client) -> None:
+    """Of each length, whether it has less than the roll-ups or more."""
+    counted.command("DELETE FROM placed_rollups WHERE seconds = 3600")
+    counted.command("INSERT INTO placed_rollups (seconds, time, city, clicks) VALUES (86400, '2025-10-14', 'Else', 1)")
+    found = {row["view"] for row in differences(counted)}
+    assert found == {"ctr_sums_of_places 1h", "ctr_sums_of_places 1d"}
+
+
+@ONE_ENGINE
 def test_a_device_that_windows_lack_differs(counted: Client) -> None:
     """Unless as many devices are there as windows track."""
     counted.command("TRUNCATE TABLE device_windows")

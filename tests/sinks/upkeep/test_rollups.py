@@ -16,6 +16,9 @@ from testkit.records import FakeRecord, event_record
 
 MINUTE = 1_760_419_500  # 2025-10-14T05:25:00Z
 LEVELS = {"5m": 300, "1h": 3600, "1d": 86_400}
+SUMS = {f"ctr_sums_by_{name}": dimensions for name, dimensions in FAMILIES.items()} | {
+    "ctr_sums_of_places": FAMILIES["place"]
+}
 
 
 @pytest.fixture
@@ -70,12 +73,12 @@ def disagreements(client: Client) -> list[str]:
 
 
 def sums_that_differ(client: Client) -> list[str]:
-    """Of `ctr_sums_by_*`, over ranges that begin and end anywhere, in steps of any length."""
+    """Of `ctr_sums_*`, over ranges that begin and end anywhere, in steps of any length."""
     rng = random.Random(client.command("SELECT count() FROM rollup_dirty"))
     spans = [(0, 2**32 - 1), (MINUTE, MINUTE), *((a, a + rng.randrange(2 * 86_400)) for a in starts(rng, 3))]
     wrong = []
     for since, until in spans:
-        for family, dimensions in FAMILIES.items():
+        for name, dimensions in SUMS.items():
             step = rng.choice((1, 60, 299, 300, 1800, 3600, 43_200, 86_400, 604_800))
             level = max((seconds for seconds in LEVELS.values() if seconds <= step), default=60)
             slot = "toDateTime(intDiv(toUInt32({0}), {1}) * {1}, 'UTC') AS slot"
@@ -86,7 +89,7 @@ def sums_that_differ(client: Client) -> list[str]:
                 f"SELECT {slot.format('minute', level)}, {sums} FROM ctr_by_minute AS m"  # noqa: S608 - numbers
                 f" WHERE {within} {grouped}"
             )
-            view = f"ctr_sums_by_{family}(since = {since}, until = {until}, step = {step})"
+            view = f"{name}(since = {since}, until = {until}, step = {step})"
             found = f"SELECT {slot.format('time', level)}, {sums} FROM {view} AS m {grouped}"  # noqa: S608 - ours
             found += " HAVING sum(m.impressions) > 0 OR sum(m.clicks) > 0"
             if client.query(f"({wanted} EXCEPT {found}) UNION ALL ({found} EXCEPT {wanted})").result_rows:
