@@ -33,4 +33,5 @@ def wilson(impressions: int, clicks: int) -> tuple[float, float, float]:
         return 0.0, 0.0, 1.0
     p = clicks / n
     half = _Z * math.sqrt(p * (1 - p) / n + _ZZ / (4 * n * n))
-    return p, (p + _ZZ / (2 * n) - half) / (1 + _ZZ / n), (p + _ZZ / (2 * n) + half) / (1 + _ZZ / n)
+    low, high = ((p + _ZZ / (2 * n) + side) / (1 + _ZZ / n) for side in (-half, half))
+    return p, max(0.0, low), min(1.0, high)  # rounding would put them just outside

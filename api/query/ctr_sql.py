@@ -17,15 +17,16 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 def wilson(clicks: str, suffix: str = "") -> str:
     """Wilson's 95 % score interval of clicks among impressions (E. B. Wilson, JASA 22, 1927), as (p, low, high).
 
-    Each is the name of a column, with `suffix`; `clicks` is an expression.
+    Each is the name of a column, with `suffix`; `clicks` is an expression. Rounding would put a bound of no clicks
+    just below 0, and people would read "-0.00%".
     """
     n, p, low, high = (f"{name}{suffix}" for name in ("n", "p", "low", "high"))
     z, zz = "1.959964", "3.841458881296"
     half = f"{z} * sqrt({p} * (1 - {p}) / {n} + {zz} / (4 * {n} * {n}))"
     return f"""
     greatest(impressions, {clicks}) AS {n}, if({n} = 0, 0, ({clicks}) / {n}) AS {p},
-    if({n} = 0, 0, ({p} + {zz} / (2 * {n}) - {half}) / (1 + {zz} / {n})) AS {low},
-    if({n} = 0, 1, ({p} + {zz} / (2 * {n}) + {half}) / (1 + {zz} / {n})) AS {high}
+    if({n} = 0, 0, greatest(0, ({p} + {zz} / (2 * {n}) - {half}) / (1 + {zz} / {n}))) AS {low},
+    if({n} = 0, 1, least(1, ({p} + {zz} / (2 * {n}) + {half}) / (1 + {zz} / {n}))) AS {high}
 """
 
 

@@ -17,6 +17,7 @@ def test_both_say_the_same(settings: Settings) -> None:
     """Of nothing, of more clicks than impressions, of everything clicked, and of numbers of every size."""
     dice = random.Random(3)
     counts = [(0, 0), (0, 5), (3, 7), (9, 9), (1, 0), (10**12, 1)]
+    counts += [(n, k) for n in range(1, 60) for k in (0, n)]  # bounds at 0 and 1, where rounding would pass them
     counts += [(n := dice.randrange(10 ** dice.randint(1, 10)), dice.randint(0, n)) for _ in range(200)]
     engine = DirectEngine(parse_dsn(settings.clickhouse_dsn), settings.api)
     try:
@@ -30,6 +31,9 @@ def test_both_say_the_same(settings: Settings) -> None:
         engine.close()
     for (impressions, clicks), row in zip(counts, made, strict=True):
         assert wilson(impressions, clicks) == pytest.approx((row["p"], row["low"], row["high"]), rel=1e-6, abs=1e-7)
+        for low, high in ((row["low"], row["high"]), wilson(impressions, clicks)[1:]):
+            assert 0 <= low <= high <= 1
+            assert not f"{low:.2%}".startswith("-")
 
 
 def test_suspect_clicks_are_left_out_and_never_more_than_there_are() -> None:
