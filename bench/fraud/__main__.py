@@ -27,6 +27,7 @@ from bench.fraud.summary import Line, Summary, summarise
 from simulator.scenarios import SCENARIOS
 from simulator.traffic import plan
 from sori.settings.rules import Rule, RulesSettings
+from sori.suggest import none_of
 
 #: Seeds below this were looked at while thresholds were chosen; the report takes seeds from here on.
 FIRST_SEED = 2000
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run, print, write; returns the exit code."""
     options = _options(argv)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    names = options.scenarios.split(",") if options.scenarios else list(SCENARIOS)
+    names = options.scenarios
     tasks = [(name, seed, options.duration, options.rate) for seed, name in product(seeds, names)]
     console, began = Console(width=None if sys.stdout.isatty() else 120), time.perf_counter()
     scores: list[Score] = []
@@ -86,11 +87,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if missed_targets else 0
 
 
+def _names(text: str) -> list[str]:
+    """Scenarios by their names, separated by commas. Raises ArgumentTypeError."""
+    names = text.split(",")
+    for name in names:
+        if name not in SCENARIOS:
+            raise argparse.ArgumentTypeError(none_of("scenario", name, SCENARIOS))
+    return names
+
+
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="eval-fraud", description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=20, help="seeds per scenario")
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED, help="first seed; below 2000: used for tuning")
-    parser.add_argument("--scenarios", default="", help="comma-separated; default: all of them")
+    parser.add_argument(
+        "--scenarios", type=_names, default=list(SCENARIOS), help="comma-separated; default: all of them"
+    )
     parser.add_argument("--duration", type=float, default=300.0, help="seconds of event time per run")
     parser.add_argument("--rate", type=float, default=50.0, help="events/s per run")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="runs at once")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from bench.fraud.__main__ import main as eval_fraud
 from bench.fraud.field.__main__ import evaluate
 from bench.fraud.field.report import report
 from simulator.field_plan import FIELD, field_plan
@@ -21,3 +24,11 @@ def test_an_evaluation_counts_every_attack_and_alert_once() -> None:
     by_alert = next(one for one in summary.precisions if one.what == "alerts")
     assert by_alert.all == len(scored.alerts)
     assert by_alert.false == sum(not one.attack for one in scored.alerts)
+
+
+def test_a_scenario_that_does_not_exist_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not by a traceback of a child process."""
+    with pytest.raises(SystemExit) as ended:
+        eval_fraud(["--scenarios", "calm,device-flod"])
+    assert ended.value.code == 2
+    assert "did you mean device-flood?" in capsys.readouterr().err
