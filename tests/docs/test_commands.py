@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import re
+import runpy
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,43 @@ def test_commands_of_a_page_exist(page: Path) -> None:
             assert importlib.util.find_spec(rest[1]), words
         elif program.startswith("python") and rest and rest[0].endswith(".py"):
             assert (ROOT / rest[0]).exists() or (page.parent / rest[0]).exists(), words
+
+
+#: `make X ARGS="…"` and `python -m bench.X …`, in blocks and in sentences.
+_MAKE = re.compile(r'make ([a-z-]+) ARGS="([^"]*)"')
+_MODULE = re.compile(r"(?:python|bin/python) -m (bench[\w.]*)((?: +(?!#)[^`\s#]+)*)")
+
+
+def measured(text: str) -> Iterator[tuple[str, str]]:
+    """Modules that a page has people run, with their arguments; what `make` calls as the Makefile does."""
+    called = dict(
+        re.findall(r"^([a-z-]+):.*\n\t\$\(call bench,([\w.]+)\)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    )
+    for target, arguments in _MAKE.findall(text):
+        if target in called:
+            yield f"bench.{called[target]}", arguments
+    yield from _MODULE.findall(text)
+
+
+ARGUMENTS: dict[str, set[str]] = {}
+for _page in (page for page in PAGES if page.name != "CHANGELOG.md"):
+    for _module, _arguments in measured(_page.read_text()):
+        ARGUMENTS.setdefault(_module, set()).update(re.findall(r"--[a-z][a-z-]*", _arguments))
+
+
+@pytest.mark.parametrize("module", sorted(ARGUMENTS))
+def test_a_bench_has_the_options_that_the_pages_give_it(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It starts, and its own help names them; minutes of measuring are not needed to know that."""
+    monkeypatch.setattr(sys, "argv", [module, "--help"])
+    monkeypatch.setenv("COLUMNS", "500")
+    monkeypatch.delitem(sys.modules, f"{module}.__main__", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(module, run_name="__main__")
+    assert not ended.value.code
+    told = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out))
+    assert ARGUMENTS[module] <= told
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -81,10 +81,10 @@ def sori() -> list[str]:
 
 
 @contextmanager
-def up(folder: Path, secret: str | None) -> Iterator[Up]:
-    """Start `sori up` on free ports; whatever happens, nothing of it is left afterwards."""
+def up(folder: Path, secret: str | None, **settings: str) -> Iterator[Up]:
+    """Start `sori up` on free ports, with variables; whatever happens, nothing of it is left afterwards."""
     ports_off = {f"SORI_{stage}__ADMIN_PORT": "0" for stage in ("INGEST", "STREAMS", "SINKS", "NOTIFY")}
-    env = {**os.environ, "SORI_LOG__FORMAT": "json", **ports_off}
+    env = {**os.environ, "SORI_LOG__FORMAT": "json", **ports_off, **settings}
     if secret is not None:
         env["SORI_INGEST__SECRET_KEYS"] = secret
     output, log = folder / "stdout", folder / "stderr"
