@@ -85,7 +85,7 @@ async def serving(
 
 
 def _webhook(settings: Settings) -> str:
-    return f"http://127.0.0.1:{settings.ingest.port or 8080}/webhooks/sori"
+    return f"{settings.ingest.scheme}://127.0.0.1:{settings.ingest.port or 8080}/webhooks/sori"
 
 
 def _anyone(settings: Settings) -> bool:

@@ -34,6 +34,8 @@ def welcome(pipeline: LocalPipeline) -> str:
     if not pipeline.settings.ingest.unsigned:
         sign = f"{command()} sign - --data-dir {data_dir}"
         signature = f' \\\n       -H "X-SORI-Signature: $(printf %s "$body" | {sign})"'
+    # the certificate has the public name, not this machine's address
+    curl, insecure = ("curl -k", " --insecure") if pipeline.settings.ingest.scheme == "https" else ("curl", "")
     metrics = "\n             ".join(f"{name:7} {url}" for name, url in pipeline.metrics_urls.items())
     return f"""
 SORI event pipeline is up. Ctrl-C stops it.
@@ -49,7 +51,7 @@ SORI event pipeline is up. Ctrl-C stops it.
 In another terminal, send a first webhook:
 
   body='{_BODY}'
-  curl -w '\\n' {pipeline.webhook_url} -H "Content-Type: application/json" --data-binary "$body"{signature}
+  {curl} -w '\\n' {pipeline.webhook_url} -H "Content-Type: application/json" --data-binary "$body"{signature}
 
 Look at it, a second later:
 
@@ -57,7 +59,7 @@ Look at it, a second later:
 
 Send traffic with attacks in it, for a minute; then see who was caught, and why:
 
-  {command()} simulate --url {pipeline.webhook_url} --rate 100 --duration 60 --data-dir {data_dir}
+  {command()} simulate --url {pipeline.webhook_url} --rate 100 --duration 60 --data-dir {data_dir}{insecure}
   {command()} alerts --api-port {pipeline.settings.api.port}
   {command()} explain --api-port {pipeline.settings.api.port}
 

@@ -102,6 +102,11 @@ class IngestSettings(BaseModel):
     spool_min_free_bytes: int = Field(67_108_864, ge=0, description="Disk space the spool leaves free.")
     drain_s: float = Field(10.0, gt=0, description="SIGTERM: time to serve what is in flight and flush.")
 
+    @property
+    def scheme(self) -> str:
+        """What the webhooks' port speaks."""
+        return "http" if self.tls_cert is None else "https"
+
     @model_validator(mode="after")
     def _consistent(self) -> "IngestSettings":
         if (self.tls_cert is None) != (self.tls_key is None):

@@ -48,7 +48,7 @@ export const materials = (rows) => table("materials", "Materials", [
 export function teach(body) {
   const now = new Date(body.now_ms).toISOString();
   const event = { event: "campaign.impression", account_id: "acc_1", activity_id: `act_${body.now_ms}`, device_id: "dev_1", platform: "iOS", created_at: now, geolocation: { viewer_country: "Germany", viewer_region: "Berlin", viewer_city: "Berlin" }, campaign: { id: "cmp_1", name: "First campaign" } };
-  const lines = [`cat > event.json <<'END'`, JSON.stringify(event), "END", `curl -X POST ${body.webhook} \\`, "  -H 'Content-Type: application/json' \\", `  -H "X-SORI-Signature: $(sori sign event.json)" \\`, "  --data-binary @event.json"];
+  const lines = [`cat > event.json <<'END'`, JSON.stringify(event), "END", `curl ${body.webhook.startsWith("https:") ? "-k " : ""}-X POST ${body.webhook} \\`, "  -H 'Content-Type: application/json' \\", `  -H "X-SORI-Signature: $(sori sign event.json)" \\`, "  --data-binary @event.json"];
   const seen = body.pulse.last_seen_ms;
   return el("section", { class: "wide card", "aria-labelledby": "teach-title", "data-key": "teach" },
     el("h2", { id: "teach-title" }, "Nothing in this time"),
