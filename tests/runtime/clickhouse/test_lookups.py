@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from typing import Any
@@ -83,3 +84,26 @@ def test_an_activity_of_an_account_without_campaigns_is_found(client: Client) ->
     for activity, account in (("act_login", "acc_logins"), ("act_spot", "acc_spots")):
         found = client.query(f"SELECT account_id FROM events_of_activity(activity_id = '{activity}')").result_rows  # noqa: S608 - ours
         assert found == [(account,)]
+
+
+#: 300,000 devices, a minute and an event each.
+_MANY = {
+    "device_windows": """INSERT INTO device_windows (window_start, account_id, device_id, impressions)
+        SELECT 1760400000 + 60 * intDiv(number, 100), 'acc_1', 'dev_' || toString(number), 1 FROM numbers(300000)""",
+    "events": """INSERT INTO events (event, account_id, created_at, received_at, identity, device_id, kafka_offset)
+        SELECT 'campaign.impression', 'acc_1', 1760400000 + number, 1760400000, toString(number),
+            'dev_' || toString(number), number
+        FROM numbers(300000)""",
+}
+
+
+@pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
+def test_who_looks_for_a_device_among_all_reads_a_granule(client: Client) -> None:
+    """`sori forget` does, so that none is left that was not noted: where filters say that it may be."""
+    for table, statement in _MANY.items():
+        client.command(statement)
+        for device in (77, 123_456, 299_999):
+            sql = f"SELECT count() FROM {table} WHERE device_id = 'dev_{device}'"  # noqa: S608 - ours
+            answer = json.loads(client.raw_query(sql, fmt="JSON", settings={"use_query_condition_cache": 0}))
+            assert [row["count()"] for row in answer["data"]] == [1]
+            assert answer["statistics"]["rows_read"] <= 2 * 8192, (table, device)
