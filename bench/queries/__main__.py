@@ -1,9 +1,9 @@
 """Milliseconds and bytes of questions and panels: python -m bench.queries [--events N] [--keep FOLDER] [--json FILE].
 
-The ten questions of docs/queries.md, every panel of the Grafana dashboards over its own range, a week and a month,
-look-ups of single events, the export of an hour, and a device that is forgotten. What only reads is asked several times
-on an embedded engine whose file cache is warm, and which remembers no conditions; the figure is the median. Also prints
-what an event costs on disk.
+The ten questions of docs/queries.md, every panel of the Grafana dashboards over its own range, a week and a month, the
+console's pages of figures over a month, look-ups of single events, the export of an hour, and a device that is
+forgotten. What only reads is asked several times on an embedded engine whose file cache is warm, and which remembers no
+conditions; the figure is the median. Also prints what an event costs on disk.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from rich.progress import track
 from rich.table import Table
 
 from bench.common.command_line import command_line, write_figures
+from bench.queries.console import console_figures
 from bench.queries.corpus import END, fill
 from bench.queries.dashboards import Asked, dashboard_queries
 from bench.queries.questions import QUESTIONS
@@ -41,11 +42,14 @@ def main() -> None:
                 fill(client, asked.events)
             figures = [_question(client, name) for name in QUESTIONS]
             panels = [_panel(client, panel) for panel in track(list(dashboard_queries(END)), description="panels")]
+            console = console_figures(client, END)
             single = [*look_ups(client), export_of_an_hour(client), forgotten_device(client)]
             sizes = disk(client)
     show(figures, panels, sizes)
-    Console().print(*single, sep="\n")
-    write_figures(asked.json, {"queries": figures, "panels": panels, "single": single, "disk": sizes})
+    Console().print(*console, *single, sep="\n")
+    write_figures(
+        asked.json, {"queries": figures, "panels": panels, "console": console, "single": single, "disk": sizes}
+    )
 
 
 def _question(client: Client, name: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from bench.queries.console import PAGES, console_queries
 from bench.queries.dashboards import dashboard_queries
 from testkit.paths import ROOT
 
@@ -20,3 +21,12 @@ def test_every_panel_that_asks_clickhouse_is_asked_over_its_own_range_a_week_and
         assert {(one.board, one.panel) for one in asked if one.hours in hours} == wanted
     assert not [one for one in asked if "$" in one.sql]
     assert any("toDateTime(1760000000)" in one.sql for one in asked)
+
+
+def test_every_figure_of_the_console_is_asked_for_each_kind_of_page():
+    """Over 30 days; a place by the view that is in the order of places."""
+    asked = dict(console_queries(1_760_000_000))
+    parts = {name.partition(": ")[2] for name in asked}
+    assert {"totals", "series", "compared", "places"} <= parts
+    assert len(asked) == len(PAGES) * len(parts)
+    assert "ctr_sums_of_places(" in asked["a city: series"]
