@@ -33,7 +33,7 @@ _FROM, _TO = "toUnixTimestamp($__fromTime)", "toUnixTimestamp($__toTime)"
 
 #: Grouping millions of minutes by a number costs a fraction of grouping them by names.
 _DEVICE = "cityHash64(m.account_id, m.device_id)"
-_CLICKS = f"FROM device_click_sums(since = {_FROM}, until = {_TO} + 1) AS m WHERE {chosen('account_id', 'account')}"
+_CLICKS = f"FROM device_click_sums(since = {_FROM}, until = {_TO} + 1) AS m WHERE {chosen('m.account_id', 'account')}"
 
 
 def _sums(family: str = "country", step: str = "86400", since: str = _FROM, until: str = f"{_TO} + 1") -> str:
@@ -165,9 +165,8 @@ def _tables() -> list[Any]:
         rows("Platforms", "Every device platform.", "short", _top("platform"), width=HALF),
         rows(
             "Busiest devices", "Who clicked most; many clicks and few impressions are worth a look.", "short",
-            f"WITH top AS (SELECT {_DEVICE} AS device {_CLICKS}"
-            " GROUP BY device ORDER BY sum(m.clicks) DESC, device LIMIT 20),"
-            f" named AS (SELECT DISTINCT account_id, device_id {_CLICKS} AND {_DEVICE} IN (SELECT device FROM top))"
+            f"WITH named AS (SELECT any(m.account_id) AS account_id, any(m.device_id) AS device_id {_CLICKS}"
+            f" GROUP BY {_DEVICE} AS device ORDER BY sum(m.clicks) DESC, device LIMIT 20)"
             f" SELECT account_id, device_id, {_TOTALS}, {_RATE}"
             f" FROM sums_of_devices(since = {_FROM}, until = {_TO} + 1) AS m"
             " WHERE (account_id, device_id) IN (SELECT account_id, device_id FROM named)"

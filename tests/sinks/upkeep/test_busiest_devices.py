@@ -142,6 +142,23 @@ def test_they_agree_with_the_events_at_every_moment(client: Client, seed: int) -
         assert disagreements(client, rng) == []
 
 
+@pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
+def test_clicks_are_read_once(client: Client) -> None:
+    """And the minutes of the busiest alone: a hundred devices, each seen in two thousand minutes."""
+    client.command(
+        "INSERT INTO device_windows (window_start, account_id, device_id, impressions, clicks, version)"
+        f" SELECT {START} + 60 * intDiv(number, 100), 'acc_1', 'dev_' || toString(number % 100), 2, 1, 1"
+        " FROM numbers(200000)"
+    )
+    sql = panel_sql("campaigns", "Busiest devices", START, START + 7 * 86_400)
+    answer = json.loads(client.raw_query(sql, fmt="JSON", settings={"use_query_condition_cache": 0}))
+    assert [(int(row["impressions"]), int(row["clicks"])) for row in answer["data"]] == [(4000, 2000)] * 20
+    assert answer["statistics"]["rows_read"] <= 200_000 + 20 * 4096
+    for account, found in (("'acc_1'", 20), ("'other'", 0)):
+        sql = panel_sql("campaigns", "Busiest devices", START, START + 7 * 86_400, account=account)
+        assert len(client.query(sql).result_rows) == found
+
+
 def migrate(client: Client) -> None:
     """As in a database that has windows; a second time, as after a crash in its midst."""
     [migration] = [one for one in migrations.load() if one.title == "busiest_devices"]
