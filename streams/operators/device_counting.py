@@ -113,7 +113,7 @@ class DeviceCounting(SnapshotOperator):
         if not at_place.dirty:
             self._dirty.add_subject(scope.start_ms, PlaceKey(event.account_id, *place), at_place)
 
-    def _count_campaign_event(  # noqa: C901, PLR0912, PLR0917 - hot
+    def _count_campaign_event(  # noqa: C901, PLR0912, PLR0915, PLR0917 - hot
         self, event: EventDims, click: bool, time_ms: int, identity: str, scope: AccountPane, device: DeviceCell | None
     ) -> None:
         # Written out where a property or a method would do: each costs a twentieth of the event.
@@ -155,7 +155,16 @@ class DeviceCounting(SnapshotOperator):
             shown_ms = time_ms - scope.window.window.start_ms
             if shown_ms >= device.shown_ms:
                 if device.impressions >= PACED_FROM:
-                    self._note_pace(event, device, place, time_ms, shown_ms - device.shown_ms, identity)
+                    pace, gap_ms = device.pace, shown_ms - device.shown_ms
+                    if pace is None:
+                        pace = device.pace = Pace()
+                    pace.gaps += 1
+                    pace.sum_ms += gap_ms
+                    pace.squares += gap_ms * gap_ms
+                    if place is not device.place and place != device.place:
+                        pace.elsewhere += 1
+                    if not pace.gaps & JUDGED_GAPS:
+                        self._rules.on_shown((event.account_id, event.device_id or ""), device, time_ms, identity)
                 device.shown_ms, device.shown_campaign = shown_ms, row.campaign_id
             if device.campaign != campaign_id:
                 device.shown_another(row.campaign_id)  # one string for all devices, the event's own can go
@@ -193,21 +202,6 @@ class DeviceCounting(SnapshotOperator):
             self._rules.on_click((event.account_id, device), time_ms, scope.start_ms)
             if self._context.any_open:
                 self._mark_suspect(row, scope.window.window, Subject(event.account_id, "device", device))
-
-    def _note_pace(  # noqa: PLR0917 - hot
-        self, event: EventDims, cell: DeviceCell, place: Place, time_ms: int, gap_ms: int, identity: str
-    ) -> None:
-        """Count how long after the one before the device's impression came, and where."""
-        pace = cell.pace
-        if pace is None:
-            pace = cell.pace = Pace()
-        pace.gaps = gaps = pace.gaps + 1
-        pace.sum_ms += gap_ms
-        pace.squares += gap_ms * gap_ms
-        if place is not cell.place and place != cell.place:
-            pace.elsewhere += 1
-        if not gaps & JUDGED_GAPS:
-            self._rules.on_shown((event.account_id, event.device_id or ""), cell, time_ms, identity)
 
     def _came_again(self, event: EventDims, name: str, identity: str, scope: AccountPane) -> None:
         """An event whose id is known already: a click that another device tells is not SORI's retry."""

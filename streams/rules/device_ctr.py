@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -65,12 +66,16 @@ def evaluate(view: ClickView, rule: DeviceCtr) -> Verdict:
     return Exceeded(found, begin, view.kept(begin)[-10:], Grounds(rule, made, impressions, begin, view.time_ms))
 
 
+_time = attrgetter("time_ms")
+
+
 def taps(cells: Sequence[DeviceClicks]) -> int:
     """Clicks, those left out that follow another one on their campaign at once; of those that are only counted, all."""
     found, last = 0, dict[str, int]()
     for cell in cells:
-        found += cell.clicks - len(cell.kept)
-        for click in sorted(cell.kept, key=lambda one: one.time_ms):
+        kept = cell.kept
+        found += cell.clicks - len(kept)
+        for click in kept if len(kept) == 1 else sorted(kept, key=_time):
             found += click.time_ms - last.get(click.campaign, -_ONE_TAP_MS) >= _ONE_TAP_MS
             last[click.campaign] = click.time_ms
     return found

@@ -323,12 +323,14 @@ class PaneStore:
                 yield from sorted([one for one in packed.items() if first <= one[0] <= last], reverse=True)
                 continue
             for start, identities in shown.get(window_start, ()):
-                if identity in identities and first <= start <= last:
+                if first <= start <= last and identity in identities:
                     yield start, start + identities[identity] * SEEN_UNIT_MS
 
     def shown_at(self, account: str, identity: str, first_ms: int, last_ms: int) -> int | None:
         """When the impression with this identity happened: the latest in panes touching [first, last]."""
-        return next((shown_ms for _, shown_ms in self.showings(account, identity, first_ms, last_ms)), None)
+        for _, shown_ms in self.showings(account, identity, first_ms, last_ms):
+            return shown_ms
+        return None
 
     def show(self, account: str, identity: str, time_ms: int) -> None:
         """An impression that an `awaited` click may belong to was counted."""
