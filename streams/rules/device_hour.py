@@ -79,6 +79,8 @@ def _hour(view: PlaceView, span_ms: int) -> HourOfHabits:
 
 
 def _sums(view: PlaceView, span_ms: int) -> HabitSums:
+    if len(view.series) == 1:  # as of most devices: it clicked twice, and that was all
+        return sums_of(_told(view, span_ms))
     before = _before(view, span_ms, view.end_ms - view.window_ms)
     return HabitSums._make(map(add, before, sums_of(_told(view, view.window_ms))))
 
@@ -109,6 +111,9 @@ def sums_of(window: Sequence[SubjectSums]) -> HabitSums:
     told = [one.habits.counts for one in window if one.habits is not None]
     if not told:
         return HabitSums()
+    if len(window) == 1:
+        (counts,), (one,) = told, window
+        return HabitSums._make((one.impressions, one.clicks, *counts, int(counts[3] > 0)))
     own = sum([one.impressions for one in window]), sum([one.clicks for one in window])
     return HabitSums._make([*own, *map(sum, zip(*told, strict=True)), sum([counts[3] > 0 for counts in told])])
 
