@@ -74,7 +74,9 @@ class RateCounts:
 
 def stands_out(clicks: int, impressions: int, rule: CtrRule) -> bool:
     """Whether the past matters: below this no rate exceeds the rule, which spares reading the past of nearly all."""
-    return clicks >= rule.floor and wilson(clicks, max(impressions, clicks))[0] >= rule.min_ctr
+    if clicks < rule.floor or clicks < rule.min_ctr * impressions:
+        return False  # no bound from below is above the rate itself
+    return wilson(clicks, max(impressions, clicks))[0] >= rule.min_ctr
 
 
 def evaluate(view: PlaceView, rule: CtrRule) -> PlaceFinding | None:

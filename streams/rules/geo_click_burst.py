@@ -48,7 +48,9 @@ class PlaceCounts:
 
 def stands_out(clicks: int, impressions: int, rule: GeoClickBurst) -> bool:
     """Whether the past matters: below this no place exceeds the rule, which spares reading the past of nearly all."""
-    return clicks >= rule.floor and wilson_lower(clicks, max(impressions, clicks)) >= rule.min_ctr
+    if clicks < rule.floor or clicks < rule.min_ctr * impressions:
+        return False  # no bound from below is above the rate itself
+    return wilson_lower(clicks, max(impressions, clicks)) >= rule.min_ctr
 
 
 def evaluate(view: PlaceView, rule: GeoClickBurst) -> PlaceFinding | None:
@@ -60,6 +62,8 @@ def evaluate(view: PlaceView, rule: GeoClickBurst) -> PlaceFinding | None:
     if clicks < rule.floor:
         return None
     top = sum(sums.top_device_clicks for sums in window)
+    if clicks - top < rule.min_ctr * sum(sums.impressions for sums in window):
+        return None  # nor would it beside those of before the window
     impressions = sum(sums.impressions for sums in view.between(begin - rule.impression_lag_s * 1000, end))
     if not stands_out(clicks - top, impressions, rule):
         return None
