@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sori.settings.rules import GeoClickBurst
-from streams.rules.geo_click_burst import PlaceCounts, judge
+from sori.settings.rules import CtrAnomaly, GeoClickBurst
+from streams.rules import ctr_anomaly
+from streams.rules.geo_click_burst import PlaceCounts, judge, stands_out
 from streams.rules.statistics import wilson_lower
 
 RULE = GeoClickBurst()
@@ -52,3 +53,18 @@ def test_one_devices_flood_is_not_the_places():
 def test_wilson_lower_bound_matches_published_values(clicks, trials, lower):
     """Values as R's binom.wilson gives them."""
     assert wilson_lower(clicks, trials) == pytest.approx(lower, abs=5e-4)
+
+
+@given(
+    clicks=st.integers(0, 3_000),
+    impressions=st.integers(0, 100_000),
+    min_ctr=st.floats(0.001, 1.0),
+    floor=st.integers(1, 100),
+)
+def test_what_is_spared_stands_out_in_no_case(clicks, impressions, min_ctr, floor):
+    """A rate that is too low itself is not bounded from below any more: the answer is the bound's."""
+    rule = GeoClickBurst(min_ctr=min_ctr, floor=floor)
+    bounded = clicks >= floor and wilson_lower(clicks, max(impressions, clicks)) >= min_ctr
+    assert stands_out(clicks, impressions, rule) == bounded
+    campaign = CtrAnomaly(min_ctr=min_ctr, floor=floor)
+    assert ctr_anomaly.stands_out(clicks, impressions, campaign) == bounded
