@@ -22,4 +22,5 @@ RULES: tuple[str, ...] = (
     "hourly_fast_click",
     "hourly_sign_ins",
     "excess_clicks",
+    "local_ctr",
 )

@@ -203,6 +203,13 @@ def _excess_clicks(told: _Told) -> str:
     return f"{told.times('device')} more than usual clicked {verb} {told.who}{told.within}{of_shown}, {told.expected}"
 
 
+def _local_ctr(told: _Told) -> str:
+    campaign, shown = told.evidence.get("campaign"), told.evidence.get("local_impressions")
+    of = f" of the {whole(shown)} that it was shown" if isinstance(shown, int) and shown > 0 else ""
+    what = f"Campaign {_id(campaign)}" if isinstance(campaign, str) else "A campaign"
+    return f"{what} was clicked {told.often}{of} in {told.who}{told.within}, {told.expected}"
+
+
 def _any_other(rule: str) -> Callable[[_Told], str]:
     words = _cut(visible(rule), _MOST_NAME).replace("_", " ") or "an unnamed rule"
     return lambda told: f"{told.who}: {words}, {told.observed:,} seen{told.within}, {told.expected}"
@@ -229,6 +236,7 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "hourly_fast_click": _hourly_fast_click,
     "hourly_sign_ins": _hourly_sign_ins,
     "excess_clicks": _excess_clicks,
+    "local_ctr": _local_ctr,
 }
 
 

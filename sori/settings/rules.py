@@ -297,6 +297,19 @@ class ExcessClicks(Rule):
     )
 
 
+class LocalCtr(Rule):
+    """One campaign is clicked by nearly everybody whom it is shown to in one place, and nowhere else."""
+
+    window_s: int = Field(1200, gt=0, description="Time looked at, seconds; seven CTR windows of it first.")
+    floor: int = Field(10, gt=1, description="Fewest clicks of who had been shown it, but for a few of each partition.")
+    min_ctr: float = Field(0.5, gt=0, lt=1, description="Least click-through rate there (Wilson lower bound).")
+    min_shown: float = Field(
+        0.6, gt=0, le=1, description="Least share of the clicks of devices that had been shown it; else they are lost."
+    )
+    factor: float = Field(4.0, ge=1, description="Least ratio of odds (a share by the rest) to those that are usual.")
+    usual_ctr: float = Field(0.08, gt=0, lt=1, description="Rate believed of a campaign of which nothing is known.")
+
+
 class RulesSettings(BaseModel):
     """One field per rule, and overrides per account: `accounts.<id>.<rule>.<parameter>`."""
 
@@ -323,6 +336,7 @@ class RulesSettings(BaseModel):
     hourly_fast_click: HourlyFastClick = HourlyFastClick()
     hourly_sign_ins: HourlySignIns = HourlySignIns()
     excess_clicks: ExcessClicks = ExcessClicks()
+    local_ctr: LocalCtr = LocalCtr()
     accounts: Mapping[str, Mapping[str, Mapping[str, Any]]] = Field(
         default={}, description="Overrides: account id -> rule -> parameter -> value."
     )

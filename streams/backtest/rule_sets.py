@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from streams.rules.run_device_rules import DeviceRules
 from streams.rules.run_place_rules import PlaceRules
 from streams.state.counters import CtrRow, DeviceCell, Sighting
 from streams.state.device_panes import DeviceKey, SubjectKey
+from streams.state.local_counts import LocalCounts
 
 
 class EveryDeviceRules(DeviceRules):
@@ -72,6 +73,11 @@ class EveryPlaceRules(PlaceRules):
     def on_clickers(self, key: SubjectKey, pane_start: int) -> None:
         for rules in self._sets:
             rules.on_clickers(key, pane_start)
+
+    def on_local(self, key: SubjectKey, pane_start: int, told: Iterable[LocalCounts]) -> None:
+        told = list(told)
+        for rules in self._sets:
+            rules.on_local(key, pane_start, told)
 
     def on_device(self, key: SubjectKey, window_start: int, added: int) -> None:
         for rules in self._sets:

@@ -11,6 +11,7 @@ import msgspec
 import orjson
 
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS
+from streams.operators.told_campaigns import ToldCampaigns
 from streams.operators.told_devices import ToldDevices
 from streams.state.campaign_totals import CampaignTotals
 from streams.state.counters import CtrRow, DeviceCell, DeviceRow, SubjectCell
@@ -92,8 +93,13 @@ class DirtyRows:
         subjects = self.by_pane()
         lanes: dict[int, list[bytes]] = {}
         everywhere: dict[tuple[str, int], int] = {}
+        local = ToldCampaigns(self._store)
         for pane_start, key, cell in subjects:
             row = self._subject_row(pane_start, key, cell, version)
+            if isinstance(key, PlaceKey) and cell.clicks:
+                place, account = (key.country, key.region, key.city), key.account
+                if counts := local.of(account, pane_start, place, row["campaigns"]):
+                    row["local"] = counts
             if cell.sign_ins:
                 of = key.account, pane_start
                 row["sign_ins"], row["everywhere"] = cell.sign_ins, self._everywhere(everywhere, of)

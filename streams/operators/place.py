@@ -151,10 +151,13 @@ class PlaceOperator(SnapshotOperator):
             self._rules.on_impressions(key, start)
 
     def _judge_others(self, row: RollUp, key: SubjectKey, signed_in: SignedIn, *, first: bool) -> None:
-        """Ids of clicks: when a pane has its `first`, or one of several devices. Sign-ins: when enough came in a pane,
+        """Campaigns at a place: when told of. Ids of clicks: when a pane has its `first`, or one of several devices.
+        Sign-ins: when enough came in a pane,
         and when what follows them has come. What takes minutes: now and then.
         """
         start = row.pane_start * 1000
+        if row.local:
+            self._rules.on_local(key, start, row.local.values())
         if row.clickers and (first or any(len(devices) > 1 for devices in row.clickers)):
             self._rules.on_clickers(key, start)
         before, now, begins = signed_in

@@ -124,9 +124,9 @@ def _hour_of(sums: HabitSums) -> HourOfHabits:
     return HourOfHabits(*sums[:6], *others)
 
 
-def usual_odds(part: float, rest: float, usual: float) -> float:
+def usual_odds(part: float, rest: float, usual: float, prior: float = _PRIOR) -> float:
     """The odds of `part` by `rest` in an account, shrunk to those of `usual` until it shows enough (a beta prior)."""
-    return (part + _PRIOR * usual) / (rest + _PRIOR * (1 - usual))
+    return (part + prior * usual) / (rest + prior * (1 - usual))
 
 
 def odds(share: float) -> float:

@@ -27,6 +27,7 @@ from streams.rules import (
     hourly_ctr,
     hourly_fast_click,
     hourly_sign_ins,
+    local_ctr,
     replayed_click,
 )
 from streams.rules.click_view import ClickRule, Grid
@@ -52,6 +53,7 @@ PLACE_RULES = cast(
         ctr_anomaly,
         replayed_click,
         excess_clicks,
+        local_ctr,
         hourly_ctr,
         hourly_fast_click,
         hourly_sign_ins,

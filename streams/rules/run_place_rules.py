@@ -19,9 +19,11 @@ from streams.rules.context import ACCOUNTS_BYTES, Evidence, RuleContext
 from streams.rules.device_hour import Reach
 from streams.rules.explained_clicks import told_airing
 from streams.rules.judgement import Judgement
+from streams.rules.local_ctr import stands_out
 from streams.rules.place_view import PlaceFinding, PlaceRule, PlaceView
 from streams.rules.window_view import settings_of
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey, ToldDevice
+from streams.state.local_counts import LocalCounts
 from streams.state.place_panes import RollUpPane, Series, SubjectSums, add_counts
 
 _MAX_SAMPLES = 10
@@ -47,6 +49,7 @@ class PlaceRules:
         self._of_sign_ins, self._of_clickers = _asked_after("sign_ins"), _asked_after("clickers")
         self._of_devices = _asked_after("device")
         self._of_minutes = _asked_after("minutes")
+        self._of_local = _asked_after("local")
         self._terms: Remembered[str, _Terms] = Remembered(ACCOUNTS_BYTES)
         self._reach: Remembered[str, Reach] = Remembered(ACCOUNTS_BYTES)
         #: Sign-ins in one pane below which nothing is judged at once.
@@ -68,6 +71,11 @@ class PlaceRules:
     def on_clickers(self, key: SubjectKey, pane_start: int) -> None:
         """Judge a campaign as of a pane in which ids of clicks, or their devices, came."""
         self._judge(key, pane_start, 1, self._of_clickers)
+
+    def on_local(self, key: SubjectKey, pane_start: int, told: Iterable[LocalCounts]) -> None:
+        """Judge a place by what is told of campaigns there, if any of them stands out."""
+        if any(map(stands_out, told)):
+            self._judge(key, pane_start, 1, self._of_local)
 
     def on_device(self, key: SubjectKey, window_start: int, added: int) -> None:
         """Judge a device as of one of its windows, of which more was told."""

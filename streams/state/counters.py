@@ -93,6 +93,11 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
             self.clicks_by_campaign = {}
         self.clicks_by_campaign[campaign] = self.clicks_by_campaign.get(campaign, 0) + 1
 
+    def devices(self) -> dict[str, int]:
+        """Clicks by device; one that is packed stays so."""
+        packed = self.packed
+        return (self.clicks_by_device if packed is None else _unpack(packed)[0]) or {}
+
     def pack(self) -> None:
         """Hold what is said of clicks as bytes: a fourth of what dictionaries of a few texts take."""
         if self.clicks_by_device is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,6 +45,8 @@ class ToldDevice(NamedTuple):
 SubjectKey = PlaceKey | CampaignKey | ToldDevice
 #: campaign, material, platform, place
 CtrKey = tuple[str, str, str, Place]
+#: Rows by campaign and place.
+RowsByPlace = dict[tuple[str, Place], list[CtrRow]]
 #: account, device
 DeviceKey = tuple[str, str]
 
@@ -61,10 +64,10 @@ class AccountWindow:
     """One account in one window: its CTR rows and its devices.
 
     Once the window is packed, `devices` are those that were changed or asked for since, and `clicked` says how often
-    each device clicked that did.
+    each device clicked that did. `rows_by_place`: rows by campaign and place, as of the last `indexed_rows`.
     """
 
-    __slots__ = ("account", "clicked", "ctr", "devices", "tracked", "window")
+    __slots__ = ("account", "clicked", "ctr", "devices", "indexed", "rows_by_place", "tracked", "window")
 
     def __init__(self, account: str, window: Window) -> None:
         self.account = account
@@ -73,6 +76,17 @@ class AccountWindow:
         self.devices: dict[str, DeviceCell] = {}
         self.clicked: dict[str, int] = {}
         self.tracked = 0
+        self.rows_by_place: RowsByPlace = {}
+        self.indexed = 0
+
+    def indexed_rows(self) -> RowsByPlace:
+        """The rows by campaign and place; none ever goes."""
+        if self.indexed < len(self.ctr):
+            rows = self.rows_by_place
+            for (campaign, _, _, place), row in islice(self.ctr.items(), self.indexed, None):
+                rows.setdefault((campaign, place), []).append(row)
+            self.indexed = len(self.ctr)
+        return self.rows_by_place
 
     def find(self, device: str) -> DeviceCell | None:
         """The cell of a device that is tracked; one that was packed is a cell again from now on."""

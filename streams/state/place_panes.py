@@ -19,6 +19,7 @@ from streams.state.campaign_totals import BySource, CampaignTotals, ToldOfCampai
 from streams.state.counters import MAX_SAMPLES
 from streams.state.device_habits import Habits, HeldHabits, KeptSums
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey, ToldDevice
+from streams.state.local_counts import BySourceOf, LocalCounts, by_campaign
 from streams.state.sign_ins import SignIns
 
 _MAX_SAMPLES = 10
@@ -38,7 +39,8 @@ class RollUp(msgspec.Struct, frozen=True):
     `reached`: how far event time had come, seconds, where the pane is ahead of that. `shown_devices`: of the clicking
     ones, those whose click has its own impression, by id; workers of an older version did not tell. `sign_ins`: devices
     of a place that signed in, `everywhere` those of all places of the account. `clickers`: of a campaign, checksums of
-    the devices that clicked with each id in `samples`.
+    the devices that clicked with each id in `samples`. `local`: of a place, impressions and clicks of its `campaigns`
+    there, over all windows told of.
 
     A row with a `campaign_id` is about that campaign; one with a `device_id` about that device in the whole window that
     starts then; one with `campaign_clicks` about no subject, it tells all clicks of some campaigns to every partition,
@@ -71,6 +73,7 @@ class RollUp(msgspec.Struct, frozen=True):
     clickers: list[list[_Count]] = []
     device_id: str = ""
     device: Habits | None = None
+    local: dict[str, LocalCounts] = {}
 
     @property
     def source(self) -> int:
@@ -111,7 +114,7 @@ def shared(sources: Sources) -> Sources:
 _COUNTS = Struct("<QII")
 #: Clicking devices, clicks of the busiest one, devices that were shown it; then campaigns, scripts and samples.
 _DEVICES = Struct("<III")
-_Told = tuple[dict[str, int], dict[str, int], list[str], list[list[int]]]
+_Told = tuple[dict[str, int], dict[str, int], list[str], list[list[int]], dict[str, LocalCounts]]
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Told).decode
 
@@ -126,18 +129,19 @@ class ClickDetails(msgspec.Struct, array_like=True, gc=False):
     scripts: dict[str, int] | None = None
     shown_devices: int = 0
     clickers: dict[str, list[int]] | None = None
+    local: BySourceOf | None = None
 
     def take(self, row: RollUp) -> None:
         """Replace what a source said."""
         told = _DEVICES.pack(row.clicking_devices, row.top_device_clicks, row.shown_devices)
-        told += _encode((row.campaigns, row.scripts, row.samples, row.clickers))
+        told += _encode((row.campaigns, row.scripts, row.samples, row.clickers, row.local))
         source = row.source
         if source not in self.who:
             self.who, self.told = shared((*self.who, source)), (*self.told, told)
         else:
             at = self.who.index(source)
             self.told = (*self.told[:at], told, *self.told[at + 1 :])
-        self.scripts = self.clickers = None
+        self.scripts = self.clickers = self.local = None
         devices = [_DEVICES.unpack_from(told) for told in self.told]
         # devices are disjoint between source partitions
         self.clicking_devices = sum([clicking for clicking, _, _ in devices])
@@ -145,7 +149,7 @@ class ClickDetails(msgspec.Struct, array_like=True, gc=False):
         self.shown_devices = sum([shown for _, _, shown in devices])
 
     def of(self, sources: Iterable[int]) -> Iterator[_Told]:
-        """Campaigns, scripts, samples and clickers of these of the sources, in their order."""
+        """Campaigns, scripts, samples, clickers and local counts of these of the sources, in their order."""
         for source in sources:
             if source in self.who:
                 yield _decode(memoryview(self.told[self.who.index(source)])[_DEVICES.size :])
@@ -235,16 +239,27 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
             return {}
         if details.clickers is None:
             found: dict[str, list[int]] = {}
-            for _, _, samples, clickers in self._details(self.who):
+            for _, _, samples, clickers, _ in self._details(self.who):
                 for sample, devices in zip(samples, clickers, strict=False):
                     found[sample] = found.get(sample, []) + devices
             details.clickers = found
         return details.clickers
 
+    def local(self) -> BySourceOf:
+        """Of a place: what sources say of the campaigns clicked there, over all windows told of."""
+        details = self.details
+        if details is None:
+            return {}
+        if details.local is None:
+            details.local = by_campaign(
+                (source, local) for source in details.who for *_, local in details.of((source,))
+            )
+        return details.local
+
     def samples(self) -> list[str]:
         """A few ids of clicks, in the order of source partitions."""
         # a source tells one more where a click came again, which stored events lack
-        found = (sample for _, _, samples, _ in self._details(sorted(self.who)) for sample in samples[:MAX_SAMPLES])
+        found = (sample for _, _, samples, *_ in self._details(sorted(self.who)) for sample in samples[:MAX_SAMPLES])
         return [sample for _, sample in zip(range(_MAX_SAMPLES), found, strict=False)]
 
     @property
@@ -262,7 +277,7 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
     def cool(self) -> None:
         """Forget what can be worked out again."""
         if self.details is not None:
-            self.details.scripts = self.details.clickers = None
+            self.details.scripts = self.details.clickers = self.details.local = None
 
     def _details(self, sources: Iterable[int]) -> Iterable[_Told]:
         return () if self.details is None else self.details.of(sources)

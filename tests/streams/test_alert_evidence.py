@@ -29,6 +29,7 @@ RULES = RulesSettings.model_validate(
         "geo_ctr_anomaly": {"floor": 8, "min_devices": 3},
         "geo_auth_burst": {"enabled": False},  # reads further back than that, and no clicks
         "excess_clicks": {"enabled": False},
+        "local_ctr": {"enabled": False},
     }
 )
 Click = tuple[int, str, str, str]  # time, device, city, campaign

@@ -101,6 +101,7 @@ RULES = RulesSettings.model_validate(
             "max_p": 0.9,
             "prior_impressions": 2,
         },
+        "local_ctr": {"window_s": 80, "floor": 2, "min_ctr": 0.4, "min_shown": 0.05, "factor": 1, "usual_ctr": 0.01},
         "device_farm": {"window_s": 20, "baseline_s": 40, "floor": 3, "min_share": 0.2, "max_p": 0.4},
     }
 )
@@ -230,13 +231,14 @@ def place_records(script: list[Segment]) -> list[FakeRecord]:
             "top_device_clicks": min(1, cell[1]),
             "shown_devices": cell[1] * (number % 4) // 4,
             "campaigns": {"cmp": cell[1]},
-            "scripts": {"same": cell[1] // 2} if cell[1] > 1 else {},
+            "scripts": {"web|cmp|same|4": cell[1] // 2} if cell[1] > 1 else {},
             "samples": [f"act_{number}"],
             "version": number,
         }
         head = {name: row[name] for name in ("pane_start", "account_id", "source_partition", "version")}
         if place == 0:
             row |= {"country": "c", "region": "r", "city": "city_0", "sign_ins": cell[1], "everywhere": cell[1] + 1}
+            row |= {"local": {"cmp": [cell[1] + number % 3, cell[1] + 1]}}
         else:
             row |= {"campaign_id": "cmp", "samples": [f"act_{number // 4}"], "clickers": [[source, cell[1] % 3]]}
         rows = [row]

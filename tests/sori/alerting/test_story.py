@@ -112,6 +112,14 @@ def test_every_rule_has_a_sentence_of_its_own():
             {"shown_share": 0.02},
             "64 devices more than usual clicked in Rome, Italy in 60 s, 2% of whom had been shown it, 4 expected",
         ),
+        (
+            "local_ctr",
+            "place",
+            "Italy//Rome",
+            {"campaign": "cmp_1", "local_impressions": 80},
+            "Campaign cmp_1 was clicked 64 times of the 80 that it was shown in Rome, Italy in 60 s, 4 expected",
+        ),
+        ("local_ctr", "place", "Italy//Rome", {}, "A campaign was clicked 64 times in Rome, Italy in 60 s, 4 expected"),
         ("rule_of_tomorrow", "device", "d", {}, "Device d: rule of tomorrow, 64 seen in 60 s, 4 expected"),
     ],
 )

@@ -1,0 +1,77 @@
+"""What hop 1 tells of a campaign in a place beside the place's clicks: what was shown and clicked there, over minutes.
+
+It rides on the row of the place that the click changes anyway, as sums over windows that are held: so hop 2 has nothing
+to add up, and whoever resumes tells the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from streams.state.counters import CtrRow, Place
+from streams.state.device_panes import PaneStore, RowsByPlace
+from streams.state.local_counts import MOST_SHOWN, TOLD_WINDOWS, LocalCounts
+
+_NO_ROWS: Sequence[CtrRow] = ()
+#: Clicks of one device on a campaign from which they count once: people click what they like twice.
+OFTEN = 3
+#: Clicks at a place in all windows, up to which its devices are looked at.
+_MOST_CLICKS = 2000
+
+
+class ToldCampaigns:
+    """Made for one flush: an account's windows are looked up once."""
+
+    def __init__(self, store: PaneStore) -> None:
+        self._store = store
+        self._windows: dict[tuple[str, int], list[RowsByPlace]] = {}
+
+    def of(self, account: str, pane_start: int, place: Place, campaigns: Iterable[str]) -> dict[str, LocalCounts]:
+        """Impressions and clicks of those campaigns that are clicked much at the place, up to a pane's window."""
+        start = pane_start - pane_start % self._store.window_ms
+        windows = self._windows.get((account, start))
+        if windows is None:
+            windows = self._windows[account, start] = self._look(account, start)
+        found = {}
+        for campaign in campaigns:
+            key, impressions, clicks = (campaign, place), 0, 0
+            for window in windows:
+                for row in window.get(key, _NO_ROWS):
+                    impressions += row.impressions
+                    clicks += row.clicks
+                if impressions > MOST_SHOWN * clicks:
+                    break  # as nearly always, after a window or two
+            else:
+                once = clicks if clicks < OFTEN else self._once(account, start, key, clicks)
+                if impressions <= MOST_SHOWN * once:
+                    found[campaign] = (impressions, once)
+        return found
+
+    def _look(self, account: str, start: int) -> list[RowsByPlace]:
+        store = self._store
+        windows = [store.windows.get(start - back * store.window_ms) for back in range(TOLD_WINDOWS)]
+        held = [found for one in windows if one is not None and (found := one.accounts.get(account)) is not None]
+        return [one.indexed_rows() for one in held]
+
+    def _once(self, account: str, start: int, of: tuple[str, Place], clicks: int) -> int:
+        """The clicks, but of each device that clicked there again and again one only: it is a matter of device rules.
+
+        None where so much is clicked at the place that looking would take long.
+        """
+        store, (campaign, place) = self._store, of
+        first, end = start - (TOLD_WINDOWS - 1) * store.window_ms, start + store.window_ms
+        panes = [store.panes.get(at) for at in range(first, end, store.pane_ms)]
+        scopes = [scope for pane in panes if pane is not None and (scope := pane.accounts.get(account)) is not None]
+        cells = [cell for scope in scopes if (cell := scope.places.get(place)) is not None and cell.clicks]
+        if sum([cell.clicks for cell in cells]) > _MOST_CLICKS:
+            return 0
+        by_device: Counter[str] = Counter()
+        for cell in cells:
+            by_device.update(cell.devices())
+        for device, at_place in by_device.items():
+            if at_place >= OFTEN:
+                made = [scope.clicks[device] for scope in scopes if device in scope.clicks]
+                own = min(at_place, sum([one.by_campaign().get(campaign, 0) for one in made]))
+                clicks -= own - 1 if own >= OFTEN else 0
+        return clicks
