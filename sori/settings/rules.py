@@ -182,6 +182,12 @@ class GeoAuthBurst(Rule):
     floor: int = Field(30, gt=0, description="Fewest devices that signed in within it.")
     baseline_s: int = Field(1200, gt=0, description="The place's own past before the window, seconds.")
     factor: float = Field(4.0, gt=1, description="Least ratio to the past, more than in other places.")
+    min_part: float = Field(
+        0.6,
+        ge=0,
+        lt=1,
+        description="Least part of what signs in on top of the usual in all the account (Wilson lower bound); 0: any.",
+    )
     min_share: float = Field(
         0.6, gt=0, lt=1, description="Least share of sign-ins in what came on top of the usual (Wilson lower bound)."
     )

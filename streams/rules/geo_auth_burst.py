@@ -3,13 +3,14 @@
 Credential stuffing comes in waves of many devices that try once each (OWASP Automated Threats, OAT-008), which no rule
 about one device sees. People who sign in go on: impressions follow. Statistic: devices that signed in, each once in
 its CTR window, at least `factor` times as many as before (an upper bound of that), and as much more than before as in
-no other place of the account: so a release that signs everybody out accuses nobody. And of what came on top of the
-usual, sign-ins and impressions from the first of them on, sign-ins are at least `min_share` (Wilson 1927, lower bound;
-impressions with twice their standard deviation): so an office at nine and doors that open do not. Where hardly
-anything else ever came than sign-ins, nothing is judged. At least `quick_floor` devices within the quick window, when
-the impressions that follow have had as long as an event may be on its way; or `floor`, when they have had `wait_s`:
-those of an aired spot may be late. What comes later still takes a finding back. Places whose country is not known are
-not judged. MRC invalid traffic: SIVT.
+no other place of the account, and at least `min_part` of what is on top of the usual in all the account (Wilson 1927,
+lower bound): so a release that signs everybody out accuses nobody, nor does it where it is noon. And of what came on
+top of the place's usual, sign-ins and impressions from the first of them on, sign-ins are at least `min_share`
+(likewise; impressions with twice their standard deviation): so an office at nine and doors that open do not. Where
+hardly anything else ever came than sign-ins, nothing is judged. At least `quick_floor` devices within the quick window,
+when the impressions that follow have had as long as an event may be on its way; or `floor`, when they have had
+`wait_s`: those of an aired spot may be late. What comes later still takes a finding back. Places whose country is not
+known are not judged. MRC invalid traffic: SIVT.
 """
 
 from __future__ import annotations
@@ -80,9 +81,24 @@ def evaluate(view: PlaceView, rule: GeoAuthBurst) -> PlaceFinding | None:
             window_s / rule.baseline_s,
             (view.end_ms - begin) / (rule.baseline_s * 1000),
         )
-        if found := judge(counts, floor, rule):
+        found = judge(counts, floor, rule)
+        if found and part_of_account(view, past_ms, begin, end, found.observed - found.expected) >= rule.min_part:
             return PlaceFinding(found, begin, window)
     return None
+
+
+def part_of_account(view: PlaceView, past_ms: int, begin_ms: int, end_ms: int, more: float) -> float:
+    """Of what signs in on top of the usual in all the account, the place's part: Wilson's lower bound.
+
+    Usual elsewhere is the fewest of any earlier stretch as long: the beginning of a wave is not. Twice its standard
+    deviation is left out: steady traffic may have that on top.
+    """
+    now, panes = _others(view, begin_ms, end_ms)
+    length_ms = end_ms - begin_ms
+    before = [_others(view, end - length_ms, end) for end in range(begin_ms, past_ms + length_ms - 1, -length_ms)]
+    usual = panes * min([devices / known for devices, known in before if known], default=0.0)
+    elsewhere = max(0.0, now - usual - 2 * sqrt(usual))
+    return wilson(more, more + elsewhere)[0]
 
 
 def growth_elsewhere(view: PlaceView, past_ms: int, begin_ms: int, end_ms: int) -> float:

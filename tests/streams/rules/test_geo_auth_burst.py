@@ -107,6 +107,19 @@ def test_sign_ins_everywhere_or_nowhere_accuse_nobody(country):
     assert alerts([*people(rng, "Seville", 60), *again], country) == {}
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_release_that_signs_out_where_it_is_noon_accuses_nobody(seed):
+    """Everybody signs in again as they come back: where it is noon, twenty times the usual, elsewhere three times."""
+    rng = Random(seed)
+    ordinary = [*people(rng, "Seville", 40, 3000), *people(rng, "Cadiz", 25, 3000), *people(rng, "Madrid", 500, 3000)]
+    again = [
+        Seen(1300 + rng.lognormvariate(5.4, 1.0), "authentication", f"{city}_again{n}", city)
+        for city, count in (("Seville", 300), ("Cadiz", 110), ("Madrid", 190), ("Malaga", 90))
+        for n in range(count)
+    ]
+    assert not any(name.startswith("geo_auth_burst") for name in alerts([*ordinary, *again]))
+
+
 def test_an_office_at_nine_accuses_nobody():
     """They sign in, and go on."""
     rng = Random(3)
