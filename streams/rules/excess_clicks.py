@@ -8,16 +8,18 @@ under a prior of `prior` impressions (empirical Bayes: Robbins 1956; Casella, "A
 analysis", 1985), and so many clicks must be as unlikely as `max_p` (upper Poisson tail). Then either of two: of the
 impressions on top, at least `min_ctr` were clicked by devices that had been shown it (people who like a thing click a
 half at most); or there are as many clicks as that, and less than `min_shown` of them have an impression of theirs (else
-impressions are lost), by Wilson (1927). Impressions on top are taken for as many as chance may have left out, and for
-more where clicks elsewhere in the account lack their impression more often than before: then the account's impressions
-are lost. The window ends `wait_s` ago, when what is late has come; what comes later still takes a finding back. MRC
-invalid traffic: SIVT.
+impressions are lost), by Wilson (1927). Impressions on top are those beyond what the past always had (the median of its
+stretches: a spot in it is over), taken for as many as chance may have left out, and for more where clicks elsewhere in
+the account lack their impression more often than before: then the account's impressions are lost. The window ends
+`wait_s` ago, when what is late has come; what comes later still takes a finding back. MRC invalid traffic: SIVT.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
+from statistics import median
 from typing import Literal
 
 from sori.settings.rules import ExcessClicks
@@ -34,6 +36,8 @@ ASKED = "minutes"
 CORRECTABLE = True
 #: Clicks elsewhere from which it is asked whether the account's impressions are lost.
 _ENOUGH = 20
+#: Stretches of the past, of which a spot or two fill less than a half.
+_STRETCHES = 6
 
 
 def lookback_ms(rule: ExcessClicks, grid: Grid) -> int:  # noqa: ARG001 - as of every rule
@@ -47,7 +51,7 @@ class ExcessCounts:
     far as `known`.
 
     `past_*` are of the baseline, of which the window is `part`. `believed_ctr`: the prior's mean. `kept`: how many of
-    the account's impressions come, beside before.
+    the account's impressions come, beside before. `steady`: the part of `past_impressions` without what came at once.
     """
 
     devices: int
@@ -60,6 +64,7 @@ class ExcessCounts:
     part: float
     believed_ctr: float
     kept: float = 1.0
+    steady: float = 1.0
 
 
 def evaluate(view: PlaceView, rule: ExcessClicks) -> PlaceFinding | None:
@@ -87,9 +92,21 @@ def evaluate(view: PlaceView, rule: ExcessClicks) -> PlaceFinding | None:
         earlier.best[0] / earlier.best[1] if earlier.best[1] else 0.0,
         rule.window_s / rule.baseline_s,
         *_account(view, begin, end, rule),
+        steady(view.impressions(past_ms, begin)),
     )
     found = judge(counts, rule)
     return PlaceFinding(found, begin, view.between(begin, end), end) if found else None
+
+
+def steady(shown: Sequence[int]) -> float:
+    """Of impressions in panes, the part that comes all the time: the median stretch's, so that a spot's do not count.
+
+    What had come at once is gone, and makes no room for what comes now.
+    """
+    length = max(1, -(-len(shown) // _STRETCHES))
+    stretches = [sum(shown[at : at + length]) / len(shown[at : at + length]) for at in range(0, len(shown), length)]
+    total = sum(shown)
+    return min(1.0, median(stretches) * len(shown) / total) if total else 1.0
 
 
 def judge(counts: ExcessCounts, rule: ExcessClicks) -> Judgement | None:
@@ -102,8 +119,9 @@ def judge(counts: ExcessCounts, rule: ExcessClicks) -> Judgement | None:
     more = counts.devices - usual
     if more < rule.floor or poisson_tail(counts.devices, expected) > rule.max_p:
         return None
-    more_shown = max(0.0, counts.impressions - counts.past_impressions * counts.part)
-    more_shown = (more_shown + 2 * sqrt(counts.past_impressions * counts.part)) / counts.kept
+    before = counts.past_impressions * counts.part
+    more_shown = max(0.0, counts.impressions - before * counts.steady)
+    more_shown = (more_shown + 2 * sqrt(before)) / counts.kept
     clicked = wilson(more, max(more, more_shown))[0]
     if clicked < rule.min_ctr:
         return None

@@ -92,6 +92,18 @@ def test_a_giveaway_that_many_like_is_not(seed):
     assert accused(usual(rng, 75), crowd(rng, 500, 1800, ctr=0.4, shown=0.9)) == set()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_many_like_after_a_spot_is_not(seed):
+    """A code on a screen, of which two fifths are clicked; a spot before it had more impressions, and few clicks."""
+    rng = Random(seed)
+    spot = [(T0 + 2_000_000 + rng.randrange(150_000), f"spot_{number}") for number in range(400)]
+    code = [(T0 + 3_300_000 + int(rng.lognormvariate(2.8, 0.9) * 1000), f"code_{number}") for number in range(260)]
+    heard = [event("impression", at_ms, device) for at_ms, device in (*spot, *code)]
+    clicked = [event("click", at_ms + 3000, device) for at_ms, device in spot if rng.random() < 0.05]
+    clicked += [event("click", at_ms + 3000, device) for at_ms, device in code if rng.random() < 0.42]
+    assert accused(usual(rng, 90), iter(heard), iter(clicked)) == set()
+
+
 @given(
     impressions=st.integers(0, 5000),
     rate=st.floats(0.0, 0.45),
