@@ -104,23 +104,8 @@ def build(
         kept = {one.what: f"what was before stays in force: {one.refused}" for one in reloaders if one.refused}
         return kept if committer.can_store else {"storage": f"Kafka does not acknowledge; {spool.status.full}", **kept}
 
-    budget, proxies = BodyBudget(ours.max_buffered_bytes), parse_networks(ours.trusted_proxies)
-    tracing = open_tracing(settings.traces, "ingest")
-    webhooks = (Webhooks if tracing is None else traced(tracing))(
-        rules,
-        committer.submit if tracing is None else carrying(committer.submit, tracing),
-        _handler_limits(ours),
-        bodies=BodyReader(budget, ours.max_body_bytes, ours.body_timeout_s, proxies),
-        budget=budget,
-        large=LargeBodies(_LARGE_PATIENCE_S),
-        probes=Probes(readiness),
-        meters=meters,
-        buckets=TokenBuckets(ours.rate_limit_per_s, ours.rate_burst),
-        labels=AccountLabels(ours.max_account_labels),
-        quarantine_topic=quarantine_topic,
-        refusals=RefusalLog(proxies),
-        watch=SignatureWatch(meters),
-    )
+    budget = BodyBudget(ours.max_buffered_bytes)
+    webhooks = _webhooks(settings, rules, committer, budget=budget, probes=Probes(readiness), meters=meters)
     server = IngestServer(webhooks, _connection_limits(ours), meters.protocol_error, meters.connection_evicted)
     context, files = _reloadable(ours, source, webhooks)
     reloaders += files
@@ -143,6 +128,35 @@ def build(
     )
     _bind_gauges(ingress, reloaders)
     return ingress
+
+
+def _webhooks(
+    settings: Settings,
+    rules: AdmissionPolicy,
+    committer: Committer,
+    *,
+    budget: BodyBudget,
+    probes: Probes,
+    meters: IngestMetrics,
+) -> Webhooks:
+    """What answers requests: read within the budget, judged by the rules, stored by the committer."""
+    ours, proxies = settings.ingest, parse_networks(settings.ingest.trusted_proxies)
+    tracing = open_tracing(settings.traces, "ingest")
+    return (Webhooks if tracing is None else traced(tracing))(
+        rules,
+        committer.submit if tracing is None else carrying(committer.submit, tracing),
+        _handler_limits(ours),
+        bodies=BodyReader(budget, ours.max_body_bytes, ours.body_timeout_s, proxies),
+        budget=budget,
+        large=LargeBodies(_LARGE_PATIENCE_S),
+        probes=probes,
+        meters=meters,
+        buckets=TokenBuckets(ours.rate_limit_per_s, ours.rate_burst),
+        labels=AccountLabels(ours.max_account_labels),
+        quarantine_topic=QUARANTINE.name(settings.kafka.topic_prefix),
+        refusals=RefusalLog(proxies),
+        watch=SignatureWatch(meters),
+    )
 
 
 def _committer(ours: IngestSettings, log: Log, spool: DiskSpool, meters: IngestMetrics) -> Committer:

@@ -104,8 +104,24 @@ def counting(of: Iterable[Hop]) -> dict[str, Counting]:
 
 def build_app(settings: Settings, scratch: str) -> StreamApp:
     """The Faust application: one agent per hop, batches in, flushes out. `scratch` is a folder Faust insists on."""
+    app = _faust(settings, scratch)
+    app.logs = Logs(settings, counting(hops(settings)))
+    app.giving_up = lambda: bool(app.crashed)
+    if settings.streams.snapshots:
+        app.state_topic = StateTopic(settings)
+    app.verdicts = VerdictLog(settings.kafka)
+    app.checkpointer = _worker(app, settings)
+    app.verdicts.changed = app.checkpointer.owes_alert.set
+    if settings.streams.standby:
+        app.standby = standby_of(app.checkpointer.keeper, hops(settings, app.verdicts.history), app.logs)
+    _add_agents(app, settings)
+    return app
+
+
+def _faust(settings: Settings, scratch: str) -> StreamApp:
+    """Faust with our transport, without what we do not use of it: tables, web, topics made by it."""
     streams, kafka = settings.streams, settings.kafka
-    app = StreamApp(
+    return StreamApp(
         streams.group,
         broker=";".join(f"sori-batch://{server.strip()}" for server in kafka.bootstrap.split(",")),
         broker_credentials=faust_credentials(kafka),
@@ -130,20 +146,19 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
         producer_linger=0.002,
     )
 
+
+def _worker(app: StreamApp, settings: Settings) -> StreamWorker:
+    """What counts and judges: it sends through the application's producer, and waits for Kafka as long as we may."""
+    streams, kafka, logs, verdicts = settings.streams, settings.kafka, app.logs, app.verdicts
+
     async def send(outputs: list[Output]) -> None:
         await send_outputs(app, kafka.topic_prefix, outputs, patience)
-
-    logs = app.logs = Logs(settings, counting(hops(settings)))
-    app.giving_up = lambda: bool(app.crashed)
-    if streams.snapshots:
-        app.state_topic = StateTopic(settings)
-    verdicts = app.verdicts = VerdictLog(settings.kafka)
 
     async def committed(tps: Iterable[TP]) -> Mapping[TP, Checkpoint]:
         await verdicts.reach_end()  # commits name positions of their log
         return await logs.committed(tps)
 
-    worker = app.checkpointer = StreamWorker(
+    worker = StreamWorker(
         hops(settings, verdicts.history),
         send,
         committed,
@@ -153,29 +168,29 @@ def build_app(settings: Settings, scratch: str) -> StreamApp:
         snapshots=Snapshots(app.state_topic, streams.group, streams.snapshot_interval_s) if app.state_topic else None,
         verdicts=verdicts.history,
     )
-    if streams.standby:
-        app.standby = standby_of(worker.keeper, hops(settings, verdicts.history), logs)
-    verdicts.changed = worker.owes_alert.set
     patience = Patience(kafka.request_timeout_s * 3, streams.outage_s, worker.note_outage, lambda: app.giving_up())  # noqa: PLW0108 - set anew later
-    tracing = open_tracing(settings.traces, "streams")
+    return worker
+
+
+def _add_agents(app: StreamApp, settings: Settings) -> None:
+    """One agent per hop; it hands each batch to the worker in slices, and lets others run between them."""
+    worker, tracing = app.checkpointer, open_tracing(settings.traces, "streams")
     slices = worker.slices if tracing is None else traced(worker.slices, tracing)
-    for hop in hops(settings):
-        topic = app.topic(hop.topic, schema=BatchSchema())
 
-        async def agent(stream: AsyncIterable[Batch]) -> None:
-            async for batch in stream:
-                try:
+    async def agent(stream: AsyncIterable[Batch]) -> None:
+        async for batch in stream:
+            try:
+                await worker.flowing.wait()
+                for _ in slices(batch):
+                    await asyncio.sleep(0)
                     await worker.flowing.wait()
-                    for _ in slices(batch):
-                        await asyncio.sleep(0)
-                        await worker.flowing.wait()
-                except Exception as error:
-                    # Faust would restart the agent and go on with the next batch: a hole in the state.
-                    await app.crash(error)
-                    raise
+            except Exception as error:
+                # Faust would restart the agent and go on with the next batch: a hole in the state.
+                await app.crash(error)
+                raise
 
-        app.agent(topic, name=f"sori.{hop.name}")(agent)
-    return app
+    for hop in hops(settings):
+        app.agent(app.topic(hop.topic, schema=BatchSchema()), name=f"sori.{hop.name}")(agent)
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> int:

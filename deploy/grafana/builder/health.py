@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from deploy.grafana.builder.parts import FULL, Sql, lines, measured, new, number, rows
+from deploy.grafana.builder.parts import FULL, Panel, Sql, lines, measured, new, number, rows
 
 #: Counted beside the events, by a projection: see 0035_received_counts.sql.
 _RECEIVED = "toStartOfMinute(received_at)"
@@ -15,10 +17,9 @@ def _p99(metric: str, by: str = "") -> str:
     return f"histogram_quantile(0.99, sum by (le{by}) ({_RATE.format(f'{metric}_bucket')}))"
 
 
-def health() -> Dashboard:
-    """The dashboard of the operator."""
-    made = new("sori-health", "Whether every event is stored, how fast, and what waits where.", since="now-1h")
-    for panel in (
+def _at_a_glance() -> Iterator[Panel]:
+    """Figures of now."""
+    yield from (
         number("Freshness", "Age of the newest stored event; it also grows when nothing is sent.", "s",
                "SELECT dateDiff('second', max(received_at), now64(3)) AS age FROM events"
                f" WHERE {_RECEIVED} > now() - INTERVAL 1 DAY"),
@@ -28,6 +29,12 @@ def health() -> Dashboard:
                "SELECT count() FROM quarantine_current WHERE $__timeFilter(received_at)"),
         number("Unverified", "Stored without a proof of the sender.", "short",
                f"SELECT count() FROM events WHERE NOT verified AND NOT repeated AND $__timeFilter({_RECEIVED})"),
+    )  # fmt: skip
+
+
+def _ingest() -> Iterator[Panel]:
+    """From the webhook into Kafka, and what waits anywhere."""
+    yield from (
         measured("Deliveries by outcome", "Each webhook request ends in exactly one outcome.", "reqps",
                  (f"sum by (outcome) ({_RATE.format('sori_ingest_events_total')})", "{{outcome}}")),
         measured("Answer times, 99th percentile", "SORI gives up after 5 seconds.", "s",
@@ -40,6 +47,12 @@ def health() -> Dashboard:
                  ("max(sori_ingest_oldest_unacknowledged_seconds)", "ingest"),
                  ("max(sori_streams_uncommitted_seconds)", "streams"),
                  ("max by (sink) (sori_sinks_uncommitted_seconds)", "sink {{sink}}")),
+    )  # fmt: skip
+
+
+def _streams() -> Iterator[Panel]:
+    """What the stream workers are behind with, and what they leave out."""
+    yield from (
         measured("Lag", "Records behind the end of the topic.", "short",
                  ("sum by (topic) (sori_streams_lag_records)", "streams {{topic}}"),
                  ("sum by (sink) (sori_sinks_lag_records)", "sink {{sink}}")),
@@ -60,6 +73,12 @@ def health() -> Dashboard:
                  (f"sum by (what) ({_RATE.format('sori_streams_capped_events_total')})", "{{what}}")),
         measured("Streams: snapshots", "Stored and loaded, or failed and refused: then the log is read instead.", "ops",
                  (f"sum by (outcome) ({_RATE.format('sori_streams_snapshots_total')})", "{{outcome}}")),
+    )  # fmt: skip
+
+
+def _clickhouse() -> Iterator[Panel]:
+    """Into ClickHouse, and how its servers are."""
+    yield from (
         measured("Rows stored", "Rows per second into ClickHouse.", "rowsps",
                  (f"sum by (sink) ({_RATE.format('sori_sinks_rows_total')})", "{{sink}}")),
         measured("Insert times, 99th percentile", "One insert into ClickHouse.", "s",
@@ -75,10 +94,22 @@ def health() -> Dashboard:
         measured("ClickHouse: disk left", "Share of the default disk that is free.", "percentunit",
                  ("ClickHouseAsyncMetrics_DiskAvailable_default / ClickHouseAsyncMetrics_DiskTotal_default",
                   "{{instance}}")),
+    )  # fmt: skip
+
+
+def _alerts() -> Iterator[Panel]:
+    """What subscribers get."""
+    yield from (
         measured("Alert deliveries", "Attempts to deliver to subscribers, by outcome.", "ops",
                  (f"sum by (outcome) ({_RATE.format('sori_notify_attempts_total')})", "{{outcome}}")),
         measured("Alert delivery, 99th percentile", "From the alert in Kafka to the subscriber's 2xx.", "s",
                  (_p99("sori_notify_delivery_seconds"), "delivery")),
+    )  # fmt: skip
+
+
+def _came() -> Iterator[Panel]:
+    """What was stored, refused or new; and what all of it takes."""
+    yield from (
         lines("Events received", "Stored events by kind, by the time they arrived.", "short",
               Sql(f"SELECT $__timeInterval({_RECEIVED}) AS time, event, count() AS events FROM events"
                   f" WHERE NOT repeated AND $__timeFilter({_RECEIVED})"
@@ -93,6 +124,13 @@ def health() -> Dashboard:
              width=FULL),
         measured("Memory", "Resident memory of each process.", "bytes",
                  ('process_resident_memory_bytes{job=~"sori-.*"}', "{{job}} {{instance}}"), width=FULL),
-    ):  # fmt: skip
-        made = made.with_panel(panel)
+    )  # fmt: skip
+
+
+def health() -> Dashboard:
+    """The dashboard of the operator."""
+    made = new("sori-health", "Whether every event is stored, how fast, and what waits where.", since="now-1h")
+    for part in (_at_a_glance, _ingest, _streams, _clickhouse, _alerts, _came):
+        for panel in part():
+            made = made.with_panel(panel)
     return made
