@@ -16,8 +16,8 @@ from typing import Any
 import uvloop
 
 from bench.streams.ours import watched
-from streams.app import StreamApp
 from streams.kafka.transport import BatchConsumer
+from streams.wiring import StreamApp
 
 _TELL_EVERY_S = 0.05
 

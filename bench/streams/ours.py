@@ -15,7 +15,8 @@ import uvloop
 from bench.streams.marks import Marks
 from sori.settings import load_settings
 from streams import app as streams_app
-from streams.app import StreamApp
+from streams import wiring
+from streams.wiring import StreamApp
 
 _POLL_S = 0.01
 
@@ -24,13 +25,13 @@ async def watched(each: Callable[[StreamApp, int], Awaitable[bool]]) -> None:
     """Run the worker; call `each` with it and the events applied so far, until it returns True."""
     settings = load_settings()
     made: list[StreamApp] = []
-    build = streams_app.build_app
+    build = wiring.build_app
 
     def remember(*args: object) -> StreamApp:
         made.append(build(*args))  # type: ignore[arg-type]
         return made[0]
 
-    streams_app.build_app = remember  # type: ignore[assignment] # the worker's own counters are what we watch
+    streams_app.build_app = remember  # type: ignore[assignment,attr-defined] # the worker's own counters are what we watch
     running = asyncio.ensure_future(streams_app.run(settings, asyncio.Event()))
     name = settings.kafka.topic_prefix + "events"
     while not running.done():
@@ -63,8 +64,8 @@ async def measure(total: int, warmup: int) -> None:
 def main(arguments: list[str]) -> None:
     """`[--hop-1] RECORDS WARMUP`."""
     if arguments[0] == "--hop-1":
-        both = streams_app.hops
-        streams_app.hops = lambda settings, verdicts=None: both(settings, verdicts)[:1]
+        both = wiring.hops
+        wiring.hops = lambda settings, verdicts=None: both(settings, verdicts)[:1]
     uvloop.run(measure(*map(int, arguments[-2:])))
 
 

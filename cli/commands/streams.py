@@ -28,7 +28,8 @@ def streams(
 
     from runtime.process.signals import stop_event
     from runtime.telemetry.logging import configure_logging
-    from streams.app import hops, run
+    from streams.app import run
+    from streams.wiring import hops
 
     settings = load_settings(config).as_stage("streams")
     configure_logging(settings.log, stage="streams")

@@ -20,10 +20,10 @@ from runtime.kafka.clients import make_consumer, make_producer, running
 from sori import topics as registry
 from sori.settings import load_settings
 from sori.settings.kafka import KafkaSettings
-from streams.app import counting, hops
 from streams.kafka.logs import Logs
 from streams.state.checkpoint import Checkpoint, ReplayStart
 from streams.state.fingerprint import Fingerprint
+from streams.wiring import counting, hops
 from testkit.records import event_record
 from testkit.sinks import settings_for, sinks_running
 from testkit.stage_process import StageProcess

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from sori.settings import load_settings
-from streams.app import build_app
+from streams.wiring import build_app
 
 
 async def test_state_is_waited_for_however_long_it_takes(tmp_path):
