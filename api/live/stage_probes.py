@@ -34,6 +34,8 @@ _FIGURES: dict[str, Callable[[list[float]], float]] = {
     **{spec.name: max for spec in _LARGEST},
 }
 
+_HERE = "127.0.0.1"
+
 
 def stage_urls(settings: Settings) -> dict[str, str]:
     """Base address of each stage: as set in `api.stages`, else the ports of this machine. Raises ConfigError."""
@@ -42,13 +44,15 @@ def stage_urls(settings: Settings) -> dict[str, str]:
         if any(not url.startswith(("http://", "https://")) for _, _, url in pairs):
             raise ConfigError("api.stages must be name=http://host:port, comma-separated")
         return {name: url.rstrip("/") for name, _, url in pairs}
+    ours = settings.ingest
     ports = {
-        "ingest": settings.ingest.admin_port or settings.ingest.port,
+        "ingest": ours.admin_port,
         "streams": settings.streams.admin_port,
         "sinks": settings.sinks.admin_port,
         "notify": settings.notify.admin_port,
     }
-    return {name: f"http://127.0.0.1:{port}" for name, port in ports.items() if port}
+    webhooks = {"ingest": f"{ours.scheme}://{_HERE}:{ours.port}"} if ours.port else {}  # answers /readyz, too
+    return {**webhooks, **{name: f"http://{_HERE}:{port}" for name, port in ports.items() if port}}
 
 
 class StageProbes:
@@ -72,7 +76,8 @@ class StageProbes:
     async def _state(self, client: aiohttp.ClientSession, name: str, url: str, *, figures: bool) -> State:
         found: State = {"name": name, "state": "unreachable", "detail": "no answer on its probe port"}
         try:
-            async with client.get(f"{url}/readyz", allow_redirects=False) as answer:
+            known = not url.startswith(f"https://{_HERE}:")  # a certificate of ours has the public name
+            async with client.get(f"{url}/readyz", allow_redirects=False, ssl=known) as answer:
                 body = await _beginning(answer, _MOST_BYTES)
                 ready = answer.status == 200
             state = "ready" if ready else "not ready"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import ssl
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,9 +16,10 @@ from api.live.page import PAGE
 from api.live.stage_probes import StageProbes, stage_urls
 from api.live.world import world
 from cli.main import build
-from runtime.http import serve
+from runtime.http import add_admin_routes, serve
 from sori.errors import ConfigError
 from sori.settings import load_settings
+from testkit.certificates import Authority
 
 
 async def test_the_page_forbids_what_it_does_not_need(served) -> None:
@@ -74,6 +77,25 @@ async def test_a_stage_that_is_away_is_told(served) -> None:
     assert listed == {"ingest": "http://ingest:8080", "streams": "http://streams:8082"}
     with pytest.raises(ConfigError):
         stage_urls(load_settings(api={"stages": "ingest"}))
+
+
+async def test_an_ingress_with_tls_and_no_probe_port_is_asked_where_webhooks_go(tmp_path: Path) -> None:
+    """By https, and whatever name its certificate has."""
+    pair = Authority(tmp_path / "ca").issue("elsewhere", names="DNS:sori.example.com")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.cert, pair.key)
+    app = web.Application()
+    add_admin_routes(app)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    ingest = {"port": runner.addresses[0][1], "admin_port": 0, "tls_cert": pair.cert, "tls_key": pair.key}
+    [asked] = [item for item in stage_urls(load_settings(ingest=ingest)).items() if item[0] == "ingest"]
+    try:
+        [state] = await StageProbes(dict([asked])).states()
+    finally:
+        await runner.cleanup()
+    assert (state["name"], state["state"]) == ("ingest", "ready")
 
 
 async def test_figures_that_come_in_pieces_are_read_to_the_end() -> None:
