@@ -19,8 +19,9 @@ _WHERE = " AND ".join(
 )
 _N = "greatest(sum(m.impressions), sum(m.clicks), 1) AS n, sum(m.clicks) / n AS p, 3.841459 AS zz"
 _HALF = "1.959964 * sqrt(p * (1 - p) / n + zz / (4 * n * n)) AS half"
-_LOW = "(p + zz / (2 * n) - half) / (1 + zz / n)"
-_HIGH = "(p + zz / (2 * n) + half) / (1 + zz / n)"
+# rounding would put the ends of no clicks and of nothing else just outside
+_LOW = "greatest(0, (p + zz / (2 * n) - half) / (1 + zz / n))"
+_HIGH = "least(1, (p + zz / (2 * n) + half) / (1 + zz / n))"
 _TOTALS = "sum(m.impressions) AS impressions, sum(m.clicks) AS clicks"
 _RATE = "if(impressions = 0, 0, clicks / impressions) AS ctr"
 #: Rows no longer than a point of the chart, and so long that a chart of weeks reads hours.
