@@ -86,7 +86,9 @@ def _judge_span(view: PlaceView, rule: LocalCtr, campaign: str, told_ms: int, re
     if shown < rule.min_shown:
         return None
     taps = sums.clicks * shown
-    usual = usual_of(view, rule, campaign, (taps, sums.impressions), begin)
+    # all of the place's, also what a partition told of before: it is not elsewhere
+    own = max(taps, _shown(view.between(begin, _until(view)), campaign)[0])
+    usual = usual_of(view, rule, campaign, (own, sums.impressions + own - taps), begin)
     found = judge(taps, max(taps, sums.impressions), usual, rule)
     if found is None:
         return None
@@ -157,7 +159,7 @@ def _shown(window: Sequence[SubjectSums], campaign: str) -> tuple[float, int]:
     return shown, clicks
 
 
-def usual_of(view: PlaceView, rule: LocalCtr, campaign: str, own: tuple[float, int], begin_ms: int) -> float:
+def usual_of(view: PlaceView, rule: LocalCtr, campaign: str, own: tuple[float, float], begin_ms: int) -> float:
     """The greater of two odds: the campaign's elsewhere, and those of other campaigns at the place.
 
     `own`: taps and impressions of the campaign at the place.

@@ -8,12 +8,13 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from sori.settings.rules import LocalCtr
 from sori.times import iso
-from streams.rules.local_ctr import judge, told
+from streams.rules.local_ctr import evaluate, judge, told
 from streams.rules.place_view import PlaceView
-from streams.state.place_panes import RollUp, SubjectSums
+from streams.state.place_panes import RollUp, RollUpPane, SubjectSums
 from testkit.both_hops import place_alerts
 from testkit.records import body
 
@@ -169,3 +170,21 @@ def test_of_each_partition_windows_are_counted_once():
         start = T0 + minute * MINUTE
         panes.setdefault(start, SubjectSums()).merge(row(start, source, minute, {"d": counts}))
     assert told(view_of(panes, T0 + 18 * MINUTE), "d", T0) == (7 + 29 + 2 + 8, 6 + 20 + 2 + 4, 4)
+
+
+def test_what_the_place_did_before_is_not_what_others_do():
+    """An attack of a quarter of an hour, of which seven minutes are told of at once; nobody is shown it elsewhere."""
+    series, panes = {}, {}
+    for minute in range(14):
+        start, version = T0 + minute * MINUTE, minute + 1
+        told_of = RollUp(start // 1000, "acc", 1, version, 5, 5, 5, 1, campaigns={"d": 5}, shown_devices=5)
+        told_of = structs.replace(told_of, scripts={"web|d|1,1,1|40": 5}, local={"d": (35, 35)} if minute == 13 else {})
+        series[start], panes[start] = SubjectSums(), RollUpPane(start, minute)
+        series[start].merge(told_of)
+        panes[start].take_totals(
+            RollUp(start // 1000, "acc", 1, version, campaign_clicks={"d": 5}, campaign_told={"d": (5, 5, 5)})
+        )
+    view = PlaceView(T0 + 13 * MINUTE + 10_000, 10_000, series, panes=panes, account="acc")
+    found = evaluate(view, RULE)
+    assert found is not None
+    assert found.judgement.details["campaign"] == "d"
