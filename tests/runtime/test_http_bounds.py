@@ -82,7 +82,11 @@ async def test_a_head_or_body_that_does_not_come_ends_the_connection() -> None:
         answers = await asyncio.gather(send(b""), send(half), send(half, b"X"), send(body))
         assert answers[:3] == [b"", b"", b""]
         assert b" 408 " in answers[3] or answers[3] == b""
-        assert b" 200 " in await send(whole + half, b"X")
+
+        async def answered() -> bool:
+            return b" 200 " in await send(whole + half, b"X")
+
+        await wait_until(answered)  # a machine that stalls for as long as the bound ends a right one, too
 
 
 async def test_idle_connections_give_way_and_busy_ones_do_not() -> None:
