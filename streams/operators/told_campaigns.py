@@ -12,7 +12,10 @@ from collections.abc import Iterable, Sequence
 from streams.state.counters import CtrRow, Place
 from streams.state.device_panes import PaneStore, RowsByPlace
 from streams.state.local_counts import MOST_SHOWN, TOLD_WINDOWS, LocalCounts
+from streams.state.place_panes import add_counts
 
+#: Of devices: clicks at a place, and clicks by campaign wherever.
+_Often = list[tuple[int, dict[str, int]]]
 _NO_ROWS: Sequence[CtrRow] = ()
 #: Clicks of one device on a campaign from which they count once: people click what they like twice.
 OFTEN = 3
@@ -21,11 +24,12 @@ _MOST_CLICKS = 2000
 
 
 class ToldCampaigns:
-    """Made for one flush: an account's windows are looked up once."""
+    """Made for one flush: an account's windows, and a place's devices, are looked up once."""
 
     def __init__(self, store: PaneStore) -> None:
         self._store = store
         self._windows: dict[tuple[str, int], list[RowsByPlace]] = {}
+        self._devices: dict[tuple[str, int, Place], _Often | None] = {}
 
     def of(self, account: str, pane_start: int, place: Place, campaigns: Iterable[str]) -> dict[str, LocalCounts]:
         """Impressions and clicks of those campaigns that are clicked much at the place, up to a pane's window."""
@@ -59,19 +63,33 @@ class ToldCampaigns:
 
         None where so much is clicked at the place that looking would take long.
         """
-        store, (campaign, place) = self._store, of
+        campaign, place = of
+        key = account, start, place
+        if key not in self._devices:
+            self._devices[key] = self._often(account, start, place)
+        devices = self._devices[key]
+        if devices is None:
+            return 0
+        for at_place, campaigns in devices:
+            own = min(at_place, campaigns.get(campaign, 0))
+            clicks -= own - 1 if own >= OFTEN else 0
+        return clicks
+
+    def _often(self, account: str, start: int, place: Place) -> _Often | None:
+        """Devices that clicked there again and again; None where too much is clicked to look."""
+        store = self._store
         first, end = start - (TOLD_WINDOWS - 1) * store.window_ms, start + store.window_ms
         panes = [store.panes.get(at) for at in range(first, end, store.pane_ms)]
         scopes = [scope for pane in panes if pane is not None and (scope := pane.accounts.get(account)) is not None]
         cells = [cell for scope in scopes if (cell := scope.places.get(place)) is not None and cell.clicks]
         if sum([cell.clicks for cell in cells]) > _MOST_CLICKS:
-            return 0
+            return None
         by_device: Counter[str] = Counter()
         for cell in cells:
             by_device.update(cell.devices())
+        found = _Often()
         for device, at_place in by_device.items():
             if at_place >= OFTEN:
                 made = [scope.clicks[device] for scope in scopes if device in scope.clicks]
-                own = min(at_place, sum([one.by_campaign().get(campaign, 0) for one in made]))
-                clicks -= own - 1 if own >= OFTEN else 0
-        return clicks
+                found.append((at_place, add_counts([one.by_campaign() for one in made])))
+        return found

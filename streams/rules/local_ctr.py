@@ -16,7 +16,7 @@ later still takes a finding back. MRC invalid traffic: SIVT.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from sori.settings.rules import LocalCtr
@@ -26,7 +26,7 @@ from streams.rules.judgement import Judgement, exceeded
 from streams.rules.place_view import PlaceFinding, PlaceView
 from streams.rules.statistics import wilson_lower
 from streams.state.campaign_totals import added, of_campaign
-from streams.state.local_counts import TOLD_WINDOWS, LocalCounts, LocalSums
+from streams.state.local_counts import TOLD_WINDOWS, BySourceOf, LocalCounts, LocalSums
 from streams.state.place_panes import SubjectSums
 
 NAME = "local_ctr"
@@ -57,9 +57,14 @@ def evaluate(view: PlaceView, rule: LocalCtr) -> PlaceFinding | None:
     """Judge what was clicked at a place in the pane that ends: the campaigns clicked most, of those that stand out."""
     newest = view.series.get(view.end_ms - view.pane_ms)
     clicks = {} if newest is None else _standing_out(newest)
+    if not clicks:
+        return None
+    spans = _spans(rule, view.window_ms)
+    panes = told_panes(view, view.end_ms - max(told_ms for told_ms, _ in spans))
     for campaign in sorted(clicks, key=lambda name: (-clicks[name], name))[:_MOST_CAMPAIGNS]:
-        for told_ms, read_ms in _spans(rule, view.window_ms):
-            if found := _judge_span(view, rule, campaign, told_ms, read_ms):
+        for told_ms, read_ms in spans:
+            sums = told(view, panes, campaign, view.end_ms - told_ms)
+            if found := _judge_span(view, rule, campaign, sums, (told_ms, read_ms)):
                 return found
     return None
 
@@ -77,9 +82,20 @@ def _standing_out(sums: SubjectSums) -> dict[str, int]:
     return {name: sum([clicks for _, clicks in found]) for name, found in told.items() if any(map(stands_out, found))}
 
 
-def _judge_span(view: PlaceView, rule: LocalCtr, campaign: str, told_ms: int, read_ms: int) -> PlaceFinding | None:
-    since, begin = view.end_ms - told_ms, view.end_ms - read_ms
-    sums = told(view, campaign, since)
+def told_panes(view: PlaceView, begin_ms: int) -> list[tuple[int, BySourceOf]]:
+    """What was told in each pane since then, the newest first: listed once for all campaigns and spans."""
+    get, found = view.series.get, list[tuple[int, BySourceOf]]()
+    for start in range(view.end_ms - view.pane_ms, begin_ms - view.pane_ms, -view.pane_ms):
+        sums = get(start)
+        if sums is not None and sums.details is not None and (local := sums.local()):
+            found.append((start, local))
+    return found
+
+
+def _judge_span(
+    view: PlaceView, rule: LocalCtr, campaign: str, sums: LocalSums, span_ms: tuple[int, int]
+) -> PlaceFinding | None:
+    since, begin = (view.end_ms - ms for ms in span_ms)
     if sums.clicks < rule.floor or wilson_lower(sums.clicks, max(sums.clicks, sums.impressions)) < rule.min_ctr:
         return None
     shown = shown_share(view, campaign, begin)
@@ -107,18 +123,19 @@ def judge(taps: float, impressions: float, usual: float, rule: LocalCtr) -> Judg
     return exceeded(round(taps), round(rate * impressions, 1), rule.floor, **details)
 
 
-def told(view: PlaceView, campaign: str, begin_ms: int) -> LocalSums:
-    """What is known of a campaign at the place since then: of each source its newest sum, then what ends before it."""
+def told(view: PlaceView, panes: Iterable[tuple[int, BySourceOf]], campaign: str, begin_ms: int) -> LocalSums:
+    """What is known of a campaign at the place since then: of each source its newest sum, then what ends before it.
+
+    `panes`: by their start, the newest first.
+    """
     impressions = clicks = count = 0
     free: dict[int, int] = {}
     length_ms = (TOLD_WINDOWS - 1) * view.window_ms
-    series = view.series
-    for start in range(view.end_ms - view.pane_ms, begin_ms - view.pane_ms, -view.pane_ms):
-        sums = series.get(start)
-        if sums is None or sums.details is None:
-            continue
+    for start, local in panes:
+        if start < begin_ms:
+            break
         window = start - start % view.window_ms
-        for source, (shown, clicked) in sums.local().get(campaign, ()):
+        for source, (shown, clicked) in local.get(campaign, ()):
             if window < free.get(source, view.end_ms):
                 free[source] = window - length_ms
                 # it ends with a click

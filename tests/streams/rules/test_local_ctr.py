@@ -12,7 +12,7 @@ from msgspec import structs
 
 from sori.settings.rules import LocalCtr
 from sori.times import iso
-from streams.rules.local_ctr import evaluate, judge, told
+from streams.rules.local_ctr import evaluate, judge, told, told_panes
 from streams.rules.place_view import PlaceView
 from streams.state.place_panes import RollUp, RollUpPane, SubjectSums
 from testkit.both_hops import place_alerts
@@ -134,7 +134,8 @@ def test_a_giveaway_spread_over_many_partitions_seems_no_better_liked(partitions
     """Each tells after a click only, so what it tells ends with one: of few impressions that is a large part."""
     rng, over = Random(partitions), 0
     for _ in range(50):
-        sums = told(view_of(giveaway(rng, partitions, 150, ctr=0.45)), "d", T0)
+        view = view_of(giveaway(rng, partitions, 150, ctr=0.45))
+        sums = told(view, told_panes(view, T0), "d", T0)
         over += judge(sums.clicks, max(sums.clicks, sums.impressions), 0.05, RULE) is not None
     assert over <= 1
 
@@ -169,7 +170,8 @@ def test_of_each_partition_windows_are_counted_once():
     for minute, source, counts in said:
         start = T0 + minute * MINUTE
         panes.setdefault(start, SubjectSums()).merge(row(start, source, minute, {"d": counts}))
-    assert told(view_of(panes, T0 + 18 * MINUTE), "d", T0) == (7 + 29 + 2 + 8, 6 + 20 + 2 + 4, 4)
+    view = view_of(panes, T0 + 18 * MINUTE)
+    assert told(view, told_panes(view, T0), "d", T0) == (7 + 29 + 2 + 8, 6 + 20 + 2 + 4, 4)
 
 
 def test_what_the_place_did_before_is_not_what_others_do():
