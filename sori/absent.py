@@ -18,13 +18,21 @@ def _spellings(*words: str) -> frozenset[str]:
     )
 
 
+#: The names of the fields, and what the documentation of an API gives for any text.
+FIELD_NAMES = frozenset(
+    {
+        *("device", "device_id", "device-id", "device id", "deviceid", "activity", "activity_id", "activity-id"),
+        *("activity id", "activityid", "string"),
+    }
+)
 #: Ids, in lower case, that name nobody. `ingest.absent_ids` adds to them. Ids of zeros alone, such as the nil UUID, the
-#: advertising id of those who hide theirs and IMEI 000000000000000, and long ones of `f` alone need no entry.
+#: advertising id of those who hide theirs and IMEI 000000000000000, and long ones of one character alone need no entry.
 ABSENT_IDS = frozenset(
     {
         *("", "null", "(null)", "<null>", "nil", "<nil>", "none", "undefined", "nan", "n/a", "na", "optional(nil)"),
         *("unknown", "(not set)", "not set", "not_set", "notset", "unset", "not available", "not applicable", "n.a."),
         *("#n/a", "-1", "false", "{}", "[]", "[object object]", "%00", "(empty)", "\\n"),
+        *FIELD_NAMES,
         "9774d56d682e549c",  # the ANDROID_ID that a bug gave to every phone of some makes (Android issue 10603)
         "02:00:00:00:00:00",  # what Android and iOS answer instead of a MAC address
         "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx",  # the pattern that many programs make a UUID from
@@ -69,33 +77,50 @@ _JOINED = re.compile(
 )
 #: So many `f` are no id: a MAC address has twelve digits.
 _BROADCAST_DIGITS = 12
+#: Nor is any character alone, so often: an IMEI has fifteen digits.
+_ALONE = re.compile(r"([0-9a-z])(?:[-:]?\1){14,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class AbsentIds:
-    """Which device and activity ids mean that there is none; `firsts`: how such an id can begin, which tells most."""
+    """Which device and activity ids mean that there is none. What tells most: `firsts`, how such an id can begin, or
+    it ends as it begins, or is among `names`, which begin as too many ids do.
+    """
 
     words: frozenset[str]
     firsts: frozenset[str]
+    names: frozenset[str]
 
     def __contains__(self, value: str) -> bool:
-        return not value or (value[0] in self.firsts and self._holds(value.strip(_BLANKS).lower()))
+        if not value:
+            return True
+        may_be = value[0] in self.firsts or value[0] == value[-1] or value in self.names
+        return may_be and self._holds(value.strip(_BLANKS).lower())
 
     def _holds(self, value: str) -> bool:
         bare = value.strip(_QUOTES).strip()
         if value in self.words or bare in self.words or _is_blank(bare):
             return True
+        if bare[0] == bare[-1] and _ALONE.fullmatch(bare):
+            return True
         if bare[0].isalnum():
             return _JOINED.fullmatch(bare) is not None
         bare = _SIGN_IN_URL.sub(lambda found: _IN_URL[found[0]], bare)
-        return bare.strip(_BRACKETS) in self.words or _is_blank(bare) or _UNFILLED.fullmatch(bare) is not None
+        inner = bare.strip(_BRACKETS)
+        return (
+            inner in self.words
+            or _is_blank(bare)
+            or _ALONE.fullmatch(inner) is not None
+            or _UNFILLED.fullmatch(bare) is not None
+        )
 
 
 def absent_ids(more: Iterable[str] = ()) -> AbsentIds:
     """The documented words and some more; case does not matter."""
     words = ABSENT_IDS | {word.strip().lower() for word in more}
-    firsts = {word[0] for word in words if word}
-    return AbsentIds(words, frozenset(firsts) | {first.upper() for first in firsts} | _BLANK_FIRSTS)
+    firsts = {word[0] for word in words - FIELD_NAMES if word}
+    names = _spellings(*FIELD_NAMES) | {"deviceId", "DeviceId", "deviceID", "Device_ID", "activityId", "ActivityId"}
+    return AbsentIds(words, frozenset(firsts) | {first.upper() for first in firsts} | _BLANK_FIRSTS, names)
 
 
 def _is_blank(value: str) -> bool:

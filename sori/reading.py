@@ -97,7 +97,8 @@ def _is_plain(event: Event, body: bytes, policy: ReadingPolicy) -> bool:  # noqa
     absent, enough = policy.absent_ids, policy.max_id_bytes // 4  # no character takes more than four bytes
     for value in (event.device_id, event.activity_id):
         if value:
-            if value[0] in absent.firsts and value in absent:
+            may_be = value[0] in absent.firsts or value[0] == value[-1] or value in absent.names
+            if may_be and value in absent:
                 return False
             if len(value) > enough:
                 _check_lengths(event, policy.max_id_bytes)

@@ -28,6 +28,31 @@ def test_an_id_of_zeros_or_of_f_alone_means_none(value: str) -> None:
     assert value in ABSENT
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("11111111-1111-1111-1111-111111111111", "AAAAAAAA-AAAA-AAAA-AAAA-AAAAAAAAAAAA", "111111111111111"),
+        *(
+            "eeeeeeeeeeeeeeee",
+            "{99999999-9999-9999-9999-999999999999}",
+            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            " 7777777777777777 ",
+        ),
+    ],
+)
+def test_an_id_of_one_character_alone_means_none(value: str) -> None:
+    """As long as an IMEI at least: what people fill in for a test, or a program masks."""
+    assert value in ABSENT
+
+
+@pytest.mark.parametrize(
+    "word", ["device", "Device_ID", "deviceId", "device-id", "activity_id", "activityId", "string"]
+)
+def test_the_name_of_the_field_means_none(word: str) -> None:
+    """And what documentation of an API gives as an example of any text."""
+    assert word in ABSENT
+
+
 UNFILLED = (
     "{device_id}",
     "${IDFA}",
@@ -115,6 +140,7 @@ def test_an_id_in_brackets_is_an_id(value: str) -> None:
             "00ff",
             "nullify",
             "nullnullx",
+            *("1111-1111-1111", "11111111111111", "11111111-1111-1111-1111-111111111112", "1-1", "device_1", "strings"),
             "undefined1",
             "😀",
             "…",
