@@ -51,12 +51,14 @@ async def recoveries(pipeline: Pipeline, *, static: bool, snapshots: list[bool])
 async def _kill(
     pipeline: Pipeline, running: StageProcess, worker: StageProcess, *, static: bool, snapshots: bool
 ) -> Recovery:
+    before = await pipeline.commits()
     began, wall_s = time.monotonic(), time.time()
     await asyncio.to_thread(running.kill)
     worker.start()  # at once, as a supervisor does
 
     async def recovered() -> bool:
-        return any(line["partitions"] for line in logged(worker, "assigned")) and await pipeline.caught_up()
+        now = await pipeline.commits()  # right after the kill they lie where they lay: not far behind, and stay there
+        return all(now[tp].offset > point.offset for tp, point in before.items()) and await pipeline.caught_up()
 
     await until("catching up after the kill", recovered)
     took_s = time.monotonic() - began
