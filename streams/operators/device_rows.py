@@ -96,9 +96,9 @@ class DirtyRows:
         local = ToldCampaigns(self._store)
         for pane_start, key, cell in subjects:
             row = self._subject_row(pane_start, key, cell, version)
-            if isinstance(key, PlaceKey) and cell.clicks:
+            if cell.scripts and isinstance(key, PlaceKey):
                 place, account = (key.country, key.region, key.city), key.account
-                if counts := local.of(account, pane_start, place, row["campaigns"]):
+                if counts := local.of(account, pane_start, place, row["campaigns"], cell.scripts):
                     row["local"] = counts
             if cell.sign_ins:
                 of = key.account, pane_start

@@ -23,6 +23,12 @@ OFTEN = 3
 _MOST_CLICKS = 2000
 
 
+def shown_ones(campaigns: Iterable[str], scripts: Iterable[str]) -> list[str]:
+    """Which of these were clicked by devices that had been shown them, by what these devices did (see device_farm)."""
+    done = "\n".join(scripts)
+    return [name for name in campaigns if f"|{name}|" in done]
+
+
 class ToldCampaigns:
     """Made for one flush: an account's windows, and a place's devices, are looked up once."""
 
@@ -31,8 +37,17 @@ class ToldCampaigns:
         self._windows: dict[tuple[str, int], list[RowsByPlace]] = {}
         self._devices: dict[tuple[str, int, Place], _Often | None] = {}
 
-    def of(self, account: str, pane_start: int, place: Place, campaigns: Iterable[str]) -> dict[str, LocalCounts]:
-        """Impressions and clicks of those campaigns that are clicked much at the place, up to a pane's window."""
+    def of(
+        self, account: str, pane_start: int, place: Place, campaigns: Iterable[str], scripts: Iterable[str]
+    ) -> dict[str, LocalCounts]:
+        """Impressions and clicks of those campaigns that are clicked much at the place, up to a pane's window.
+
+        Of those alone that somebody clicked in the pane whom they were shown to: only such a click can be one more of
+        what is looked for, so a flood of clicks without impressions costs nothing here.
+        """
+        campaigns = shown_ones(campaigns, scripts)
+        if not campaigns:
+            return {}
         start = pane_start - pane_start % self._store.window_ms
         windows = self._windows.get((account, start))
         if windows is None:

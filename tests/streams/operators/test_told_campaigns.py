@@ -24,14 +24,17 @@ class Told:
         self.offset = 0
 
     def send(self, at_s: float, impressions: int, clicks: int, campaign: str = "a", city: str = "Rome") -> None:
-        """So many events of a campaign at a place, one device each."""
-        for kind in ["impression"] * impressions + ["click"] * clicks:
+        """So many impressions of a campaign at a place, one device each; the last of these click, then others."""
+        for number in range(impressions + clicks):
             self.offset += 1
+            kind = "impression" if number < impressions else "click"
+            shown_first = number >= impressions and number < impressions + min(impressions, clicks)
+            device = self.offset - min(impressions, clicks) if shown_first else self.offset
             raw = body(
                 event=f"campaign.{kind}",
                 created_at=iso(T0 + int(at_s * 1000)),
                 activity_id=f"id_{self.offset}",
-                device_id=f"device_{self.offset}",
+                device_id=f"device_{device}",
                 platform="iOS" if self.offset % 2 else "Android",
                 campaign={"id": campaign},
                 geolocation={"viewer_country": "Italy", "viewer_region": "", "viewer_city": city},
@@ -73,7 +76,19 @@ def test_what_is_clicked_as_people_do_is_not_told():
     told.send(0, 12, 2)
     told.send(5, 1, 1, campaign="b")
     assert told.local() == {"b": [1, 1]}
-    told.send(MINUTE, 0, 1)
-    assert told.local() == {"a": [12, 3]}
+    told.send(MINUTE, 1, 1)
+    assert told.local() == {"a": [13, 3]}
     told.send(2 * MINUTE, 6, 1)
+    assert told.local() == {}
+
+
+def test_clicks_of_whom_nothing_was_shown_are_not_told_of():
+    """A flood of them asks for nothing; what was clicked after it was shown has them in its sums."""
+    told = Told()
+    told.send(0, 0, 5)
+    assert told.local() == {}
+    told.send(5, 2, 2)
+    told.send(6, 0, 3, campaign="b")
+    assert told.local() == {"a": [2, 7]}
+    told.send(MINUTE, 0, 4)
     assert told.local() == {}
