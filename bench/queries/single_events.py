@@ -58,9 +58,9 @@ def export_of_an_hour(client: Client) -> dict[str, Any]:
 
 
 def forgotten_device(client: Client) -> dict[str, Any]:
-    """A device with twenty events, and how long it takes until nobody sees it; its windows are recounted."""
-    counted = "SELECT device_id, count() AS n FROM events WHERE device_id != '' GROUP BY device_id HAVING n = 20"
-    device = client.query(f"{counted} LIMIT 1").result_rows[0][0]
+    """A device with about twenty events, and how long it takes until nobody sees it; its windows are recounted."""
+    counted = "SELECT device_id, count() AS n FROM events WHERE device_id != '' GROUP BY device_id"
+    device = client.query(f"{counted} ORDER BY abs(toInt64(n) - 20), device_id LIMIT 1").result_rows[0][0]
     begun = time.perf_counter()
     steps = [
         (time.perf_counter() - begun, str(step.get("note", "end")))
