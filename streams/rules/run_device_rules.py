@@ -6,14 +6,14 @@ from functools import partial
 from typing import NamedTuple
 
 from sori.events import AUTHENTICATION, IMPRESSION, UNKNOWN
-from sori.remembered import Remembered
-from sori.settings.rules import Rule, RulesSettings
+from sori.settings.rules import RulesSettings
 from streams.alerts.corrections import Grounds
 from streams.alerts.record import Subject
 from streams.rules import registry
 from streams.rules.click_view import Grid
-from streams.rules.context import ACCOUNTS_BYTES, Evidence, RuleContext
+from streams.rules.context import Evidence, RuleContext
 from streams.rules.run_click_rules import ClickRules
+from streams.rules.terms import Terms
 from streams.rules.window_view import WindowRule, WindowView, settings_of
 from streams.state.counters import CtrRow, DeviceCell, Sighting
 from streams.state.device_panes import DeviceKey, PaneStore
@@ -28,10 +28,6 @@ _MOST_GAPS = 64
 _NEVER = 2**62
 #: Of so many devices it is remembered; judging them anew finds the same.
 _MOST_ASKED = 10_000
-
-
-#: What an account's rules look at, and how far back, ms, by their names.
-_Terms = dict[str, tuple[Rule, int]]
 
 
 class _Asked(NamedTuple):
@@ -62,7 +58,7 @@ class DeviceRules:
         self._most_spread = 1 + 2 * max(rule.max_spread for rule in even)
         self._least_shown = min(rule.per_minute for rule in even) * store.window_ms / 60_000
         self._asked: dict[DeviceKey, _Asked] = {}
-        self._terms: Remembered[str, _Terms] = Remembered(ACCOUNTS_BYTES)
+        self._terms = Terms(context, (*registry.COUNT_RULES, *registry.MOVE_RULES), grid)
         self.event_gate = self._gate(self._of_events)
         self.auth_gate = self._gate(self._of_auths)
 
@@ -140,7 +136,7 @@ class DeviceRules:
     def _judge(self, modules: tuple[WindowRule, ...], view: WindowView) -> bool:
         """Whether each was asked, found nothing, and takes no event of this window for one of an open episode."""
         context, (account, device) = self._context, view.key
-        terms, end, quiet = self._terms_of(account), view.start_ms + view.window_ms, True
+        terms, end, quiet = self._terms.of(account), view.start_ms + view.window_ms, True
         for module in modules:
             if context.any_open:
                 open_subject = context.open_subject(Subject(account, "device", device))
@@ -168,15 +164,6 @@ class DeviceRules:
                     at_ms=view.time_ms,
                 )
         return quiet
-
-    def _terms_of(self, account: str) -> _Terms:
-        terms = self._terms.get(account)
-        if terms is None:
-            rules, modules = self._context.of_account(account), (*registry.COUNT_RULES, *registry.MOVE_RULES)
-            named = [(module, settings_of(rules, module.NAME)) for module in modules]
-            terms = {module.NAME: (rule, module.lookback_ms(rule, self._grid)) for module, rule in named}
-            self._terms.remember(account, terms, 4 * len(account))
-        return terms
 
 
 def _lookback_ms(module: WindowRule, grid: Grid, rules: RulesSettings) -> int:

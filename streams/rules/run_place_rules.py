@@ -21,14 +21,13 @@ from streams.rules.explained_clicks import told_airing
 from streams.rules.judgement import Judgement
 from streams.rules.local_ctr import stands_out
 from streams.rules.place_view import PlaceFinding, PlaceRule, PlaceView
+from streams.rules.terms import Terms
 from streams.rules.window_view import settings_of
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey, ToldDevice
 from streams.state.local_counts import LocalCounts
 from streams.state.place_panes import RollUpPane, Series, SubjectSums, add_counts
 
 _MAX_SAMPLES = 10
-#: What an account's rules look at, and how far back, ms, by their names.
-_Terms = dict[str, tuple[Rule, int]]
 #: Campaigns for which an alert says what share of their clicks the subject made.
 _MAX_SHARES = 5
 
@@ -50,7 +49,7 @@ class PlaceRules:
         self._of_devices = _asked_after("device")
         self._of_minutes = _asked_after("minutes")
         self._of_local = _asked_after("local")
-        self._terms: Remembered[str, _Terms] = Remembered(ACCOUNTS_BYTES)
+        self._terms = Terms(context, registry.PLACE_RULES, grid)
         self._reach: Remembered[str, Reach] = Remembered(ACCOUNTS_BYTES)
         #: Sign-ins in one pane below which nothing is judged at once.
         self.sign_in_gate = min(rules.geo_auth_burst.gate(context.policy.pane_ms) for rules in context.rules.variants())
@@ -108,7 +107,7 @@ class PlaceRules:
         subject, context = _subject(key), self._context
         if context.allowed(subject.account_id, subject.kind, subject.value):
             return
-        terms, end = self._terms_of(key.account), pane_start + self._length_of(key)
+        terms, end = self._terms.of(key.account), pane_start + self._length_of(key)
         at_ms, exact_ms = end - self._grid.pane_ms, context.exact_since_ms
         view = _view(self._grid, self._panes, self._series, key, end)
         open_subject = context.open_subject(subject) if context.any_open else None
@@ -125,15 +124,6 @@ class PlaceRules:
             if found := module.evaluate(view, rule):
                 grounds = self._grounds(module, key, end) if module.CORRECTABLE else None
                 self._report(module, subject, found, end, grounds)
-
-    def _terms_of(self, account: str) -> _Terms:
-        terms = self._terms.get(account)
-        if terms is None:
-            rules = self._context.of_account(account)
-            named = [(module, settings_of(rules, module.NAME)) for module in registry.PLACE_RULES]
-            terms = {module.NAME: (rule, module.lookback_ms(rule, self._grid)) for module, rule in named}
-            self._terms.remember(account, terms, 4 * len(account))
-        return terms
 
     def on_impressions(self, key: SubjectKey, pane_start: int) -> None:
         """Impressions came to a pane that is over: they may explain what the subject is accused of."""
