@@ -1,6 +1,7 @@
 """Parameters of the fraud rules, with units; every account may override any of them."""
 
 from collections.abc import Iterator, Mapping
+from math import ceil
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -50,7 +51,19 @@ class Rule(BaseModel):
     allow: TextList = Field(default=(), description="Subjects (as alerts name them) that this rule skips.")
 
 
-class DeviceClickBurst(Rule):
+class QuickRule(Rule):
+    """One that also accuses on less, of a kind that honest traffic is not."""
+
+    floor: int
+    quick_part: float
+
+    @property
+    def quick_floor(self) -> int:
+        """How much less."""
+        return max(1, ceil(self.floor * self.quick_part))
+
+
+class DeviceClickBurst(QuickRule):
     """One device clicks far more than before, and more than a person would."""
 
     window_s: int = Field(60, gt=0, description="Sliding window, seconds; a multiple of the pane.")
@@ -58,6 +71,11 @@ class DeviceClickBurst(Rule):
     floor: int = Field(20, gt=0, description="Fewest clicks in the window.")
     factor: float = Field(4.0, gt=1, description="Least ratio of observed to expected clicks.")
     ceiling: int = Field(45, gt=0, description="Clicks in the window that are a burst whatever the past was.")
+    quick_window_s: int = Field(20, gt=0, description="A shorter window, judged too, seconds; a multiple of the pane.")
+    quick_part: float = Field(
+        0.4, gt=0, le=1, description="Such a part of the floor is enough within it, of taps a second apart at least."
+    )
+    max_p: float = Field(1e-6, gt=0, lt=1, description="Greatest chance (Poisson) of so many taps, given the past.")
 
 
 class DeviceEventBurst(Rule):
@@ -79,13 +97,19 @@ class DeviceAuthBurst(Rule):
     min_share: float = Field(0.6, gt=0, le=1, description="Least share of them among the device's events.")
 
 
-class DeviceImpressions(Rule):
+class DeviceImpressions(QuickRule):
     """One device is shown spots without a pause, as evenly as a machine, or more of them than anybody hears."""
 
     windows: int | None = Field(
         None, gt=0, description="CTR windows looked at, the present one too; unset: 7, but not beyond 420 s."
     )
     floor: int = Field(30, gt=1, description="Fewest times between impressions, of windows with several of them.")
+    quick_part: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Such a part of the floor is enough, within any time, where more than `per_minute` come evenly.",
+    )
     max_spread: float = Field(
         0.125, ge=0, lt=1, description="Greatest spread of these times: their variance by the square of their mean."
     )
@@ -120,12 +144,15 @@ class ClickWithoutImpression(Rule):
     min_share: float = Field(0.5, gt=0, le=1, description="Least share of them among the device's clicks.")
 
 
-class FastClick(Rule):
+class FastClick(QuickRule):
     """One device clicks sooner after its impressions than a person can."""
 
     window_s: int = Field(60, gt=0, description="Sliding window, seconds; a multiple of the pane.")
     too_soon_ms: int = Field(1000, gt=0, description="A click this soon after its impression is too fast, ms.")
     floor: int = Field(4, gt=0, description="Fewest clicks in the window that came too soon.")
+    quick_part: float = Field(
+        0.75, gt=0, le=1, description="Such a part of the floor is enough where none took longer than half of that."
+    )
     min_share: float = Field(0.5, gt=0, le=1, description="Least share among clicks whose impression is near.")
 
 
@@ -222,14 +249,22 @@ class CtrAnomaly(CtrRule):
     """A campaign's click-through rate is far above its own past."""
 
 
-class DeviceFarm(Rule):
+class DeviceFarm(QuickRule):
     """Many devices of one place do the same thing at the same pace."""
 
     window_s: int = Field(120, gt=0, description="Sliding window, seconds; a multiple of the pane.")
     baseline_s: int = Field(600, gt=0, description="The place's own past before the window, seconds.")
     floor: int = Field(12, gt=0, description="Fewest devices with the same behaviour in the window.")
+    quick_part: float = Field(
+        0.5, gt=0, le=1, description="Such a part of the floor is enough where people do not make it likely either."
+    )
+    people_share: float = Field(
+        0.08, gt=0, lt=1, description="Greatest share of people that does the same at the same pace."
+    )
     min_share: float = Field(0.35, gt=0, le=1, description="Least share of them among clicking devices.")
-    max_p: float = Field(1e-6, gt=0, lt=1, description="Greatest chance (Poisson) of so many, given the past.")
+    max_p: float = Field(
+        1e-6, gt=0, lt=1, description="Greatest chance of so many (Poisson, given the past; binomial)."
+    )
 
 
 class ReplayedClick(Rule):

@@ -8,9 +8,12 @@ not count (other rules look at them). People
 differ in all of that (a delay of five seconds in the median scatters over dozens of such steps, even when a whole
 city hears one spot and thousands of devices are new at once); a rack of phones that runs one script does not.
 Statistic: devices that share the commonest behaviour: at least `floor`, at least `min_share` of all clicking devices,
-and more than the place's own past makes likely (upper Poisson tail at most `max_p`). That devices are new is not
-asked: it does not tell a farm from an aired spot (figures in docs/fraud.md), and hop 1 forgets a device with its
-window. MRC invalid traffic: SIVT (device farms are named there).
+and more than the place's own past makes likely (upper Poisson tail at most `max_p`). `quick_part` of the floor is
+enough where people do not make it likely either: `people_share` of them have the same behaviour at most (two eighths of
+a second hold a twelfth of their log-normal delays, of all platforms), and the binomial tail must be as small. Clicks at
+once do not count then, since what was done offline is stamped together. That devices are new is not asked: it does not
+tell a farm from an aired spot (figures in docs/fraud.md), and hop 1 forgets a device with its window.
+MRC invalid traffic: SIVT (device farms are named there).
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from sori.settings.rules import DeviceFarm
 from streams.rules.click_view import Grid
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.place_view import PlaceFinding, PlaceView
-from streams.rules.statistics import poisson_tail
+from streams.rules.statistics import binomial_tail, poisson_tail
 from streams.state.place_panes import add_counts
 
 NAME = "device_farm"
@@ -42,11 +45,11 @@ def evaluate(view: PlaceView, rule: DeviceFarm) -> PlaceFinding | None:
     """Judge a place as of a pane that got clicks."""
     begin = view.end_ms - rule.window_s * 1000
     window = view.between(begin, view.end_ms)
-    devices = sum(sums.clicking_devices for sums in window)
-    if devices < rule.floor:
+    devices, least = sum(sums.clicking_devices for sums in window), rule.quick_floor
+    if devices < least:
         return None
     scripts = add_counts(sums.scripts() for sums in window)
-    if 2 * max(scripts.values(), default=0) < rule.floor:
+    if 2 * max(scripts.values(), default=0) < least:
         return None  # two neighbouring paces do not make it either
     past = add_counts(sums.scripts() for sums in view.between(begin - rule.baseline_s * 1000, begin))
     found = judge(scripts, devices, past, rule)
@@ -59,13 +62,15 @@ def judge(
     """Judge the devices per behaviour in the window, and in the baseline before it."""
     scripts, past = joined(scripts), joined(past)
     script, devices = max(scripts.items(), key=lambda item: (item[1], item[0]), default=("", 0))
-    if devices < rule.floor or devices < rule.min_share * clicking_devices:
+    floor = rule.floor if devices >= rule.floor or script.endswith("|0") else rule.quick_floor
+    if devices < floor or devices < rule.min_share * clicking_devices:
         return None
     expected = (1 + max(past.values(), default=0)) * rule.window_s / rule.baseline_s
-    chance = poisson_tail(devices, expected)
-    if chance > rule.max_p:
+    if poisson_tail(devices, expected) > rule.max_p:
         return None
-    return exceeded(devices, expected, rule.floor, behaviour=script, clicking_devices=clicking_devices)
+    if floor < rule.floor and binomial_tail(devices, max(devices, clicking_devices), rule.people_share) > rule.max_p:
+        return None
+    return exceeded(devices, expected, floor, behaviour=script, clicking_devices=clicking_devices)
 
 
 def joined(scripts: Mapping[str, int]) -> dict[str, int]:

@@ -5,9 +5,10 @@ between them is what people listen to; a banner that is made to refresh by itsel
 Manager's declared refresh, AdMob: 30 to 120 s). So two things are beyond a person, and beyond a counter at which one
 comes after the other. (a) More even than chance: over minutes in a row with several impressions each, the times between
 them are spread by `max_spread` at most (Greenwood 1946), and events at random would be so with a chance of `max_p` at
-most. Many people who share an id are at random, at whatever rate, and breaks and queues are less even than that. (b)
-More than people hear: `per_minute` in each of `busy_windows`, nearly all in one place, where nobody signs in: so it is
-not many people who share an id, nor boxes cloned from one image. MRC invalid traffic: SIVT.
+most. Many people who share an id are at random, at whatever rate, and breaks and queues are less even than that. Where
+more come than people hear, more than `per_minute`, and that evenly, no minutes need to pass: `quick_part` of the floor
+is enough. (b) More than people hear: `per_minute` in each of `busy_windows`, nearly all in one place, where nobody
+signs in: so it is not many people who share an id, nor boxes cloned from one image. MRC invalid traffic: SIVT.
 """
 
 from __future__ import annotations
@@ -55,17 +56,20 @@ def judge(cells: Sequence[DeviceCell], rule: DeviceImpressions, windows: int, wi
     """Judge a device by what its windows hold of it, the newest first; `windows`: how many are looked at."""
     row = cells[: _in_a_row(cells)]
     impressions = sum([cell.impressions for cell in row])
-    if len(row) < min(rule.least_windows, windows) or _signed_in(row) > rule.max_sign_ins * impressions:
+    if _signed_in(row) > rule.max_sign_ins * impressions:
         return None
     paces = [cell.pace for cell in row if cell.pace is not None]
     gaps, sum_ms = sum([pace.gaps for pace in paces]), sum([pace.sum_ms for pace in paces])
-    if gaps < rule.floor or sum_ms <= 0:
+    unheard_of = sum_ms * rule.per_minute < 60_000 * gaps
+    floor = rule.quick_floor if unheard_of else rule.floor
+    lasts = len(row) >= min(rule.least_windows, windows)
+    if gaps < floor or sum_ms <= 0 or not (lasts or unheard_of):
         return None
     told = {"impressions": impressions, "every_s": round(sum_ms / gaps / 1000, 1)}
     spread = gaps * sum([pace.squares for pace in paces]) / sum_ms**2 - 1
     if spread <= rule.max_spread and even_gaps(spread, gaps) <= rule.max_p:
-        return exceeded(impressions, 0.0, rule.floor, **told, spread=round(max(0.0, spread), 3))
-    if _is_busy(row[: min(rule.busy_windows, windows)], rule, windows, window_ms):
+        return exceeded(impressions, 0.0, floor, **told, spread=round(max(0.0, spread), 3))
+    if lasts and gaps >= rule.floor and _is_busy(row[: min(rule.busy_windows, windows)], rule, windows, window_ms):
         return exceeded(impressions, 0.0, rule.floor, **told)
     return None
 

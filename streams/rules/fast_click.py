@@ -6,7 +6,9 @@ and at least `min_share` of them. A time from click to install of a few seconds 
 from banner to tap, nobody reads and reacts within a second. Some senders write whole seconds: an impression up to one
 second *after* its click counts as near too. A click whose impression is not known counts as an ordinary one for as long
 as the sender may take to deliver it. They must lie in `floor` different seconds: what was done offline is stamped
-together when it is sent. MRC invalid traffic: SIVT.
+together when it is sent. `quick_part` of the floor is enough where no click came later than half of `too_soon_ms`, nor
+at the very moment: to make a choice takes 0.4 s before a finger moves, and of taps by accident, a few in a hundred, not
+all are that early. MRC invalid traffic: SIVT.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import msgspec
 from sori.settings.rules import FastClick
 from streams.rules.click_view import ClickView, Exceeded, Grid, Verdict
 from streams.rules.judgement import Judgement, exceeded
+from streams.state.cold_ids import SEEN_UNIT_MS
 from streams.state.counters import Click
 
 NAME = "fast_click"
@@ -29,6 +32,8 @@ WAITS = False
 
 #: What rounding down to a whole second may take off a click's time.
 ROUNDING_MS = 1000
+#: As exactly as it is known when an impression was, that is known to come before its click.
+_MOMENT_MS = SEEN_UNIT_MS
 #: An impression this many times `too_soon_ms` before its click is near: the click is one to compare with.
 _NEAR = 10
 
@@ -51,12 +56,12 @@ def reads_from_ms(end_ms: int, rule: FastClick, grid: Grid) -> int:
 def evaluate(view: ClickView, rule: FastClick) -> Verdict:
     """Judge a device after a click."""
     begin = view.end_ms - rule.window_s * 1000
-    kept = view.keeps(begin)
-    if kept < rule.floor:
-        return rule.floor - kept
+    kept, least = view.keeps(begin), rule.quick_floor
+    if kept < least:
+        return least - kept
     near, shown = view.near(begin)
-    if near + shown < rule.floor:
-        return rule.floor - near - shown  # a click adds one at most; an impression that comes later has it judged anew
+    if near + shown < least:
+        return least - near - shown  # a click adds one at most; an impression that comes later has it judged anew
     delays: dict[str, int] = {}
     unknown: dict[str, int] = {}
     fast: list[Click] = []
@@ -76,9 +81,9 @@ def evaluate(view: ClickView, rule: FastClick) -> Verdict:
             fast.append(click)
     # what a device did offline is stamped together, clicks with their impressions: one second tells of one click
     seconds = len({click.time_ms // 1000 for click in fast})
-    if seconds < rule.floor:
-        return rule.floor - seconds
-    found = judge(delays.values(), rule, waiting)
+    if seconds < least:
+        return least - seconds
+    found = judge(delays.values(), rule, waiting, seconds)
     return 1 if found is None else Exceeded(found, begin, fast, Grounds(rule, delays, unknown))
 
 
@@ -119,10 +124,18 @@ class Grounds:
         return judge(self.delays.values(), self.rule) is not None
 
 
-def judge(delays_ms: Iterable[int | None], rule: FastClick, waiting: int = 0) -> Judgement | None:
-    """Judge the delays of a device's clicks in the window; None: no impression near. `waiting`: it may come yet."""
+def judge(
+    delays_ms: Iterable[int | None], rule: FastClick, waiting: int = 0, seconds: int | None = None
+) -> Judgement | None:
+    """Judge the delays of a device's clicks in the window; None: no impression near. `waiting`: it may come yet.
+
+    `seconds`: in how many of them the fast ones were; None: in as many as needed.
+    """
     known = [delay for delay in delays_ms if delay is not None]
     fast = sum(delay < rule.too_soon_ms for delay in known)
-    if fast < rule.floor or fast < rule.min_share * (len(known) + waiting):
+    told = fast if seconds is None else seconds
+    if told >= rule.floor and fast >= rule.min_share * (len(known) + waiting):
+        return exceeded(fast, 0.0, rule.floor, median_delay_ms=sorted(known)[len(known) // 2])
+    if told < rule.quick_floor or waiting or not all(_MOMENT_MS < delay < rule.too_soon_ms / 2 for delay in known):
         return None
-    return exceeded(fast, 0.0, rule.floor, median_delay_ms=sorted(known)[len(known) // 2])
+    return exceeded(fast, 0.0, rule.quick_floor, median_delay_ms=sorted(known)[len(known) // 2])

@@ -40,11 +40,11 @@ class _Part(NamedTuple):
     @classmethod
     def of(cls, entries: Sequence[Entry]) -> Self:
         """These rules, as far as they are on."""
-        rules: list[Any] = [entry.rule for entry in entries]  # all of them have both
+        rules: list[Any] = [entry.rule for entry in entries]  # all of them have both, some a quick floor as well
         return cls(
             tuple(entry for entry in entries if entry.rule.enabled),
             max(rule.window_s for rule in rules) * 1000,
-            min(rule.floor for rule in rules),
+            min(getattr(rule, "quick_floor", rule.floor) for rule in rules),
         )
 
 

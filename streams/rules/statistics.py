@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import erfc, exp, lgamma, log, pi, sqrt
+from math import comb, erfc, exp, lgamma, log, pi, sqrt
 
 #: Two-sided 95 %.
 Z95 = 1.959963984540054
@@ -41,6 +41,11 @@ def poisson_tail(count: int, mean: float) -> float:
         term *= mean / k
         total += term
     return min(1.0, total)
+
+
+def binomial_tail(count: int, trials: int, share: float) -> float:
+    """Chance that at least `count` of so many trials succeed, each with a chance of `share`."""
+    return min(1.0, sum([comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(count, trials + 1)]))
 
 
 def _terms_below(count: int, mean: float) -> float:

@@ -26,4 +26,19 @@ def test_a_script_on_the_border_of_two_paces_is_one_behaviour():
     assert found.details["behaviour"] == "iOS|a|b|1,1,1|7"
     assert device_farm.judge({"iOS|a|b|1,1,1|7": 8, "iOS|a|b|1,1,1|9": 7}, 15, {}, rule) is None
     assert device_farm.judge({"iOS|a|b|1,1,1|7": 8, "iOS|a|b|0,1,1|8": 7}, 15, {}, rule) is None
-    assert device_farm.judge({"same": 11, "other": 11}, 22, {}, rule) is None
+    assert device_farm.judge({"same": 5, "other": 5}, 10, {}, rule) is None
+
+
+def test_a_few_devices_are_a_farm_where_hardly_anybody_does_anything_else():
+    """As few as chance cannot make alike; what was done offline is stamped together, and not told by its pace."""
+    rule = DeviceFarm()
+    found = device_farm.judge({"Android|cmp|0,1,1|9": 6}, 6, {}, rule)
+    assert found is not None
+    assert (found.observed, found.floor) == (6, rule.quick_floor)
+    assert device_farm.judge({"Android|cmp|0,1,1|9": 5}, 5, {}, rule) is None
+    assert device_farm.judge({"Android|cmp|0,1,1|9": 6, "iOS|cmp|0,1,1|14": 1}, 7, {}, rule) is None
+    assert device_farm.judge({"Android|cmp|0,1,1|9": 8, "iOS|cmp|0,1,1|14": 2}, 10, {}, rule) is not None
+    assert device_farm.judge({"Android|cmp|0,1,1|9": 6}, 6, {"Android|cmp|0,1,1|9": 4}, rule) is None
+    assert device_farm.judge({"Android|cmp|0,1,1|0": 8}, 8, {}, rule) is None
+    slow = DeviceFarm(quick_part=1)
+    assert device_farm.judge({"Android|cmp|0,1,1|9": 8}, 8, {}, slow) is None

@@ -63,6 +63,16 @@ def test_who_shows_spots_like_a_machine_is_found(every_s):
     assert evidence["every_s"] == pytest.approx(every_s, rel=0.2)
 
 
+@pytest.mark.parametrize("every_s", [0.1, 0.4, 0.8])
+def test_who_shows_more_than_anybody_hears_as_evenly_as_a_machine_is_found_within_seconds(every_s):
+    """No minutes need to pass; at random it would have to go on."""
+    evidence = found(gaps(every_s, 0.2, lasts_s=math.ceil(24 * every_s)))
+    assert evidence is not None
+    assert evidence["impressions"] <= 24
+    rng = Random(4)
+    assert found([rng.expovariate(1 / every_s) for _ in range(40)]) is None
+
+
 def test_who_shows_more_than_anybody_hears_is_found_however_unevenly():
     """Twice a person's ten bumpers a minute, and more, for minutes."""
     rng = Random(3)
@@ -129,10 +139,14 @@ cells = st.builds(
 
 @given(st.lists(cells, max_size=7))
 def test_nobody_is_accused_of_less_than_minutes_in_a_row(windows):
-    """Nor of fewer impressions than asked for, nor where many signed in."""
+    """But of more than anybody hears; nor of fewer impressions than asked for, nor where many signed in."""
     rule = DeviceImpressions()
     if (judged := device_impressions.judge(windows, rule, 7, 60_000)) is not None:
+        assert sum(cell.authentications for cell in windows) <= rule.max_sign_ins * judged.observed
+        if judged.floor == rule.quick_floor:
+            assert judged.details["every_s"] <= 60 / rule.per_minute
+            return
         assert len(windows) >= rule.least_windows
         assert judged.observed >= rule.floor
-        assert sum(cell.authentications for cell in windows) <= rule.max_sign_ins * judged.observed
-        assert device_impressions.judge([*windows[:2], DeviceCell(), *windows[2:]], rule, 7, 60_000) is None
+        paused = device_impressions.judge([*windows[:2], DeviceCell(), *windows[2:]], rule, 7, 60_000)
+        assert paused is None or paused.floor == rule.quick_floor

@@ -52,3 +52,27 @@ def test_a_click_with_an_id_of_its_own_is_joined_by_device_and_campaign(campaign
     operator.apply(records)
     owed = [output.value for output in operator.flush()[0] if output.topic is FRAUD_ALERTS]
     assert [orjson.loads(value)["rule"] for value in owed] == accused
+
+
+def clicking(delays_ms: list[int], every_ms: int = 9000) -> list[str]:
+    """Rules that fire when a device clicks so long after its impressions."""
+    records = []
+    for at, delay_ms in enumerate(delays_ms):
+        moment = T0 + 500 + at * every_ms
+        for kind, at_ms in (("campaign.impression", moment), ("campaign.click", moment + delay_ms)):
+            records.append(event_record(len(records), identity=f"act_{at}", event=kind, created_at=iso(at_ms)))
+    operator = DeviceOperator(0, TimePolicy(10_000, 60_000, 600_000, 10**12), RulesSettings())
+    operator.apply(records)
+    owed = [output.value for output in operator.flush()[0] if output.topic is FRAUD_ALERTS]
+    return [orjson.loads(value)["rule"] for value in owed]
+
+
+def test_three_clicks_before_anybody_sees_what_there_is_are_enough():
+    """One that took longer, or all in one moment, may be a person's, who has a thumb in the way."""
+    assert clicking([250, 90, 440]) == ["fast_click"]
+    assert clicking([250, 90, 560]) == []
+    assert clicking([250, 90]) == []
+    assert clicking([250, 90, 440, 3000]) == ["fast_click"]  # by then it had been found
+    assert clicking([3000, 250, 90, 440]) == []
+    assert clicking([250, 90, 440], every_ms=100) == []
+    assert clicking([0, 0, 0]) == []  # stamped with whole seconds, or when it was sent
