@@ -90,12 +90,12 @@ def _others(asked: Slice, ceiling: tuple[str, ...]) -> dict[str, str]:
     seen = among("c.account_id", ceiling) or "1"
     minute_ago = second(asked.now - timedelta(seconds=60))
     events = " AND ".join([f"c.created_at >= {second(asked.since)}", *mine])
-    minutes = " AND ".join([f"toStartOfMinute(c.received_at) >= {second(asked.since)}", *mine])
     received = " AND ".join([f"c.received_at >= {second(asked.since)}", *mine])
     still = " AND ".join([f"c.state NOT IN ({', '.join(map(quote, sorted(ENDED)))})", *mine])
     pulse = f"""
         SELECT
-            (SELECT toUnixTimestamp64Milli(max(c.received_at)) FROM events AS c WHERE {minutes}) AS last_received_ms,
+            (SELECT toUnixTimestamp64Milli(max(c.received_at)) FROM received_ends AS c
+                WHERE {received}) AS last_received_ms,
             (SELECT uniqExact(c.account_id, c.event, c.identity) FROM events AS c
                 WHERE {events} AND c.received_at >= {minute_ago}) AS events_last_minute,
             (SELECT toUnixTimestamp64Milli(max(c.last_seen)) FROM campaign_details AS c

@@ -31,8 +31,7 @@ RULES = (
          " AND updated_at > now64(3) - INTERVAL 10 MINUTE",
          0, "0s", "critical", "A severe fraud episode is open.", "sori-fraud"),
     Rule("sori-no-events", "No event is stored",
-         "SELECT dateDiff('second', max(received_at), now64(3)) AS age FROM events"
-         " WHERE created_at > now64(3) - INTERVAL 2 DAY",
+         "SELECT dateDiff('second', max(received_at), now64(3)) AS age FROM received_ends",
          900, "5m", "warning", "Nothing was stored for a quarter of an hour.", "sori-health"),
     Rule("sori-quarantine", "Deliveries are quarantined",
          "SELECT count() AS refused FROM quarantine_current WHERE received_at > now64(3) - INTERVAL 15 MINUTE",

@@ -21,8 +21,7 @@ def _at_a_glance() -> Iterator[Panel]:
     """Figures of now."""
     yield from (
         number("Freshness", "Age of the newest stored event; it also grows when nothing is sent.", "s",
-               "SELECT dateDiff('second', max(received_at), now64(3)) AS age FROM events"
-               f" WHERE {_RECEIVED} > now() - INTERVAL 1 DAY"),
+               "SELECT dateDiff('second', max(received_at), now64(3)) AS age FROM received_ends"),
         number("Late events", "Beyond the allowed lateness; their windows are recounted.", "short",
                "SELECT count() FROM late_events WHERE $__timeFilter(received_at)"),
         number("Quarantined", "Sent by a proven sender and refused: see sori quarantine list.", "short",
