@@ -92,8 +92,7 @@ def explained(view: PlaceView, begin_ms: int, impressions: int, airing_s: int) -
 
 def told_airing(view: PlaceView, airing_s: int) -> dict[str, str]:
     """For an alert's evidence: the airing, if there is one, in words."""
-    shown = view.shown_since(view.end_ms - airing_s * 1000)
-    jumped = jump(shown, len(shown) // 3, minute(view.pane_ms))
+    jumped = view.jumped_since(view.end_ms - airing_s * 1000)
     return {} if jumped is None else {"airing": sentence(view.campaign, jumped, view.pane_ms)}
 
 
@@ -113,15 +112,14 @@ def shown_first(clicked: Clicked, impressions: int, repeats: float = 1.0) -> boo
 
 def by_airing(view: PlaceView, airing_s: int, repeats: float) -> bool:
     """Whether a spot is on the air, and late or lost impressions are all that its clicks lack."""
-    begin, width = view.end_ms - airing_s * 1000, minute(view.pane_ms)
-    counts = view.shown_since(begin)
-    reach = len(counts) // 3
-    shown = jump(counts, reach, width)
+    begin = view.end_ms - airing_s * 1000
+    counts, shown = view.shown_since(begin), view.jumped_since(begin)
     if shown is not None and (clicked := _once(view, shown, counts, repeats)) is not None:
         least = MIN_IN_TIME if _young(view, shown) else MIN_NOT_LOST
         if wilson(*clicked.best)[1] >= least:
             return True
-    signed_in = jump(view.signed_in_since(begin), reach, width, least_known=3 if view.campaign else 0)
+    reach, least_known = len(counts) // 3, 3 if view.campaign else 0
+    signed_in = jump(view.signed_in_since(begin), reach, minute(view.pane_ms), least_known)
     if signed_in is None or not _young(view, signed_in):
         return False
     clicked = _once(view, signed_in, counts, repeats)

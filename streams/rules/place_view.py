@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Literal, NamedTuple, Protocol
 
+from streams.rules.airing import Jump, jump, minute
 from streams.rules.click_view import NO_LIMIT_MS
 from streams.rules.judgement import Judgement
 from streams.state.campaign_totals import CampaignTotals, added
@@ -29,7 +30,8 @@ class PlaceView:
 
     `window_ms`: the length of a CTR window. `grace_ms`: how long an event may be on its way. `most_ms`: how far back a
     rule may look. `panes` tell of all campaigns of the `account`; `campaign`: the subject, if it is one. `hours`: a
-    device's sums by how long, once they were asked for; `shown`: its impressions by pane, by since when.
+    device's sums by how long, once they were asked for; `shown`: its impressions by pane, and `jumped`: whether they
+    jumped, both by since when.
     """
 
     end_ms: int
@@ -43,6 +45,7 @@ class PlaceView:
     campaign: str = ""
     hours: dict[int, HourOfHabits] = field(default_factory=dict)
     shown: dict[int, Sequence[int | None]] = field(default_factory=dict)
+    jumped: dict[int, Jump | None] = field(default_factory=dict)
 
     @property
     def arrived_ms(self) -> int:
@@ -71,6 +74,13 @@ class PlaceView:
             counts = [0 if (sums := get(start)) is None else sums.impressions for start in starts]
             found = self.shown[begin_ms] = [*[None] * ((first - begin_ms) // self.pane_ms), *counts]
         return found
+
+    def jumped_since(self, begin_ms: int) -> Jump | None:
+        """Whether its impressions jumped in the last third of the time from there on; see airing."""
+        if begin_ms not in self.jumped:  # asked by several rules, and again for an alert's words
+            shown = self.shown_since(begin_ms)
+            self.jumped[begin_ms] = jump(shown, len(shown) // 3, minute(self.pane_ms))
+        return self.jumped[begin_ms]
 
     def signed_in_since(self, begin_ms: int) -> list[int | None]:
         """Likewise devices that signed in: at the place, or of a campaign's account anywhere, where that was told."""
