@@ -140,7 +140,7 @@ class PartitionOperator(ABC):
         """When what is held can be let go; None where nothing is held, or no more ticks can be."""
         if len(self._ticks) >= MAX_TICKS:
             return None
-        ends = chain((end + self.policy.lateness_ms for end in self._ends()), self.episodes.ends())
+        ends = chain((end + self.policy.lateness_ms for end in self._ends()), self.episodes.ends(), self._held_until())
         times = sorted(ends)
         return Due(times[0], times[-1]) if times else None
 
@@ -211,6 +211,10 @@ class PartitionOperator(ABC):
     @abstractmethod
     def _ends(self) -> Iterable[int]:
         """Called for `due`: ends, in event time (ms), of the panes or windows held; in any order."""
+
+    def _held_until(self) -> Iterable[int]:
+        """Called for `due`: when, in event time (ms), rows are owed that wait; in any order."""
+        return ()
 
     @abstractmethod
     def _low(self, horizon_ms: int) -> int:

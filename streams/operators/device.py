@@ -107,6 +107,8 @@ class DeviceOperator(DeviceCounting):
         self._note_changes()
         self._dirty.clear()
         self._rejects.clear()
+        if not self.replaying:
+            self._dirty.held.flushed(self.clock.watermark)
 
     def _evict(self, horizon_ms: int) -> None:
         self._store.evict(horizon_ms)
@@ -117,6 +119,9 @@ class DeviceOperator(DeviceCounting):
 
     def _ends(self) -> Iterable[int]:
         return (start + self.policy.window_ms for start in self._store.windows)
+
+    def _held_until(self) -> Iterable[int]:
+        return self._dirty.held.until()
 
     def _low(self, horizon_ms: int) -> int:
         return self._store.low(horizon_ms, self.next_offset)

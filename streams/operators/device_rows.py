@@ -11,11 +11,12 @@ import msgspec
 import orjson
 
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS
+from streams.operators.held_devices import HeldDevices, OwedDevice
 from streams.operators.told_campaigns import ToldCampaigns
 from streams.operators.told_devices import ToldDevices
 from streams.state.campaign_totals import CampaignTotals
-from streams.state.counters import CtrRow, DeviceCell, DeviceRow, SubjectCell
-from streams.state.device_panes import AccountWindow, CampaignKey, PaneStore, PlaceKey, SubjectKey, ToldDevice
+from streams.state.counters import CtrRow, DeviceRow, SubjectCell
+from streams.state.device_panes import CampaignKey, PaneStore, PlaceKey, SubjectKey, ToldDevice
 from streams.state.output import Output, pack, pack_lines
 from streams.state.policy import Clock
 
@@ -35,7 +36,9 @@ class DirtyRows:
         self._store = store
         self._pane_ms = store.pane_ms
         self.ctr: list[CtrRow] = []
-        self.devices: list[tuple[AccountWindow, str, DeviceCell]] = []
+        self.devices: list[OwedDevice] = []
+        #: Of these, whom hop 2 is told of later.
+        self.held = HeldDevices(store)
         self.subjects: list[tuple[int, SubjectKey, SubjectCell]] = []
 
     def take(self, version: int) -> list[Output]:
@@ -60,6 +63,7 @@ class DirtyRows:
             row.version = 0
         for _, _, device in self.devices:
             device.dirty = False
+            device.told = device.clicks + device.authentications
         for _, _, subject in self.subjects:
             subject.dirty = False
             subject.emitted_clicks = subject.clicks
@@ -132,11 +136,8 @@ class DirtyRows:
 
     def _told(self, version: int) -> Iterator[tuple[ToldDevice, bytes]]:
         """Rows about devices that go on and on."""
-        active, rows = self._store.active, ToldDevices(self._store)
-        for scope, device, cell in self.devices:
-            devices = active.get(scope.account)
-            if devices is None or device not in devices:
-                continue
+        rows = ToldDevices(self._store)
+        for scope, device, cell in self.held.take(self.devices, self._clock.watermark):
             row = rows.row(scope, device, cell)
             if row is not None:
                 line = _encode({**self._head(scope.window.start_ms, scope.account, version), **row})

@@ -90,7 +90,7 @@ class DeviceLoader:
             cell = held[device] = DeviceCell(impressions, clicks, auths, events)
             if auths >= TWICE:
                 self._store.note_active(scope.account, device, scope.window.start_ms)
-            cell.shown_ms, cell.shown_campaign, cell.pace = shown, campaigns[last], pace
+            cell.shown_ms, cell.shown_campaign, cell.pace, cell.told = shown, campaigns[last], pace, clicks + auths
             cell.place, cell.sightings, cell.campaign, cell.others = (
                 places[place],
                 sightings,

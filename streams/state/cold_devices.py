@@ -134,6 +134,7 @@ class ColdDevices:
             shown_ms=shown - 1,
             shown_campaign=self.campaigns[last],
             pace=self._pace(at),
+            told=clicks + authentications,
         )
 
     def _pace(self, at: int) -> Pace | None:

@@ -179,7 +179,8 @@ class DeviceCell(msgspec.Struct, array_like=True, gc=False):
 
     `shown_ms`: when its latest impression was, from the window's start on, and of which campaign.
     `place`: the first one seen; `sightings`: it, and what was seen of the device from its second country on.
-    `pace`: of impressions from the `PACED_FROM`th on, that come in the order of their times.
+    `pace`: of impressions from the `PACED_FROM`th on, that come in the order of their times. `told`: clicks and
+    authentications as of the last flush.
     """
 
     impressions: int = 0
@@ -194,6 +195,7 @@ class DeviceCell(msgspec.Struct, array_like=True, gc=False):
     shown_ms: int = -1
     shown_campaign: str | None = None
     pace: Pace | None = None
+    told: int = 0
 
     def shown_another(self, campaign: str) -> None:
         """Note the campaign of an impression already counted, unless it is the first one's."""

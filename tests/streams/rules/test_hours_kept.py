@@ -39,7 +39,7 @@ def test_sums_that_are_kept_equal_sums_made_anew(told):
 
 
 def test_a_window_is_added_up_once_while_only_the_present_one_grows(monkeypatch):
-    """A device is told of at each flush in which it does anything: dozens of times a window."""
+    """A device is told of at each flush in which it clicks: dozens of times a window."""
     added, inner = [], device_hour.sums_of
     monkeypatch.setattr(device_hour, "sums_of", lambda window: added.append(len(window)) or inner(window))
     series: Series = {}
