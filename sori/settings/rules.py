@@ -85,6 +85,9 @@ class DeviceEventBurst(Rule):
     floor: int = Field(120, gt=1, description="Fewest events within one CTR window's length.")
     factor: float = Field(4.0, gt=1, description="Least ratio of observed to expected events.")
     ceiling: int = Field(300, gt=0, description="Events in it that are a burst whatever the past was.")
+    per_sign_in: int = Field(
+        12, ge=0, description="Up to so many events per sign-in, at random, are of people who share an id; 0: never."
+    )
 
 
 class DeviceAuthBurst(Rule):
@@ -142,6 +145,9 @@ class ClickWithoutImpression(Rule):
     )
     floor: int = Field(6, gt=0, description="Fewest clicks without an impression in the window.")
     min_share: float = Field(0.5, gt=0, le=1, description="Least share of them among the device's clicks.")
+    max_p: float = Field(
+        1e-3, gt=0, lt=1, description="Greatest chance of so many where the account's impressions are lost; 1: any."
+    )
 
 
 class FastClick(QuickRule):
@@ -191,7 +197,7 @@ class GeoClickBurst(Rule):
 
     window_s: int = Field(60, gt=0, description="Sliding window, seconds; a multiple of the pane.")
     baseline_s: int = Field(300, gt=0, description="The place's own past before the window, seconds.")
-    floor: int = Field(30, gt=0, description="Fewest clicks in the window, the busiest device left out.")
+    floor: int = Field(20, gt=0, description="Fewest clicks in the window, the busiest device left out.")
     factor: float = Field(4.0, gt=1, description="Least ratio of observed to expected clicks.")
     impression_lag_s: int = Field(120, ge=0, description="A click's impression may lie this long before the window.")
     min_ctr: float = Field(0.15, gt=0, le=1, description="Least click-through rate (Wilson lower bound).")

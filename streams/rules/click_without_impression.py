@@ -4,14 +4,17 @@ Statistic: orphans in a sliding window. A click is explained by an impression wi
 campaign's clicks is explained by impressions of that campaign on that device, each explaining one click, back to
 `horizon_s` before the window. A click is judged once its impression has had the time that the sender may take to
 deliver it (`grace_s`, else sori/sender_schedule.py); an impression that comes later still takes it back. At least
-`floor` orphans and `min_share` of the device's clicks. A click needs an ad in view (MRC click measurement guidelines);
-flooding clicks without serving anything is click spamming. MRC invalid traffic: SIVT.
+`floor` orphans and `min_share` of the device's clicks; echoes, which some SDKs report of each tap, are none. While
+impressions of the account are lost, it must be more than that gives: where of those who click its other campaigns (an
+attack is on a few, loss on all) many lack their impression, by Wilson's lower bound, so many orphans are `max_p` likely
+at most by the upper one (a binomial tail). A click needs an ad in view (MRC click measurement guidelines); flooding
+clicks without serving anything is click spamming. MRC invalid traffic: SIVT.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,13 +22,22 @@ import msgspec
 
 from sori.settings.rules import ClickWithoutImpression
 from streams.rules.click_view import ClickView, Exceeded, Grid, Verdict
+from streams.rules.duplicate_click import ECHO_MS
 from streams.rules.judgement import Judgement, exceeded
+from streams.rules.statistics import binomial_tail, wilson
 from streams.state.counters import Click
+from streams.state.matches import Match
 
 NAME = "click_without_impression"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
 COUNTS_ALL = False
 WAITS = True
+#: Of clicks after the first third of a CTR window, some twentieth has its impression in the window before.
+_LOST = 0.25
+#: Hardly anybody loses more: where all others lack theirs, they may be of one hand.
+_MOST_LOST = 0.8
+#: What has such a part of a device's orphans, one in so many, is what it is for.
+_OWN = 4
 
 
 def grace_ms(rule: ClickWithoutImpression, grid: Grid) -> int:
@@ -54,7 +66,7 @@ def evaluate(view: ClickView, rule: ClickWithoutImpression) -> Verdict:
     matched: Counter[str] = Counter()
     unmatched: Counter[str] = Counter()
     alone: list[Click] = []
-    for click, match in view.matched(begin):
+    for click, match in taps(view.matched(begin)):
         if click.time_ms > view.time_ms:
             continue
         if match.explained_ms is None or match.explained_ms < horizon:
@@ -66,10 +78,46 @@ def evaluate(view: ClickView, rule: ClickWithoutImpression) -> Verdict:
         return max(1, rule.floor - len(alone))
     shown = view.impressions(unmatched, horizon)
     found = judge(matched, unmatched, shown, rule)
-    if found is None:
+    if found is None or by_loss(view, begin, unmatched, found, rule):
         return 1
     grounds = Grounds(rule, matched, unmatched, shown, alone, horizon, view.time_ms, view.reach.explained_after)
     return Exceeded(found, begin, alone, grounds)
+
+
+def taps(found: Iterable[tuple[Click, Match]]) -> Iterator[tuple[Click, Match]]:
+    """Without echoes: an SDK that reports each tap twice may give the second click an id of its own."""
+    latest: dict[str, int | None] = {}
+    for click, match in sorted(found, key=_time):
+        before = latest.get(click.campaign)
+        echo = before is not None and click.time_ms - before < ECHO_MS
+        latest[click.campaign] = None if echo else click.time_ms
+        if not echo:
+            yield click, match
+
+
+def _time(one: tuple[Click, Match]) -> int:
+    return one[0].time_ms
+
+
+def by_loss(
+    view: ClickView, begin_ms: int, unmatched: Mapping[str, int], found: Judgement, rule: ClickWithoutImpression
+) -> bool:
+    """Whether the account loses so many impressions that those of these clicks may be among them."""
+    (account, device), total = view.key, sum(unmatched.values())
+    mine = {campaign for campaign, clicks in unmatched.items() if _OWN * clicks >= total}
+    devices = shown = 0
+    for start in range(begin_ms, view.end_ms, view.store.pane_ms):
+        pane = view.store.panes.get(start)
+        held = None if pane is None or 3 * (start % view.store.window_ms) < view.store.window_ms else pane.accounts
+        scope = None if held is None else held.get(account)
+        for campaign, cell in () if scope is None else scope.campaigns.items():
+            if cell.clicks and campaign not in mine:
+                clicked, known = cell.shown_devices(but=device)
+                devices, shown = devices + clicked, shown + known
+    lower, upper = wilson(devices - shown, devices)
+    if lower < _LOST:
+        return False
+    return binomial_tail(int(found.observed), int(found.details["clicks"]), min(upper, _MOST_LOST)) > rule.max_p
 
 
 _Counts = dict[str, int]

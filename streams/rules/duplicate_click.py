@@ -3,12 +3,14 @@
 Statistic: repeats in a sliding window. A repeat is a click, with an identity of its own, on the campaign and material
 of another click of that device at most `gap_ms` before. Deliveries of one event that a sender repeats share their
 identity and never get here. Click duplication made 40 of the 118 features of the FDMA 2012 winner; Adjust calls it
-hyper-engagement. A double tap is one repeat: hence the floor. MRC invalid traffic: GIVT, activity-based filtration.
+hyper-engagement. A double tap is one repeat: hence the floor. What a device did offline is stamped with the second in
+which it was sent: repeats must lie in half as many different seconds. Some SDKs report each tap twice: of two clicks
+within half a second one is an echo. MRC invalid traffic: GIVT, activity-based filtration.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from sori.settings.rules import DuplicateClick
@@ -20,6 +22,8 @@ NAME = "duplicate_click"
 TRAFFIC_CLASS: Literal["GIVT"] = "GIVT"
 COUNTS_ALL = False
 WAITS = False
+#: An SDK that reports a tap twice does so this soon; no finger is as fast twice in a row.
+ECHO_MS = 500
 
 
 def lookback_ms(rule: DuplicateClick, grid: Grid) -> int:  # noqa: ARG001 - as of every rule
@@ -38,24 +42,34 @@ def evaluate(view: ClickView, rule: DuplicateClick) -> Verdict:
     kept = view.kept(begin)
     if len(kept) <= rule.floor:
         return rule.floor + 1 - len(kept)
-    found = repeats(kept, rule.gap_ms)
-    if found >= rule.floor:
-        return Exceeded(exceeded(found, 0.0, rule.floor), begin, kept)
-    return -(-(rule.floor - found) // 2)  # one click between two others repeats the one and is repeated by the other
+    times = repeated(kept, rule.gap_ms)
+    if found := _judge(times, rule):
+        return Exceeded(found, begin, kept)
+    # one click between two others repeats the one and is repeated by the other
+    return max(1, -(-(rule.floor - len(times)) // 2))
 
 
-def repeats(clicks: Iterable[Click], gap_ms: int) -> int:
-    """How many clicks follow one on the same creative within the gap."""
-    latest: dict[tuple[str, str], int] = {}
-    found = 0
-    for time_ms, creative in sorted((click.time_ms, (click.campaign, click.material)) for click in clicks):
-        before = latest.get(creative)
-        found += before is not None and time_ms - before <= gap_ms
-        latest[creative] = time_ms
+def repeated(clicks: Iterable[Click], gap_ms: int) -> list[int]:
+    """When taps follow one on the same creative within the gap."""
+    latest: dict[tuple[str, str], tuple[int, bool]] = {}
+    found = []
+    for time_ms, creative in sorted([(click.time_ms, (click.campaign, click.material)) for click in clicks]):
+        before, echoed = latest.get(creative, (None, False))
+        if before is not None and time_ms - before < ECHO_MS and not echoed:
+            latest[creative] = (before, True)
+            continue
+        if before is not None and time_ms - before <= gap_ms:
+            found.append(time_ms)
+        latest[creative] = (time_ms, False)
     return found
 
 
 def judge(clicks: Iterable[Click], rule: DuplicateClick) -> Judgement | None:
     """Judge a device's clicks in the window."""
-    found = repeats(clicks, rule.gap_ms)
-    return exceeded(found, 0.0, rule.floor) if found >= rule.floor else None
+    return _judge(repeated(clicks, rule.gap_ms), rule)
+
+
+def _judge(times_ms: Sequence[int], rule: DuplicateClick) -> Judgement | None:
+    if len(times_ms) < rule.floor or 2 * len({time_ms // 1000 for time_ms in times_ms}) < rule.floor:
+        return None
+    return exceeded(len(times_ms), 0.0, rule.floor)

@@ -5,17 +5,21 @@ OAT-008: "low and slow"). Statistic: authentications over ten minutes or the hou
 lower bound of their share of the device's sign-ins and impressions is at least `min_share`, and its odds are `factor`
 times those of everybody else in the account, which are those of `usual_share` until the account shows enough (a beta
 prior: empirical Bayes). So a counter at which many sign in and then see something is not accused, nor is an app that
-has every device sign in each minute. MRC invalid traffic: SIVT.
+has every device sign in each minute. While more devices of the account sign in than usual (its median stretch), a
+release has signed them out: then as many times more of the device are asked for, who may be several. MRC invalid
+traffic: SIVT.
 """
 
 from __future__ import annotations
 
 from functools import partial
+from statistics import median
 from typing import Literal
 
 from sori.events import AUTHENTICATION
 from sori.settings.rules import HourlySignIns
 from streams.rules import device_hour
+from streams.rules.click_view import Grid
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.place_view import PlaceFinding, PlaceView
 from streams.rules.statistics import wilson_lower
@@ -28,13 +32,34 @@ JUDGES: tuple[str, ...] = (AUTHENTICATION,)
 ASKED = "device"
 COUNTED = "sign_ins"
 CORRECTABLE = True
+#: What is usual is the median of stretches of this length: a release fills less than half of an hour's.
+_STRETCH_MS = 300_000
 
 lookback_ms = device_hour.lookback_ms
 
 
 def evaluate(view: PlaceView, rule: HourlySignIns) -> PlaceFinding | None:
     """Judge a device as of a window of which more was told."""
-    return device_hour.evaluate(view, rule, (COUNTED, rule.floor), partial(judge, rule=rule))
+    found = device_hour.evaluate(view, rule, (COUNTED, rule.floor), partial(judge, rule=rule))
+    if found is None:
+        return None
+    since_ms = view.end_ms - lookback_ms(rule, Grid(view.pane_ms, view.window_ms, most_ms=view.most_ms))
+    return found if found.judgement.observed >= rule.floor * growth(view, since_ms, found.begin_ms) else None
+
+
+def growth(view: PlaceView, since_ms: int, begin_ms: int) -> float:
+    """How many times as many devices of the account sign in from `begin_ms` on as usual; at least once."""
+    now, length_ms = _signed_in(view, begin_ms, view.end_ms), _STRETCH_MS - _STRETCH_MS % view.pane_ms
+    begins = range(view.end_ms - length_ms, since_ms - 1, -length_ms)
+    stretches = [told for begin in begins if (told := _signed_in(view, begin, begin + length_ms))]
+    usual = median([sum(told) / len(told) for told in stretches]) if stretches else 0.0
+    return max(1.0, sum(now) / len(now) / usual) if now and usual else 1.0
+
+
+def _signed_in(view: PlaceView, begin_ms: int, end_ms: int) -> list[int]:
+    """Devices of the account that signed in, of each pane of which that is told."""
+    panes = (view.panes.get(start) for start in range(begin_ms, end_ms, view.pane_ms))
+    return [told for pane in panes if pane is not None and (told := pane.signed_in(view.account))]
 
 
 def judge(hour: HourOfHabits, rule: HourlySignIns) -> Judgement | None:

@@ -98,6 +98,15 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
         packed = self.packed
         return (self.clicks_by_device if packed is None else _unpack(packed)[0]) or {}
 
+    def shown_devices(self, but: str) -> tuple[int, int]:
+        """How many devices clicked `but` one, which lacks impressions, and how many had an impression of theirs."""
+        devices, scripts = self.clicks_by_device or {}, self.scripts or {}
+        if self.packed is not None:
+            told = _unpack(self.packed)
+            devices, scripts = told[0], told[2] or {}
+        others = len(devices) - (but in devices)
+        return others, min(others, sum(scripts.values()))
+
     def pack(self) -> None:
         """Hold what is said of clicks as bytes: a fourth of what dictionaries of a few texts take."""
         if self.clicks_by_device is not None:

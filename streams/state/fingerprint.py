@@ -15,7 +15,7 @@ import orjson
 from sori.settings.rules import RulesSettings
 
 #: Raise it when operators count or judge otherwise than before with the same settings.
-STATE_FORMAT = 2
+STATE_FORMAT = 3
 #: A part that is the rule of its name.
 RULE = "rule."
 #: Fields of EpisodeSettings that are the part `grouping`.

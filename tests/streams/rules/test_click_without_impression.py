@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sori.settings.rules import ClickWithoutImpression
+from sori.settings.rules import ClickWithoutImpression, RulesSettings
+from sori.times import iso
+from sori.topics import FRAUD_ALERTS
+from streams.operators.device import DeviceOperator
 from streams.rules import click_without_impression
+from streams.state.policy import TimePolicy
+from testkit.records import FakeRecord, event_record
+
+T0 = 1_760_419_200_000
+Event = tuple[int, str, str, str]
 
 counts = st.dictionaries(st.sampled_from("abc"), st.integers(0, 20))
 
@@ -28,3 +38,51 @@ def test_clicks_nobody_was_shown_are_found_unless_they_are_the_smaller_part():
     assert found.observed == 7
     assert click_without_impression.judge({"a": 8}, {"a": 6}, {"a": 8}, rule) is None
     assert click_without_impression.judge({}, {"a": 6}, {"a": 1}, rule) is None
+
+
+def accused(events: list[Event]) -> set[str]:
+    """Whom the rule accuses, by device; events: ms after the start, kind, device and campaign."""
+    operator = DeviceOperator(0, TimePolicy(10_000, 60_000, 600_000, 300_000), RulesSettings())
+    records = [
+        event_record(n, event=f"campaign.{kind}", device_id=device, campaign={"id": campaign}, created_at=iso(T0 + at))
+        for n, (at, kind, device, campaign) in enumerate(sorted([*events, (180_000, "impression", "last", "c")]))
+    ]
+    operator.apply([FakeRecord(one.value, one.offset, timestamp=T0 + 10**7, headers=one.headers) for one in records])
+    owed = [orjson.loads(output.value) for output in operator.flush()[0] if output.topic is FRAUD_ALERTS]
+    return {one["subject"] for one in owed if one["rule"] == click_without_impression.NAME}
+
+
+def clicks(device: str, every_ms: int, campaigns: list[str], shown: int = 0) -> list[Event]:
+    """One click on each of these, the first ones `shown` two seconds before."""
+    at = [(25_000 + n * every_ms, campaign) for n, campaign in enumerate(campaigns)]
+    return [
+        *[(time, "click", device, campaign) for time, campaign in at],
+        *[(time - 2000, "impression", device, campaign) for time, campaign in at[:shown]],
+    ]
+
+
+CAMPAIGNS = [f"c{n}" for n in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("lost", "campaigns", "shown", "found"),
+    [
+        (0, CAMPAIGNS * 2, 4, {"bot"}),
+        (40, CAMPAIGNS * 2, 4, set()),
+        (40, ["x"] * 20, 0, {"bot"}),
+        (40, CAMPAIGNS * 5, 0, {"bot"}),
+    ],
+)
+def test_while_impressions_are_lost_more_is_asked_for(lost, campaigns, shown, found):
+    """Of others, clicks on seven campaigns lack theirs as well: who clicks a little of all is as they are."""
+    others = [click for n in range(40) for click in clicks(f"dev_{n}", 0, [CAMPAIGNS[n % 7]], 1)]
+    lacking = [(25_000 + n * 100, "click", f"lost_{n}", CAMPAIGNS[n % 7]) for n in range(lost)]
+    assert accused([*others, *lacking, *clicks("bot", 700, campaigns, shown)]) == found
+
+
+def test_the_echo_of_a_tap_lacks_no_impression():
+    """A version tells each tap twice, the second time with an id of its own."""
+    taps = clicks("dev", 4000, CAMPAIGNS, 7)
+    echoes = [(at + 300, kind, device, campaign) for at, kind, device, campaign in taps if kind == "click"]
+    assert accused([*taps, *echoes]) == set()
+    assert accused([one for one in [*taps, *echoes] if one[1] == "click"]) == {"dev"}

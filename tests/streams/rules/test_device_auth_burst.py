@@ -28,3 +28,14 @@ def test_many_who_sign_in_behind_one_id_and_go_on_are_no_stuffing(spots, accused
     operator.apply([event_record(number, event=kind) for number, kind in enumerate(kinds)])
     owed = [output.value for output in operator.flush()[0] if output.topic is FRAUD_ALERTS]
     assert [orjson.loads(value)["rule"] for value in owed] == accused
+
+
+@pytest.mark.parametrize(("others", "accused"), [(0, ["device_auth_burst"]), (1, ["device_auth_burst"]), (60, [])])
+def test_who_signs_in_again_and_again_while_everybody_signs_in_is_no_stuffing(others, accused):
+    """A spot is on the air, or a release signs everybody out: an id that several share does so too."""
+    who = [*["bot"] * 12, *[f"dev_{number}" for number in range(others)]]
+    operator = DeviceOperator(0, TimePolicy(10_000, 60_000, 600_000, 10**12), RulesSettings())
+    records = [event_record(n, event="authentication", device_id=device) for n, device in enumerate(reversed(who))]
+    operator.apply(records)
+    owed = [output.value for output in operator.flush()[0] if output.topic is FRAUD_ALERTS]
+    assert [orjson.loads(value)["rule"] for value in owed] == accused

@@ -24,9 +24,9 @@ def test_clicks_further_apart_than_the_gap_repeat_nothing(gap_ms, count):
 @given(times=st.lists(st.integers(0, 20_000), max_size=30))
 def test_repeats_do_not_depend_on_the_order_of_arrival(times):
     """Disorder changes nothing."""
-    forth = duplicate_click.repeats([click(time) for time in times], 3000)
-    assert forth == duplicate_click.repeats([click(time) for time in reversed(times)], 3000)
-    assert forth <= max(0, len(times) - 1)
+    forth = duplicate_click.repeated([click(time) for time in times], 3000)
+    assert forth == duplicate_click.repeated([click(time) for time in reversed(times)], 3000)
+    assert len(forth) <= max(0, len(times) - 1)
 
 
 def test_repeated_taps_on_one_creative_are_found_and_on_different_ones_are_not():
@@ -36,3 +36,21 @@ def test_repeated_taps_on_one_creative_are_found_and_on_different_ones_are_not()
     assert found is not None
     assert found.observed == 5
     assert duplicate_click.judge([click(n * 500, f"cmp_{n}") for n in range(6)], rule) is None
+
+
+def test_what_a_device_did_offline_repeats_nothing():
+    """It is stamped with the second in which it was sent, or with the next one."""
+    rule = DuplicateClick()
+    assert duplicate_click.judge([click(5000)] * 12, rule) is None
+    assert duplicate_click.judge([click(5000)] * 6 + [click(6000)] * 6, rule) is None
+    assert duplicate_click.judge([click(5000 + n * 250) for n in range(12)], rule) is not None
+
+
+def test_a_version_that_reports_each_tap_twice_makes_no_repeats():
+    """Taps that are seconds apart; of a bot's, twice as many come anyway."""
+    rule = DuplicateClick()
+    taps = [n * 4000 for n in range(8)]
+    assert (
+        duplicate_click.judge([click(time) for time in sorted([*taps, *[time + 300 for time in taps]])], rule) is None
+    )
+    assert duplicate_click.judge([click(n * 200) for n in range(14)], rule) is not None

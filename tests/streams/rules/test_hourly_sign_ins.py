@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from sori.settings.rules import HourlySignIns
 from streams.rules import hourly_sign_ins
+from streams.rules.place_view import PlaceView
 from streams.state.device_habits import HourOfHabits
+from streams.state.place_panes import RollUpPane
 
 RULE = HourlySignIns()
 
@@ -28,3 +30,21 @@ def test_an_app_that_signs_in_all_the_time_accuses_nobody():
     assert hourly_sign_ins.judge(hour(50, 2, (2_000, 400)), RULE) is not None
     assert hourly_sign_ins.judge(hour(50, 2, (200, 5_000)), RULE) is None
     assert hourly_sign_ins.judge(hour(RULE.floor - 1, 0, (2_000, 400)), RULE) is None
+
+
+def grown(minutes: dict[int, int]) -> float:
+    """How many times as many sign in in the last ten minutes of an hour; 6 a pane, but in some of the minutes."""
+    panes = {}
+    for start in range(0, 3_300_000, 10_000):
+        pane = panes[start] = RollUpPane(start, 0)
+        pane.sign_ins["acc"] = {0: minutes.get(start // 60_000, 6)}
+    view = PlaceView(3_300_000, 10_000, {}, panes=panes, account="acc")
+    return hourly_sign_ins.growth(view, 0, 2_700_000)
+
+
+def test_while_a_release_has_everybody_sign_in_as_many_times_more_are_asked_for():
+    """Beside the usual, which one such time in the hour before does not change."""
+    assert grown({}) == 1.0
+    assert grown(dict.fromkeys(range(45, 55), 24)) == 4.0
+    assert grown(dict.fromkeys([*range(5, 20), *range(45, 55)], 24)) == 4.0
+    assert hourly_sign_ins.growth(PlaceView(600_000, 10_000, {}, account="acc"), 0, 0) == 1.0
