@@ -55,10 +55,7 @@ _PLACES = {
 _MOST_BY_PLACE = 5000
 #: Masks rows in a small part where a table knows its rows' places, and in a column of their parts elsewhere.
 REMOVED = {"lightweight_deletes_sync": 2, "lightweight_delete_mode": "lightweight_update", "mutations_sync": 2}
-#: Tables with a projection: it is not used while rows are masked in a small part, and a mutation that meets such a part
-#: makes one of nothing (ClickHouse 26.9); a deletion of the old kind makes a true one, if it is the first mutation.
-_COUNTED_BESIDE = frozenset({"events"})
-#: In the background: the rows are hidden already.
+#: Writes the mask into the parts themselves, in the background.
 _SETTLED = {"lightweight_deletes_sync": 0, "lightweight_delete_mode": "alter_update"}
 
 
@@ -118,11 +115,18 @@ class DeviceRows:
 
 
 def mask(client: Client, table: str, condition: str) -> None:
-    """Hide rows from every reader; what is counted beside them is made anew in the background."""
-    statement = f"DELETE FROM {changeable(client, table)} WHERE {condition}"  # noqa: S608 - quoted
-    client.command(statement, settings=REMOVED)
-    if table in _COUNTED_BESIDE:
-        client.command(statement, settings=_SETTLED)
+    """Hide rows from every reader."""
+    client.command(f"DELETE FROM {changeable(client, table)} WHERE {condition}", settings=REMOVED)  # noqa: S608 - quoted
+
+
+def settle(client: Client, device: str) -> None:
+    """Have what is counted beside the events made anew without its events, which are masked, in the background.
+
+    While rows are masked in a small part, a projection is not used, and any other mutation that meets that part makes
+    one of nothing (ClickHouse 26.9). By the device's id alone: the mutation compares it in every row of a part.
+    """
+    condition = f"device_id = {literal(device)}"
+    client.command(f"DELETE FROM {changeable(client, 'events')} WHERE {condition}", settings=_SETTLED)  # noqa: S608 - quoted
 
 
 def cover_losers(client: Client, device: str, events: str) -> None:

@@ -15,7 +15,17 @@ from clickhouse_connect.driver.client import Client
 from runtime.clickhouse.storage import changeable
 from sinks.maintenance import Progress
 from sinks.maintenance.backfill import countable_from, read_stored
-from sinks.maintenance.device_rows import ANYWHERE, DEVICE, NOTED, TABLES, DeviceRows, cover_losers, literal, purge
+from sinks.maintenance.device_rows import (
+    ANYWHERE,
+    DEVICE,
+    NOTED,
+    TABLES,
+    DeviceRows,
+    cover_losers,
+    literal,
+    purge,
+    settle,
+)
 from sinks.upkeep.recount import CTR, DEVICES, Target, repair_sql, window_sql
 from sinks.upkeep.stored import Stored
 from sori.errors import ConfigError
@@ -109,6 +119,7 @@ def _forget(client: Client, settings: Settings, device: str) -> Iterator[Progres
             f"ALTER TABLE {changeable(client, table)} DELETE WHERE device_id = {literal(device)}",
             settings={"mutations_sync": 2},
         )
+    settle(client, device)  # last: an embedded engine would have all of the above wait for it
     yield {"result": {"removed": removed, **done}}
 
 

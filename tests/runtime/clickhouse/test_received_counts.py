@@ -16,6 +16,8 @@ from runtime.clickhouse import migrations
 from sinks.builders import events
 from sinks.insert.writer import Writer
 from sinks.maintenance.device_rows import ANYWHERE, DeviceRows
+from sinks.maintenance.forget import forget
+from sori.settings import load_settings
 from testkit.grafana_panels import panel_sql
 from testkit.records import FakeRecord, event_record
 from testkit.wait import wait_until
@@ -73,7 +75,8 @@ async def test_counts_come_back_once_a_device_is_forgotten(client: Client, then:
     client.command(f"ALTER TABLE events MODIFY SETTING {changed}")
     Writer(lambda: client).insert(events.build([delivered(n) for n in range(300)]), None)
     client.command("OPTIMIZE TABLE events FINAL")
-    assert DeviceRows(client, "dev_3", ANYWHERE).remove("events") > 0
+    *_, last = forget(client, load_settings(), {"device": "dev_3"})
+    assert last["result"]["removed"]["events"] > 0
     client.command(f"ALTER TABLE events {then}", settings={"mutations_sync": 2})
 
     for statement in ("DETACH", "ATTACH"):
@@ -90,7 +93,7 @@ def test_what_came_last_is_known_without_the_events(client: Client) -> None:
     """On the console's first page, in Grafana, where masked rows are not settled yet, and in a database from before."""
     Writer(lambda: client).insert(events.build([delivered(n) for n in range(300)]), None)
     client.command("SYSTEM STOP MERGES events")
-    assert DeviceRows(client, "dev_3", ANYWHERE).remove("events") > 0
+    list(forget(client, load_settings(), {"device": "dev_3"}))
     pulse = live(asked_slice({"range": ["30d"]}, datetime.fromtimestamp(END, UTC)), 20)["pulse"]
     [migration] = [one for one in migrations.load() if one.title == "received_ends"]
     [rule] = [rule for rule in RULES if rule.uid == "sori-no-events"]
