@@ -22,7 +22,7 @@ from bench.queries.console import console_figures
 from bench.queries.corpus import END, fill
 from bench.queries.dashboards import Asked, dashboard_queries
 from bench.queries.questions import QUESTIONS
-from bench.queries.single_events import export_of_an_hour, forgotten_device, look_ups
+from bench.queries.single_events import export_of_an_hour, first_page, forgotten_device, look_ups
 from bench.queries.timing import cost
 from runtime.clickhouse import migrations
 from runtime.clickhouse.client import open_client
@@ -43,7 +43,7 @@ def main() -> None:
             figures = [_question(client, name) for name in QUESTIONS]
             panels = [_panel(client, panel) for panel in track(list(dashboard_queries(END)), description="panels")]
             console = console_figures(client, END)
-            single = [*look_ups(client), export_of_an_hour(client), forgotten_device(client)]
+            single = [*look_ups(client), export_of_an_hour(client), forgotten_device(client), first_page(client)]
             sizes = disk(client)
     show(figures, panels, sizes)
     Console().print(*console, *single, sep="\n")

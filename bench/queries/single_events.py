@@ -14,8 +14,9 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from bench.queries.console import console_queries
 from bench.queries.corpus import END
-from bench.queries.timing import cost
+from bench.queries.timing import cost, cpu_s
 from sinks.maintenance.forget import forget
 from sinks.maintenance.parquet import export_events
 from sori.settings import Settings
@@ -61,14 +62,21 @@ def forgotten_device(client: Client) -> dict[str, Any]:
     """A device with about twenty events, and how long it takes until nobody sees it; its windows are recounted."""
     counted = "SELECT device_id, count() AS n FROM events WHERE device_id != '' GROUP BY device_id"
     device = client.query(f"{counted} ORDER BY abs(toInt64(n) - 20), device_id LIMIT 1").result_rows[0][0]
-    begun = time.perf_counter()
+    begun, busy = time.perf_counter(), cpu_s()
     steps = [
         (time.perf_counter() - begun, str(step.get("note", "end")))
         for step in forget(client, Settings(), {"device": device})
     ]
     parts = {note: round((after - before) * 1000) for (before, note), (after, _) in itertools.pairwise(steps)}
     parts["noting its windows"] = round(steps[0][0] * 1000)
-    return {"name": "forgetting a device", "ms": round(steps[-1][0] * 1000), "steps": parts}
+    used = round((cpu_s() - busy) * 1000)
+    return {"name": "forgetting a device", "ms": round(steps[-1][0] * 1000), "cpu_ms": used, "steps": parts}
+
+
+def first_page(client: Client) -> dict[str, Any]:
+    """What the console's first page asks of the events; right after a device was forgotten."""
+    sql = dict(console_queries(END))["overview: pulse"]
+    return {"name": "the first page's pulse", **cost(client, sql, times=3)}
 
 
 def measured(work: Callable[[], Any]) -> tuple[float, float, Any]:

@@ -20,10 +20,10 @@ def cost(client: Client, sql: str, times: int = 5) -> dict[str, Any]:
     """
     took, used = [], []
     for _ in range(times + 1):
-        begun, busy = time.perf_counter(), _cpu_s()
+        begun, busy = time.perf_counter(), cpu_s()
         answer = json.loads(client.raw_query(sql, fmt="JSON", settings={"use_query_condition_cache": 0}))
         took.append((time.perf_counter() - begun) * 1000)
-        used.append((_cpu_s() - busy) * 1000)
+        used.append((cpu_s() - busy) * 1000)
     read = answer["statistics"]
     return {
         "ms": round(statistics.median(took[1:]), 1),
@@ -34,6 +34,7 @@ def cost(client: Client, sql: str, times: int = 5) -> dict[str, Any]:
     }
 
 
-def _cpu_s() -> float:
+def cpu_s() -> float:
+    """Processor time of this process so far."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime

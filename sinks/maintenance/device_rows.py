@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from clickhouse_connect.driver.client import Client
 
@@ -59,13 +60,50 @@ REMOVED = {"lightweight_deletes_sync": 2, "lightweight_delete_mode": "lightweigh
 _SETTLED = {"lightweight_deletes_sync": 0, "lightweight_delete_mode": "alter_update"}
 
 
-class DeviceRows:
-    """What one client finds of one device; `events` says among which of its events: NOTED, or ANYWHERE."""
+class Event(NamedTuple):
+    """Where a device's event lies, in milliseconds, and so many rows of it."""
 
-    def __init__(self, client: Client, device: str, events: str = ANYWHERE) -> None:
+    account_id: str
+    event: str
+    created_ms: int
+    identity: str
+    partition: int
+    log: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """What lies where it is noted that a device's events lie: its events, and whether others wait there to be them."""
+
+    own: tuple[Event, ...]
+    others: bool
+
+
+def near(client: Client, device: str) -> Near | None:
+    """One look for all that is asked of a device's noted events; None: they are too many to be named."""
+    columns = "account_id, event, toUnixTimestamp64Milli(created_at), identity, kafka_partition, log"
+    found = client.query(
+        f"SELECT {columns}, count(), device_id = {DEVICE} AS own FROM events"  # noqa: S608 - names of ours
+        f" WHERE ({_PLACE}) IN ({_NOTES}) AND (own OR NOT repeated) GROUP BY {columns}, own LIMIT {_CHUNK + 1}",
+        parameters={"device": device},
+    ).result_rows
+    if len(found) > _CHUNK:
+        return None
+    return Near(tuple(Event(*row[:-1]) for row in found if row[-1]), any(not row[-1] for row in found))
+
+
+class DeviceRows:
+    """What one client finds of one device; `events` says among which of its events: NOTED, or ANYWHERE.
+
+    `known`: what is known of the noted ones already.
+    """
+
+    def __init__(self, client: Client, device: str, events: str = ANYWHERE, known: Near | None = None) -> None:
         self._client = client
         self._given = {"device": device}
         self._events = events
+        self._known = known
 
     def count(self, table: str) -> int:
         """Stored rows, duplicates included."""
@@ -73,6 +111,8 @@ class DeviceRows:
 
     def remove(self, table: str) -> int:
         """Mask them; returns how many there were."""
+        if self._known is not None and table in {"late", "events"}:
+            return self._remove_known(table, self._known.own)
         if table in _PLACES and (table != "events" or self._events == NOTED):
             key, numbers, when = _PLACES[table]
             found = self._rows(
@@ -89,6 +129,21 @@ class DeviceRows:
             self._mask_keys("late", _LATE_KEY, keys)
         elif rows:
             mask(self._client, table, self._of_device(TABLES[table]))
+        return rows
+
+    def _remove_known(self, table: str, own: Sequence[Event]) -> int:
+        if table == "events":
+            key, _, when = _PLACES[table]
+            places = sorted({(e.account_id, e.event, e.created_ms) for e in own})
+            self._mask_keys(table, key, places, when, f" AND {self._of_device(_IS_DEVICE)}")
+            return sum(e.rows for e in own)
+        keys = sorted({(e.account_id, e.event, e.identity) for e in own})
+        if not keys:
+            return 0
+        listed = ", ".join(f"({', '.join(map(literal, key))})" for key in keys)
+        rows = int(self._rows(f"SELECT count() FROM late WHERE ({_LATE_KEY}) IN ({listed})")[0][0])  # noqa: S608 - quoted
+        if rows:
+            self._mask_keys("late", _LATE_KEY, keys)
         return rows
 
     def _condition(self, table: str) -> str:
@@ -132,12 +187,10 @@ def settle(client: Client, device: str) -> None:
 def cover_losers(client: Client, device: str, events: str) -> None:
     """Rows of others that repeat its events and wait for a merge: without it they would be the events.
 
-    `events`: NOTED or ANYWHERE, as for DeviceRows. Rows that repeat an event lie where it lies.
+    `events`: NOTED or ANYWHERE, as for DeviceRows. Rows that repeat an event lie where it lies. Where none does, do not
+    ask: an insert that finds nothing costs ten times as much as a look, for all that hangs on the table.
     """
-    near = f" AND ({_PLACE}) IN ({_NOTES})" if events == NOTED else ""
-    others = f"SELECT count() FROM events WHERE NOT repeated AND device_id != {DEVICE}{near}"  # noqa: S608 - names of ours
-    if near and not client.query(others, parameters={"device": device}).result_rows[0][0]:
-        return  # an insert that finds nothing costs ten times as much, for all that hangs on the table
+    close = f" AND ({_PLACE}) IN ({_NOTES})" if events == NOTED else ""
     names = [row[0] for row in client.query(_EVENT_COLUMNS).result_rows]
     changed = {"repeated": "true AS repeated", "version": "e.version + 1 AS version"}
     selected = ", ".join(changed.get(name, f"e.{name} AS {name}") for name in names)
@@ -145,7 +198,7 @@ def cover_losers(client: Client, device: str, events: str) -> None:
         f"INSERT INTO events ({', '.join(names)}) SELECT {selected} FROM events AS e"  # noqa: S608 - names of ours
         f" INNER JOIN (SELECT {_ROW_KEY}, max(version) AS first FROM events WHERE {events} AND NOT repeated"
         f" GROUP BY {_ROW_KEY}) AS w USING ({_ROW_KEY})"
-        f" WHERE NOT e.repeated AND e.device_id != {DEVICE} AND e.version < w.first{near}",
+        f" WHERE NOT e.repeated AND e.device_id != {DEVICE} AND e.version < w.first{close}",
         parameters={"device": device},
         settings={
             "insert_deduplicate": 0,

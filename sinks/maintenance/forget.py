@@ -21,8 +21,10 @@ from sinks.maintenance.device_rows import (
     NOTED,
     TABLES,
     DeviceRows,
+    Near,
     cover_losers,
     literal,
+    near,
     purge,
     settle,
 )
@@ -127,16 +129,32 @@ def _remove(
     client: Client, settings: Settings, device: str, events: str, removed: dict[str, int]
 ) -> Iterator[Progress]:
     """Note the windows of these events, then mask its rows in every table; adds to `removed`."""
-    touched = _touched_sql(settings, events)
-    client.command(
-        f"INSERT INTO forget_windows (device_id, {_KEYS}) SELECT {DEVICE}, {_KEYS} FROM ({touched})",  # noqa: S608 - names of ours
-        parameters={"device": device},
-    )
-    cover_losers(client, device, events)
-    rows = DeviceRows(client, device, events)
+    known = near(client, device) if events == NOTED else None
+    if known is None:
+        touched = _touched_sql(settings, events)
+        client.command(
+            f"INSERT INTO forget_windows (device_id, {_KEYS}) SELECT {DEVICE}, {_KEYS} FROM ({touched})",  # noqa: S608 - names of ours
+            parameters={"device": device},
+        )
+    elif windows := _touched(known, settings.streams.window_s):
+        rows = [(device, *window) for window in windows]
+        client.insert("forget_windows", rows, column_names=["device_id", *_KEYS.split(", ")])
+    if known is None or known.others:
+        cover_losers(client, device, events)
+    masked = DeviceRows(client, device, events, known)
     for number, table in enumerate(TABLES):
         yield {"done": number, "total": len(TABLES), "note": f"removing from {table}"}
-        removed[table] += rows.remove(table)
+        removed[table] += masked.remove(table)
+
+
+def _touched(known: Near, window_s: int) -> list[tuple[int, str, int, int]]:
+    """The windows that these events were counted in."""
+    windows = {
+        (e.created_ms // 1000 // window_s * window_s, e.account_id, e.partition, e.log)
+        for e in known.own
+        if e.event in CTR.counts.values()
+    }
+    return sorted(windows)
 
 
 def _touched_sql(settings: Settings, events: str) -> str:
