@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from sori.settings.streams import StreamsSettings
 from sori.times import iso
 from sori.topics import GEO_ROLLUPS
 from streams.operators.device import DeviceOperator
+from streams.operators.held_devices import PARTS, part_of
 from streams.state.output import Output
 from streams.state.policy import TimePolicy
 from testkit.records import FakeRecord, body
@@ -20,9 +22,11 @@ T0 = 1_760_419_200_000
 POLICY = TimePolicy.of(StreamsSettings())
 #: Seconds and names of what one device does: two clicks, then impressions alone for three minutes.
 CLICKED = [(1.0, "campaign.click"), (2.0, "campaign.click")]
-SHOWN = [(float(second), "campaign.impression") for second in range(4, 200)]
-#: A window is over for a while: its length, and half a pane.
-OVER_S = 65
+SHOWN = [(float(second), "campaign.impression") for second in range(4, 210)]
+#: A window is over: its length, half a pane, and until it is the device's turn, an eighth for each part of what is left
+#: until the window is packed; and the next event after that.
+PART_S = (30 - 5) / PARTS
+OVER_S = ceil(65 + part_of("dev") * PART_S)
 
 
 def record(number: int, at_s: float, name: str, device: str = "dev") -> FakeRecord:
@@ -75,21 +79,19 @@ def test_what_comes_late_is_told_at_once():
 
 
 def test_what_waits_is_told_when_nothing_comes_any_more():
-    """Event time passes in silence as far as what waits needs; nothing is owed before."""
+    """Event time passes in silence as far as what waits needs."""
     subject = operator()
     ran(subject, [*CLICKED, *SHOWN[:10]])
     due = subject.due()
     assert due is not None
-    assert due.first_ms == T0 + OVER_S * 1000
-    subject.advance(due.first_ms - 1)
-    assert told(subject.flush()[0]) == []
+    assert due.first_ms == T0 + 65_000 + (PARTS - 1) * PART_S * 1000
     subject.advance(due.first_ms)
     [row] = told(subject.flush()[0])
     assert (row["impressions"], row["clicks"]) == (10, 2)
     assert subject.due().first_ms == T0 + 60_000 + POLICY.lateness_ms
 
 
-@pytest.mark.parametrize("cut", [2, 10, 60, 63, 64, 65, 66, 130, 190])
+@pytest.mark.parametrize("cut", [2, 10, 60, 65, OVER_S - 5, OVER_S - 3, OVER_S, 130, 190])
 def test_whoever_resumes_tells_the_same(cut):
     """From the commit of each flush, by reading again."""
     did = [*CLICKED, *SHOWN]
@@ -101,3 +103,20 @@ def test_whoever_resumes_tells_the_same(cut):
     after.apply([record(number, *did[number]) for number in range(low, cut)])
     assert not after.replaying
     assert ran(after, did[cut:], cut) == ran(before, did[cut:], cut)
+
+
+def test_devices_are_told_of_in_turns():
+    """A hundred thousand at once would hold up everything for seconds, once a minute."""
+    subject, devices = operator(), [f"dev_{number}" for number in range(200)]
+    for number, device in enumerate(2 * devices):
+        subject.apply([record(number, 1.0, "campaign.click", device)])
+    assert {row["device_id"] for row in told(subject.flush()[0])} == set(devices)
+    for number, device in enumerate(devices, 400):
+        subject.apply([record(number, 2.0, "campaign.impression", device)])
+    turns = [told(subject.flush()[0])]
+    for number in range(600, 700):
+        subject.apply([record(number, number - 600.0, "authentication", "other")])
+        turns.append([row for row in told(subject.flush()[0]) if row["device_id"] != "other"])
+    assert sorted(row["device_id"] for rows in turns for row in rows) == sorted(devices)
+    assert [len(rows) > 0 for rows in turns].count(True) == PARTS
+    assert max(map(len, turns)) < 50
