@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from sori.settings.rules import RulesSettings
 from sori.times import iso
 from sori.topics import GEO_ROLLUPS
 from streams.operators.device import DeviceOperator
-from streams.operators.place import PlaceOperator
+from streams.operators.place import PlaceOperator, grown
 from streams.state.device_panes import CampaignKey
 from streams.state.output import Output, name_log
 from streams.state.policy import TimePolicy
@@ -61,3 +62,12 @@ def test_a_clock_that_runs_ahead_takes_no_place_of_others_along():
     operator = place_operator(*roll_ups(now, ahead, log=7))
     assert operator.clock.watermark == T0
     assert orjson.loads(roll_ups(now, log=7)[0].value.split(b"\n")[0]).get("reached") is None
+
+
+def test_what_rests_on_impressions_is_asked_again_after_each_of_a_few_and_an_eighth_of_many():
+    """However late ones are split into rows, no more than an eighth of a pane goes unasked, and most cost nothing."""
+    assert all(grown(count, count + 1) for count in range(16))
+    asked = [count for count in range(1, 5000) if grown(count - 1, count)]
+    assert len(asked) < 16 + 8 * 9
+    assert all(later - count <= max(1, count / 8) for count, later in pairwise(asked))
+    assert not grown(700, 700)
