@@ -66,6 +66,8 @@ class DeviceCounting(SnapshotOperator):
         self._store = PaneStore(policy.pane_ms, policy.window_ms)
         self._awaited = self._store.awaited
         self._dirty = DirtyRows(partition, self.clock, self._store)
+        if resume is not None and not self.replaying:  # else at the replay's end
+            self._dirty.held.flushed(self.clock.watermark if resume.watermark_ms is None else resume.watermark_ms)
         self._journal: DeviceJournal | None = None
         self._places: Remembered[Geolocation | None, Place] = Remembered(_PLACES_BYTES)
         self._context = RuleContext(

@@ -20,6 +20,8 @@ from testkit.records import FakeRecord, body
 
 T0 = 1_760_419_200_000
 POLICY = TimePolicy.of(StreamsSettings())
+#: When everything is received: no clock runs ahead.
+RECEIVED = T0 + 10**9
 #: Seconds and names of what one device does: two clicks, then impressions alone for three minutes.
 CLICKED = [(1.0, "campaign.click"), (2.0, "campaign.click")]
 SHOWN = [(float(second), "campaign.impression") for second in range(4, 210)]
@@ -32,7 +34,9 @@ OVER_S = ceil(65 + part_of("dev") * PART_S)
 def record(number: int, at_s: float, name: str, device: str = "dev") -> FakeRecord:
     """An event of the device."""
     at = iso(T0 + int(at_s * 1000))
-    return FakeRecord(body(event=name, created_at=at, activity_id=f"a{number}", device_id=device), number)
+    return FakeRecord(
+        body(event=name, created_at=at, activity_id=f"a{number}", device_id=device), number, timestamp=RECEIVED
+    )
 
 
 def told(outputs: list[Output]) -> list[dict[str, Any]]:
@@ -120,3 +124,20 @@ def test_devices_are_told_of_in_turns():
     assert sorted(row["device_id"] for rows in turns for row in rows) == sorted(devices)
     assert [len(rows) > 0 for rows in turns].count(True) == PARTS
     assert max(map(len, turns)) < 50
+
+
+def test_whoever_resumes_with_nothing_to_read_again_knows_when_the_last_flush_was():
+    """Else windows that were over before would be told of as if they had ended now."""
+    before, far_s = operator(), 10_000.0
+    ran(before, CLICKED)
+    before.advance(T0 + int(far_s * 1000))
+    checkpoint = before.flush()[1]
+    assert checkpoint.replay_start.low == checkpoint.offset
+    after = DeviceOperator(0, POLICY, RulesSettings(), checkpoint)
+    late = [(far_s - ago_s, "campaign.click") for ago_s in (200.0, 201.0, 300.0, 301.0)]
+    for subject in (before, after):
+        subject.apply([record(number, *one) for number, one in enumerate(late, 2)])
+    found = [[row["pane_start"] for row in told(subject.flush()[0])] for subject in (before, after)]
+    assert found[0] == found[1]
+    assert found[0] == sorted(found[0], reverse=True)
+    assert len(found[0]) == 2
