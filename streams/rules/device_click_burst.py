@@ -5,7 +5,8 @@ Statistic: clicks in a sliding window, against the device's own mean over the pa
 a device that never stops nor one that speeds up slowly becomes its own excuse. A third of a minute is looked at too: a
 spot takes 6 s at least (IAB's shortest audio and bumper ads), so nobody is shown more than three or four things in it;
 twice as many taps, a second apart at least, are no person's. As of an id that many share, they must be as unlikely as
-`max_p` beside its past (upper Poisson tail over an upper bound of that). (Windows of seconds to a minute are what the
+`max_p` beside its past (upper Poisson tail over an upper bound of that), and below the ceiling an id that behaves so
+(shared_ids) is not accused. (Windows of seconds to a minute are what the
 TalkingData 2018 click-fraud data rewarded.) MRC invalid traffic: GIVT, activity-based filtration.
 The judgement has no memory of earlier judgements: that is what makes it replay exactly.
 """
@@ -19,6 +20,7 @@ from typing import Literal
 from sori.settings.rules import DeviceClickBurst
 from streams.rules.click_view import ClickView, Exceeded, Grid, Verdict
 from streams.rules.judgement import Judgement, exceeded, judge_burst
+from streams.rules.shared_ids import READS_WINDOWS, clicks_of_many
 from streams.rules.statistics import poisson_tail
 from streams.state.counters import Click
 
@@ -30,9 +32,9 @@ WAITS = False
 _ONE_TAP_MS = 1000
 
 
-def lookback_ms(rule: DeviceClickBurst, grid: Grid) -> int:  # noqa: ARG001 - as of every rule
+def lookback_ms(rule: DeviceClickBurst, grid: Grid) -> int:
     """How far before the end of its window the rule reads."""
-    return (rule.window_s + rule.baseline_s) * 1000
+    return max((rule.window_s + rule.baseline_s) * 1000, READS_WINDOWS * grid.window_ms)
 
 
 def reads_from_ms(end_ms: int, rule: DeviceClickBurst, grid: Grid) -> int:
@@ -47,7 +49,7 @@ def evaluate(view: ClickView, rule: DeviceClickBurst) -> Verdict:
     left = rule.floor - clicks
     if left <= 0:
         past = view.clicks_between(begin - rule.baseline_s * 1000, begin)
-        if found := judge(clicks, past, rule):
+        if (found := judge(clicks, past, rule)) and (clicks >= rule.ceiling or not clicks_of_many(view)):
             return Exceeded(found, begin, view.kept(begin))
         left = ceil(min(rule.factor * past * rule.window_s / rule.baseline_s, rule.ceiling)) - clicks
     if clicks < rule.quick_floor:
@@ -57,7 +59,7 @@ def evaluate(view: ClickView, rule: DeviceClickBurst) -> Verdict:
     if made < rule.quick_floor:
         return max(1, min(left, rule.quick_floor - made))
     past = view.clicks_between(begin - rule.baseline_s * 1000, begin)
-    if found := judge_taps(made, past, rule):
+    if (found := judge_taps(made, past, rule)) and not clicks_of_many(view):
         return Exceeded(found, begin, kept)
     return 1
 

@@ -5,7 +5,8 @@ of another click of that device at most `gap_ms` before. Deliveries of one event
 identity and never get here. Click duplication made 40 of the 118 features of the FDMA 2012 winner; Adjust calls it
 hyper-engagement. A double tap is one repeat: hence the floor. What a device did offline is stamped with the second in
 which it was sent: repeats must lie in half as many different seconds. Some SDKs report each tap twice: of two clicks
-within half a second one is an echo. MRC invalid traffic: GIVT, activity-based filtration.
+within half a second one is an echo. Of an id that many people share nothing is said (shared_ids). MRC invalid traffic:
+GIVT, activity-based filtration.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Literal
 from sori.settings.rules import DuplicateClick
 from streams.rules.click_view import ClickView, Exceeded, Grid, Verdict
 from streams.rules.judgement import Judgement, exceeded
+from streams.rules.shared_ids import READS_WINDOWS, clicks_of_many
 from streams.state.counters import Click
 
 NAME = "duplicate_click"
@@ -26,9 +28,9 @@ WAITS = False
 ECHO_MS = 500
 
 
-def lookback_ms(rule: DuplicateClick, grid: Grid) -> int:  # noqa: ARG001 - as of every rule
+def lookback_ms(rule: DuplicateClick, grid: Grid) -> int:
     """How far before the end of its window the rule reads."""
-    return rule.window_s * 1000
+    return max(rule.window_s * 1000, READS_WINDOWS * grid.window_ms)
 
 
 def reads_from_ms(end_ms: int, rule: DuplicateClick, grid: Grid) -> int:
@@ -43,7 +45,7 @@ def evaluate(view: ClickView, rule: DuplicateClick) -> Verdict:
     if len(kept) <= rule.floor:
         return rule.floor + 1 - len(kept)
     times = repeated(kept, rule.gap_ms)
-    if found := _judge(times, rule):
+    if (found := _judge(times, rule)) and not clicks_of_many(view):
         return Exceeded(found, begin, kept)
     # one click between two others repeats the one and is repeated by the other
     return max(1, -(-(rule.floor - len(times)) // 2))

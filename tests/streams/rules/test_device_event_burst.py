@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.settings.rules import DeviceEventBurst
-from streams.rules import device_counts, device_event_burst
-from streams.state.counters import DeviceCell, Pace
+from streams.rules import device_counts
 
 
 @given(current=st.integers(0, 300), previous=st.integers(0, 300), elapsed=st.floats(0, 1))
@@ -34,17 +33,3 @@ def test_below_the_count_that_is_due_no_events_that_come_late_make_a_burst(count
     past = sum(counts[2:]) + sum(more[2:])
     for current in range(counts[0], device_counts.due(counts, rule, unheard=unheard)):
         assert device_counts.judge(current, previous, elapsed, past, rule) is None
-
-
-def test_an_id_that_a_crowd_shares_is_not_one_device():
-    """They sign in, and come as chance has it; a script is even, or does not sign in."""
-    rule = DeviceEventBurst()
-    crowd = DeviceCell(impressions=110, authentications=20, events=130, pace=Pace(100, 40_000, 28_000_000))
-    assert device_event_burst.is_shared([crowd], rule)
-    assert device_event_burst.is_shared([crowd, DeviceCell()], rule)
-    script = DeviceCell(impressions=110, authentications=20, events=130, pace=Pace(100, 40_000, 17_000_000))
-    assert not device_event_burst.is_shared([script], rule)
-    silent = DeviceCell(impressions=125, authentications=5, events=130, pace=Pace(100, 40_000, 28_000_000))
-    assert not device_event_burst.is_shared([silent], rule)
-    assert not device_event_burst.is_shared([crowd], DeviceEventBurst(per_sign_in=0))
-    assert not device_event_burst.is_shared([DeviceCell(authentications=130, events=130)], rule)
