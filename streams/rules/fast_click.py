@@ -59,6 +59,8 @@ def evaluate(view: ClickView, rule: FastClick) -> Verdict:
     kept, least = view.keeps(begin), rule.quick_floor
     if kept < least:
         return least - kept
+    if kept < rule.floor and not _at_once(view.kept(begin), rule):
+        return 1  # as nearly always, and the rest costs more
     near, shown = view.near(begin)
     if near + shown < least:
         return least - near - shown  # a click adds one at most; an impression that comes later has it judged anew
@@ -85,6 +87,11 @@ def evaluate(view: ClickView, rule: FastClick) -> Verdict:
         return least - seconds
     found = judge(delays.values(), rule, waiting, seconds)
     return 1 if found is None else Exceeded(found, begin, fast, Grounds(rule, delays, unknown))
+
+
+def _at_once(clicks: Iterable[Click], rule: FastClick) -> bool:
+    """Whether each came at once after its campaign was shown to the device, which had been told by then."""
+    return all(click.time_ms - click.shown_ms < rule.too_soon_ms / 2 for click in clicks)
 
 
 @dataclass(slots=True)
