@@ -11,6 +11,7 @@ from zlib import crc32
 
 from streams.rules.device_ctr import taps
 from streams.rules.fast_click import ROUNDING_MS
+from streams.rules.shared_ids import READS_WINDOWS, is_shared
 from streams.state.counters import MAX_SAMPLES, Click, DeviceCell, DeviceClicks
 from streams.state.device_habits import Habits
 from streams.state.device_panes import AccountWindow, PaneStore
@@ -66,7 +67,7 @@ class ToldDevices:
             return None
         cells = [found for held in known.clicks if (found := held.get(device)) is not None] if cell.clicks else []
         kept = [click for clicks in cells for click in clicks.kept]
-        near, fast = self._fast(scope.account, kept)
+        near, fast = self._fast(scope, device, kept)
         seconds = len({click.time_ms // 1000 for click in fast})
         campaigns = add_counts([clicks.by_campaign() for clicks in cells])
         if len(campaigns) > 1:
@@ -112,21 +113,32 @@ class ToldDevices:
         before = [one for window in windows if window and (one := window.accounts.get(account)) is not None]
         return _Account(mask, (impressions, clicks, sign_ins), tuple(filter(None, by_pane)), tuple(before))
 
-    def _fast(self, account: str, kept: list[Click]) -> tuple[int, list[Click]]:
-        """How many clicks have their impression near, by id, else the latest of their campaign, for one click; and
-        those of them that came too soon.
+    def _fast(self, scope: AccountWindow, device: str, kept: list[Click]) -> tuple[int, list[Click]]:
+        """How many clicks have their impression near, by id, else the latest of their campaign, for one click, unless
+        many people are behind the device; and those of them that came too soon.
         """
         near, fast, taken, shown_at = 0, list[Click](), set[int](), self._store.shown_at
+        of_many: bool | None = None
         for click in kept if len(kept) == 1 else sorted(kept, key=_time):
             time_ms = click.time_ms
             begin, end = time_ms - _NEAR_MS, time_ms + ROUNDING_MS
-            shown_ms = shown_at(account, click.identity, begin, end)
+            shown_ms = shown_at(scope.account, click.identity, begin, end)
             if shown_ms is None or not begin <= shown_ms <= end:
                 shown_ms = click.shown_ms
                 if shown_ms < begin or shown_ms in taken:
+                    continue
+                if of_many is None:
+                    of_many = self._is_shared(scope, device)
+                if of_many:
                     continue
                 taken.add(shown_ms)
             near += 1
             if time_ms - shown_ms < TOO_SOON_MS:
                 fast.append(click)
         return near, fast
+
+    def _is_shared(self, scope: AccountWindow, device: str) -> bool:
+        start, windows = scope.window.start_ms, self._store.windows
+        held = [windows.get(start - back * self._store.window_ms) for back in range(READS_WINDOWS)]
+        cells = [window.device((scope.account, device)) for window in held if window is not None]
+        return is_shared([cell for cell in cells if cell is not None])

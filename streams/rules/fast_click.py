@@ -6,8 +6,9 @@ and at least `min_share` of them. A time from click to install of a few seconds 
 from banner to tap, nobody reads and reacts within a second. Some senders write whole seconds: an impression up to one
 second *after* its click counts as near too. A click whose impression is not known counts as an ordinary one for as long
 as the sender may take to deliver it. They must lie in `floor` different seconds: what was done offline is stamped
-together when it is sent. `quick_part` of the floor is enough where no click came later than half of `too_soon_ms`, nor
-at the very moment: to make a choice takes 0.4 s before a finger moves, and of taps by accident, a few in a hundred, not
+together when it is sent. Of an id that many people share one's click follows another's impression: there the two must
+have one activity id. `quick_part` of the floor is enough where no click came later than half of `too_soon_ms`, nor at
+the very moment: to make a choice takes 0.4 s before a finger moves, and of taps by accident, a few in a hundred, not
 all are that early. MRC invalid traffic: SIVT.
 """
 
@@ -22,6 +23,7 @@ import msgspec
 from sori.settings.rules import FastClick
 from streams.rules.click_view import ClickView, Exceeded, Grid, Verdict
 from streams.rules.judgement import Judgement, exceeded
+from streams.rules.shared_ids import READS_WINDOWS, clicks_of_many
 from streams.state.cold_ids import SEEN_UNIT_MS
 from streams.state.counters import Click
 
@@ -44,13 +46,18 @@ def reach_ms(rule: FastClick) -> int:
 
 
 def lookback_ms(rule: FastClick, grid: Grid) -> int:
-    """How far before the end of its window the rule reads, panes being read whole."""
-    return rule.window_s * 1000 + reach_ms(rule) + grid.pane_ms
+    """How far before the end of its window the rule reads."""
+    return max(_panes_ms(rule, grid), READS_WINDOWS * grid.window_ms)
 
 
 def reads_from_ms(end_ms: int, rule: FastClick, grid: Grid) -> int:
     """Start of the first pane it reads."""
-    return end_ms - lookback_ms(rule, grid)
+    return end_ms - _panes_ms(rule, grid)
+
+
+def _panes_ms(rule: FastClick, grid: Grid) -> int:
+    """How far before the end of its window it reads clicks and impressions, panes being read whole."""
+    return rule.window_s * 1000 + reach_ms(rule) + grid.pane_ms
 
 
 def evaluate(view: ClickView, rule: FastClick) -> Verdict:
@@ -68,10 +75,10 @@ def evaluate(view: ClickView, rule: FastClick) -> Verdict:
     unknown: dict[str, int] = {}
     fast: list[Click] = []
     taken: set[int] = set()
-    waiting = 0
+    waiting, of_many = 0, clicks_of_many(view)
     for click, match in view.matched(begin):
         near_ms = match.near_ms
-        if near_ms is None and click.time_ms - reach_ms(rule) <= click.shown_ms not in taken:
+        if near_ms is None and not of_many and click.time_ms - reach_ms(rule) <= click.shown_ms not in taken:
             near_ms = click.shown_ms  # its impression has an id of its own
             taken.add(near_ms)
         if near_ms is None:
