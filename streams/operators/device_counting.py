@@ -197,7 +197,10 @@ class DeviceCounting(SnapshotOperator):
         at_place.add_click(device, script, identity)
         at_place.add_campaign_click(row.campaign_id)
         if of_campaign is not None:
-            of_campaign.add_click(device, script, identity)
+            first = of_campaign.add_click(device, script, identity)
+            if scope.campaigns.get(row.campaign_id) is of_campaign:  # beyond the cap it is nobody's
+                scope.clicking_devices += first
+                scope.shown_devices += script is not None
             if device:
                 of_campaign.clicked_by(identity, device)
         if device_cell is not None:

@@ -110,10 +110,13 @@ def by_loss(
         pane = view.store.panes.get(start)
         held = None if pane is None or 3 * (start % view.store.window_ms) < view.store.window_ms else pane.accounts
         scope = None if held is None else held.get(account)
-        for campaign, cell in () if scope is None else scope.campaigns.items():
-            if cell.clicks and campaign not in mine:
-                clicked, known = cell.shown_devices(but=device)
-                devices, shown = devices + clicked, shown + known
+        if scope is None or not scope.clicking_devices:
+            continue
+        own, cells = scope.clicks.get(device), [scope.campaigns.get(campaign) for campaign in mine]
+        clicked = 0 if own is None else len(own.by_campaign().keys() - mine)
+        others = scope.clicking_devices - clicked - sum([cell.clicking_devices for cell in cells if cell is not None])
+        known = scope.shown_devices - sum([cell.shown_devices for cell in cells if cell is not None])
+        devices, shown = devices + others, shown + min(others, known)
     lower, upper = wilson(devices - shown, devices)
     if lower < _LOST:
         return False

@@ -112,6 +112,7 @@ class DeviceLoader:
             held.places[self._place(place)] = _settled(cell)
         for campaign, cell in changes.campaigns.items():
             held.campaigns[campaign] = _settled(cell)
+        held.add_up()
         pane.subjects += held.subjects
 
     def _place(self, number: int) -> Place:

@@ -33,6 +33,7 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
     `sign_ins`: of a place, devices that signed in for the first time in their window.
     `clickers`: of a campaign, checksums of the devices that clicked with each id in `samples`, which then has one more
     beside `MAX_SAMPLES`, the latest that came again: a dictionary by id would tell each id twice.
+    `clicking_devices`, and of these `shown_devices`, whose behaviour is known: counted also while the rest is packed.
     What is said of its clicks is None until there are some; `packed` is all of it, once its window has cooled down.
     """
 
@@ -47,23 +48,30 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
     packed: bytes | None = None
     sign_ins: int = 0
     clickers: list[list[int]] | None = None
+    clicking_devices: int = 0
+    shown_devices: int = 0
 
-    def add_click(self, device: str, script: str | None, identity: str) -> None:
-        """Count a click; `script`: the device's behaviour at its first one."""
+    def add_click(self, device: str, script: str | None, identity: str) -> bool:
+        """Count a click; `script`: the device's behaviour at its first one. Returns whether it is its first one."""
         if self.clicks_by_device is None:
             self.unpack()
         self.clicks += 1
         devices = self.clicks_by_device
         if devices is None:
-            self.clicks_by_device, self.samples = {device: 1}, [identity]
+            self.clicks_by_device, self.samples, known = {device: 1}, [identity], 0
         else:
-            devices[device] = devices.get(device, 0) + 1
+            known = devices.get(device, 0)
+            devices[device] = known + 1
             if self.samples is not None and len(self.samples) < MAX_SAMPLES:
                 self.samples.append(identity)
+        if not known:
+            self.clicking_devices += 1
         if script is not None:
             if self.scripts is None:
                 self.scripts = {}
             self.scripts[script] = self.scripts.get(script, 0) + 1
+            self.shown_devices += 1
+        return not known
 
     def clicked_by(self, identity: str, device: str, *, again: bool = False) -> bool:
         """Note who clicked with an id that is among the samples, `again`: without a count; whether that is new."""
@@ -97,15 +105,6 @@ class SubjectCell(msgspec.Struct, array_like=True, gc=False):
         """Clicks by device; one that is packed stays so."""
         packed = self.packed
         return (self.clicks_by_device if packed is None else _unpack(packed)[0]) or {}
-
-    def shown_devices(self, but: str) -> tuple[int, int]:
-        """How many devices clicked `but` one, which lacks impressions, and how many had an impression of theirs."""
-        devices, scripts = self.clicks_by_device or {}, self.scripts or {}
-        if self.packed is not None:
-            told = _unpack(self.packed)
-            devices, scripts = told[0], told[2] or {}
-        others = len(devices) - (but in devices)
-        return others, min(others, sum(scripts.values()))
 
     def pack(self) -> None:
         """Hold what is said of clicks as bytes: a fourth of what dictionaries of a few texts take."""

@@ -126,11 +126,24 @@ class AccountPane:
     """One account in one pane: every other key of an event is looked up in here, so that none needs a tuple.
 
     `seen`: event name -> identity -> event time since the pane's start in SEEN_UNIT_MS; `impressions` is one of them.
+    `clicking_devices`, `shown_devices`: sums of its campaigns'.
     `saved`: event name -> how many of its identities snapshots hold. `packed`: what came before was moved to the
     window's `cold_ids`.
     """
 
-    __slots__ = ("campaigns", "clicks", "impressions", "packed", "places", "saved", "seen", "start_ms", "window")
+    __slots__ = (
+        "campaigns",
+        "clicking_devices",
+        "clicks",
+        "impressions",
+        "packed",
+        "places",
+        "saved",
+        "seen",
+        "shown_devices",
+        "start_ms",
+        "window",
+    )
 
     def __init__(self, start_ms: int, window: AccountWindow) -> None:
         self.start_ms = start_ms
@@ -140,6 +153,7 @@ class AccountPane:
         self.clicks: dict[str, DeviceClicks] = {}
         self.places: dict[Place, SubjectCell] = {}
         self.campaigns: dict[str, SubjectCell] = {}
+        self.clicking_devices = self.shown_devices = 0
         self.saved: dict[str, int] = {}
         self.packed = False
 
@@ -173,6 +187,11 @@ class AccountPane:
         if seen is None:
             seen = self.seen[event] = {}
         return seen
+
+    def add_up(self) -> None:
+        """Sum up its campaigns, where they were put rather than counted."""
+        self.clicking_devices = sum([cell.clicking_devices for cell in self.campaigns.values()])
+        self.shown_devices = sum([cell.shown_devices for cell in self.campaigns.values()])
 
     def place(self, place: Place) -> SubjectCell:
         """Begin to count a place."""

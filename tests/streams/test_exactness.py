@@ -309,7 +309,12 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
         open_subject = operator._context._open_subjects.items()
         state["open_subjects"] = {who: found.until_ms for who, found in open_subject if watermark <= found.until_ms}
         state["panes"] = {
-            (pane.start_ms, account): (held.clicks, unpacked(held.places), unpacked(held.campaigns))
+            (pane.start_ms, account): (
+                held.clicks,
+                unpacked(held.places),
+                unpacked(held.campaigns),
+                (held.clicking_devices, held.shown_devices),
+            )
             for pane in store.panes.values()
             for account, held in pane.accounts.items()
         }
