@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import comb, erfc, exp, lgamma, log, pi, sqrt
+from math import erfc, exp, lgamma, log, log1p, pi, sqrt
 
 #: Two-sided 95 %.
 Z95 = 1.959963984540054
@@ -44,8 +44,20 @@ def poisson_tail(count: int, mean: float) -> float:
 
 
 def binomial_tail(count: int, trials: int, share: float) -> float:
-    """Chance that at least `count` of so many trials succeed, each with a chance of `share`."""
-    return min(1.0, sum([comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(count, trials + 1)]))
+    """Chance that at least `count` of so many trials succeed, each with a chance of `share`: terms until they fade."""
+    if count <= 0 or count > trials:
+        return float(count <= 0)
+    if not 0 < share < 1:
+        return float(share >= 1)
+    above, odds = count > trials * share, share / (1 - share)
+    k = count if above else count - 1  # from here on terms fall
+    chance = lgamma(trials + 1) - lgamma(k + 1) - lgamma(trials - k + 1) + k * log(share) + (trials - k) * log1p(-share)
+    term = total = exp(chance)
+    while term > total * 1e-12:
+        term *= (trials - k) / (k + 1) * odds if above else k / (trials - k + 1) / odds
+        k += 1 if above else -1
+        total += term
+    return min(1.0, total) if above else max(0.0, 1.0 - total)
 
 
 def _terms_below(count: int, mean: float) -> float:

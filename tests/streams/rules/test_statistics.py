@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import comb
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.rules.judgement import judge_burst
-from streams.rules.statistics import poisson_tail, wilson
+from streams.rules.statistics import binomial_tail, poisson_tail, wilson
 
 
 @pytest.mark.parametrize(
@@ -51,3 +54,20 @@ def test_a_burst_meets_the_floor_and_either_the_factor_or_the_ceiling(expected, 
     """Nothing else is one."""
     found = judge_burst(observed, expected, floor=20, factor=4, ceiling=90)
     assert (found is not None) == (observed >= 20 and (observed >= 4 * expected or observed >= 90))
+
+
+@given(st.integers(0, 80), st.integers(0, 60), st.integers(0, 20))
+def test_the_binomial_tail_is_the_sum_of_its_terms(trials, count, twentieths):
+    """Worked out in fractions."""
+    share = Fraction(twentieths, 20)
+    terms = [comb(trials, k) * share**k * (1 - share) ** (trials - k) for k in range(count, trials + 1)]
+    assert binomial_tail(count, trials, float(share)) == pytest.approx(float(sum(terms)), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("trials", [1_200, 20_000, 5_000_000])
+def test_the_binomial_tail_of_a_flood_is_a_number(trials):
+    """Settings may ask for thousands of clicks, and a sender may send millions: it neither raises nor takes long."""
+    at_mean = binomial_tail(trials // 2, trials, 0.5)
+    assert at_mean == pytest.approx(0.5, abs=0.02)
+    assert binomial_tail(trials * 6 // 10, trials, 0.5) < 1e-10
+    assert binomial_tail(trials * 4 // 10, trials, 0.5) > 1 - 1e-10
