@@ -11,7 +11,7 @@ from zlib import crc32
 
 from streams.rules.device_ctr import taps
 from streams.rules.fast_click import ROUNDING_MS
-from streams.rules.shared_ids import READS_WINDOWS, is_shared
+from streams.rules.shared_ids import is_of_many
 from streams.state.counters import MAX_SAMPLES, Click, DeviceCell, DeviceClicks
 from streams.state.device_habits import Habits
 from streams.state.device_panes import AccountWindow, PaneStore
@@ -128,7 +128,7 @@ class ToldDevices:
                 if shown_ms < begin or shown_ms in taken:
                     continue
                 if of_many is None:
-                    of_many = self._is_shared(scope, device)
+                    of_many = is_of_many(self._store, (scope.account, device), scope.window.start_ms)
                 if of_many:
                     continue
                 taken.add(shown_ms)
@@ -136,9 +136,3 @@ class ToldDevices:
             if time_ms - shown_ms < TOO_SOON_MS:
                 fast.append(click)
         return near, fast
-
-    def _is_shared(self, scope: AccountWindow, device: str) -> bool:
-        start, windows = scope.window.start_ms, self._store.windows
-        held = [windows.get(start - back * self._store.window_ms) for back in range(READS_WINDOWS)]
-        cells = [window.device((scope.account, device)) for window in held if window is not None]
-        return is_shared([cell for cell in cells if cell is not None])

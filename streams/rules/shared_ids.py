@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from streams.rules.click_view import ClickView
 from streams.state.counters import DeviceCell
+from streams.state.device_panes import DeviceKey, PaneStore
 
 #: CTR windows that are looked at: the present one, and the one before.
 READS_WINDOWS = 2
@@ -33,10 +34,14 @@ def is_shared(cells: Sequence[DeviceCell], per_sign_in: int = PER_SIGN_IN) -> bo
     return gaps * sum([pace.squares for pace in paces]) > (1 + _AS_CHANCE) * sum_ms**2
 
 
+def is_of_many(store: PaneStore, key: DeviceKey, time_ms: int) -> bool:
+    """The same in the CTR window of a time and the one before."""
+    start = time_ms - time_ms % store.window_ms
+    begins = range(start, start - READS_WINDOWS * store.window_ms, -store.window_ms)
+    windows = [window for begin in begins if (window := store.windows.get(begin)) is not None]
+    return is_shared([cell for window in windows if (cell := window.device(key)) is not None])
+
+
 def clicks_of_many(view: ClickView) -> bool:
-    """The same as of a click: in its CTR window and the one before."""
-    window_ms, held = view.store.window_ms, view.store.windows
-    start = view.time_ms - view.time_ms % window_ms
-    begins = range(start, start - READS_WINDOWS * window_ms, -window_ms)
-    windows = [window for begin in begins if (window := held.get(begin)) is not None]
-    return is_shared([cell for window in windows if (cell := window.device(view.key)) is not None])
+    """The same as of a click."""
+    return is_of_many(view.store, view.key, view.time_ms)
