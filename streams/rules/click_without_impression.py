@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +27,7 @@ from streams.rules.duplicate_click import ECHO_MS
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.statistics import binomial_tail, wilson
 from streams.state.counters import Click
+from streams.state.device_panes import AccountPane
 from streams.state.matches import Match
 
 NAME = "click_without_impression"
@@ -110,17 +112,23 @@ def by_loss(
         pane = view.store.panes.get(start)
         held = None if pane is None or 3 * (start % view.store.window_ms) < view.store.window_ms else pane.accounts
         scope = None if held is None else held.get(account)
-        if scope is None or not scope.clicking_devices:
-            continue
-        own, cells = scope.clicks.get(device), [scope.campaigns.get(campaign) for campaign in mine]
-        clicked = 0 if own is None else len(own.by_campaign().keys() - mine)
-        others = scope.clicking_devices - clicked - sum([cell.clicking_devices for cell in cells if cell is not None])
-        known = scope.shown_devices - sum([cell.shown_devices for cell in cells if cell is not None])
-        devices, shown = devices + others, shown + min(others, known)
+        if scope is not None and scope.clicking_devices:
+            clicked, known = others(scope, device, mine)
+            devices, shown = devices + clicked, shown + known
     lower, upper = wilson(devices - shown, devices)
     if lower < _LOST:
         return False
     return binomial_tail(int(found.observed), int(found.details["clicks"]), min(upper, _MOST_LOST)) > rule.max_p
+
+
+def others(scope: AccountPane, device: str, mine: AbstractSet[str]) -> tuple[int, int]:
+    """Of all campaigns but `mine`: devices that clicked one but for this device, which lacks impressions, each once a
+    campaign; and how many of them had an impression of theirs.
+    """
+    own, cells = scope.clicks.get(device), [cell for name in mine if (cell := scope.campaigns.get(name)) is not None]
+    clicked = scope.clicking_devices - sum([cell.clicking_devices for cell in cells])
+    clicked -= 0 if own is None else len(own.by_campaign().keys() - mine)
+    return clicked, min(clicked, scope.shown_devices - sum([cell.shown_devices for cell in cells]))
 
 
 _Counts = dict[str, int]

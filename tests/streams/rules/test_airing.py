@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from sori.times import iso
 from streams.rules.airing import jump
+from streams.rules.place_view import PlaceView
+from streams.state.place_panes import RollUpPane, SubjectSums
 from testkit.both_hops import place_alerts
 from testkit.records import body
 
@@ -112,3 +114,14 @@ def test_steady_traffic_is_no_airing_however_much():
     assert jumped is not None
     assert jumped.count >= 860
     assert jumped.more == pytest.approx(860 - 160, abs=60)
+
+
+def test_what_a_view_knows_of_a_jump_is_of_the_time_that_was_asked_about():
+    """It is asked by several rules, each of which may look back its own time."""
+    series = {start: SubjectSums(impressions=60 if start == 890_000 else 1) for start in range(0, 900_000, 10_000)}
+    panes = {start: RollUpPane(start, 0) for start in series}
+    view = PlaceView(900_000, 10_000, series, panes=panes)
+    longest, none = view.jumped_since(0), view.jumped_since(880_000)
+    assert longest is not None
+    assert none is None
+    assert (view.jumped_since(0), view.jumped_since(880_000)) == (longest, none)

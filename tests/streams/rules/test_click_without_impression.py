@@ -86,3 +86,30 @@ def test_the_echo_of_a_tap_lacks_no_impression():
     echoes = [(at + 300, kind, device, campaign) for at, kind, device, campaign in taps if kind == "click"]
     assert accused([*taps, *echoes]) == set()
     assert accused([one for one in [*taps, *echoes] if one[1] == "click"]) == {"dev"}
+
+
+did = st.tuples(st.booleans(), st.sampled_from("abcd"), st.integers(0, 5), st.integers(0, 19_000))
+
+
+@given(st.lists(did, max_size=40), st.frozensets(st.sampled_from("abcd"), max_size=3))
+def test_sums_kept_with_a_pane_say_what_its_cells_say(everything, mine):
+    """Of other devices and campaigns, also once cells are packed; each device once a campaign."""
+    operator = DeviceOperator(0, TimePolicy(10_000, 60_000, 600_000, 10**12), RulesSettings())
+    operator.apply(
+        event_record(
+            number,
+            event="campaign.click" if click else "campaign.impression",
+            created_at=iso(T0 + at_ms),
+            device_id=f"d{device}",
+            campaign={"id": campaign},
+        )
+        for number, (click, campaign, device, at_ms) in enumerate(sorted(everything, key=lambda one: one[-1]))
+    )
+    for scope in [scope for pane in operator._store.panes.values() for scope in pane.accounts.values()]:
+        cells = [cell for name, cell in scope.campaigns.items() if name not in mine]
+        shown = sum(sum((cell.scripts or {}).values()) for cell in cells)
+        for device in (f"d{number}" for number in range(6)):
+            clicked = sum(len(cell.devices()) - (device in cell.devices()) for cell in cells)
+            assert click_without_impression.others(scope, device, mine) == (clicked, min(clicked, shown))
+            scope.pack_cells()
+            assert click_without_impression.others(scope, device, mine) == (clicked, min(clicked, shown))
