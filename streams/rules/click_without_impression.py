@@ -7,8 +7,9 @@ deliver it (`grace_s`, else sori/sender_schedule.py); an impression that comes l
 `floor` orphans and `min_share` of the device's clicks; echoes, which some SDKs report of each tap, are none. While
 impressions of the account are lost, it must be more than that gives: where of those who click its other campaigns (an
 attack is on a few, loss on all) many lack their impression, by Wilson's lower bound, so many orphans are `max_p` likely
-at most by the upper one (a binomial tail). A click needs an ad in view (MRC click measurement guidelines); flooding
-clicks without serving anything is click spamming. MRC invalid traffic: SIVT.
+at most by the upper one (a binomial tail). Loss leaves some, of whatever campaign: who was shown less than a fifth of
+what it clicked is not excused by it, or many bots would excuse each other. A click needs an ad in view (MRC click
+measurement guidelines); flooding clicks without serving anything is click spamming. MRC invalid traffic: SIVT.
 """
 
 from __future__ import annotations
@@ -80,7 +81,10 @@ def evaluate(view: ClickView, rule: ClickWithoutImpression) -> Verdict:
         return max(1, rule.floor - len(alone))
     shown = view.impressions(unmatched, horizon)
     found = judge(matched, unmatched, shown, rule)
-    if found is None or by_loss(view, begin, unmatched, found, rule):
+    if found is None:
+        return 1
+    left = seen(view, horizon) >= (1 - _MOST_LOST) * found.details["clicks"]
+    if left and by_loss(view, begin, unmatched, found, rule):
         return 1
     grounds = Grounds(rule, matched, unmatched, shown, alone, horizon, view.time_ms, view.reach.explained_after)
     return Exceeded(found, begin, alone, grounds)
@@ -99,6 +103,14 @@ def taps(found: Iterable[tuple[Click, Match]]) -> Iterator[tuple[Click, Match]]:
 
 def _time(one: tuple[Click, Match]) -> int:
     return one[0].time_ms
+
+
+def seen(view: ClickView, since_ms: int) -> int:
+    """Impressions of the device, of whatever, in the windows from then on up to its click's."""
+    (account, device), windows = view.key, view.store.windows
+    starts = range(since_ms, view.time_ms + 1, view.store.window_ms)
+    held = [window.accounts.get(account) for start in starts if (window := windows.get(start)) is not None]
+    return sum([one.impressions_of(device) for one in held if one is not None])
 
 
 def by_loss(

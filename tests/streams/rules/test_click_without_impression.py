@@ -80,6 +80,14 @@ def test_while_impressions_are_lost_more_is_asked_for(lost, campaigns, shown, fo
     assert accused([*others, *lacking, *clicks("bot", 700, campaigns, shown)]) == found
 
 
+def test_bots_that_are_shown_nothing_do_not_excuse_each_other():
+    """Spread over all campaigns, they look as if the account lost its impressions."""
+    people = [click for n in range(40) for click in clicks(f"dev_{n}", 0, [CAMPAIGNS[n % 7]], 1)]
+    bots = {f"bot_{n}" for n in range(30)}
+    clicked = [click for n, bot in enumerate(sorted(bots)) for click in clicks(bot, 17 * n, CAMPAIGNS, 0)]
+    assert accused([*people, *clicked]) == bots
+
+
 def test_the_echo_of_a_tap_lacks_no_impression():
     """A version tells each tap twice, the second time with an id of its own."""
     taps = clicks("dev", 4000, CAMPAIGNS, 7)
