@@ -3,8 +3,8 @@
 Many authentications by one device are credential stuffing or a farm that cycles identities; a person signs in once.
 Where many people sign in at one device, or behind one id, they go on and see something: so most of its events, in its
 present window and the one before, must be authentications. While more devices of the account sign in than before, to a
-spot or after a release that signs everybody out, as many times more are asked for: the id may be of several people,
-whose impressions are late, or of one whose sign-in fails.
+spot or after a release that signs everybody out, as many times more are asked for, thrice at most: the id may
+be of several people, whose impressions are late, or of one whose sign-in fails.
 
 Statistic: see device_counts, over the device's authentications; the growth of the others is that above an upper bound
 of their past (twice the standard deviation of a Poisson count). MRC invalid traffic: GIVT, activity-based filtration.
@@ -24,6 +24,8 @@ from streams.rules.window_view import WindowFinding, WindowView
 NAME = "device_auth_burst"
 TRAFFIC_CLASS: Literal["GIVT"] = "GIVT"
 JUDGES: tuple[str, ...] = (AUTHENTICATION,)
+#: So many times more is asked for at most: few people share an id, and bots would excuse each other.
+MOST_EXCUSED = 3.0
 #: Where none was counted, so many may have been expected (rule of three).
 _OF_NONE = 3
 
@@ -45,7 +47,7 @@ def evaluate(view: WindowView, rule: DeviceAuthBurst) -> WindowFinding | None:
     if sum(cell.authentications for cell in recent) < rule.min_share * sum(cell.events for cell in recent):
         return None
     found = device_counts.evaluate(view, [cell.authentications for cell in cells], rule)
-    if found is None or found.judgement.observed < rule.floor * growth(view, rule):
+    if found is None or found.judgement.observed < rule.floor * min(MOST_EXCUSED, growth(view, rule)):
         return None
     return found
 

@@ -6,8 +6,8 @@ lower bound of their share of the device's sign-ins and impressions is at least 
 times those of everybody else in the account, which are those of `usual_share` until the account shows enough (a beta
 prior: empirical Bayes). So a counter at which many sign in and then see something is not accused, nor is an app that
 has every device sign in each minute. While more devices of the account sign in than usual (its median stretch), a
-release has signed them out: then as many times more of the device are asked for, who may be several. MRC invalid
-traffic: SIVT.
+release has signed them out: then as many times more of the device are asked for, thrice at most, who may be
+several. MRC invalid traffic: SIVT.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sori.events import AUTHENTICATION
 from sori.settings.rules import HourlySignIns
 from streams.rules import device_hour
 from streams.rules.click_view import Grid
+from streams.rules.device_auth_burst import MOST_EXCUSED
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.place_view import PlaceFinding, PlaceView
 from streams.rules.statistics import wilson_lower
@@ -44,7 +45,8 @@ def evaluate(view: PlaceView, rule: HourlySignIns) -> PlaceFinding | None:
     if found is None:
         return None
     since_ms = view.end_ms - lookback_ms(rule, Grid(view.pane_ms, view.window_ms, most_ms=view.most_ms))
-    return found if found.judgement.observed >= rule.floor * growth(view, since_ms, found.begin_ms) else None
+    least = rule.floor * min(MOST_EXCUSED, growth(view, since_ms, found.begin_ms))
+    return found if found.judgement.observed >= least else None
 
 
 def growth(view: PlaceView, since_ms: int, begin_ms: int) -> float:

@@ -39,3 +39,14 @@ def test_who_signs_in_again_and_again_while_everybody_signs_in_is_no_stuffing(ot
     operator.apply(records)
     owed = [output.value for output in operator.flush()[0] if output.topic is FRAUD_ALERTS]
     assert [orjson.loads(value)["rule"] for value in owed] == accused
+
+
+def test_many_who_stuff_at_once_do_not_excuse_each_other():
+    """A thousand ids that are made up for it sign in beside them, and nobody else did before."""
+    who = [*[f"dev_{number}" for number in range(1000)], *[f"bot_{number % 20}" for number in range(20 * 40)]]
+    operator = DeviceOperator(0, TimePolicy(10_000, 60_000, 600_000, 10**12), RulesSettings())
+    operator.apply([event_record(n, event="authentication", device_id=device) for n, device in enumerate(who)])
+    owed = [orjson.loads(output.value) for output in operator.flush()[0] if output.topic is FRAUD_ALERTS]
+    assert {one["rule"] for one in owed} == {"device_auth_burst"}
+    members = {member for one in owed for member in (one["subject"], *one["evidence"].get("members", ()))}
+    assert {f"bot_{number}" for number in range(20)} <= members
