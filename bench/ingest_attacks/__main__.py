@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,6 +28,7 @@ from bench.ingest.measure import until_open
 from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
 from sori.settings.kafka import KafkaSettings
+from testkit.ingest_attacks.attacker import attacked
 from testkit.ingest_attacks.attacks import ATTACKS
 from testkit.ingest_attacks.honest import honest
 from testkit.ingest_attacks.target import Target
@@ -56,21 +55,6 @@ class Sample:
     rss_mb: float
 
 
-@asynccontextmanager
-async def _attacked(name: str, target: Target, cores: set[int]) -> AsyncIterator[None]:
-    """While the block runs, the attacker does."""
-    command = [sys.executable, "-m", "bench.ingest_attacks.attacker", name, json.dumps(asdict(target))]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    os.sched_setaffinity(process.pid, cores)
-    try:
-        await process.stdout.readline()  # type: ignore[union-attr]
-        await asyncio.sleep(1)  # connections are up
-        yield
-    finally:
-        process.kill()
-        await process.wait()
-
-
 async def _sample(name: str, options: argparse.Namespace, kafka: KafkaSettings, folder: Path) -> Sample:
     """A fresh ingress for every attack, so that none pays for what another left behind."""
     server_cores, other_cores = cpu.split()
@@ -83,7 +67,9 @@ async def _sample(name: str, options: argparse.Namespace, kafka: KafkaSettings, 
         cpu.pin(process.pid, server_cores)
         count = _MORE_THAN_ALL if name in _ALL else options.connections
         target = Target(server.port, SECRET, connections=count)
-        async with _attacked(name, target, other_cores):
+        async with attacked(name, target) as attacker:
+            os.sched_setaffinity(attacker.pid, other_cores)
+            await asyncio.sleep(1)  # connections are up
             before = cpu.used_s(process.pid)
             seen = await honest(target, int(options.rate * options.seconds), options.rate, kept=16)
             used, memory = cpu.used_s(process.pid) - before, cpu.rss_mb(process.pid)
