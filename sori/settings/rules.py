@@ -329,6 +329,9 @@ class ExcessClicks(Rule):
 
     window_s: int = Field(1200, gt=0, description="Window, seconds; a multiple of the pane.")
     wait_s: int = Field(240, ge=0, description="So long after it impressions may still come; a multiple of the pane.")
+    quick_wait_s: int = Field(
+        30, ge=0, description="The same for a quarter and a half of the window, where clicks of who was shown count."
+    )
     baseline_s: int = Field(1200, gt=0, description="The subject's own past before the window, seconds.")
     floor: int = Field(15, gt=0, description="Fewest devices that clicked on top of the usual, counted per pane.")
     min_ctr: float = Field(0.5, gt=0, le=1, description="Least rate of what is on top (Wilson lower bound).")

@@ -25,7 +25,6 @@ from streams.rules.device_hour import odds, usual_odds
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.place_view import PlaceFinding, PlaceView
 from streams.rules.statistics import wilson_lower
-from streams.state.campaign_totals import added, of_campaign
 from streams.state.local_counts import TOLD_WINDOWS, BySourceOf, LocalCounts, LocalSums
 from streams.state.place_panes import SubjectSums
 
@@ -181,12 +180,33 @@ def usual_of(view: PlaceView, rule: LocalCtr, campaign: str, own: tuple[float, f
 
     `own`: taps and impressions of the campaign at the place.
     """
-    panes = [view.panes.get(start) for start in range(begin_ms, _until(view), view.pane_ms)]
-    everywhere = added(of_campaign(pane.totals.get(view.account, {}), campaign) for pane in panes if pane is not None)
     window = view.between(begin_ms, _until(view))
     at_place = sum([one.shown_devices for one in window]), sum([one.impressions for one in window])
     found = []
-    for shown, impressions in ((everywhere.shown, everywhere.impressions), at_place):
+    for shown, impressions, alone in (elsewhere(view, campaign, begin_ms), (*at_place, 0)):
         taps = max(0.0, shown - own[0])
-        found.append(usual_odds(taps, max(0.0, impressions - own[1] - taps), rule.usual_ctr, _PRIOR))
+        left_out = min(taps, alone)
+        others = max(0.0, impressions - own[1] - taps)
+        found.append(usual_odds(taps - left_out, others, rule.usual_ctr, _PRIOR))
     return max(found)
+
+
+def elsewhere(view: PlaceView, campaign: str, begin_ms: int) -> tuple[int, int, int]:
+    """What all sources tell of a campaign: devices that clicked what they were shown, impressions, and how often they
+    told for the sake of clicks that were not at this place.
+
+    They tell of panes with clicks only, so each such pane has one for certain, whatever the rate; it would count for
+    too much, as at the place.
+    """
+    shown = impressions = alone = 0
+    for start in range(begin_ms, _until(view), view.pane_ms):
+        pane = view.panes.get(start)
+        sources = {} if pane is None else pane.totals.get(view.account, {})
+        told = [one for of_source in sources.values() if (one := of_source.get(campaign)) is not None]
+        if told:
+            shown += sum([one.shown for one in told])
+            impressions += sum([one.impressions for one in told])
+            at_place = view.series.get(start)
+            clicks = 0 if at_place is None else at_place.campaigns().get(campaign, 0)
+            alone += max(0, sum([one.shown > 0 for one in told]) - clicks)
+    return shown, impressions, alone

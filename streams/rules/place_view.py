@@ -11,6 +11,7 @@ from streams.rules.airing import Jump, jump, minute
 from streams.rules.click_view import NO_LIMIT_MS
 from streams.rules.judgement import Judgement
 from streams.state.campaign_totals import CampaignTotals, added
+from streams.state.checkpoint import BEGINNING_MS
 from streams.state.device_habits import HourOfHabits
 from streams.state.place_panes import RollUpPane, SubjectSums
 
@@ -46,6 +47,7 @@ class PlaceView:
     hours: dict[int, HourOfHabits] = field(default_factory=dict)
     shown: dict[int, Sequence[int | None]] = field(default_factory=dict)
     jumped: dict[int, Jump | None] = field(default_factory=dict)
+    exact_ms: int = BEGINNING_MS
 
     @property
     def arrived_ms(self) -> int:

@@ -110,6 +110,7 @@ class PlaceRules:
         terms, end = self._terms.of(key.account), pane_start + self._length_of(key)
         at_ms, exact_ms = end - self._grid.pane_ms, context.exact_since_ms
         view = _view(self._grid, self._panes, self._series, key, end)
+        view.exact_ms = exact_ms
         open_subject = context.open_subject(subject) if context.any_open else None
         for module in modules:
             if open_subject and context.hardly_grown(open_subject, module.NAME, at_ms, added):
@@ -237,6 +238,7 @@ class _Grounds:
         if not self.context.exact_from(self.end_ms - self.module.lookback_ms(self.rule, self.grid)):
             return True
         view = _view(self.grid, self.panes, self.series, self.key, self.end_ms)
+        view.exact_ms = self.context.exact_since_ms
         return self.module.evaluate(view, self.rule) is not None
 
 

@@ -7,6 +7,8 @@ from math import erfc, exp, lgamma, log, log1p, pi, sqrt
 
 #: Two-sided 95 %.
 Z95 = 1.959963984540054
+#: Two-sided 99 %.
+Z99 = 2.5758293035489004
 
 
 def wilson(successes: float, trials: float, z: float = Z95) -> tuple[float, float]:

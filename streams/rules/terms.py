@@ -22,11 +22,16 @@ class Terms:
         self._by_account: Remembered[str, dict[str, tuple[Rule, int]]] = Remembered(ACCOUNTS_BYTES)
 
     def of(self, account: str) -> dict[str, tuple[Rule, int]]:
-        """By name: a rule's settings for an account, and how far before the end of its window it reads, ms."""
+        """By name: a rule's settings for an account, and how far before the end of its window it reads at least, ms."""
         found = self._by_account.get(account)
         if found is None:
             rules = self._context.of_account(account)
             named = [(module, settings_of(rules, module.NAME)) for module in self._modules]
-            terms = {module.NAME: (rule, module.lookback_ms(rule, self._grid)) for module, rule in named}
+            terms = {module.NAME: (rule, _least_ms(module, rule, self._grid)) for module, rule in named}
             found = self._by_account.remember(account, terms, 4 * len(account))
         return found
+
+
+def _least_ms(module: PlaceRule | WindowRule, rule: Rule, grid: Grid) -> int:
+    """A rule that judges several stretches judges those of which all is there."""
+    return int(getattr(module, "least_lookback_ms", module.lookback_ms)(rule, grid))

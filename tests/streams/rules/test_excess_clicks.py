@@ -65,6 +65,40 @@ def test_a_small_account_s_slow_attack_is_found(count, within_s, ctr, shown):
     assert "Italy/Unknown/Milan" not in found
 
 
+def made_up(rng: Random, count: int, within_s: int, *, ctr: float) -> Iterator[Came]:
+    """Devices of a server, from 22 minutes on, evenly over cities: each is shown the campaign once, many click."""
+    for number in range(count):
+        at_ms, device = T0 + 1_320_000 + rng.randrange(within_s * 1000), f"made_up_{number}"
+        city = f"city_{number % 40}"
+        yield event("impression", at_ms, device, city)
+        if rng.random() < ctr:
+            yield event("click", at_ms + 1000 + int(rng.lognormvariate(1.2, 0.4) * 1000), device, city)
+
+
+def accounts_day(rng: Random, minutes: int) -> Iterator[Came]:
+    """Twelve impressions a minute of the campaign in forty cities, one in thirty clicked."""
+    for number in range(minutes * 12):
+        at_ms, city = T0 + number * 5_000 + rng.randrange(5000), f"city_{rng.randrange(40)}"
+        yield event("impression", at_ms, f"day_{number}", city)
+        if number % 30 == 0:
+            yield event("click", at_ms + 4000, f"day_{number}", city)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_devices_that_a_server_makes_up_are_found_before_the_window_is_full(seed):
+    """More than half of the campaign's impressions for ten minutes, and in no city more than a few."""
+    rng = Random(seed)
+    assert accused(accounts_day(rng, 36), made_up(rng, 160, 600, ctr=0.85)) == {"cmp_1"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("count", [160, 900])
+def test_a_push_of_which_nearly_half_is_clicked_is_not(seed, count):
+    """The same, but people."""
+    rng = Random(seed)
+    assert accused(accounts_day(rng, 36), made_up(rng, count, 600, ctr=0.45)) == set()
+
+
 def test_another_account_s_flood_hides_nobody():
     """What is believed of a small account is asked of others, too: one of them clicks what nobody was shown."""
     rng = Random(60)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.settings.rules import HourlySignIns
 from streams.rules import hourly_sign_ins
-from streams.rules.place_view import PlaceView
+from streams.rules.judgement import exceeded
+from streams.rules.place_view import PlaceFinding, PlaceView
 from streams.state.device_habits import HourOfHabits
 from streams.state.place_panes import RollUpPane
 
@@ -48,3 +50,16 @@ def test_while_a_release_has_everybody_sign_in_as_many_times_more_are_asked_for(
     assert grown(dict.fromkeys(range(45, 55), 24)) == 4.0
     assert grown(dict.fromkeys([*range(5, 20), *range(45, 55)], 24)) == 4.0
     assert hourly_sign_ins.growth(PlaceView(600_000, 10_000, {}, account="acc"), 0, 0) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("times", "sign_ins", "found"),
+    [(1.0, 1.0, True), (2.0, 1.9, False), (2.0, 2.0, True), (50.0, 2.9, False), (50.0, 3.0, True)],
+)
+def test_however_many_more_sign_in_thrice_as_many_of_one_device_are_enough(monkeypatch, times, sign_ins, found):
+    """Bots that sign in by the thousand would excuse each other."""
+    finding = PlaceFinding(exceeded(sign_ins * RULE.floor, 1.0, RULE.floor), 0, ())
+    monkeypatch.setattr(hourly_sign_ins.device_hour, "evaluate", lambda *_: finding)
+    monkeypatch.setattr(hourly_sign_ins, "growth", lambda *_: times)
+    judged = hourly_sign_ins.evaluate(PlaceView(3_300_000, 10_000, {}, account="acc"), RULE)
+    assert (judged is finding) == found

@@ -72,6 +72,17 @@ def test_ids_that_are_reset_after_each_click_are_found_in_a_busy_city():
     assert list(accused(usual(rng, 50), crowd(rng, 100, 1200, ctr=0.85))) == ["Italy/Unknown/Rome"]
 
 
+def test_a_click_now_and_then_elsewhere_excuses_nobody():
+    """Of a campaign that is seldom shown elsewhere, hop 1 tells in panes with a click only: one in so many is sure."""
+    rng, seldom = Random(7), []
+    for number in range(120):
+        at_ms, device = T0 + number * 25_000, f"seldom_{number}"
+        seldom.append(event("impression", at_ms, device, "Milan", "d"))
+        if number % 8 == 0:
+            seldom.append(event("click", at_ms + 4000, device, "Milan", "d"))
+    assert list(accused(usual(rng, 50), iter(seldom), crowd(rng, 70, 900, ctr=0.75))) == ["Italy/Unknown/Rome"]
+
+
 @pytest.mark.parametrize("ctr", [0.1, 0.45])
 @pytest.mark.parametrize("shown", [1.0, 0.6])
 def test_a_giveaway_that_many_like_is_not_also_where_impressions_are_lost(ctr, shown):
