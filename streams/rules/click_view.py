@@ -48,6 +48,12 @@ class Exceeded(NamedTuple):
     grounds: Grounds | None = None
 
 
+class Lasting(int):
+    """The fewest further clicks of the device with which it could exceed the rule, in this pane or in a later one."""
+
+    __slots__ = ()
+
+
 #: Or: the fewest further clicks of the device, in the same pane, with which it could exceed the rule; at least 1.
 Verdict = Exceeded | int
 

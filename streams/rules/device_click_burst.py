@@ -18,7 +18,7 @@ from math import ceil, sqrt
 from typing import Literal
 
 from sori.settings.rules import DeviceClickBurst
-from streams.rules.click_view import ClickView, Exceeded, Grid, Verdict
+from streams.rules.click_view import ClickView, Exceeded, Grid, Lasting, Verdict
 from streams.rules.judgement import Judgement, exceeded, judge_burst
 from streams.rules.shared_ids import READS_WINDOWS, clicks_of_many
 from streams.rules.statistics import poisson_tail
@@ -47,17 +47,19 @@ def evaluate(view: ClickView, rule: DeviceClickBurst) -> Verdict:
     begin = view.end_ms - rule.window_s * 1000
     clicks = sum(cell.clicks for cell in view.since(begin))
     left = rule.floor - clicks
+    few = left > 0
     if left <= 0:
         past = view.clicks_between(begin - rule.baseline_s * 1000, begin)
         if (found := judge(clicks, past, rule)) and (clicks >= rule.ceiling or not clicks_of_many(view)):
             return Exceeded(found, begin, view.kept(begin))
         left = ceil(min(rule.factor * past * rule.window_s / rule.baseline_s, rule.ceiling)) - clicks
     if clicks < rule.quick_floor:
-        return max(1, min(left, rule.quick_floor - clicks))
+        return Lasting(rule.quick_floor - clicks)  # no greater than the other floor
     begin = view.end_ms - _quick_window_s(rule) * 1000
     made = taps(kept := view.kept(begin))
     if made < rule.quick_floor:
-        return max(1, min(left, rule.quick_floor - made))
+        left = max(1, min(left, rule.quick_floor - made))
+        return Lasting(left) if few else left  # what leaves the windows makes fewer, but also the past
     past = view.clicks_between(begin - rule.baseline_s * 1000, begin)
     if (found := judge_taps(made, past, rule)) and not clicks_of_many(view):
         return Exceeded(found, begin, kept)

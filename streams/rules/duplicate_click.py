@@ -12,10 +12,11 @@ GIVT, activity-based filtration.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Literal
 
 from sori.settings.rules import DuplicateClick
-from streams.rules.click_view import ClickView, Exceeded, Grid, Verdict
+from streams.rules.click_view import ClickView, Exceeded, Grid, Lasting, Verdict
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.shared_ids import READS_WINDOWS, clicks_of_many
 from streams.state.counters import Click
@@ -24,6 +25,7 @@ NAME = "duplicate_click"
 TRAFFIC_CLASS: Literal["GIVT"] = "GIVT"
 COUNTS_ALL = False
 WAITS = False
+_time = attrgetter("time_ms")
 #: An SDK that reports a tap twice does so this soon; no finger is as fast twice in a row.
 ECHO_MS = 500
 
@@ -43,12 +45,27 @@ def evaluate(view: ClickView, rule: DuplicateClick) -> Verdict:
     begin = view.end_ms - rule.window_s * 1000
     kept = view.kept(begin)
     if len(kept) <= rule.floor:
-        return rule.floor + 1 - len(kept)
+        return Lasting(rule.floor + 1 - len(kept))
+    # one click between two others repeats the one and is repeated by the other
+    if (left := rule.floor - near(kept, rule.gap_ms)) > 1:
+        return Lasting(-(-left // 2))
     times = repeated(kept, rule.gap_ms)
     if (found := _judge(times, rule)) and not clicks_of_many(view):
         return Exceeded(found, begin, kept)
-    # one click between two others repeats the one and is repeated by the other
     return max(1, -(-(rule.floor - len(times)) // 2))
+
+
+def near(clicks: Iterable[Click], gap_ms: int) -> int:
+    """How many follow one on the same creative within the gap, echoes too: no fewer than are `repeated`, now and when
+    the oldest have left the window.
+    """
+    latest: dict[tuple[str, str], int] = {}
+    found = 0
+    for click in sorted(clicks, key=_time):
+        creative = click.campaign, click.material
+        found += click.time_ms - latest.get(creative, -gap_ms - 1) <= gap_ms
+        latest[creative] = click.time_ms
+    return found
 
 
 def repeated(clicks: Iterable[Click], gap_ms: int) -> list[int]:

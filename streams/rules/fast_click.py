@@ -21,7 +21,7 @@ from typing import Literal
 import msgspec
 
 from sori.settings.rules import FastClick
-from streams.rules.click_view import ClickView, Exceeded, Grid, Verdict
+from streams.rules.click_view import ClickView, Exceeded, Grid, Lasting, Verdict
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.shared_ids import READS_WINDOWS, clicks_of_many
 from streams.state.cold_ids import SEEN_UNIT_MS
@@ -65,12 +65,13 @@ def evaluate(view: ClickView, rule: FastClick) -> Verdict:
     begin = view.end_ms - rule.window_s * 1000
     kept, least = view.keeps(begin), rule.quick_floor
     if kept < least:
-        return least - kept
+        return Lasting(least - kept)
     if kept < rule.floor and not _at_once(view.kept(begin), rule):
         return 1  # as nearly always, and the rest costs more
     near, shown = view.near(begin)
     if near + shown < least:
-        return least - near - shown  # a click adds one at most; an impression that comes later has it judged anew
+        # a click adds one at most; an impression that comes later has it judged anew
+        return Lasting(least - near - shown)
     delays: dict[str, int] = {}
     unknown: dict[str, int] = {}
     fast: list[Click] = []

@@ -12,7 +12,7 @@ from sori.settings.rules import RulesSettings
 from streams.alerts.corrections import Grounds
 from streams.alerts.record import Subject
 from streams.rules import click_without_impression, device_ctr, fast_click, registry
-from streams.rules.click_view import ClickRule, ClickView, Entry, Exceeded, Grid, Verdict, clicks_between
+from streams.rules.click_view import ClickRule, ClickView, Entry, Exceeded, Grid, Lasting, Verdict, clicks_between
 from streams.rules.context import ACCOUNTS_BYTES, Evidence, RuleContext
 from streams.rules.window_view import settings_of
 from streams.state.counters import MAX_CLICKS_KEPT
@@ -26,6 +26,8 @@ _MAX_SHARES = 5
 #: from such a part of all its devices on in the window: among a large customer's many devices many click. So judging
 #: takes a bounded part of the time whatever one account sends; what is counted and published is not affected.
 JUDGED_DEVICES, JUDGED_PART = 2_000, 0.1
+#: For so many panes it is remembered what a device's next clicks cannot change.
+_MARGIN_PANES = 6
 #: So many clicks come in no pane: whatever the device does in this one, the rule has nothing more to say.
 _NOT_IN_THIS_PANE = 2**62
 
@@ -154,13 +156,17 @@ class ClickRules:
             self._judge(view, subject, entries, None)
 
     def _judge(self, view: ClickView, subject: Subject, entries: tuple[Entry, ...], margin: Margin | None) -> None:
+        # as of a click that comes late, what the device did since is not seen: a later pane's margin is another one
+        last = margin is not None and not clicks_between(
+            self._store, view.key, view.end_ms, self._newest_pane + self._grid.pane_ms
+        )
         for entry in entries:
             if self._context.lets_pass(entry.name, subject, view.time_ms):
                 continue
             found = self._ask(entry, view)
             if margin is not None:
                 due = _NOT_IN_THIS_PANE if found is None else margin.clicks + found if isinstance(found, int) else 0
-                margin.due[entry.number] = due
+                margin.due[entry.number], margin.lasting[entry.number] = due, last and isinstance(found, Lasting)
             if isinstance(found, Exceeded):
                 self._report(entry, view, subject, found)
 
@@ -176,18 +182,22 @@ class ClickRules:
         return module.evaluate(view, rule)
 
     def _margin(self, key: DeviceKey, pane_start: int) -> Margin | None:
-        """What is left of the device's margin after this click; none of another pane, which sees other clicks."""
+        """What is left of the device's margin after this click; none where the click is of a pane before."""
         margins = self._matches.margins
+        if not self._newest_pane:
+            self._newest_pane = max(self._store.panes)  # whoever resumed has panes already
         if pane_start > self._newest_pane:
-            self._newest_pane = pane_start
-            margins.clear()
-            return None
+            self._newest_pane, oldest = pane_start, pane_start - _MARGIN_PANES * self._grid.pane_ms
+            for gone in [other for other, held in margins.items() if held.pane_start < oldest]:
+                del margins[gone]
         margin = margins.get(key)
         if margin is None:
             return None
-        if margin.pane_start != pane_start:
+        if margin.pane_start > pane_start:
             del margins[key]
             return None
+        if margin.pane_start < pane_start:
+            margin.move_on(pane_start)
         margin.clicks += 1
         return margin
 

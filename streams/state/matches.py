@@ -62,15 +62,21 @@ class PaneMatches(list[Match]):
 class Margin:
     """What a device's next clicks cannot change: `due` tells, per rule, after how many clicks to judge again.
 
-    Counted in clicks of the pane it was judged for, from the first such judgement on.
+    Counted in clicks from the first such judgement on. What is `lasting` holds in later panes, too.
     """
 
-    __slots__ = ("clicks", "due", "pane_start")
+    __slots__ = ("clicks", "due", "lasting", "pane_start")
 
     def __init__(self, pane_start: int, rules: int) -> None:
         self.pane_start = pane_start
         self.clicks = 0
         self.due = [0] * rules
+        self.lasting = [False] * rules
+
+    def move_on(self, pane_start: int) -> None:
+        """A later pane has begun for the device."""
+        self.pane_start = pane_start
+        self.due = [due if lasts else 0 for due, lasts in zip(self.due, self.lasting, strict=True)]
 
 
 class Matches:

@@ -146,3 +146,18 @@ def test_many_devices_in_open_episodes_leave_nothing_that_each_event_walks_throu
         operator.apply([record])
         book.owes()
     assert looked == 0
+
+
+def test_who_clicks_too_little_for_a_rule_is_not_judged_at_each_click_of_each_pane(monkeypatch):
+    """How many more clicks it would take is known, and stays so when the next pane begins."""
+    asked: Counter[str] = Counter()
+    for module in (duplicate_click, fast_click, device_click_burst):
+        inner = module.evaluate
+        monkeypatch.setattr(
+            module, "evaluate", lambda *args, inner=inner, name=module.NAME: asked.update([name]) or inner(*args)
+        )
+    devices, clicks = 20, 30
+    operator = DeviceOperator(0, POLICY, RulesSettings())
+    operator.apply([one for number, one in enumerate(flood(devices, 8 * clicks)) if number // devices % 8 == 0])
+    for module in (duplicate_click, fast_click, device_click_burst):
+        assert 0 < asked[module.NAME] <= devices * (clicks / 3 + 4)
