@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, inf
 from typing import Literal
 
 from sori.settings.rules import CtrRule
 from streams.rules.click_view import Grid
 from streams.rules.explained_clicks import explained, reads_s, told_airing
 from streams.rules.judgement import Judgement, exceeded
-from streams.rules.place_view import PlaceFinding, PlaceView
+from streams.rules.place_view import Lacking, PlaceFinding, PlaceView
 from streams.rules.statistics import wilson
 from streams.state.place_panes import SubjectSums
 
@@ -79,36 +80,38 @@ def stands_out(clicks: int, impressions: int, rule: CtrRule) -> bool:
     return wilson(clicks, max(impressions, clicks))[0] >= rule.min_ctr
 
 
-def evaluate(view: PlaceView, rule: CtrRule) -> PlaceFinding | None:
+def evaluate(view: PlaceView, rule: CtrRule) -> PlaceFinding | Lacking | None:
     """Judge a subject as of a pane that got clicks."""
+    left = inf
     for window_s in windows_s(rule):
         begin = view.end_ms - window_s * 1000
         window = view.between(begin, view.end_ms)
         counts = _counts(view, window, window_s, rule)
-        found = None if counts is None else judge(counts, rule)
-        if counts is None or found is None:
+        if isinstance(counts, Lacking):
+            left = min(left, counts.clicks)
             continue
-        if not explained(view, begin, counts.impressions, rule.airing_s):
+        left, found = 0, judge(counts, rule)
+        if found is not None and not explained(view, begin, counts.impressions, rule.airing_s):
             return PlaceFinding(found.with_details(**told_airing(view, rule.airing_s)), begin, window)
-    return None
+    return Lacking(left) if left else None
 
 
-def _counts(view: PlaceView, window: Sequence[SubjectSums], window_s: int, rule: CtrRule) -> RateCounts | None:
-    """Of one window and its past; None where it does not stand out."""
+def _counts(view: PlaceView, window: Sequence[SubjectSums], window_s: int, rule: CtrRule) -> RateCounts | Lacking:
+    """Of one window and its past; or what it lacks to stand out."""
     begin = view.end_ms - window_s * 1000
     clicks = sum(sums.clicks for sums in window)
     if clicks < rule.floor:
-        return None
+        return Lacking(rule.floor - clicks)
     top = sum(sums.top_device_clicks for sums in window)
-    if not stands_out(clicks - top, sum(sums.impressions for sums in window), rule):
-        return None  # nor would it against the impressions of a fuller window
+    if not stands_out(clicks - top, impressions := sum(sums.impressions for sums in window), rule):
+        return _lacking(clicks - top, impressions, rule)  # nor would it against the impressions of a fuller window
     shown = view.impressions(begin - rule.impression_lag_s * 1000, view.end_ms)
     back, impressions = fullest_window(shown, window_s * 1000 // view.pane_ms)
     if not stands_out(clicks - top, impressions, rule):
-        return None
+        return _lacking(clicks - top, impressions, rule)
     clicking_devices = sum(sums.clicking_devices for sums in window)
     if clicking_devices < rule.min_devices:
-        return None
+        return Lacking(rule.min_devices - clicking_devices)
     past = view.between(begin - rule.baseline_s * 1000, begin - back * view.pane_ms)
     return RateCounts(
         clicks=clicks,
@@ -118,6 +121,11 @@ def _counts(view: PlaceView, window: Sequence[SubjectSums], window_s: int, rule:
         past_clicks=sum(sums.clicks for sums in past),
         past_impressions=sum(sums.impressions for sums in past),
     )
+
+
+def _lacking(clicks: int, impressions: int, rule: CtrRule) -> Lacking:
+    """How far clicks that do not stand out are from the rate itself."""
+    return Lacking(max(1, ceil(max(rule.floor, rule.min_ctr * impressions)) - clicks))
 
 
 def judge(counts: RateCounts, rule: CtrRule) -> Judgement | None:

@@ -24,7 +24,7 @@ from typing import Literal
 from sori.settings.rules import DeviceFarm
 from streams.rules.click_view import Grid
 from streams.rules.judgement import Judgement, exceeded
-from streams.rules.place_view import PlaceFinding, PlaceView
+from streams.rules.place_view import ONLY_BEHAVIOURS, Lacking, PlaceFinding, PlaceView
 from streams.rules.statistics import binomial_tail, poisson_tail
 from streams.state.place_panes import add_counts
 
@@ -41,19 +41,19 @@ def lookback_ms(rule: DeviceFarm, grid: Grid) -> int:  # noqa: ARG001 - as of ev
     return (rule.window_s + rule.baseline_s) * 1000
 
 
-def evaluate(view: PlaceView, rule: DeviceFarm) -> PlaceFinding | None:
+def evaluate(view: PlaceView, rule: DeviceFarm) -> PlaceFinding | Lacking:
     """Judge a place as of a pane that got clicks."""
     begin = view.end_ms - rule.window_s * 1000
     window = view.between(begin, view.end_ms)
     devices, least = sum(sums.clicking_devices for sums in window), rule.quick_floor
     if devices < least:
-        return None
+        return Lacking(least - devices)
     scripts = add_counts(sums.scripts() for sums in window)
     if 2 * max(scripts.values(), default=0) < least:
-        return None  # two neighbouring paces do not make it either
+        return ONLY_BEHAVIOURS  # two neighbouring paces do not make it either
     past = add_counts(sums.scripts() for sums in view.between(begin - rule.baseline_s * 1000, begin))
     found = judge(scripts, devices, past, rule)
-    return PlaceFinding(found, begin, window) if found else None
+    return PlaceFinding(found, begin, window) if found else ONLY_BEHAVIOURS
 
 
 def judge(

@@ -11,13 +11,14 @@ first, one each, are no burst however many they are: see explained_clicks. MRC i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 from sori.settings.rules import GeoClickBurst
 from streams.rules.click_view import Grid
 from streams.rules.explained_clicks import explained, reads_s, told_airing
 from streams.rules.judgement import Judgement, exceeded
-from streams.rules.place_view import PlaceFinding, PlaceView
+from streams.rules.place_view import Lacking, PlaceFinding, PlaceView
 from streams.rules.statistics import wilson_lower
 
 NAME = "geo_click_burst"
@@ -53,20 +54,21 @@ def stands_out(clicks: int, impressions: int, rule: GeoClickBurst) -> bool:
     return wilson_lower(clicks, max(impressions, clicks)) >= rule.min_ctr
 
 
-def evaluate(view: PlaceView, rule: GeoClickBurst) -> PlaceFinding | None:
+def evaluate(view: PlaceView, rule: GeoClickBurst) -> PlaceFinding | Lacking | None:
     """Judge a place as of a pane that got clicks."""
     end = view.end_ms
     begin = end - rule.window_s * 1000
     window = view.between(begin, end)
     clicks = sum(sums.clicks for sums in window)
     if clicks < rule.floor:
-        return None
+        return Lacking(rule.floor - clicks)
     top = sum(sums.top_device_clicks for sums in window)
-    if clicks - top < rule.min_ctr * sum(sums.impressions for sums in window):
-        return None  # nor would it beside those of before the window
+    least = rule.min_ctr * sum(sums.impressions for sums in window)
+    if clicks - top < least:
+        return Lacking(ceil(least) - clicks + top)  # nor would it beside those of before the window
     impressions = sum(sums.impressions for sums in view.between(begin - rule.impression_lag_s * 1000, end))
     if not stands_out(clicks - top, impressions, rule):
-        return None
+        return Lacking(max(1, ceil(max(rule.floor, rule.min_ctr * impressions)) - clicks + top))
     past = view.between(begin - rule.baseline_s * 1000, begin)
     counts = PlaceCounts(
         window_clicks=clicks,
@@ -75,6 +77,8 @@ def evaluate(view: PlaceView, rule: GeoClickBurst) -> PlaceFinding | None:
         baseline_clicks=sum(sums.clicks for sums in past),
         baseline_impressions=sum(sums.impressions for sums in past),
     )
+    if (left := ceil(rule.factor * expected(counts, rule)) - clicks + top) > 0:
+        return Lacking(left)
     found = judge(counts, rule)
     if found is None or explained(view, begin, impressions, rule.airing_s):
         return None
@@ -86,12 +90,17 @@ def judge(counts: PlaceCounts, rule: GeoClickBurst) -> Judgement | None:
     clicks = counts.window_clicks - counts.top_device_clicks
     if clicks < rule.floor:
         return None
-    expected = counts.baseline_clicks * rule.window_s / rule.baseline_s
-    if clicks < rule.factor * expected:
+    usual = expected(counts, rule)
+    if clicks < rule.factor * usual:
         return None
     trials = max(counts.window_impressions, clicks)
     ctr_lower = wilson_lower(clicks, trials)
     baseline_ctr = (counts.baseline_clicks + _PRIOR_CLICKS) / (counts.baseline_impressions + _PRIOR_IMPRESSIONS)
     if ctr_lower < max(rule.min_ctr, min(1.0, rule.ctr_factor * baseline_ctr) * 0.9):
         return None
-    return exceeded(clicks, expected, rule.floor, ctr_lower=round(ctr_lower, 4), baseline_ctr=round(baseline_ctr, 4))
+    return exceeded(clicks, usual, rule.floor, ctr_lower=round(ctr_lower, 4), baseline_ctr=round(baseline_ctr, 4))
+
+
+def expected(counts: PlaceCounts, rule: GeoClickBurst) -> float:
+    """Clicks in the window, by the place's past."""
+    return counts.baseline_clicks * rule.window_s / rule.baseline_s

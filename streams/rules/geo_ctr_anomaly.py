@@ -10,7 +10,7 @@ from typing import Literal
 from sori.settings.rules import GeoCtrAnomaly
 from streams.rules import ctr_anomaly
 from streams.rules.click_view import Grid
-from streams.rules.place_view import PlaceFinding, PlaceView
+from streams.rules.place_view import Lacking, PlaceFinding, PlaceView
 
 NAME = "geo_ctr_anomaly"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
@@ -23,6 +23,6 @@ def lookback_ms(rule: GeoCtrAnomaly, grid: Grid) -> int:
     return ctr_anomaly.lookback_ms(rule, grid)
 
 
-def evaluate(view: PlaceView, rule: GeoCtrAnomaly) -> PlaceFinding | None:
+def evaluate(view: PlaceView, rule: GeoCtrAnomaly) -> PlaceFinding | Lacking | None:
     """Judge a place as of a pane that got clicks."""
     return ctr_anomaly.evaluate(view, rule)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import sqrt
+from math import inf, sqrt
 from typing import Literal, NamedTuple, Protocol
 
 from streams.rules.airing import Jump, jump, minute
@@ -23,6 +23,19 @@ class PlaceFinding(NamedTuple):
     begin_ms: int
     window: Sequence[SubjectSums]
     end_ms: int | None = None
+
+
+class Lacking(NamedTuple):
+    """Nothing was found as of a pane, nor will be before so many more `clicks` of the subject, or its clicking devices
+    did something else: more impressions only make its rate less.
+    """
+
+    clicks: float
+    behaviours: float = inf
+
+
+#: What more clicks do not change.
+ONLY_BEHAVIOURS = Lacking(inf, 1)
 
 
 @dataclass(slots=True)
@@ -143,5 +156,5 @@ class PlaceRule(Protocol):
     CORRECTABLE: bool
     #: How far before the end of its window it reads, ms, by its settings and the grid.
     lookback_ms: Callable[..., int]
-    #: Judges a subject after a roll-up that adds clicks; all it reads is live and complete.
-    evaluate: Callable[..., PlaceFinding | None]
+    #: Judges a subject after a roll-up that adds clicks; all it reads is live and complete. None: ask again each time.
+    evaluate: Callable[..., PlaceFinding | Lacking | None]

@@ -19,8 +19,9 @@ from streams.rules.context import ACCOUNTS_BYTES, Evidence, RuleContext
 from streams.rules.device_hour import Reach
 from streams.rules.explained_clicks import told_airing
 from streams.rules.judgement import Judgement
+from streams.rules.lacks import Lacks
 from streams.rules.local_ctr import stands_out
-from streams.rules.place_view import PlaceFinding, PlaceRule, PlaceView
+from streams.rules.place_view import Lacking, PlaceFinding, PlaceRule, PlaceView
 from streams.rules.terms import Terms
 from streams.rules.window_view import settings_of
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey, ToldDevice
@@ -55,6 +56,7 @@ class PlaceRules:
         self.sign_in_gate = min(rules.geo_auth_burst.gate(context.policy.pane_ms) for rules in context.rules.variants())
         #: How long after sign-ins a place is looked at: as long as what follows them may take.
         self.sign_in_wait_ms = 1000 * max(rules.geo_auth_burst.wait_s for rules in context.rules.variants())
+        self._lacks = Lacks()
         for module in registry.PLACE_RULES:
             of_windows = module in self._of_devices
             context.check(module.NAME, partial(_lookback_ms, module, grid), of_windows=of_windows)
@@ -104,25 +106,31 @@ class PlaceRules:
         self._judge(key, pane_start, 1, self._of_minutes)
 
     def _judge(self, key: SubjectKey, pane_start: int, added: int, modules: Sequence[PlaceRule]) -> None:
-        subject, context = _subject(key), self._context
-        if context.allowed(subject.account_id, subject.kind, subject.value):
+        subject, context, end = _subject(key), self._context, pane_start + self._length_of(key)
+        open_subject = context.open_subject(subject) if context.any_open else None
+        series = self._series[key]
+        lacks = self._lacks.of(series, end)
+        if lacks and open_subject is None:
+            modules = [module for module in modules if module.NAME not in lacks]
+        if not modules or context.allowed(subject.account_id, subject.kind, subject.value):
             return
-        terms, end = self._terms.of(key.account), pane_start + self._length_of(key)
-        at_ms, exact_ms = end - self._grid.pane_ms, context.exact_since_ms
+        terms, at_ms, exact_ms = self._terms.of(key.account), end - self._grid.pane_ms, context.exact_since_ms
         view = _view(self._grid, self._panes, self._series, key, end)
         view.exact_ms = exact_ms
-        open_subject = context.open_subject(subject) if context.any_open else None
         for module in modules:
             if open_subject and context.hardly_grown(open_subject, module.NAME, at_ms, added):
                 continue
             rule, lookback_ms = terms[module.NAME]
-            if not rule.enabled or subject.value in rule.allow:
+            if module.NAME in lacks or not rule.enabled or subject.value in rule.allow:
                 continue
             if context.lets_pass(module.NAME, subject, at_ms):
                 continue
             if end - lookback_ms < exact_ms and not context.exact_from(end - lookback_ms):
                 continue
-            if found := module.evaluate(view, rule):
+            found = module.evaluate(view, rule)
+            if isinstance(found, Lacking):
+                self._lacks.note(module.NAME, series, end, found)
+            elif found:
                 grounds = self._grounds(module, key, end) if module.CORRECTABLE else None
                 self._report(module, subject, found, end, grounds)
 
@@ -239,7 +247,7 @@ class _Grounds:
             return True
         view = _view(self.grid, self.panes, self.series, self.key, self.end_ms)
         view.exact_ms = self.context.exact_since_ms
-        return self.module.evaluate(view, self.rule) is not None
+        return isinstance(self.module.evaluate(view, self.rule), PlaceFinding)
 
 
 def _view(grid: Grid, panes: Mapping[int, RollUpPane], series: Series, key: SubjectKey, end_ms: int) -> PlaceView:

@@ -232,6 +232,10 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
             self.details.scripts = add_counts(scripts for _, scripts, *_ in self._details(self.who))
         return self.details.scripts
 
+    def scripts_of(self, source: int) -> Mapping[str, int]:
+        """Those that one source partition told."""
+        return next((scripts for _, scripts, *_ in self._details((source,))), {})
+
     def clickers(self) -> dict[str, list[int]]:
         """Of a campaign: checksums of the devices that clicked with an id, for a few ids of each source partition."""
         details = self.details
@@ -286,14 +290,16 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
 class SubjectSeries(dict[int, SubjectSums]):
     """A subject's sums by the start of their pane: rules read one subject in many panes. `key`: one for all panes.
 
+    `clicks`, `behaved`: clicks, and rows with other behaviours, that were added since it is held.
     `kept`: of a device, sums of windows by the length of what rules look at, so that each window is added up once.
     """
 
-    __slots__ = ("kept", "key")
+    __slots__ = ("behaved", "clicks", "kept", "key")
 
     def __init__(self, key: SubjectKey) -> None:
         super().__init__()
         self.key = key
+        self.clicks = self.behaved = 0
         self.kept: dict[int, KeptSums] | None = None
 
     def changed(self, start_ms: int) -> None:

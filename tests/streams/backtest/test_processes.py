@@ -136,7 +136,7 @@ def test_a_process_that_fails_or_is_killed_is_one_error():
 def test_ctrl_c_ends_all_processes_quietly(tmp_path: Path):
     """As a terminal does it: the signal goes to every process of the group."""
     bodies, rules = tmp_path / "bodies.ndjson", tmp_path / "new.toml"
-    bodies.write_bytes(b"\n".join([message.entry.value for message in LOG] * 40))
+    bodies.write_bytes(b"\n".join([message.entry.value for message in LOG] * 80))
     rules.write_text("device_click_burst.floor = 15\n")
     words = ["backtest", "--from", str(bodies), "--rules", str(rules), "--processes", "2"]
     ours = signal.signal(signal.SIGINT, signal.SIG_DFL)  # what nohup or `&` ignores, a child would ignore as well

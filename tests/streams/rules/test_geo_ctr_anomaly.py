@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sori.settings.rules import GeoCtrAnomaly
 from streams.rules import ctr_anomaly, geo_ctr_anomaly
-from streams.rules.place_view import PlaceView
+from streams.rules.place_view import Lacking, PlaceFinding, PlaceView
 from streams.state.place_panes import ClickDetails, SubjectSums
 
 PANE_MS = 10_000
@@ -24,9 +24,9 @@ def view(clicks: int, past_clicks: int) -> PlaceView:
 
 def test_a_place_at_its_usual_rate_is_none_and_a_flood_is_one():
     """The past is its own."""
-    assert geo_ctr_anomaly.evaluate(view(3, 3), RULE) is None
+    assert isinstance(geo_ctr_anomaly.evaluate(view(3, 3), RULE), Lacking)
     found = geo_ctr_anomaly.evaluate(view(60, 3), RULE)
-    assert found is not None
+    assert isinstance(found, PlaceFinding)
     assert found.judgement.observed >= RULE.floor
 
 
