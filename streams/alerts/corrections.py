@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import Protocol
 
 from streams.alerts.book_state import CaseState, CorrectableState, MarkState
@@ -93,6 +94,8 @@ class Corrections:
         self._held: dict[Subject, list[Correctable]] = {}
         self._marks: dict[Subject, list[_Mark]] = {}
         self._by_identity: dict[tuple[str, str], set[Subject]] = {}
+        self._identities: dict[Subject, set[str]] = {}
+        self._ends: list[tuple[int, Subject]] = []
 
     @property
     def held(self) -> Iterable[Correctable]:
@@ -107,7 +110,10 @@ class Corrections:
 
     def note(self, rule: str, subject: Subject, case: Case, step: int, grounds: Grounds) -> None:
         """A finding, and what it rests on."""
-        held = self._held.setdefault(subject, [])
+        held = self._held.get(subject)
+        if held is None:
+            held = self._held[subject] = []
+            heappush(self._ends, (case.alert.last_ms + self._correctable_ms, subject))
         one = next((one for one in held if one.alert is case.alert and not one.taken_back), None)
         if one is None:
             one = Correctable(rule, subject, case, case.alert)
@@ -160,18 +166,20 @@ class Corrections:
         return freed
 
     def sweep(self, watermark_ms: int) -> None:
-        """Forget what nothing can put right any more."""
-        gone = False
-        for subject, held in list(self._held.items()):
+        """Forget what nothing can put right any more; whose time has not come is not looked at."""
+        ends = self._ends
+        while ends and ends[0][0] < watermark_ms:
+            _, subject = heappop(ends)
+            held = self._held[subject]
             left = [one for one in held if not self._over(one, watermark_ms)]
-            gone = gone or len(left) < len(held)
             if left:
                 self._held[subject] = left
+                heappush(ends, (min(self._end(one) for one in left), subject))
             else:
                 del self._held[subject]
                 self._marks.pop(subject, None)
-        if gone:
-            self._index_all()
+            if len(left) < len(held):
+                self._index_anew(subject)
 
     def replay_starts(self) -> Iterable[ReplayStart]:
         """What it must be rebuilt from."""
@@ -215,22 +223,35 @@ class Corrections:
         """Hold these again; marks of rows that are gone need no putting right."""
         for one in held:
             self._held.setdefault(one.subject, []).append(one)
-        self._index_all()
+        for subject, of_subject in self._held.items():
+            heappush(self._ends, (min(self._end(one) for one in of_subject), subject))
+            self._index_anew(subject)
         for mark, row in marks:
             if row is not None:
                 made = _Mark(row, frozenset(mark.numbers), mark.clicks)
                 self._marks.setdefault(mark.subject, []).append(made)
 
     def _index(self, subject: Subject, grounds: Grounds) -> None:
+        known = self._identities.setdefault(subject, set())
         for identity in grounds.missing:
-            self._by_identity.setdefault((subject.account_id, identity), set()).add(subject)
+            if identity not in known:
+                known.add(identity)
+                self._by_identity.setdefault((subject.account_id, identity), set()).add(subject)
 
-    def _index_all(self) -> None:
-        self._by_identity.clear()
-        for one in self.held:
+    def _index_anew(self, subject: Subject) -> None:
+        """What is missing to those that are left of a subject."""
+        for identity in self._identities.pop(subject, ()):
+            key = subject.account_id, identity
+            self._by_identity[key].discard(subject)
+            if not self._by_identity[key]:
+                del self._by_identity[key]
+        for one in self._held.get(subject, ()):
             for grounds in one.grounds.values():
-                self._index(one.subject, grounds)
+                self._index(subject, grounds)
+
+    def _end(self, one: Correctable) -> int:
+        # of the alert, not of the case: that may go on in another alert
+        return one.alert.last_ms + self._correctable_ms
 
     def _over(self, one: Correctable, watermark_ms: int) -> bool:
-        # of the alert, not of the case: that may go on in another alert
-        return watermark_ms > one.alert.last_ms + self._correctable_ms
+        return watermark_ms > self._end(one)

@@ -1,0 +1,79 @@
+"""What may still be put right is looked at when its time has come, and forgotten with all that points to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streams.alerts.corrections import Correctable, Corrections
+from streams.alerts.episode import Case, Episode
+from streams.alerts.record import Finding, Subject
+from streams.state.checkpoint import ReplayStart
+
+LONG_MS = 600_000
+
+
+@dataclass
+class Missing:
+    """A finding that rests on nothing but impressions that are missing."""
+
+    missing: list[str]
+
+    def explain(self, *_: object) -> bool:
+        """It is not asked here."""
+        return False
+
+    def hold(self) -> bool:
+        """Nor here."""
+        return True
+
+    @property
+    def state(self) -> object:
+        """Nothing is stored of it."""
+        return self.missing
+
+
+def accused(corrections: Corrections, device: str, at_ms: int) -> Case:
+    """A device with a finding."""
+    subject, start = Subject("a", "device", device), ReplayStart(0, 0)
+    finding = Finding("click_without_impression", subject, 0, at_ms, 6, 0, 6, "low", "SIVT")
+    case = Case(Episode(1, subject, at_ms, LONG_MS, start, start, finding, at_ms, at_ms), at_ms)
+    corrections.note("click_without_impression", subject, case, at_ms, Missing([f"{device}-1", "shared"]))
+    return case
+
+
+def test_a_sweep_looks_at_nobody_whose_time_has_not_come(monkeypatch):
+    """However many are held."""
+    corrections, looked, inner = Corrections(LONG_MS), [], Corrections._over
+    for number in range(500):
+        accused(corrections, f"bot_{number}", number * 10)
+    monkeypatch.setattr(Corrections, "_over", lambda *args: looked.append(1) or inner(*args))
+    for watermark_ms in range(0, LONG_MS, 1000):
+        corrections.sweep(watermark_ms)
+    assert not looked
+    corrections.sweep(LONG_MS + 1000)
+    assert len(looked) <= 101
+    assert len(corrections) == 500 - 100
+
+
+def test_whoever_is_forgotten_is_missed_by_no_impression_and_others_still_are():
+    """Also where several wait for the same one; and an alert that goes on is held as long as it does."""
+    corrections = Corrections(LONG_MS)
+    first, second = accused(corrections, "first", 1000), accused(corrections, "second", 1000)
+    second.alert.last_ms = 50_000
+    corrections.sweep(LONG_MS + 1001)
+    assert first.alert.subject not in corrections
+    assert list(corrections.missing("a", "shared")) == [second.alert.subject]
+    assert not corrections.missing("a", "first-1")
+    corrections.sweep(LONG_MS + 50_001)
+    assert len(corrections) == 0
+    assert not corrections.missing("a", "shared")
+
+
+def test_what_was_restored_is_forgotten_in_time_too():
+    """As after a snapshot."""
+    corrections, kept = Corrections(LONG_MS), Corrections(LONG_MS)
+    accused(kept, "bot", 1000)
+    corrections.restore([Correctable(one.rule, one.subject, one.case, one.alert, one.grounds) for one in kept.held], [])
+    assert corrections.missing("a", "bot-1")
+    corrections.sweep(LONG_MS + 1001)
+    assert not corrections.missing("a", "bot-1")
