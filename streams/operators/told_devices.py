@@ -61,9 +61,9 @@ class ToldDevices:
         known = self._accounts.get((scope.account, start))
         if known is None:
             known = self._accounts[scope.account, start] = self._look(scope.account, start)
-        if not self._goes_on(scope, device, cell, known):
-            return None
         if known.mask and crc32(device.encode("utf-8", "surrogatepass")) & known.mask:
+            return None
+        if not self._goes_on(scope, device, cell, known):
             return None
         cells = [found for held in known.clicks if (found := held.get(device)) is not None] if cell.clicks else []
         kept = [click for clicks in cells for click in clicks.kept]

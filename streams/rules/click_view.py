@@ -11,7 +11,7 @@ from streams.alerts.corrections import Grounds
 from streams.rules.context import TrafficClass
 from streams.rules.judgement import Judgement
 from streams.state.counters import Click, DeviceClicks
-from streams.state.device_panes import DeviceKey, PaneStore
+from streams.state.device_panes import AccountWindow, DeviceKey, PaneStore
 from streams.state.matches import Match, Matches, Reach
 
 #: What rules about a device that goes on and on look at: as far back as hop 1 can look, and stay exact.
@@ -107,14 +107,19 @@ class ClickView:
         found = [of(key, start, cell, reach) for start, cell in self.cells if start >= begin_ms]
         return sum([one.near for one in found]), sum([one.shown for one in found])
 
-    def impressions(self, campaigns: Iterable[str], begin_ms: int) -> dict[str, int]:
-        """How often it was shown each of these in the windows from `begin_ms` on, up to the click's."""
-        (account, device), windows, cells = self.key, self.store.windows, []
+    def shown_in(self, begin_ms: int) -> list[tuple[AccountWindow, int]]:
+        """The windows from `begin_ms` up to the click's in which it was shown something, and how often."""
+        (account, device), windows, found = self.key, self.store.windows, []
         for start in range(begin_ms, self.time_ms + 1, self.store.window_ms):
             window = windows.get(start)
             held = None if window is None else window.accounts.get(account)
-            if held is not None and held.impressions_of(device) and (cell := held.find(device)) is not None:
-                cells.append(cell)
+            if held is not None and (shown := held.impressions_of(device)):
+                found.append((held, shown))
+        return found
+
+    def impressions(self, campaigns: Iterable[str], shown_in: Iterable[tuple[AccountWindow, int]]) -> dict[str, int]:
+        """How often it was shown each of these in such windows."""
+        cells = [cell for held, _ in shown_in if (cell := held.find(self.key[1])) is not None]
         return {campaign: sum([cell.impressions_of(campaign) for cell in cells]) for campaign in campaigns}
 
 

@@ -79,11 +79,12 @@ def evaluate(view: ClickView, rule: ClickWithoutImpression) -> Verdict:
             matched[click.campaign] += 1
     if len(alone) < rule.floor:
         return max(1, rule.floor - len(alone))
-    shown = view.impressions(unmatched, horizon)
+    shown_in = view.shown_in(horizon)
+    shown = view.impressions(unmatched, shown_in)
     found = judge(matched, unmatched, shown, rule)
     if found is None:
         return 1
-    left = seen(view, horizon) >= (1 - _MOST_LOST) * found.details["clicks"]
+    left = sum([times for _, times in shown_in]) >= (1 - _MOST_LOST) * found.details["clicks"]
     if left and by_loss(view, begin, unmatched, found, rule):
         return 1
     grounds = Grounds(rule, matched, unmatched, shown, alone, horizon, view.time_ms, view.reach.explained_after)
@@ -103,14 +104,6 @@ def taps(found: Iterable[tuple[Click, Match]]) -> Iterator[tuple[Click, Match]]:
 
 def _time(one: tuple[Click, Match]) -> int:
     return one[0].time_ms
-
-
-def seen(view: ClickView, since_ms: int) -> int:
-    """Impressions of the device, of whatever, in the windows from then on up to its click's."""
-    (account, device), windows = view.key, view.store.windows
-    starts = range(since_ms, view.time_ms + 1, view.store.window_ms)
-    held = [window.accounts.get(account) for start in starts if (window := windows.get(start)) is not None]
-    return sum([one.impressions_of(device) for one in held if one is not None])
 
 
 def by_loss(
