@@ -90,3 +90,11 @@ class EveryPlaceRules(PlaceRules):
     def on_impressions(self, key: SubjectKey, pane_start: int) -> None:
         for rules in self._sets:
             rules.on_impressions(key, pane_start)
+
+    @property
+    def late_ms(self) -> int:
+        return min(rules.late_ms for rules in self._sets)
+
+    def ask_late(self, watermark_ms: int) -> None:
+        for rules in self._sets:
+            rules.ask_late(watermark_ms)

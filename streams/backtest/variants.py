@@ -65,6 +65,8 @@ class PlaceVariants(PlaceOperator):
     def merge(self, rows: bytes) -> None:
         """As `apply` of one record that holds these rows."""
         self._apply_one(Entry(self.next_offset, 0, rows, ()))
+        if self.clock.watermark >= self.clock.due_ms:
+            self._judge_due(self.clock.watermark)
         self.next_offset += 1
 
     def harvest(self) -> list[list[Output]]:

@@ -175,7 +175,10 @@ class PlaceOperator(SnapshotOperator):
             if now >= self._rules.sign_in_gate:
                 self._rules.on_sign_ins(key, start, now - before)
             self._await(key, start, self.clock.watermark)
-            self.clock.due_ms = min(self._awaited, default=NEVER_MS)
+            self._set_due()
+
+    def _set_due(self) -> None:
+        self.clock.due_ms = min(self._rules.late_ms, min(self._awaited, default=NEVER_MS))
 
     def _await(self, key: PlaceKey, start: int, watermark_ms: int) -> None:
         """Have a place looked at when what follows the sign-ins of a pane has come, unless that is over."""
@@ -202,7 +205,8 @@ class PlaceOperator(SnapshotOperator):
         for due in sorted(due for due in self._awaited if due <= watermark_ms):
             for key in sorted(self._awaited.pop(due)):
                 self._rules.on_sign_ins(key, due - self.policy.pane_ms, 0)
-        self.clock.due_ms = min(self._awaited, default=NEVER_MS)
+        self._rules.ask_late(watermark_ms)
+        self._set_due()
 
     def _stand(self, state: Rest, resume: Checkpoint) -> None:
         self._awaited = {}
@@ -232,6 +236,9 @@ class PlaceOperator(SnapshotOperator):
 
     def _ends(self) -> Iterable[int]:
         return (start + self.policy.pane_ms for start in self._panes)
+
+    def _held_until(self) -> Iterable[int]:
+        return (self._rules.late_ms,) if self._rules.late_ms < NEVER_MS else ()
 
     def _low(self, horizon_ms: int) -> int:
         pane_ms = self.policy.pane_ms

@@ -18,6 +18,7 @@ from streams.alerts.book_state import BookState, MarkState, OpenSubjectState
 from streams.alerts.corrections import Correctable, Grounds
 from streams.alerts.record import Subject
 from streams.operators.base import PartitionOperator
+from streams.rules.late_impressions import Late
 from streams.rules.waiting_clicks import Waiting
 from streams.snapshots.parts import FORMAT, MAX_CELLS, Changes, encode, read
 from streams.state.checkpoint import Checkpoint
@@ -48,6 +49,7 @@ class Rest(msgspec.Struct, array_like=True):
     subjects: list[OpenSubjectState]
     waiting: list[Waiting]
     verdicts: int  # position up to which they are in force
+    late: list[Late]
 
 
 NOTHING_LIVE_MS = 2**62
@@ -123,6 +125,7 @@ class SnapshotOperator(PartitionOperator):
                 self._context.state(),
                 self._context.waiting.state(),
                 self.allowances.at,
+                self._context.late.state(),
             )
         )
 
@@ -177,6 +180,7 @@ class SnapshotOperator(PartitionOperator):
         self.episodes.restore(state.book)
         self._context.restore(state.subjects)
         self._context.waiting.restore(state.waiting)
+        self._context.late.restore(state.late, self.clock.watermark)
         self._restore_corrections(state.book)
         for episode in (*self.episodes.open_episodes, *state.book.past):
             episode.output("updated", 0)  # what cannot be told must not be found out at a flush

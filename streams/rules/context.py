@@ -18,6 +18,7 @@ from streams.alerts.episodes import EpisodeBook
 from streams.alerts.grouping import Slots
 from streams.alerts.record import Finding, Subject
 from streams.rules.judgement import Judgement
+from streams.rules.late_impressions import LateImpressions
 from streams.rules.waiting_clicks import WaitingClicks
 from streams.state.checkpoint import BEGINNING_MS, ReplayStart
 from streams.state.counters import CtrRow
@@ -80,6 +81,7 @@ class RuleContext:
         self._book = book
         self._clock = clock
         self.waiting = WaitingClicks()
+        self.late = LateImpressions(policy.pane_ms)
         self._replay_start_now = replay_start_now
         self._cooldown_ms = rules.episodes.cooldown_s * 1000
         self._open_subjects: dict[Subject, OpenSubject] = {}
@@ -238,6 +240,12 @@ class RuleContext:
         open_subject.until_ms = max(open_subject.until_ms, at_ms + self._cooldown_ms)
         self._note(rule, subject, case, at_ms, grounds)
         return True
+
+    def note_late(self, subject: Subject, pane_start: int) -> None:
+        """Impressions came to a pane that is over: they may explain what the subject is accused of, if it is."""
+        if subject in self._book.corrections:
+            self.late.note(subject, pane_start, self._clock.watermark)
+            self.wake_at(self.late.next_ms)
 
     def put_right(
         self,

@@ -136,7 +136,18 @@ class PlaceRules:
 
     def on_impressions(self, key: SubjectKey, pane_start: int) -> None:
         """Impressions came to a pane that is over: they may explain what the subject is accused of."""
-        self._context.put_right(_subject(key), "", "", pane_start, why=_why)
+        self._context.note_late(_subject(key), pane_start)
+
+    @property
+    def late_ms(self) -> int:
+        """When `ask_late` has something to ask, watermark."""
+        return self._context.late.next_ms
+
+    def ask_late(self, watermark_ms: int) -> None:
+        """Ask about those who got impressions late, if it is time to."""
+        if watermark_ms >= self.late_ms:
+            for subject, pane_start in self._context.late.take():
+                self._context.put_right(subject, "", "", pane_start, why=_why)
 
     def grounds_of(self, rule: str, subject: Subject, state: object) -> Grounds:
         """What a finding rested on, from its `state`. Raises KeyError and msgspec.ValidationError."""

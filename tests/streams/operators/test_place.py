@@ -12,6 +12,7 @@ from sori.times import iso
 from sori.topics import GEO_ROLLUPS
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator, grown
+from streams.rules.context import RuleContext
 from streams.state.device_panes import CampaignKey
 from streams.state.output import Output, name_log
 from streams.state.policy import TimePolicy
@@ -71,3 +72,35 @@ def test_what_rests_on_impressions_is_asked_again_after_each_of_a_few_and_an_eig
     assert len(asked) < 16 + 8 * 9
     assert all(later - count <= max(1, count / 8) for count, later in pairwise(asked))
     assert not grown(700, 700)
+
+
+def test_whom_late_impressions_concern_is_asked_about_once_a_step_however_they_are_told(monkeypatch):
+    """Each row of each source would have all that an alert rests on judged anew."""
+    asked, inner = [], RuleContext.put_right
+    monkeypatch.setattr(RuleContext, "put_right", lambda *args, **kwargs: asked.append(1) or inner(*args, **kwargs))
+    operator, sources, panes, version = PlaceOperator(0, PLACES, RulesSettings()), 6, 60, 0
+
+    def tell(pane: int, impressions: int, clicks: int) -> None:
+        nonlocal version
+        for source in range(sources):
+            version += 1
+            row = {
+                "pane_start": T0 // 1000 + pane * 10,
+                "account_id": "a",
+                "source_partition": source,
+                "version": version,
+                "impressions": impressions,
+                "clicks": clicks,
+                "clicking_devices": clicks,
+                "top_device_clicks": min(1, clicks),
+            }
+            operator.apply([FakeRecord(orjson.dumps(row), operator.next_offset)])
+
+    for pane in range(panes):
+        flooded = pane > panes // 2
+        tell(pane, 20, 15 * flooded)
+        if pane:
+            tell(pane - 1, 40, 15 * flooded)
+            tell(pane - 1, 80, 15 * flooded)
+    assert operator.episodes.open_episodes
+    assert 0 < len(asked) <= panes * 2
