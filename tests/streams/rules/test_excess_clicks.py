@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from sori.settings.rules import ExcessClicks
 from sori.times import iso
-from streams.rules.excess_clicks import ExcessCounts, judge
+from streams.rules.excess_clicks import ExcessCounts, believed, judge, rate_on_top
+from streams.rules.place_view import PlaceView
+from streams.state.place_panes import RollUp, RollUpPane
 from testkit.both_hops import place_alerts
 from testkit.records import body
 
@@ -163,3 +165,28 @@ def test_people_who_click_less_than_half_are_never_accused_if_their_impressions_
     )
     found = judge(counts, RULE)
     assert found is None or rate > 0.4
+
+
+def told(pane_s: int, impressions: int, shown: int) -> RollUpPane:
+    """A pane in which one source tells of a campaign: impressions, and devices that clicked what they were shown."""
+    pane, of_campaign = RollUpPane(pane_s * 1000, 0), {"cmp": (impressions, shown, shown)}
+    pane.take_totals(RollUp(pane_s, "acc", 0, 1, campaign_clicks={"cmp": shown}, campaign_told=of_campaign))
+    return pane
+
+
+def test_a_click_for_whose_sake_a_pane_is_told_says_nothing_of_the_rate():
+    """Of a campaign that is clicked once in forty times, panes with a click have two impressions each."""
+    now = PlaceView(600_000, 10_000, {}, panes={s * 1000: told(s, 2, 1) for s in range(0, 600, 20)}, account="acc")
+    assert believed(now, 0, 600_000, 100) < 0.02
+    busy = PlaceView(600_000, 10_000, {}, panes={s * 1000: told(s, 200, 10) for s in range(0, 600, 20)}, account="acc")
+    assert 0.04 < believed(busy, 0, 600_000, 100) < 0.05
+
+
+@given(past=st.integers(0, 2000), clicks=st.integers(0, 200), more=st.integers(0, 200), scatter=st.floats(1.0, 2.0))
+def test_the_more_is_usual_the_less_is_known_of_what_is_on_top(past, clicks, more, scatter):
+    """And nothing on top is ever more than there were clicks."""
+    fields = {"shown": 1.0, "known": clicks, "past_devices": 0, "past_shown": 1.0, "part": 1.0, "believed_ctr": 0.0}
+    few = ExcessCounts(clicks, more, past_impressions=0, **fields)
+    many = ExcessCounts(clicks, past + more, past_impressions=past, scatter=scatter, **fields)
+    bounds = rate_on_top(clicks, many, 0.5), rate_on_top(clicks, few, 0.5)
+    assert 0.0 <= bounds[0] <= bounds[1] + 1e-9 <= 1.0 + 1e-9
