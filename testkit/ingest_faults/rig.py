@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from api.query.engine import HttpEngine, rows
 from api.query.holder_note import noted_url
@@ -17,8 +18,10 @@ from broker.process import EmbeddedBroker
 from broker.topic_admin import apply_topics
 from runtime.clickhouse.client import parse_dsn
 from runtime.process.ports import free_port
+from sinks.specs import sink_specs
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
+from sori.settings.sinks import SinksSettings
 from testkit.ingest_faults.traffic import Sent, Traffic
 from testkit.stage_process import StageProcess
 from testkit.wait import wait_until
@@ -106,11 +109,20 @@ class Rig:
 
     async def stored(self, account: str) -> list[str]:
         """Identities in `events_current`, as often as they are there; asked of the process that holds the path."""
+        found = await self._asked(f"SELECT identity FROM events_current WHERE account_id = '{account}'")
+        return [row["identity"] for row in found]
+
+    async def sinks_read(self) -> bool:
+        """Whether every sink has taken its place in Kafka."""
+        found = await self._asked("SELECT uniqExact(topic) AS topics FROM kafka_logs")
+        return bool(found) and int(found[0]["topics"]) >= len(sink_specs(SinksSettings()))
+
+    async def _asked(self, sql: str) -> list[Any]:
+        """Rows from the process that holds the path; none while it cannot answer."""
         url = noted_url(parse_dsn(self.dsn))
-        assert url is not None
-        sql = f"SELECT identity FROM events_current WHERE account_id = '{account}'"
+        assert url is not None, (self.folder / "sinks.log").read_text()[-2_000:]
         try:
-            return [row["identity"] for row in await asyncio.to_thread(rows, HttpEngine(url, 20.0), sql)]
+            return await asyncio.to_thread(rows, HttpEngine(url, 20.0), sql)
         except StorageUnavailable:
             return []
 
@@ -143,7 +155,9 @@ async def rig(folder: Path, *, rate: float = 150.0) -> AsyncIterator[Rig]:
         sinks.start()
         it = Rig(folder, broker, kafka, dsn, rate)
         try:
-            await wait_until(lambda: noted_url(parse_dsn(dsn)) is not None, 60, what="sinks")
+            await wait_until(lambda: noted_url(parse_dsn(dsn)) is not None, 60, what="the API of the sinks")
+            # Kafka may go away from now on: a sink ends where it is not there at the start
+            await wait_until(it.sinks_read, 60, what="sinks")
             yield it
         finally:
             for process in [*it.ingresses, sinks]:
