@@ -136,7 +136,10 @@ async def test_streams_count_a_topic_made_anew_from_its_beginning(topics: KafkaS
         await delete_topics(topics)
         await apply_topics(topics)
         await send(topics, 30, 50)
-        await wait_until(sees(20), 60)
+        # seldom it takes more than a minute: 20 s to notice, then the group's old member has to time out
+        await wait_until(sees(20), 150)
+    except AssertionError as error:
+        raise AssertionError(streams.log_text()[-6_000:]) from error
     finally:
         streams.stop()
     assert await counted(topics) == 20, "nor does it count what the old log held"
