@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple
@@ -93,9 +93,7 @@ def pool(count: int) -> Iterator[WorkerPool]:
     context = get_context("spawn")
     links, processes = [], []
     try:
-        # Ctrl-C reaches them too, but it is this process that ends them: they are born deaf to it
-        deaf = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
+        with _deaf_births():
             for number in range(count):
                 ours, theirs = context.Pipe()
                 process = context.Process(target=_work, args=(theirs,), name=f"backtest-{number}", daemon=True)
@@ -103,8 +101,6 @@ def pool(count: int) -> Iterator[WorkerPool]:
                 theirs.close()
                 links.append(ours)
                 processes.append(process)
-        finally:
-            signal.signal(signal.SIGINT, deaf)
         yield WorkerPool(links, processes)
     finally:
         for link in links:
@@ -115,6 +111,24 @@ def pool(count: int) -> Iterator[WorkerPool]:
             process.join(_STOP_S)
             if process.is_alive():
                 process.kill()
+
+
+@contextmanager
+def _deaf_births() -> Iterator[None]:
+    """Ctrl-C reaches workers too, but it is this process that ends them: they are born deaf to it, we hear it after."""
+    came: list[int] = []
+    resource_tracker.ensure_running()  # its start would unblock the signal
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _work(link: Connection) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import orjson
@@ -133,10 +134,23 @@ def test_a_process_that_fails_or_is_killed_is_one_error():
         workers.map(fail, ["die"])
 
 
+def test_ctrl_c_while_processes_start_is_heard(monkeypatch: pytest.MonkeyPatch):
+    """It was lost: the whole backtest ran on."""
+    start = SpawnProcess.start
+
+    def interrupted(process: SpawnProcess) -> None:
+        start(process)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(SpawnProcess, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), pool(2):
+        raise AssertionError("not heard")
+
+
 def test_ctrl_c_ends_all_processes_quietly(tmp_path: Path):
     """As a terminal does it: the signal goes to every process of the group."""
     bodies, rules = tmp_path / "bodies.ndjson", tmp_path / "new.toml"
-    bodies.write_bytes(b"\n".join([message.entry.value for message in LOG] * 80))
+    bodies.write_bytes(b"\n".join([message.entry.value for message in LOG] * 40))
     rules.write_text("device_click_burst.floor = 15\n")
     words = ["backtest", "--from", str(bodies), "--rules", str(rules), "--processes", "2"]
     ours = signal.signal(signal.SIGINT, signal.SIG_DFL)  # what nohup or `&` ignores, a child would ignore as well
