@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.settings.rules import RulesSettings
-from sori.topics import FRAUD_ALERTS
 from streams.operators.place import PlaceOperator
 from streams.rules import geo_click_burst
+from testkit.alert_records import alert_records
 from testkit.examples import examples
 from tests.streams.test_exactness import POLICY, RULES, T0, FakeRecord, place_records, scripts
 
@@ -35,23 +35,10 @@ def alerts_of(
     records: Iterable[FakeRecord], *, skipping: bool, every: int = 7, rules: RulesSettings = RULES
 ) -> dict[str, dict[str, Any]]:
     """The newest record of each alert, with a flush now and then and a long silence at the end."""
-    operator, newest = PlaceOperator(0, POLICY, rules), {}
+    operator = PlaceOperator(0, POLICY, rules)
     if not skipping:
         operator._context.hardly_grown = lambda *_: False  # type: ignore[method-assign] # judges after every roll-up
-
-    def flush() -> None:
-        for output in operator.flush()[0]:
-            if output.topic is FRAUD_ALERTS:
-                alert = orjson.loads(output.value)
-                newest[alert["alert_id"]] = alert
-
-    for number, record in enumerate(records):
-        operator.apply([record])
-        if number % every == 0:
-            flush()
-    operator.advance(operator.clock.watermark + 1_000_000)
-    flush()
-    return newest
+    return {alert["alert_id"]: alert for alert in alert_records(operator, records, every)}
 
 
 @examples(100)

@@ -5,7 +5,6 @@ Against the same operator that judges after every click, and after every roll-up
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sori.settings.rules import RulesSettings
-from sori.topics import FRAUD_ALERTS
-from streams.operators.base import PartitionOperator
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
 from streams.rules import geo_click_burst, geo_ctr_anomaly
 from streams.rules.lacks import Lacks
+from testkit.alert_records import alert_records
 from testkit.examples import examples
 from tests.streams.test_exactness import POLICY, RULES, T0, FakeRecord, device_records, place_records, scripts
 
@@ -32,29 +30,13 @@ class _NoMargins(dict[Any, Any]):
         """Forget it: whoever clicks is judged."""
 
 
-def alerts_of(operator: PartitionOperator, records: Iterable[FakeRecord], every: int) -> list[dict[str, Any]]:
-    """All records of alerts, with a flush now and then and a long silence at the end."""
-    found = []
-
-    def flush() -> None:
-        found.extend(orjson.loads(one.value) for one in operator.flush()[0] if one.topic is FRAUD_ALERTS)
-
-    for number, record in enumerate(records):
-        operator.apply([record])
-        if number % every == 0:
-            flush()
-    operator.advance(operator.clock.watermark + 1_000_000)
-    flush()
-    return found
-
-
 @examples(150)
 @given(script=scripts, every=st.integers(1, 50))
 def test_a_device_that_lacks_clicks_is_spared_and_nothing_else_changes(script, every):
     """The next clicks in its pane, and in later ones."""
     records, judging = device_records(script), DeviceOperator(0, POLICY, RULES)
     judging._rules._clicks._matches.margins = _NoMargins()
-    assert alerts_of(DeviceOperator(0, POLICY, RULES), records, every) == alerts_of(judging, records, every)
+    assert alert_records(DeviceOperator(0, POLICY, RULES), records, every) == alert_records(judging, records, every)
 
 
 @examples(150)
@@ -63,7 +45,7 @@ def test_a_place_that_lacks_clicks_is_spared_and_nothing_else_changes(script, ev
     """Whatever rows come, also of panes before."""
     records, judging = place_records(script), PlaceOperator(0, POLICY, RULES)
     judging._rules._lacks = _NoLacks()
-    assert alerts_of(PlaceOperator(0, POLICY, RULES), records, every) == alerts_of(judging, records, every)
+    assert alert_records(PlaceOperator(0, POLICY, RULES), records, every) == alert_records(judging, records, every)
 
 
 class _NoLacks(Lacks):
