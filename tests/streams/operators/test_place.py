@@ -104,3 +104,7 @@ def test_whom_late_impressions_concern_is_asked_about_once_a_step_however_they_a
             tell(pane - 1, 80, 15 * flooded)
     assert operator.episodes.open_episodes
     assert 0 < len(asked) <= panes * 2
+    flushed = operator.clock.watermark
+    tell(panes - 2, 160, 15)
+    assert (due := operator.due()) is not None
+    assert due.first_ms == flushed // 10_000 * 10_000 + 10_000, "also where no record comes any more"

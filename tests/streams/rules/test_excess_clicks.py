@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sori.settings.rules import ExcessClicks
 from sori.times import iso
-from streams.rules.excess_clicks import ExcessCounts, believed, judge, rate_on_top
+from streams.rules.excess_clicks import ExcessCounts, believed, judge, rate_on_top, scatter
 from streams.rules.place_view import PlaceView
 from streams.state.place_panes import RollUp, RollUpPane
 from testkit.both_hops import place_alerts
@@ -190,3 +190,28 @@ def test_the_more_is_usual_the_less_is_known_of_what_is_on_top(past, clicks, mor
     many = ExcessCounts(clicks, past + more, past_impressions=past, scatter=scatter, **fields)
     bounds = rate_on_top(clicks, many, 0.5), rate_on_top(clicks, few, 0.5)
     assert 0.0 <= bounds[0] <= bounds[1] + 1e-9 <= 1.0 + 1e-9
+
+
+def on_top(clicks: int, impressions: int, shown: float) -> ExcessCounts:
+    """Of a subject that had nothing before: so many clicking devices, of whom that share was shown it."""
+    return ExcessCounts(clicks, impressions, shown, clicks, 0, 0, 0.0, 1.0, 0.01)
+
+
+def test_a_quick_judgement_convicts_nobody_for_clicks_that_lack_their_impression():
+    """They may be on their way."""
+    assert judge(on_top(60, 60, 0.0), RULE) is not None
+    assert judge(on_top(60, 60, 0.0), RULE, by_loss=False) is None
+    assert judge(on_top(60, 60, 1.0), RULE, by_loss=False) is not None
+
+
+def test_a_quick_judgement_asks_for_more_certainty():
+    """There are more of them."""
+    sure = [n for n in range(15, 40) if judge(on_top(n, 45, 1.0), RULE)]
+    quick = [n for n in range(15, 40) if judge(on_top(n, 45, 1.0), RULE, by_loss=False)]
+    assert sure[0] < quick[0]
+
+
+def test_a_spot_in_the_past_says_little_of_how_far_minutes_scatter():
+    """Else what was on the air before would excuse what comes now."""
+    assert scatter([10, 10, 10, 10], 1) == 1.0
+    assert scatter([10, 10, 5000, 10], 1) == 2.0

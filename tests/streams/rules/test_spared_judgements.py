@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sori.records import event_headers
 from sori.settings.rules import RulesSettings
+from sori.times import iso
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
 from streams.rules import geo_click_burst, geo_ctr_anomaly
@@ -22,6 +24,7 @@ from testkit.alert_records import alert_records
 from testkit.examples import examples
 from tests.streams.test_exactness import POLICY, RULES, T0, FakeRecord, device_records, place_records, scripts
 
+CTR_RULES = ("ctr_anomaly", "geo_ctr_anomaly")
 HOUR = replace(POLICY, lateness_ms=3_600_000)
 
 
@@ -46,6 +49,109 @@ def test_a_place_that_lacks_clicks_is_spared_and_nothing_else_changes(script, ev
     records, judging = place_records(script), PlaceOperator(0, POLICY, RULES)
     judging._rules._lacks = _NoLacks()
     assert alert_records(PlaceOperator(0, POLICY, RULES), records, every) == alert_records(judging, records, every)
+
+
+#: Of one device: ms since the event before, how far back it lies, what it is, and of which campaign. Who answers
+#: clicks what it is shown at once.
+taps = st.lists(
+    st.tuples(
+        st.sampled_from([200, 700, 3000, 8000, 15_000]),
+        st.sampled_from([0, 0, 0, 12_000]),
+        st.sampled_from([("click",), ("impression",), ("impression", "click")]),
+        st.integers(0, 1),
+    ),
+    max_size=30,
+)
+FEW_TAPS = RULES.model_copy(
+    update={
+        "fast_click": RULES.fast_click.model_copy(update={"floor": 4, "quick_part": 0.5, "window_s": 20}),
+        "duplicate_click": RULES.duplicate_click.model_copy(update={"floor": 3}),
+        "device_click_burst": RULES.device_click_burst.model_copy(update={"floor": 6, "quick_part": 0.5, "max_p": 0.9}),
+    }
+)
+
+
+def tap_records(script: list[tuple[int, int, tuple[str, ...], int]]) -> list[FakeRecord]:
+    """Those events of one device, as hop 1 reads them."""
+    now, records = T0, []
+    for advance_ms, back_ms, kinds, campaign in script:
+        now += advance_ms
+        for after_ms, kind in zip((0, 200), kinds, strict=False):
+            name, identity = f"campaign.{kind}", f"act_{len(records)}"
+            body = {
+                "event": name,
+                "account_id": "acc",
+                "created_at": iso(now - back_ms + after_ms),
+                "activity_id": identity,
+                "device_id": "device",
+                "campaign": {"id": f"cmp_{campaign}"},
+            }
+            headers = event_headers(account="acc", event=name, endpoint="", verified=True, key_id="", identity=identity)
+            records.append(FakeRecord(len(records), now + after_ms, orjson.dumps(body), headers))
+    return records
+
+
+@examples(2000)
+@given(script=taps, every=st.integers(1, 30), rules=st.sampled_from([RULES, FEW_TAPS]))
+def test_one_device_s_taps_are_judged_as_if_each_was(script, every, rules):
+    """Dense and sparse, in and out of order, around the floors."""
+    records, judging = tap_records(script), DeviceOperator(0, POLICY, rules)
+    judging._rules._clicks._matches.margins = _NoMargins()
+    assert alert_records(DeviceOperator(0, POLICY, rules), records, every) == alert_records(judging, records, every)
+
+
+#: Of one subject: seconds since the row before, panes back, source, more impressions, clicks, how many a device makes.
+counts = st.lists(
+    st.tuples(
+        st.sampled_from([0, 1, 10]),
+        st.sampled_from([0, 0, 1, 2]),
+        st.integers(0, 1),
+        st.sampled_from([0, 1, 5, 20]),
+        st.sampled_from([0, 1, 2, 6]),
+        st.sampled_from([1, 1, 3]),
+    ),
+    max_size=40,
+)
+
+
+def count_records(script: list[tuple[int, int, int, int, int, int]], subject: dict[str, str]) -> list[FakeRecord]:
+    """Cumulative rows of one subject, as hop 2 reads them."""
+    now, records, held = T0, [], {}
+    for number, (advance_s, back, source, impressions, clicks, each) in enumerate(script):
+        now += advance_s * 1000
+        pane = now // 10_000 * 10 - 10 * back
+        cell = held.setdefault((pane, source), [0, 0, 0, 0])
+        cell[0], cell[1], cell[2] = cell[0] + impressions, cell[1] + clicks, cell[2] + -(-clicks // each)
+        cell[3] = max(cell[3], min(each, clicks))
+        row = subject | {
+            "pane_start": pane,
+            "account_id": "acc",
+            "source_partition": source,
+            "version": number,
+            "impressions": cell[0],
+            "clicks": cell[1],
+            "clicking_devices": cell[2],
+            "top_device_clicks": cell[3],
+            "scripts": {"web|cmp|same|4": cell[2]} if number % 2 and cell[2] else {},
+        }
+        records.append(FakeRecord(number, now, orjson.dumps(row), []))
+    return records
+
+
+@examples(2000)
+@given(
+    script=counts,
+    every=st.integers(1, 30),
+    subject=st.sampled_from([{"country": "c", "region": "r", "city": "x"}, {"campaign_id": "cmp"}]),
+    devices=st.sampled_from([1, 4]),
+)
+def test_one_subject_s_rows_are_judged_as_if_each_was(script, every, subject, devices):
+    """With rates, clicks and devices around what the rules ask for."""
+    few = {name: getattr(RULES, name).model_copy(update={"min_devices": devices}) for name in CTR_RULES}
+    rules, records = RULES.model_copy(update=few), count_records(script, subject)
+    judging = PlaceOperator(0, POLICY, rules)
+    judging._rules._lacks = _NoLacks()
+    assert alert_records(PlaceOperator(0, POLICY, rules), records, every) == alert_records(judging, records, every)
 
 
 class _NoLacks(Lacks):
