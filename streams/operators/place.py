@@ -135,7 +135,7 @@ class PlaceOperator(SnapshotOperator):
         key = row.key
         sums = pane.sums(self._series, key)
         shown, signed_in = sums.impressions, sums.signed_in
-        behaved = bool(row.scripts) and row.scripts != sums.scripts_of(row.source)
+        behaved = isinstance(key, PlaceKey) and sums.tells_otherwise(row)
         begins, clicked = not sums.who, sums.clicks > 0
         added = sums.merge(row)
         if added is None:
@@ -143,12 +143,12 @@ class PlaceOperator(SnapshotOperator):
             return
         if self._journal is not None:
             self._journal.subjects[start, key] = None
+        series = self._series[key]
+        series.clicks += added
+        series.behaved += behaved  # also without clicks: impressions that come late make behaviours known
         if isinstance(key, ToldDevice):
             self._rules.on_device(key, start, added)
         elif added > 0:
-            series = self._series[key]
-            series.clicks += added
-            series.behaved += behaved
             self._rules.on_clicks(key, start, added)
         self._judge_others(row, key, SignedIn(signed_in, sums.signed_in, begins), first=added > 0 and not clicked)
         if clock.correctable and start + policy.pane_ms < clock.watermark and grown(shown, sums.impressions):

@@ -232,9 +232,11 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
             self.details.scripts = add_counts(scripts for _, scripts, *_ in self._details(self.who))
         return self.details.scripts
 
-    def scripts_of(self, source: int) -> Mapping[str, int]:
-        """Those that one source partition told."""
-        return next((scripts for _, scripts, *_ in self._details((source,))), {})
+    def tells_otherwise(self, row: RollUp) -> bool:
+        """Whether a row tells of other behaviours than its source did before."""
+        if self.details is None:
+            return bool(row.scripts)
+        return row.scripts != next((scripts for _, scripts, *_ in self.details.of((row.source,))), {})
 
     def clickers(self) -> dict[str, list[int]]:
         """Of a campaign: checksums of the devices that clicked with an id, for a few ids of each source partition."""
@@ -290,7 +292,7 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
 class SubjectSeries(dict[int, SubjectSums]):
     """A subject's sums by the start of their pane: rules read one subject in many panes. `key`: one for all panes.
 
-    `clicks`, `behaved`: clicks, and rows with other behaviours, that were added since it is held.
+    `clicks`, `behaved`: clicks that were added since it is held, and rows that told of other behaviours.
     `kept`: of a device, sums of windows by the length of what rules look at, so that each window is added up once.
     """
 
