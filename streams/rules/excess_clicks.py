@@ -229,12 +229,10 @@ def believed(view: PlaceView, begin_ms: int, end_ms: int, prior: int) -> float:
     Clicks that nobody was shown say nothing of what people do, and would let one flood hide all others.
     """
     own, everybody = view.of_account(begin_ms, end_ms), view.of_everybody(begin_ms, end_ms)
-    mine = all_told = 0
-    for start in range(begin_ms, end_ms, view.pane_ms):
-        if pane := view.panes.get(start):
-            all_told += len(pane.accounts)
-            of_account = pane.totals.get(view.account, {}).values()
-            mine += sum([one.shown > 0 for told in of_account for one in told.values()])
+    panes = [view.panes.get(start) for start in range(begin_ms, end_ms, view.pane_ms)]
+    all_told = sum([len(pane.accounts) for pane in panes if pane is not None])
     pooled = max(0, everybody.shown - all_told) + 1, max(0, everybody.impressions - all_told) + prior
     rate = min(1.0, pooled[0] / pooled[1])
-    return min(1.0, (max(0, own.shown - mine) + prior * rate) / (max(0, own.impressions - mine) + prior))
+    return min(
+        1.0, (max(0, own.shown - own.answered) + prior * rate) / (max(0, own.impressions - own.answered) + prior)
+    )

@@ -154,7 +154,8 @@ class PlaceRule(Protocol):
     SUBJECT: Literal["place", "campaign", "device", "either"]
     #: Whether impressions that come late may explain a finding.
     CORRECTABLE: bool
-    #: How far before the end of its window it reads, ms, by its settings and the grid.
+    #: How far before the end of its window it reads, ms, by its settings and the grid. A rule that judges stretches
+    #: of several lengths has a `least_lookback_ms` too, and looks at `PlaceView.exact_ms` itself.
     lookback_ms: Callable[..., int]
     #: Judges a subject after a roll-up that adds clicks; all it reads is live and complete. None: ask again each time.
     evaluate: Callable[..., PlaceFinding | Lacking | None]

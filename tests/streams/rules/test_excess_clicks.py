@@ -182,6 +182,15 @@ def test_a_click_for_whose_sake_a_pane_is_told_says_nothing_of_the_rate():
     assert 0.04 < believed(busy, 0, 600_000, 100) < 0.05
 
 
+def test_what_an_account_s_campaigns_say_is_not_added_up_anew_for_each_of_them(monkeypatch):
+    """An account may have any number of campaigns, all of them under attack."""
+    view = PlaceView(600_000, 10_000, {}, panes={s * 1000: told(s, 200, 10) for s in range(0, 600, 20)}, account="acc")
+    before = believed(view, 0, 600_000, 100)
+    for pane in view.panes.values():
+        monkeypatch.setattr(pane, "totals", None)
+    assert believed(view, 0, 600_000, 100) == before
+
+
 @given(past=st.integers(0, 2000), clicks=st.integers(0, 200), more=st.integers(0, 200), scatter=st.floats(1.0, 2.0))
 def test_the_more_is_usual_the_less_is_known_of_what_is_on_top(past, clicks, more, scatter):
     """And nothing on top is ever more than there were clicks."""
