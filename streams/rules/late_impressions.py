@@ -26,7 +26,7 @@ class LateImpressions:
     def note(self, subject: Subject, pane_start: int, watermark_ms: int) -> None:
         """Impressions came to a pane that is over."""
         self._noted[subject, pane_start] = None
-        self.next_ms = (watermark_ms // self._step_ms + 1) * self._step_ms
+        self.next_ms = min(self.next_ms, (watermark_ms // self._step_ms + 1) * self._step_ms)
 
     def take(self) -> list[Late]:
         """All of them, in the order in which they came."""

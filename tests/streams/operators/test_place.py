@@ -10,9 +10,11 @@ import orjson
 from sori.settings.rules import RulesSettings
 from sori.times import iso
 from sori.topics import GEO_ROLLUPS
+from streams.alerts.record import Subject
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator, grown
 from streams.rules.context import RuleContext
+from streams.rules.late_impressions import LateImpressions
 from streams.state.device_panes import CampaignKey
 from streams.state.output import Output, name_log
 from streams.state.policy import TimePolicy
@@ -108,3 +110,14 @@ def test_whom_late_impressions_concern_is_asked_about_once_a_step_however_they_a
     tell(panes - 2, 160, 15)
     assert (due := operator.due()) is not None
     assert due.first_ms == flushed // 10_000 * 10_000 + 10_000, "also where no record comes any more"
+
+
+def test_late_impressions_that_go_on_coming_do_not_put_off_when_they_are_asked_about():
+    """While a worker catches up, each record takes time past a step and brings more of them."""
+    late, subject = LateImpressions(10_000), Subject("acc", "place", "c/r/x")
+    late.note(subject, 0, 5_000)
+    late.note(subject, 10_000, 12_000)
+    assert late.next_ms == 10_000
+    assert len(late.take()) == 2
+    late.note(subject, 10_000, 12_000)
+    assert late.next_ms == 20_000
