@@ -21,16 +21,16 @@ Alerts = dict[str, dict[str, Any]]
 
 
 class Emitted(NamedTuple):
-    """What one flush of `source` gave partition `place` of the roll-up topic: rows as JSON lines, maybe none.
+    """What one flush of `source` gave partition `place` of the roll-up topic: records of rows (JSON lines), maybe none.
 
-    `version` and `tick` as in `schedule.Cut`.
+    Records as hop 1 sends them: hop 2 judges what is due after each. `version` and `tick` as in `schedule.Cut`.
     """
 
     place: int
     source: int
     version: int | None
     tick: int
-    rows: bytes
+    records: tuple[bytes, ...]
 
 
 class _Source:
@@ -127,8 +127,7 @@ class DeviceHop:
                 by_place.setdefault(place, []).append(output.value)
         for place in range(self._places):
             if version is not None or place in by_place:
-                rows = b"\n".join(by_place.get(place, ()))
-                self._emitted.append(Emitted(place, number, version, tick, rows))
+                self._emitted.append(Emitted(place, number, version, tick, tuple(by_place.get(place, ()))))
 
 
 def keep(alerts: Sequence[Alerts], owed: Iterable[Sequence[Output]]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import msgspec
@@ -94,8 +95,12 @@ def _offset(record: FetchedRecord) -> int:
     return record.offset
 
 
+#: What a partition gets of one flush: records of JSON lines.
+Records = tuple[bytes, ...]
+
+
 class Sequencer:
-    """The order in which one roll-up partition gets the rows (JSON lines) of all sources.
+    """The order in which one roll-up partition gets the records of all sources.
 
     `order`: flushes that happened, as that partition holds them. `starts`: first offset that is read of each source:
     what was flushed before it is not waited for, nor is a source that is not read.
@@ -107,41 +112,45 @@ class Sequencer:
         self._at = 0
         self._passed: dict[int, float] = {source: float("inf") for source, _ in self._order}
         self._passed.update(starts)
-        self._ready: dict[tuple[int, int], bytes] = {}
-        self._waiting: dict[int, bytes] = {}  # emitted at flushes that this partition did not get
-        self._assumed: list[tuple[int, int, bytes]] = []
+        self._ready: dict[tuple[int, int], Records] = {}
+        self._waiting: dict[int, Records] = {}  # emitted at flushes that this partition did not get
+        self._assumed: list[tuple[int, int, Records]] = []
 
-    def add(self, source: int, version: int | None, tick: int, rows: bytes) -> None:
+    def add(self, source: int, version: int | None, tick: int, records: Records) -> None:
         """What `source` emitted at a flush."""
         if version is None:
-            self._assumed.append((tick, source, rows))
+            self._assumed.append((tick, source, records))
             return
         self._passed[source] = version
         if source in self._waiting:
-            rows = _newest(self._waiting.pop(source), rows)
+            records = _newest(self._waiting.pop(source), records)
         if (source, version) in self._known:
-            self._ready[source, version] = rows
-        elif rows:
-            self._waiting[source] = rows
+            self._ready[source, version] = records
+        elif records:
+            self._waiting[source] = records
 
-    def take(self, *, final: bool = False) -> Iterator[bytes]:
+    def take(self, *, final: bool = False) -> Iterator[Records]:
         """What can be merged now, in order."""
         assumed = sorted(self._assumed, key=lambda item: item[:2])
         self._assumed.clear()
-        yield from (rows for _, _, rows in assumed if rows)
+        yield from (records for _, _, records in assumed if records)
         while self._at < len(self._order):
             source, version = self._order[self._at]
             if version > self._passed[source] and not final:
                 return
             self._at += 1
-            rows = self._ready.pop((source, version), None)
-            if rows:
-                yield rows
+            records = self._ready.pop((source, version), None)
+            if records:
+                yield records
 
 
-def _newest(*parts: bytes) -> bytes:
+def _newest(*parts: Records) -> Records:
     """Rows that were lost and sent again by the next flush: in its order, those of a pane by first change."""
-    lines = [line for part in parts for line in part.split(b"\n") if line]
+    lines = [line for records in parts for rows in records for line in rows.split(b"\n") if line]
     newest = {((row := _row(line)).pane_start, row.upsert_key): (row, line) for line in lines}
     ordered = sorted(newest.values(), key=lambda both: (not both[0].is_of_all, both[0].pane_start))
-    return b"\n".join(line for _, line in ordered)
+    return tuple(b"\n".join(line for _, line in part) for _, part in groupby(ordered, key=_is_of_all))
+
+
+def _is_of_all(one: tuple[RollUp, bytes]) -> bool:
+    return one[0].is_of_all

@@ -34,10 +34,11 @@ class PlaceHop:
     def take(self, emitted: Iterable[Emitted], *, final: bool = False) -> None:
         """All that hop 1 emitted up to a mark, of these partitions. `final`: it was the last."""
         for one in emitted:
-            self._sequencers[one.place].add(one.source, one.version, one.tick, one.rows)
+            self._sequencers[one.place].add(one.source, one.version, one.tick, one.records)
         for number, operator in self._places.items():
-            for rows in self._sequencers[number].take(final=final):
-                operator.merge(rows)
+            for records in self._sequencers[number].take(final=final):
+                for rows in records:
+                    operator.merge(rows)
             keep(self.alerts, operator.harvest())
 
     def finish(self, silent_ms: int) -> None:

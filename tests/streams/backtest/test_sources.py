@@ -172,8 +172,8 @@ def test_roll_ups_come_in_the_order_of_their_topic():
 
     order = [Flush(0, 0, 1, 7), Flush(0, 1, 0, 9), Flush(0, 2, 5, 3)]
     made = Sequencer(order, {0: 0, 1: 0})
-    made.add(0, 4, 0, row(0, 1, 4))
-    made.add(0, 9, 0, row(0, 2, 9))
+    made.add(0, 4, 0, (row(0, 1, 4),))
+    made.add(0, 9, 0, (row(0, 2, 9),))
     assert list(made.take()) == []
-    made.add(1, 7, 0, row(1, 1, 7))
-    assert list(made.take()) == [row(1, 1, 7), row(0, 2, 9)]
+    made.add(1, 7, 0, (row(1, 1, 7), row(1, 1, 8)))
+    assert list(made.take()) == [(row(1, 1, 7), row(1, 1, 8)), (row(0, 2, 9),)], "each record by itself, as it was sent"
