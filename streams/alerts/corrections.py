@@ -140,6 +140,12 @@ class Corrections:
             if one.open and not self._over(one, watermark_ms) and one.explained_by(campaign, identity, shown_ms)
         ]
 
+    def may_explain(self, subject: Subject, watermark_ms: int) -> bool:
+        """Whether an impression of this subject's may take something back yet. A replay that began later says the same,
+        where `in` may not: what is over stays a while.
+        """
+        return any(one.open and not self._over(one, watermark_ms) for one in self._held.get(subject, ()))
+
     def mark(self, subject: Subject, row: CtrRow, alerts: Iterable[Episode]) -> None:
         """A click of the row is suspect for the sake of these; forgotten where one of them stands whatever comes."""
         numbers = frozenset([alert.number for alert in alerts])

@@ -243,7 +243,7 @@ class RuleContext:
 
     def note_late(self, subject: Subject, pane_start: int) -> None:
         """Impressions came to a pane that is over: they may explain what the subject is accused of, if it is."""
-        if subject in self._book.corrections:
+        if self._book.corrections.may_explain(subject, self._clock.watermark):
             self.late.note(subject, pane_start, self._clock.watermark)
             self.wake_at(self.late.next_ms)
 

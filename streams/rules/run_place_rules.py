@@ -146,7 +146,7 @@ class PlaceRules:
     def ask_late(self, watermark_ms: int) -> None:
         """Ask about those who got impressions late, if it is time to."""
         if watermark_ms >= self.late_ms:
-            for subject, pane_start in self._context.late.take():
+            for subject, pane_start in self._context.late.take(watermark_ms):
                 self._context.put_right(subject, "", "", pane_start, why=_why)
 
     def grounds_of(self, rule: str, subject: Subject, state: object) -> Grounds:

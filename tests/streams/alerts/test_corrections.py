@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streams.alerts.corrections import Correctable, Corrections
+from streams.alerts.corrections import MAX_STEPS, Correctable, Corrections
 from streams.alerts.episode import Case, Episode
 from streams.alerts.record import Finding, Subject
 from streams.state.checkpoint import ReplayStart
@@ -77,3 +77,19 @@ def test_what_was_restored_is_forgotten_in_time_too():
     assert corrections.missing("a", "bot-1")
     corrections.sweep(LONG_MS + 1001)
     assert not corrections.missing("a", "bot-1")
+
+
+def test_who_is_kept_only_until_the_next_sweep_can_be_explained_no_more():
+    """Whoever resumed since does not have it; nor what was taken back, or stands whatever comes."""
+    corrections = Corrections(LONG_MS)
+    subject = accused(corrections, "bot", 1000).alert.subject
+    assert corrections.may_explain(subject, LONG_MS + 1000)
+    assert not corrections.may_explain(subject, LONG_MS + 1001)
+    assert subject in corrections
+    assert not corrections.may_explain(Subject("a", "device", "another"), 1000)
+    corrections.take_back(next(iter(corrections.held)))
+    assert not corrections.may_explain(subject, 1000)
+    case = accused(corrections, "script", 1000)
+    for step in range(MAX_STEPS):
+        corrections.note("click_without_impression", case.alert.subject, case, step, Missing(["one"]))
+    assert not corrections.may_explain(case.alert.subject, 1000)

@@ -17,7 +17,7 @@ from streams.rules.context import RuleContext
 from streams.rules.late_impressions import LateImpressions
 from streams.state.device_panes import CampaignKey
 from streams.state.output import Output, name_log
-from streams.state.policy import TimePolicy
+from streams.state.policy import NEVER_MS, TimePolicy
 from testkit.records import FakeRecord, body
 
 T0 = 1_760_419_200_000
@@ -99,7 +99,7 @@ def test_whom_late_impressions_concern_is_asked_about_once_a_step_however_they_a
             operator.apply([FakeRecord(orjson.dumps(row), operator.next_offset)])
 
     for pane in range(panes):
-        flooded = pane > panes // 2
+        flooded = pane > panes - 10  # twelve in a row stand whatever comes
         tell(pane, 20, 15 * flooded)
         if pane:
             tell(pane - 1, 40, 15 * flooded)
@@ -118,6 +118,19 @@ def test_late_impressions_that_go_on_coming_do_not_put_off_when_they_are_asked_a
     late.note(subject, 0, 5_000)
     late.note(subject, 10_000, 12_000)
     assert late.next_ms == 10_000
-    assert len(late.take()) == 2
-    late.note(subject, 10_000, 12_000)
+    assert late.take(12_000) == [(subject, 0)]
     assert late.next_ms == 20_000
+    assert late.take(20_000) == [(subject, 10_000)]
+    assert late.next_ms == NEVER_MS
+
+
+def test_when_a_subject_with_late_impressions_is_asked_about_hangs_on_no_other():
+    """Whoever resumes does not know of the other, whose alert is over: it would ask later."""
+    other, subject = Subject("acc", "place", "c/r/x"), Subject("acc", "device", "d")
+    alone, beside = LateImpressions(10_000), LateImpressions(10_000)
+    beside.note(other, 0, 19_000)
+    for late in (alone, beside):
+        late.note(subject, 0, 20_000)
+    assert alone.take(20_000) == []
+    assert (subject, 0) not in beside.take(20_000)
+    assert alone.take(30_000) == beside.take(30_000) == [(subject, 0)]
