@@ -305,6 +305,7 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
             one.alert.closed_because,
         )
         for one in operator.episodes.corrections.held
+        if not operator.episodes.corrections._over(one, operator.clock.watermark)  # swept at the next flush
     }
     if isinstance(operator, DeviceOperator):
         store, watermark = operator._store, operator.clock.watermark
