@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from contextlib import nullcontext, suppress
 
 import structlog
 
 from runtime.http import admin_server
 from runtime.kafka.clients import bounded
-from sori.errors import StorageUnavailable
+from sori.errors import SnapshotRefused, StorageUnavailable
 from sori.settings import Settings
 from streams.kafka.calls import wait_for_topics
 from streams.kafka.membership import say_left
@@ -30,6 +31,10 @@ _REST_PER_FLUSH = 5
 _SAY_LEFT_S = 2.0
 #: Between two looks for a partition of which a snapshot is due.
 _LOOK_S = 0.2
+#: After a piece of what a snapshot left for later, so many times what it took.
+_REST_PER_PIECE = 3
+#: How long the commit may take with which a worker ends whose snapshot is of no use.
+_DISOWN_S = 5.0
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> int:
@@ -69,6 +74,7 @@ async def _run_app(app: StreamApp, settings: Settings, stop: asyncio.Event) -> i
             app.standby = None
         watchdog.start()
         keeping = asyncio.create_task(_keep_snapshots(worker), name="snapshots")
+        putting_back = asyncio.create_task(_put_back(app, worker), name="put back")
         try:
             await app.start()
             failed = await _flush_until(app, settings.streams.flush_interval_s, stop)
@@ -76,6 +82,8 @@ async def _run_app(app: StreamApp, settings: Settings, stop: asyncio.Event) -> i
                 await worker.before_revoke()
         finally:
             keeping.cancel()
+            putting_back.cancel()
+            await _disown_refused(app)
             await _stop_app(app)
             watchdog.stop()
         if not failed:
@@ -97,6 +105,29 @@ async def _keep_snapshots(worker: StreamWorker) -> None:
         await asyncio.sleep(_LOOK_S)
         await worker.keeper.save_next()
         await worker.keeper.store_taken()
+
+
+async def _put_back(app: StreamApp, worker: StreamWorker) -> None:
+    """What snapshots left for later, beside what comes in: that takes three quarters of the time."""
+    while True:
+        began = time.monotonic()
+        try:
+            left = worker.put_back_next()
+        except SnapshotRefused as error:
+            await app.crash(error)
+            return
+        await asyncio.sleep(_REST_PER_PIECE * (time.monotonic() - began) if left else _LOOK_S)
+
+
+async def _disown_refused(app: StreamApp) -> None:
+    """Before a worker ends that found a snapshot to be of no use when it looked into it: else the next one loads it."""
+    refused = app.checkpointer.disowned()
+    for tp, error in refused.items():
+        metrics.snapshots.labels(tp.topic, "refused").inc()
+        _log.error("snapshot_refused", topic=tp.topic, partition=tp.partition, error=str(error))
+    if refused:
+        with suppress(StorageUnavailable):
+            await bounded(app.consumer.commit(), _DISOWN_S, "the commit without a snapshot")
 
 
 async def _flush_until(app: StreamApp, interval_s: float, stop: asyncio.Event) -> bool:
@@ -125,6 +156,8 @@ async def _flush_until(app: StreamApp, interval_s: float, stop: asyncio.Event) -
             if worker.flush_points():
                 await app.consumer.commit()
             _observe(app)
+    except SnapshotRefused:
+        return True
     except StorageUnavailable as error:
         _log.exception("flush_failed", hint="ending: what was owed is computed again", error=str(error))
         return True

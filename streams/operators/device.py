@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from sori.errors import InvalidEvent
+from sori.errors import InvalidEvent, SnapshotRefused
 from sori.events import IMPRESSION, EventDims, decode_dims, decode_unchecked, parse_time_ms
 from sori.identity import identity as identity_of
 from sori.reading import body_of
@@ -87,6 +87,20 @@ class DeviceOperator(DeviceCounting):
 
     def _loader(self) -> DeviceLoader:
         return DeviceLoader(self._store, self.partition)
+
+    def put_back_next(self) -> bool:
+        """A piece of a window, or pack what was put back: all of it as it comes would be several times as large."""
+        pending, cooling = self._store.pending, self._cooling
+        if pending is None:
+            return False
+        if cooling.waits or pending.put_next():
+            cooling.run(self.clock.watermark, PACKED_AT_ONCE)
+        return True
+
+    @property
+    def refused(self) -> SnapshotRefused | None:
+        """Why a window that was left for later is of no use."""
+        return None if self._store.pending is None else self._store.pending.refused
 
     def _grounds_of(self, rule: str, subject: Subject, state: object) -> Grounds:
         return self._rules.grounds_of(rule, subject, state)

@@ -160,6 +160,18 @@ class SnapshotOperator(PartitionOperator):
         except Exception as error:
             raise SnapshotRefused(f"the snapshot contradicts itself: {error!r}") from error
 
+    def put_back_next(self) -> bool:
+        """Put back a piece of what a load left for later, if there is any; return whether there was.
+
+        Raises SnapshotRefused, as whatever looks into what is left does: the operator is of no use then.
+        """
+        return False
+
+    @property
+    def refused(self) -> SnapshotRefused | None:
+        """Why what a load left for later is of no use."""
+        return None
+
     def _merge_parts(self, state: Rest, parts: Iterable[bytes]) -> Iterator[None]:
         if self._loading is None:
             self._loading = self._loader()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from streams.state.checkpoint import ReplayStart
@@ -12,6 +14,10 @@ Row = tuple[str, str, str, int, int, int, int]
 #: impressions, clicks, authentications, events, place or -1, sightings, campaign or -1, further campaigns; when it was
 #: shown something last, and the campaign or -1; its pace
 Device = tuple[int, int, int, int, int, list[Sighting] | None, int, dict[str, int] | None, int, int, Pace | None]
+
+#: Where a device's counts of these are.
+CLICKS: Final = 1
+AUTHENTICATIONS: Final = 2
 
 
 class PaneChanges(msgspec.Struct, array_like=True, gc=False):
@@ -35,13 +41,18 @@ class AccountChanges(msgspec.Struct, array_like=True, gc=False):
 
 
 class WindowChanges(msgspec.Struct, array_like=True, gc=False):
-    """One window; all but `accounts` is as of now."""
+    """One window; all but `accounts` is as of now.
+
+    `active`: of each account, devices that clicked or signed in more than once. `accounts`: a list of AccountChanges,
+    encoded, so that it may stay as it is.
+    """
 
     start_ms: int
     first_offset: int
     tracked: int
     suspects: ReplayStart | None
-    accounts: list[AccountChanges]
+    active: list[tuple[str, list[str]]]
+    accounts: msgspec.Raw
 
 
 class DeviceChanges(msgspec.Struct, array_like=True, gc=False):
@@ -54,3 +65,4 @@ class DeviceChanges(msgspec.Struct, array_like=True, gc=False):
 
 
 decoder = msgspec.msgpack.Decoder(DeviceChanges)
+accounts_decoder = msgspec.msgpack.Decoder(list[AccountChanges])

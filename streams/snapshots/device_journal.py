@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Generic, TypeVar, cast
 
+import msgspec
+
 from streams.snapshots.device_format import (
+    AUTHENTICATIONS,
+    CLICKS,
     AccountChanges,
     DeviceChanges,
     PaneChanges,
@@ -18,7 +22,16 @@ from streams.snapshots.device_format import (
 )
 from streams.snapshots.parts import FORMAT, MAX_CELLS, Changes, encode
 from streams.state.counters import CtrRow, DeviceCell, Place, SubjectCell
-from streams.state.device_panes import AccountPane, AccountWindow, CampaignKey, PaneStore, PlaceKey, SubjectKey
+from streams.state.device_panes import (
+    TWICE,
+    AccountPane,
+    AccountWindow,
+    CampaignKey,
+    PaneStore,
+    PlaceKey,
+    SubjectKey,
+    Window,
+)
 
 T = TypeVar("T")
 #: Identities of a pane are encoded so much faster than cells.
@@ -81,13 +94,11 @@ class _Part:
 
     def encoded(self) -> Changes:
         """The part, which is empty afterwards."""
-        windows: dict[int, WindowChanges] = {}
+        windows: dict[int, tuple[Window, list[AccountChanges]]] = {}
         for scope, changes in self._accounts.items():
-            window, start = scope.window, scope.window.start_ms
-            if start not in windows:
-                windows[start] = WindowChanges(start, window.first_offset, window.tracked, window.suspects, [])
-            windows[start].accounts.append(changes)
-        part = DeviceChanges(FORMAT, self._places.told, self._campaigns.told, list(windows.values()))
+            windows.setdefault(scope.window.start_ms, (scope.window, []))[1].append(changes)
+        told = [_told(window, accounts) for window, accounts in windows.values()]
+        part = DeviceChanges(FORMAT, self._places.told, self._campaigns.told, told)
         encoded = Changes(encode(part), max(windows) + self._store.window_ms)
         self._clear()
         return encoded
@@ -151,6 +162,16 @@ class _Part:
             changes = self._panes[held] = PaneChanges(held.start_ms, {}, {}, [], {})
             self._of_account(held.window).panes.append(changes)
         return changes
+
+
+def _told(window: Window, accounts: list[AccountChanges]) -> WindowChanges:
+    active = [
+        (one.account, found)
+        for one in accounts
+        if (found := [name for name, told in one.devices.items() if told[CLICKS] or told[AUTHENTICATIONS] >= TWICE])
+    ]
+    until = window.first_offset, window.tracked, window.suspects
+    return WindowChanges(window.start_ms, *until, active, msgspec.Raw(encode(accounts)))
 
 
 def panes_of(store: PaneStore, scope: AccountWindow) -> Iterator[AccountPane]:

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from functools import partial
 from sys import intern
 from typing import cast
 
+from msgspec import Raw
+
 from sori.errors import SnapshotRefused
-from streams.snapshots.device_format import Device, PaneChanges, Row, WindowChanges, decoder
+from streams.snapshots.device_format import (
+    AccountChanges,
+    Device,
+    PaneChanges,
+    Row,
+    WindowChanges,
+    accounts_decoder,
+    decoder,
+)
 from streams.snapshots.parts import FORMAT, read
 from streams.state.cooling import Cooling
 from streams.state.counters import CtrRow, DeviceCell, Place, SubjectCell
-from streams.state.device_panes import TWICE, AccountWindow, Pane, PaneStore
+from streams.state.device_panes import TWICE, AccountWindow, Pane, PaneStore, Window
+from streams.state.pending_windows import PendingWindows
 
 #: Identities and devices packed after each part, of those that are older than the newest.
 _PACKED_AT_ONCE = 100_000
 #: Places and campaigns remembered from one snapshot to the next.
 _MOST_KNOWN = 100_000
+#: Windows that are older than the newest by more than this are put back when they are looked into: hop 1's rules look
+#: back ten minutes by default, so that an event of now looks into none of them.
+EAGER_MS = 900_000
+
+#: Places and campaigns that a part names by number.
+Tables = tuple[list[Place | None], list[str | None]]
 
 
 class DeviceLoader:
@@ -26,6 +44,7 @@ class DeviceLoader:
         self._partition = partition
         self._live: frozenset[int] = frozenset()
         self._cooling = Cooling(store)
+        self._pending = PendingWindows(store)
         # one tuple and one string for all cells that have it, as when they were counted
         self._known: dict[Place | str, Place | str] = {}
         self._places: list[Place | None] = []
@@ -46,20 +65,33 @@ class DeviceLoader:
             raise SnapshotRefused(f"a part has format {changes.format}, not {FORMAT}")
         known = self._known.setdefault
         # the last one is what -1 names
-        self._places = [*(cast("Place", known(place, place)) for place in changes.places), None]
-        self._campaigns = [*(cast("str", known(name, name)) for name in changes.campaigns), None]
-        for window in changes.windows:
-            if window.start_ms in self._live:
-                self._merge_window(window)
+        places = [*(cast("Place", known(place, place)) for place in changes.places), None]
+        campaigns = [*(cast("str", known(name, name)) for name in changes.campaigns), None]
+        eager_from = max(self._live, default=0) - EAGER_MS
+        for told in changes.windows:
+            if told.start_ms in self._live:
+                self._take(told, (places, campaigns), later=told.start_ms < eager_from)
         # as it was packed where it was taken: all of it as it comes would be several times as large
         self._cooling.run(max(self._store.windows, default=0), _PACKED_AT_ONCE)
 
-    def _merge_window(self, changes: WindowChanges) -> None:
-        store, start = self._store, changes.start_ms
-        window = store.window(start, changes.first_offset)
-        window.tracked, window.suspects = changes.tracked, changes.suspects
-        panes = range(start, start + store.window_ms, store.pane_ms)
-        for account in changes.accounts:
+    def _take(self, told: WindowChanges, tables: Tables, *, later: bool) -> None:
+        store, start = self._store, told.start_ms
+        later = start in self._pending or (later and start not in store.windows)
+        window = store.window(start, told.first_offset)
+        window.tracked, window.suspects = told.tracked, told.suspects
+        if not later:
+            self._merge_accounts(window, told.accounts, tables)
+            return
+        for account, devices in told.active:
+            for device in devices:
+                store.note_active(account, device, start)
+        self._pending.hold(window, partial(self._merge_accounts, window, told.accounts.copy(), tables))
+
+    def _merge_accounts(self, window: Window, raw: Raw, tables: Tables) -> None:
+        self._places, self._campaigns = tables
+        accounts: list[AccountChanges] = read(accounts_decoder, raw)
+        store, panes = self._store, range(window.start_ms, window.start_ms + self._store.window_ms, self._store.pane_ms)
+        for account in accounts:
             scope = window.of(account.account)
             scope.tracked = account.tracked
             for row in account.rows:
@@ -67,8 +99,8 @@ class DeviceLoader:
             self._merge_devices(scope, account.devices)
             for pane in account.panes:
                 if pane.start_ms not in panes:
-                    raise SnapshotRefused(f"pane {pane.start_ms} is none of window {start}")
-                self._merge_pane(store.at(pane.start_ms, changes.first_offset), scope, pane)
+                    raise SnapshotRefused(f"pane {pane.start_ms} is none of window {window.start_ms}")
+                self._merge_pane(store.at(pane.start_ms, window.first_offset), scope, pane)
 
     def _merge_row(self, scope: AccountWindow, row: Row) -> None:
         campaign, material, platform, place, impressions, clicks, suspect_clicks = row

@@ -17,7 +17,7 @@ from sori.errors import SnapshotRefused
 from streams.state.output import MAX_PACK_BYTES
 
 #: Grows with every change of what is written; another one's snapshots are not read.
-FORMAT = 14
+FORMAT = 15
 #: More records than any snapshot has: a day of parts, with room.
 MAX_RECORDS = 100_000
 
@@ -67,7 +67,7 @@ class Changes(msgspec.Struct, frozen=True):
         return Part(at, len(self.blob), crc32(self.blob), self.until_ms)
 
 
-def read(decoder: msgspec.msgpack.Decoder[T], blob: bytes) -> T:
+def read(decoder: msgspec.msgpack.Decoder[T], blob: bytes | msgspec.Raw) -> T:
     """Decode what a record holds. Raises SnapshotRefused."""
     try:
         return decoder.decode(blob)

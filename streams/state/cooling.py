@@ -31,6 +31,11 @@ class Cooling:
         self.saving = False
         self._waiting: deque[Window] = deque()
 
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to pack, as of the last `run`."""
+        return bool(self._waiting)
+
     def run(self, watermark: int, most: int) -> None:
         """Pack about `most` identities and devices of windows that have cooled down; none of them may be owed."""
         waiting, store = self._waiting, self._store

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streams.state.cold_devices import ColdDevices
     from streams.state.cold_ids import ColdIds
     from streams.state.matches import Margin, Match, Matches, PaneMatches
+    from streams.state.pending_windows import PendingWindows
 
 
 class PlaceKey(NamedTuple):
@@ -235,6 +236,7 @@ class Window:
     `suspects`, what the episodes stood on whose clicks it counts as suspect. `tracked` devices may be capped, and
     so may `rows`.
     `touched` since it was packed last, which is not to be done before the watermark is `cool_from_ms`; see cooling.
+    `pending`: where the rest of it still is, of a window that a snapshot holds.
     """
 
     __slots__ = (
@@ -244,6 +246,7 @@ class Window:
         "cool_from_ms",
         "first_offset",
         "pane_ms",
+        "pending",
         "rows",
         "start_ms",
         "start_s",
@@ -258,6 +261,7 @@ class Window:
         self.pane_ms = pane_ms
         self.cold_ids: ColdIds | None = None
         self.cold_devices: ColdDevices | None = None
+        self.pending: PendingWindows | None = None
         self.touched = True
         self.cool_from_ms = cool_from_ms
         self.first_offset = first_offset
@@ -295,6 +299,8 @@ class PaneStore:
         self.panes: dict[int, Pane] = {}
         self.windows: dict[int, Window] = {}
         self._shown: Shown = {}
+        #: Windows of a snapshot that are to be put back still; None: none are.
+        self.pending: PendingWindows | None = None
         #: Account -> device -> the latest window in which it clicked, or signed in twice: whom hop 2 may be told of.
         self.active: dict[str, dict[str, int]] = {}
         #: By identity: clicks whose impression was looked for, and what stands on the answer; see matches.
@@ -340,6 +346,8 @@ class PaneStore:
 
     def showings(self, account: str, identity: str, first_ms: int, last_ms: int) -> Iterator[tuple[int, int]]:
         """Panes touching [first, last] with an impression of this identity, latest first, and when it happened."""
+        if self.pending is not None:
+            self.pending.put_back_between(first_ms, last_ms)
         pane_ms, window_ms, shown = self.pane_ms, self.window_ms, self._shown.get(account)
         if shown is None:
             return
@@ -380,7 +388,11 @@ class PaneStore:
         if gone:
             self._forget_active(max(gone))
         for start in gone:
-            for account in self.windows.pop(start).accounts:
+            window = self.windows[start]
+            if self.pending is not None:
+                self.pending.drop(window)
+            del self.windows[start]
+            for account in window.accounts:
                 self._forget_shown(account, start)
             for pane_start in range(start, start + self.window_ms, self.pane_ms):
                 self.panes.pop(pane_start, None)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Protocol
 
 import structlog
 from faust.types import TP
 
+from sori.errors import SnapshotRefused
 from streams.alerts.allowances import VerdictHistory
 from streams.alerts.published import Reconciliation
 from streams.kafka.batches import Batch
@@ -324,6 +326,26 @@ class StreamWorker:
         await self.flush()
         if self.keeper is not None and not self._suspended:
             await self.keeper.hand_over()
+
+    def put_back_next(self) -> bool:
+        """A piece of one partition's state that was left for later when it was loaded; whether there was any.
+
+        Raises SnapshotRefused, as do batches and flushes that look into a piece that is of no use: then the process
+        must end, after a commit of what `disowned` says.
+        """
+        return any(held.operator.put_back_next() for held in self._partitions.values())
+
+    def disowned(self) -> dict[TP, SnapshotRefused]:
+        """Partitions whose snapshot turned out to be of no use; their flush points name it no more from now on, so that
+        whoever has them next reads the log.
+        """
+        refused = {tp: error for tp, held in self._partitions.items() if (error := held.operator.refused) is not None}
+        for tp in refused:
+            self._partitions[tp].saving = None
+            point = self._points.get(tp) or self._committed.get(tp)
+            if point is not None:
+                self._points[tp] = replace(point, snapshot=None)
+        return refused
 
     def _stored(self, tp: TP, held: StreamPartition) -> None:
         """A snapshot is stored: name it in the flush point that there is."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
+from itertools import repeat, starmap, takewhile
 from random import Random
 
 import msgspec
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from sori.errors import SnapshotRefused
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
+from streams.snapshots import device_loader
 from streams.snapshots.parts import FORMAT, Changes, Manifest, checked, encode, read_manifest
 from streams.state.checkpoint import Checkpoint
 from testkit.examples import examples
@@ -92,6 +95,37 @@ def test_what_is_no_snapshot_is_refused_and_what_is_taken_can_be_worked_with(fac
         operator.flush()
 
     check()
+
+
+def test_what_is_refused_when_it_is_looked_into_is_refused_ever_after(monkeypatch):
+    """Of windows left for later: whoever looks is told, and what was put back of them is not taken for all."""
+    monkeypatch.setattr(device_loader, "EAGER_MS", -1)
+    checkpoint, rest, parts = taken(DeviceOperator)
+    more = [record._replace(offset=record.offset + checkpoint.offset) for record in RECORDS[DeviceOperator]]
+    found = []
+
+    @examples(300)
+    @given(st.integers(0, 2**32))
+    def check(seed):
+        rng, blobs = Random(seed), list(parts)
+        which = rng.randrange(len(blobs))
+        blobs[which] = broken(blobs[which], rng)
+        operator = DeviceOperator(0, POLICY, RULES, checkpoint)
+        try:
+            for _ in operator.load(rest, blobs, checkpoint):
+                pass
+        except SnapshotRefused:
+            return
+        with suppress(SnapshotRefused):
+            operator.apply(more)
+            operator.flush()
+        if operator.refused is not None:
+            found.append(operator.refused)
+            with pytest.raises(SnapshotRefused):
+                list(takewhile(bool, starmap(operator.put_back_next, repeat(()))))
+
+    check()
+    assert found
 
 
 def broken(blob: bytes, rng: Random) -> bytes:

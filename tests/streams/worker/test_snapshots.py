@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from faust.types import TP
 
@@ -13,12 +14,15 @@ from sori.errors import SnapshotRefused, StorageUnavailable
 from sori.settings.rules import RulesSettings
 from streams.kafka.batches import Batch, RecordList
 from streams.operators.device import DeviceOperator
+from streams.snapshots import device_loader
+from streams.snapshots.parts import Manifest
 from streams.state.checkpoint import Checkpoint
 from streams.state.output import Output
 from streams.state.policy import TimePolicy
 from streams.worker.partition import Hop, replay_progress
 from streams.worker.snapshots import Snapshots
 from streams.worker.worker import StreamWorker
+from testkit.forged_snapshots import unreadable
 from testkit.records import event_record
 
 TOPIC = TP("events", 0)
@@ -206,6 +210,59 @@ async def test_without_a_whole_snapshot_the_log_is_read_as_ever(group, damage):
     assert heir.positions()[TOPIC] == 0
     group.feed(heir, 0, 50)
     assert heir.replaying() == {}
+    assert not await heir.flush()
+
+
+def forge(memory: Memory, at: int) -> None:
+    """Have the last part of the snapshot whose manifest lies here be one that nobody can read, past every checksum."""
+    manifest = msgspec.msgpack.decode(memory.records[at].value or b"", type=Manifest)
+    where = manifest.parts[-1].at[0]
+    blob, forged = unreadable(memory.records[where].value or b"", manifest, [where])
+    memory.records[where] = memory.records[where]._replace(value=blob)
+    memory.records[at] = memory.records[at]._replace(value=forged)
+
+
+async def test_what_is_left_for_later_is_put_back_beside_what_comes(group, monkeypatch):
+    """Until nothing is left; a restart in between loses nothing of it."""
+    monkeypatch.setattr(device_loader, "EAGER_MS", -1)
+    worker = await group.worker()
+    group.feed(worker, 0, 50)
+    await snapshot(worker)
+    group.commit(worker)
+    heir = await group.worker()
+    group.commit(heir)
+    heir = await group.worker()
+    pieces = 0
+    while heir.put_back_next():
+        pieces += 1
+    assert pieces
+    assert heir.disowned() == {}
+    group.feed(heir, 20, 30)  # delivered again
+    assert not await heir.flush()
+
+
+async def test_a_snapshot_of_no_use_when_it_is_looked_into_is_named_no_more(group, monkeypatch):
+    """Whoever restarts the worker would see it end again and again."""
+    monkeypatch.setattr(device_loader, "EAGER_MS", -1)
+    worker = await group.worker()
+    group.feed(worker, 0, 50)
+    await snapshot(worker)
+    group.commit(worker)
+    named = group.committed[TOPIC].snapshot
+    assert named is not None
+    forge(group.memory, named.offset)
+    heir = await group.worker()
+    assert heir.positions()[TOPIC] == 50
+    with pytest.raises(SnapshotRefused):
+        heir.put_back_next()
+    with pytest.raises(SnapshotRefused):
+        group.feed(heir, 50, 1)
+    assert list(heir.disowned()) == [TOPIC]
+    group.commit(heir)
+    assert group.committed[TOPIC].snapshot is None
+    heir = await group.worker()
+    assert heir.positions()[TOPIC] == 0
+    group.feed(heir, 0, 50)
     assert not await heir.flush()
 
 
