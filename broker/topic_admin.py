@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -82,11 +83,20 @@ async def list_topics(kafka: KafkaSettings) -> list[TopicState]:
 
 
 async def delete_topics(kafka: KafkaSettings) -> None:
-    """Delete every topic under the prefix, with its records: for tests and demos. Raises StorageUnavailable."""
+    """Delete every topic under the prefix, with its records, and wait until brokers say so: for tests and demos.
+
+    Raises StorageUnavailable.
+    """
     async with _admin(kafka) as admin:
-        have = await _partition_counts(admin)
-        names = [topic.name(kafka.topic_prefix) for topic in TOPICS]
-        await admin.delete_topics([name for name in names if name in have])
+        names = {topic.name(kafka.topic_prefix) for topic in TOPICS}
+        if have := names & set(await _partition_counts(admin)):
+            await admin.delete_topics(sorted(have))
+        until = time.monotonic() + kafka.request_timeout_s
+        # a broker hears of it a moment later: who made them anew until then would be told that they are there
+        while names & set(await _partition_counts(admin)):
+            if time.monotonic() > until:
+                raise StorageUnavailable("topics that were deleted are still there")
+            await asyncio.sleep(_POLL_S)
 
 
 async def _apply_one(

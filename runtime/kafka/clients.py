@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerClosed
 
 from runtime.kafka.explain import explain, why_unreachable
+from runtime.kafka.paced_metadata import PacedMetadata
 from runtime.kafka.security import connection_options
 from sori.errors import StorageUnavailable
 from sori.settings.kafka import KafkaSettings
@@ -94,8 +95,15 @@ def make_consumer(settings: KafkaSettings, *topics: str, **options: Any) -> AIOK
             **options,
         },
     )
+    pace_metadata(consumer)
     _made_with[consumer] = settings
     return consumer
+
+
+def pace_metadata(consumer: AIOKafkaConsumer) -> None:
+    """Have a consumer that is not started yet ask for metadata a few times a second at most; see paced_metadata."""
+    client = consumer._client  # noqa: SLF001 - aiokafka takes no client of ours
+    client.force_metadata_update = PacedMetadata(client)
 
 
 def make_admin(settings: KafkaSettings) -> AIOKafkaAdminClient:

