@@ -18,6 +18,7 @@ RULES: tuple[str, ...] = (
     "ctr_anomaly",
     "device_farm",
     "replayed_click",
+    "returning_clickers",
     "hourly_ctr",
     "hourly_fast_click",
     "hourly_sign_ins",

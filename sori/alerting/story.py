@@ -187,6 +187,13 @@ def _replayed_click(told: _Told) -> str:
     return f"{told.who} got one click, by its id, from {told.times('device')}{told.within}"
 
 
+def _returning_clickers(told: _Told) -> str:
+    taps = told.evidence.get("taps")
+    often = f" {whole(taps)} times" if isinstance(taps, int) and taps > 0 else ""
+    who = f"{told.times('device')} that came back and clicked nearly all that they were shown"
+    return f"{told.who} was clicked{often}{told.within} by {who}"
+
+
 def _hourly_fast_click(told: _Told) -> str:
     return f"{told.who} clicked {told.often}{told.within} sooner after seeing it than a person can, now and then"
 
@@ -232,6 +239,7 @@ SENTENCES: Mapping[str, Callable[[_Told], str]] = {
     "ctr_anomaly": _rate,
     "device_farm": _device_farm,
     "replayed_click": _replayed_click,
+    "returning_clickers": _returning_clickers,
     "hourly_ctr": _device_ctr,
     "hourly_fast_click": _hourly_fast_click,
     "hourly_sign_ins": _hourly_sign_ins,

@@ -281,6 +281,20 @@ class ReplayedClick(Rule):
     max_others: int = Field(2, ge=0, description="With more further ids of several devices, the sender reuses ids.")
 
 
+class ReturningClickers(Rule):
+    """The same devices click a campaign again and again, and nearly all that they are shown."""
+
+    window_s: int | None = Field(
+        None,
+        gt=0,
+        description="Time looked at, seconds; a multiple of the pane; unset: 3300, or what `streams.place_lateness_s` "
+        "leaves.",
+    )
+    floor: int = Field(5, gt=1, description="Fewest devices that came back again.")
+    min_ctr: float = Field(0.5, gt=0, lt=1, description="What people click at most of what they are shown.")
+    max_p: float = Field(1e-3, gt=0, lt=1, description="Greatest chance of so many clicks (normal tail).")
+
+
 class HourlyRule(Rule):
     """What rules about a device that goes on and on have."""
 
@@ -382,6 +396,7 @@ class RulesSettings(BaseModel):
     ctr_anomaly: CtrAnomaly = CtrAnomaly()
     device_farm: DeviceFarm = DeviceFarm()
     replayed_click: ReplayedClick = ReplayedClick()
+    returning_clickers: ReturningClickers = ReturningClickers()
     hourly_ctr: HourlyCtr = HourlyCtr()
     hourly_fast_click: HourlyFastClick = HourlyFastClick()
     hourly_sign_ins: HourlySignIns = HourlySignIns()

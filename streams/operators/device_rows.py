@@ -14,6 +14,7 @@ from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS
 from streams.operators.held_devices import HeldDevices, OwedDevice
 from streams.operators.told_campaigns import ToldCampaigns
 from streams.operators.told_devices import ToldDevices
+from streams.operators.told_returning import ToldReturning
 from streams.state.campaign_totals import CampaignTotals
 from streams.state.counters import CtrRow, DeviceRow, SubjectCell
 from streams.state.device_panes import CampaignKey, PaneStore, PlaceKey, SubjectKey, ToldDevice
@@ -97,13 +98,15 @@ class DirtyRows:
         subjects = self.by_pane()
         lanes: dict[int, list[bytes]] = {}
         everywhere: dict[tuple[str, int], int] = {}
-        local = ToldCampaigns(self._store)
+        local, returning = ToldCampaigns(self._store), ToldReturning(self._store)
         for pane_start, key, cell in subjects:
             row = self._subject_row(pane_start, key, cell, version)
             if cell.scripts and isinstance(key, PlaceKey):
                 place, account = (key.country, key.region, key.city), key.account
                 if counts := local.of(account, pane_start, place, row["campaigns"], cell.scripts):
                     row["local"] = counts
+            if "clickers" in row and (devices := returning.of(key.account, pane_start, cell)):  # of a campaign
+                row["returning"] = devices
             if cell.sign_ins:
                 of = key.account, pane_start
                 row["sign_ins"], row["everywhere"] = cell.sign_ins, self._everywhere(everywhere, of)

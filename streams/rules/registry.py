@@ -29,6 +29,7 @@ from streams.rules import (
     hourly_sign_ins,
     local_ctr,
     replayed_click,
+    returning_clickers,
 )
 from streams.rules.click_view import ClickRule, Grid
 from streams.rules.place_view import PlaceRule
@@ -52,6 +53,7 @@ PLACE_RULES = cast(
         device_farm,
         ctr_anomaly,
         replayed_click,
+        returning_clickers,
         excess_clicks,
         local_ctr,
         hourly_ctr,

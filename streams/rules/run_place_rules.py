@@ -49,6 +49,7 @@ class PlaceRules:
         self._of_sign_ins, self._of_clickers = _asked_after("sign_ins"), _asked_after("clickers")
         self._of_devices = _asked_after("device")
         self._of_minutes = _asked_after("minutes")
+        self._of_minutes_at_places = tuple(module for module in self._of_minutes if module.SUBJECT != "campaign")
         self._of_local = _asked_after("local")
         self._terms = Terms(context, registry.PLACE_RULES, grid)
         self._reach: Remembered[str, Reach] = Remembered(ACCOUNTS_BYTES)
@@ -103,7 +104,8 @@ class PlaceRules:
 
     def on_minute(self, key: SubjectKey, pane_start: int) -> None:
         """Judge a place or a campaign by what it did over many minutes, as of a pane that began."""
-        self._judge(key, pane_start, 1, self._of_minutes)
+        of_campaign = isinstance(key, CampaignKey)
+        self._judge(key, pane_start, 1, self._of_minutes if of_campaign else self._of_minutes_at_places)
 
     def _judge(self, key: SubjectKey, pane_start: int, added: int, modules: Sequence[PlaceRule]) -> None:
         subject, context, end = _subject(key), self._context, pane_start + self._length_of(key)

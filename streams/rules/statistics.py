@@ -62,6 +62,14 @@ def binomial_tail(count: int, trials: int, share: float) -> float:
     return min(1.0, total) if above else max(0.0, 1.0 - total)
 
 
+def some_of(trials: int, share: float) -> tuple[float, float]:
+    """Mean and variance of how many of some trials succeed, where one at least does."""
+    if trials <= 1:
+        return float(trials), 0.0
+    mean, some = trials * share, 1 - (1 - share) ** trials
+    return mean / some, (mean * (1 - share) + mean**2) / some - (mean / some) ** 2
+
+
 def _terms_below(count: int, mean: float) -> float:
     return sum(exp(k * log(mean) - mean - lgamma(k + 1)) for k in range(count))
 

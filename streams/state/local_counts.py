@@ -10,6 +10,8 @@ import msgspec
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 #: Of a campaign at a place, in one source partition: impressions and clicks of all windows told of.
 LocalCounts = tuple[_Count, _Count]
+#: Of a device that clicks again: its checksum, the panes in which it clicked, and what it was shown, in some windows.
+Returning = tuple[_Count, _Count, _Count]
 #: So many CTR windows are told of at once, that of the click the last of them.
 TOLD_WINDOWS = 7
 #: Impressions per click, above which nothing is told: people click less.

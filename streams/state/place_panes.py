@@ -19,7 +19,7 @@ from streams.state.campaign_totals import BySource, CampaignTotals, ToldOfCampai
 from streams.state.counters import MAX_SAMPLES
 from streams.state.device_habits import Habits, HeldHabits, KeptSums
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey, ToldDevice
-from streams.state.local_counts import BySourceOf, LocalCounts, by_campaign
+from streams.state.local_counts import BySourceOf, LocalCounts, Returning, by_campaign
 from streams.state.sign_ins import SignIns
 
 _MAX_SAMPLES = 10
@@ -40,7 +40,8 @@ class RollUp(msgspec.Struct, frozen=True):
     ones, those whose click has its own impression, by id; workers of an older version did not tell. `sign_ins`: devices
     of a place that signed in, `everywhere` those of all places of the account. `clickers`: of a campaign, checksums of
     the devices that clicked with each id in `samples`. `local`: of a place, impressions and clicks of its `campaigns`
-    there, over all windows told of.
+    there, over all windows told of. `returning`: of a campaign, checksums of devices that clicked before, and what they
+    were shown.
 
     A row with a `campaign_id` is about that campaign; one with a `device_id` about that device in the whole window that
     starts then; one with `campaign_clicks` about no subject, it tells all clicks of some campaigns to every partition,
@@ -74,6 +75,7 @@ class RollUp(msgspec.Struct, frozen=True):
     device_id: str = ""
     device: Habits | None = None
     local: dict[str, LocalCounts] = {}
+    returning: list[Returning] = []
 
     @property
     def source(self) -> int:
@@ -112,9 +114,9 @@ def shared(sources: Sources) -> Sources:
 
 #: Version, impressions, clicks.
 _COUNTS = Struct("<QII")
-#: Clicking devices, clicks of the busiest one, devices that were shown it; then campaigns, scripts and samples.
+#: Clicking devices, clicks of the busiest one, devices that were shown it; then campaigns, scripts, samples, ...
 _DEVICES = Struct("<III")
-_Told = tuple[dict[str, int], dict[str, int], list[str], list[list[int]], dict[str, LocalCounts]]
+_Told = tuple[dict[str, int], dict[str, int], list[str], list[list[int]], dict[str, LocalCounts], list[Returning]]
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Told).decode
 
@@ -130,11 +132,12 @@ class ClickDetails(msgspec.Struct, array_like=True, gc=False):
     shown_devices: int = 0
     clickers: dict[str, list[int]] | None = None
     local: BySourceOf | None = None
+    returning: bool = False
 
     def take(self, row: RollUp) -> None:
         """Replace what a source said."""
         told = _DEVICES.pack(row.clicking_devices, row.top_device_clicks, row.shown_devices)
-        told += _encode((row.campaigns, row.scripts, row.samples, row.clickers, row.local))
+        told += _encode((row.campaigns, row.scripts, row.samples, row.clickers, row.local, row.returning))
         source = row.source
         if source not in self.who:
             self.who, self.told = shared((*self.who, source)), (*self.told, told)
@@ -142,6 +145,7 @@ class ClickDetails(msgspec.Struct, array_like=True, gc=False):
             at = self.who.index(source)
             self.told = (*self.told[:at], told, *self.told[at + 1 :])
         self.scripts = self.clickers = self.local = None
+        self.returning = self.returning or bool(row.returning)
         devices = [_DEVICES.unpack_from(told) for told in self.told]
         # devices are disjoint between source partitions
         self.clicking_devices = sum([clicking for clicking, _, _ in devices])
@@ -149,7 +153,7 @@ class ClickDetails(msgspec.Struct, array_like=True, gc=False):
         self.shown_devices = sum([shown for _, _, shown in devices])
 
     def of(self, sources: Iterable[int]) -> Iterator[_Told]:
-        """Campaigns, scripts, samples, clickers and local counts of these of the sources, in their order."""
+        """Campaigns, scripts, samples, clickers, local counts and who returns, of these sources, in their order."""
         for source in sources:
             if source in self.who:
                 yield _decode(memoryview(self.told[self.who.index(source)])[_DEVICES.size :])
@@ -245,7 +249,7 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
             return {}
         if details.clickers is None:
             found: dict[str, list[int]] = {}
-            for _, _, samples, clickers, _ in self._details(self.who):
+            for _, _, samples, clickers, *_ in self._details(self.who):
                 for sample, devices in zip(samples, clickers, strict=False):
                     found[sample] = found.get(sample, []) + devices
             details.clickers = found
@@ -258,9 +262,16 @@ class SubjectSums(msgspec.Struct, array_like=True, gc=False):
             return {}
         if details.local is None:
             details.local = by_campaign(
-                (source, local) for source in details.who for *_, local in details.of((source,))
+                (source, local) for source in details.who for *_, local, _ in details.of((source,))
             )
         return details.local
+
+    def returning(self) -> list[Returning]:
+        """Of a campaign: devices that had clicked before in the minutes before, and what they were shown in these."""
+        details = self.details
+        if details is None or not details.returning:
+            return []
+        return [one for *_, returning in details.of(details.who) for one in returning]
 
     def samples(self) -> list[str]:
         """A few ids of clicks, in the order of source partitions."""

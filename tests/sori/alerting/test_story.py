@@ -106,6 +106,16 @@ def test_every_rule_has_a_sentence_of_its_own():
             "Campaign cmp_1 got one click, by its id, from 64 devices in 60 s",
         ),
         (
+            "returning_clickers",
+            "campaign",
+            "cmp_1",
+            {"taps": 300},
+            (
+                "Campaign cmp_1 was clicked 300 times in 60 s by 64 devices that came back and clicked nearly all that "
+                "they were shown"
+            ),
+        ),
+        (
             "excess_clicks",
             "place",
             "Italy//Rome",
