@@ -5,12 +5,14 @@ of another click of that device at most `gap_ms` before. Deliveries of one event
 identity and never get here. Click duplication made 40 of the 118 features of the FDMA 2012 winner; Adjust calls it
 hyper-engagement. A double tap is one repeat: hence the floor. What a device did offline is stamped with the second in
 which it was sent: repeats must lie in half as many different seconds. Some SDKs report each tap twice: of two clicks
-within half a second one is an echo. Of an id that many people share nothing is said (shared_ids). MRC invalid traffic:
-GIVT, activity-based filtration.
+within half a second one is an echo. Of an id that many people share nothing is said (shared_ids), nor of one that was
+shown a campaign as often as it clicked it: each click has a banner of its own, and rules about rates judge it. MRC
+invalid traffic: GIVT, activity-based filtration.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Literal
@@ -32,7 +34,7 @@ ECHO_MS = 500
 
 def lookback_ms(rule: DuplicateClick, grid: Grid) -> int:
     """How far before the end of its window the rule reads."""
-    return max(rule.window_s * 1000, READS_WINDOWS * grid.window_ms)
+    return max(rule.window_s * 1000 + grid.window_ms, READS_WINDOWS * grid.window_ms)
 
 
 def reads_from_ms(end_ms: int, rule: DuplicateClick, grid: Grid) -> int:
@@ -50,9 +52,19 @@ def evaluate(view: ClickView, rule: DuplicateClick) -> Verdict:
     if (left := rule.floor - near(kept, rule.gap_ms)) > 1:
         return Lasting(-(-left // 2))
     times = repeated(kept, rule.gap_ms)
-    if (found := _judge(times, rule)) and not clicks_of_many(view):
+    if (found := _judge(times, rule)) and not clicks_of_many(view) and not shown_each(view, begin, kept):
         return Exceeded(found, begin, kept)
     return max(1, -(-(rule.floor - len(times)) // 2))
+
+
+def shown_each(view: ClickView, begin_ms: int, clicks: Iterable[Click]) -> bool:
+    """Whether it was shown the campaigns that it clicked more than once as often as it clicked them: by no means the
+    same banner, then.
+    """
+    clicked = Counter([click.campaign for click in clicks])
+    again = [campaign for campaign, count in clicked.items() if count > 1]
+    shown = view.impressions(again, view.shown_in(begin_ms - begin_ms % view.store.window_ms))
+    return all(shown[campaign] >= clicked[campaign] for campaign in again)
 
 
 def near(clicks: Iterable[Click], gap_ms: int) -> int:

@@ -20,8 +20,9 @@ READS_WINDOWS = 2
 PER_SIGN_IN = 12
 #: Nobody needs to sign in so often in two minutes.
 _SEVERAL = 4
-#: Variance by the square of the mean, less than that of events at random by chance alone.
-_AS_CHANCE = 0.5
+#: Variance by the square of the mean: of ten or more events at random, in one case in ten it is less by chance; of whom
+#: more clicks come than impressions there must be less doubt.
+_AS_CHANCE, _MORE_THAN_CHANCE = 0.25, 0.5
 
 
 def is_shared(cells: Sequence[DeviceCell], per_sign_in: int = PER_SIGN_IN) -> bool:
@@ -31,7 +32,9 @@ def is_shared(cells: Sequence[DeviceCell], per_sign_in: int = PER_SIGN_IN) -> bo
         return False
     paces = [cell.pace for cell in cells if cell.pace is not None]
     gaps, sum_ms = sum([pace.gaps for pace in paces]), sum([pace.sum_ms for pace in paces])
-    return gaps * sum([pace.squares for pace in paces]) > (1 + _AS_CHANCE) * sum_ms**2
+    shown_each = sum([cell.impressions for cell in cells]) >= sum([cell.clicks for cell in cells])
+    as_chance = _AS_CHANCE if shown_each else _MORE_THAN_CHANCE
+    return gaps * sum([pace.squares for pace in paces]) > (1 + as_chance) * sum_ms**2
 
 
 def is_of_many(store: PaneStore, key: DeviceKey, time_ms: int) -> bool:

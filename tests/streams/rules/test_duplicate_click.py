@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sori.settings.rules import DuplicateClick
+from sori.settings.rules import DuplicateClick, RulesSettings
+from sori.settings.streams import StreamsSettings
+from sori.times import iso
+from sori.topics import FRAUD_ALERTS
+from streams.operators.device import DeviceOperator
 from streams.rules import duplicate_click
 from streams.state.counters import Click
+from streams.state.policy import TimePolicy
+from testkit.records import event_record
 
 
 def click(time_ms: int, campaign: str = "cmp", identity: str = "act") -> Click:
@@ -54,3 +62,25 @@ def test_a_version_that_reports_each_tap_twice_makes_no_repeats():
         duplicate_click.judge([click(time) for time in sorted([*taps, *[time + 300 for time in taps]])], rule) is None
     )
     assert duplicate_click.judge([click(n * 200) for n in range(14)], rule) is not None
+
+
+def fires(impressions: int, campaign: str = "cmp_1") -> bool:
+    """Whether ten taps on a banner, two seconds apart, are accused of a device that was shown a campaign so often."""
+    t0 = 1_760_419_200_000
+    events = [(t0 + number * 1800, "campaign.impression", f"a{number}", campaign) for number in range(impressions)]
+    events += [(t0 + 1000 + number * 2000, "campaign.click", f"c{number}", "cmp_1") for number in range(10)]
+    operator = DeviceOperator(0, TimePolicy.of(StreamsSettings()), RulesSettings())
+    operator.apply(
+        event_record(n, event=kind, created_at=iso(at_ms), identity=identity, campaign={"id": of})
+        for n, (at_ms, kind, identity, of) in enumerate(sorted(events))
+    )
+    alerts = [orjson.loads(one.value) for one in operator.flush()[0] if one.topic is FRAUD_ALERTS]
+    return "duplicate_click" in {alert["rule"] for alert in alerts}
+
+
+@pytest.mark.parametrize("campaign", ["cmp_1", "cmp_2"])
+def test_a_banner_for_each_tap_of_its_own_is_no_repetition(campaign):
+    """Of the campaign that it clicked, and one less is not enough; others do not count."""
+    assert fires(1, campaign)
+    assert fires(4, campaign)
+    assert fires(10, campaign) == (campaign != "cmp_1")
