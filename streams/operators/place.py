@@ -156,8 +156,7 @@ class PlaceOperator(SnapshotOperator):
 
     def _judge_others(self, row: RollUp, key: SubjectKey, signed_in: SignedIn, *, first: bool) -> None:
         """Campaigns at a place: when told of. Ids of clicks: when a pane has its `first`, or one of several devices.
-        Sign-ins: when enough came in a pane,
-        and when what follows them has come. What takes minutes: now and then.
+        Sign-ins: when enough came in a pane, and when what follows them has come. What takes minutes: now and then.
         """
         start = row.pane_start * 1000
         if row.local:
@@ -165,17 +164,21 @@ class PlaceOperator(SnapshotOperator):
         if row.clickers and (first or any(len(devices) > 1 for devices in row.clickers)):
             self._rules.on_clickers(key, start)
         before, now, begins = signed_in
-        if (
-            begins
-            and not isinstance(key, ToldDevice)
-            and (start // self.policy.pane_ms + len(key[-1])) % _PANES_BETWEEN_LONG == 0
-        ):
-            self._rules.on_minute(key, start)  # not of all subjects in the same pane
+        if begins and not isinstance(key, ToldDevice) and self._is_first(key, start):
+            self._rules.on_minute(key, start)
         if now > before and isinstance(key, PlaceKey) and row.country != UNKNOWN:
             if now >= self._rules.sign_in_gate:
                 self._rules.on_sign_ins(key, start, now - before)
             self._await(key, start, self.clock.watermark)
             self._set_due()
+
+    def _is_first(self, key: SubjectKey, start: int) -> bool:
+        """Whether a pane is the first of a few that has anything of a subject; not the same few of all subjects."""
+        series, pane_ms = self._series[key], self.policy.pane_ms
+        for back in range((start // pane_ms + len(key[-1])) % _PANES_BETWEEN_LONG):
+            if start - (back + 1) * pane_ms in series:
+                return False
+        return True
 
     def _set_due(self) -> None:
         self.clock.due_ms = min(self._rules.late_ms, min(self._awaited, default=NEVER_MS))

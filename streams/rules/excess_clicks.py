@@ -43,6 +43,8 @@ _STRETCHES = 6
 #: What is quick: parts of the window.
 _PARTS = (4, 2)
 MINUTE_MS = 60_000
+#: Nobody's account is believed to click more because others are attacked: of a spot people click a twelfth.
+MOST_BELIEVED = 0.08
 #: A spot in the past scatters more, and says nothing of what is usual.
 _MOST_SCATTER = 2.0
 
@@ -229,10 +231,8 @@ def believed(view: PlaceView, begin_ms: int, end_ms: int, prior: int) -> float:
     Clicks that nobody was shown say nothing of what people do, and would let one flood hide all others.
     """
     own, everybody = view.of_account(begin_ms, end_ms), view.of_everybody(begin_ms, end_ms)
-    panes = [view.panes.get(start) for start in range(begin_ms, end_ms, view.pane_ms)]
-    all_told = sum([len(pane.accounts) for pane in panes if pane is not None])
-    pooled = max(0, everybody.shown - all_told) + 1, max(0, everybody.impressions - all_told) + prior
-    rate = min(1.0, pooled[0] / pooled[1])
+    pooled = max(0, everybody.shown - everybody.answered), max(0, everybody.impressions - everybody.answered)
+    rate = min(MOST_BELIEVED, (pooled[0] + 1) / (pooled[1] + prior))
     return min(
         1.0, (max(0, own.shown - own.answered) + prior * rate) / (max(0, own.impressions - own.answered) + prior)
     )

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import orjson
+import pytest
 
 from sori.settings.rules import RulesSettings
 from sori.times import iso
@@ -15,6 +16,7 @@ from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator, grown
 from streams.rules.context import RuleContext
 from streams.rules.late_impressions import LateImpressions
+from streams.rules.run_place_rules import PlaceRules
 from streams.state.device_panes import CampaignKey
 from streams.state.output import Output, name_log
 from streams.state.policy import NEVER_MS, TimePolicy
@@ -134,3 +136,17 @@ def test_when_a_subject_with_late_impressions_is_asked_about_hangs_on_no_other()
     assert alone.take(20_000) == []
     assert (subject, 0) not in beside.take(20_000)
     assert alone.take(30_000) == beside.take(30_000) == [(subject, 0)]
+
+
+@pytest.mark.parametrize("every", [1, 4, 7])
+def test_what_takes_minutes_is_asked_once_a_minute_also_of_who_is_seldom_seen(monkeypatch, every):
+    """Of the panes that have anything of a subject, the first in each six."""
+    asked: list[int] = []
+    monkeypatch.setattr(PlaceRules, "on_minute", lambda *args: asked.append(args[-1] // 10_000))
+    operator, panes = PlaceOperator(0, PLACES, RulesSettings()), range(1, 60, every)
+    for version, pane in enumerate(panes):
+        row = {"pane_start": pane * 10, "account_id": "a", "source_partition": 0, "version": version, "impressions": 1}
+        for told in (row | {"city": "Rome"}, row | {"city": "Rome", "impressions": 2, "version": version + 100}):
+            operator.apply([FakeRecord(orjson.dumps(told), operator.next_offset)])
+    slots = [(pane + len("Rome")) // 6 for pane in panes]
+    assert asked == [pane for pane, slot, before in zip(panes, slots, [-1, *slots], strict=False) if slot != before]

@@ -182,6 +182,13 @@ def test_a_click_for_whose_sake_a_pane_is_told_says_nothing_of_the_rate():
     assert 0.04 < believed(busy, 0, 600_000, 100) < 0.05
 
 
+def test_other_accounts_do_not_teach_that_people_click_much():
+    """What is attacked elsewhere is clicked by half; of an account of which nothing is known a twelfth is believed."""
+    attacked = {s * 1000: told(s, 20, 10) for s in range(0, 600, 10)}
+    assert believed(PlaceView(600_000, 10_000, {}, panes=attacked, account="other"), 0, 600_000, 100) == 0.08
+    assert believed(PlaceView(600_000, 10_000, {}, panes=attacked, account="acc"), 0, 600_000, 100) > 0.4
+
+
 def test_what_an_account_s_campaigns_say_is_not_added_up_anew_for_each_of_them(monkeypatch):
     """An account may have any number of campaigns, all of them under attack."""
     view = PlaceView(600_000, 10_000, {}, panes={s * 1000: told(s, 200, 10) for s in range(0, 600, 20)}, account="acc")
