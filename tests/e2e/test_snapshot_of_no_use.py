@@ -10,7 +10,7 @@ import msgspec
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from runtime.kafka.clients import make_consumer, make_producer, running
+from runtime.kafka.clients import bounded, make_consumer, make_producer, running
 from runtime.kafka.offsets import read_committed_offsets
 from sori import topics as registry
 from sori.settings import Settings, load_settings
@@ -83,7 +83,8 @@ async def forge(settings: Settings) -> None:
     tp = TopicPartition(registry.EVENTS.name(settings.kafka.topic_prefix), 0)
     async with running(make_consumer(settings.kafka, group_id=settings.streams.group), 10) as consumer:
         consumer.assign([tp])
-        await consumer.commit({tp: OffsetAndMetadata(offset, json.dumps(fields))})
+        # the group takes it once the worker's leaving is known
+        await bounded(consumer.commit({tp: OffsetAndMetadata(offset, json.dumps(fields))}), 30, "the forged commit")
 
 
 async def test_a_worker_ends_once_and_counts_on_from_the_log(topics: KafkaSettings, tmp_path: Path) -> None:
