@@ -8,7 +8,7 @@ from typing import Any
 from sori.alerting.alert import State
 from streams.alerts.record import Finding, Subject, alert_output
 from streams.alerts.severity import graver, severity_of
-from streams.state.checkpoint import ReplayStart
+from streams.state.checkpoint import BEGINNING_MS, ReplayStart
 from streams.state.output import Output
 
 _MAX_SAMPLES = 10
@@ -51,6 +51,7 @@ class Episode:
     closed_because: str = ""  # why it ended before it was quiet
     closed_ms: int = 0
     grown: int = 0  # events since the latest finding, each of which it would have counted
+    held_ms: int = BEGINNING_MS  # not quiet before this watermark, however long ago it all happened
 
     @property
     def identity(self) -> tuple[str, Subject, int]:

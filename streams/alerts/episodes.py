@@ -19,7 +19,7 @@ from streams.alerts.corrections import EXPLANATION, Correctable, Corrections
 from streams.alerts.episode import NO_STEP, Case, Episode
 from streams.alerts.grouping import Slots, Tally
 from streams.alerts.record import Finding, Subject
-from streams.state.checkpoint import ReplayStart
+from streams.state.checkpoint import BEGINNING_MS, ReplayStart
 from streams.state.output import Output
 from streams.state.policy import NEVER_MS, EpisodePolicy
 
@@ -48,7 +48,7 @@ class EpisodeBook:
         self._due: list[tuple[int, int, Episode]] = []
         self._quiet: list[tuple[int, int, Episode]] = []
         self._dirty: list[Episode] = []
-        self._closed: list[tuple[Episode, int]] = []
+        self._closed: dict[int, tuple[Episode, int]] = {}
         self._numbers = self._unannounced = 0
 
     @property
@@ -70,10 +70,10 @@ class EpisodeBook:
         self._begins[rule] = window_ms
 
     def add(self, finding: Finding, at_ms: int, watermark_ms: int, replay_start_now: Callable[[], ReplayStart]) -> Case:
-        """Take a finding made for event time `at_ms`. `pin_now` tells what the present state can be rebuilt from."""
+        """Take a finding for event time `at_ms`. `replay_start_now`: what the present state can be rebuilt from."""
         key = (finding.rule, finding.subject)
         case = self._cases.get(key)
-        if case is not None and watermark_ms > case.last_ms + self._policy.cooldown_ms:
+        if case is not None and self._is_over(case, watermark_ms):
             self._close_if_quiet(case.alert, watermark_ms)
             case = None
         if case is None:
@@ -154,7 +154,7 @@ class EpisodeBook:
         """
         owed: list[Output] = []
         again = self._found_again() if self._closed else {}
-        for episode, closed_ms in self._closed:
+        for episode, closed_ms in self._closed.values():
             if again[episode.identity] != episode.number:
                 continue
             if not episode.announced:
@@ -168,7 +168,7 @@ class EpisodeBook:
     def _found_again(self) -> dict[tuple[str, Subject, int], int]:
         """By id: the latest of the episodes owed that have it."""
         latest: dict[tuple[str, Subject, int], int] = {}
-        for episode in (*(episode for episode, _ in self._closed), *self._dirty):
+        for episode in (*(episode for episode, _ in self._closed.values()), *self._dirty):
             latest[episode.identity] = max(episode.number, latest.get(episode.identity, 0))
         return latest
 
@@ -218,8 +218,8 @@ class EpisodeBook:
             alert.explanation = explanation
             if not alert.closed:
                 self._close(alert, watermark_ms)
-        if alert.closed and all(owed is not alert for owed, _ in self._closed):
-            self._closed.append((alert, alert.closed_ms))
+        if alert.closed and alert.number not in self._closed:
+            self._closed[alert.number] = alert, alert.closed_ms
 
     def rules_against(self, subject: Subject) -> list[str]:
         """Rules that have a case against the subject; some may be over."""
@@ -274,11 +274,17 @@ class EpisodeBook:
     def _alert_for(
         self, finding: Finding, at_ms: int, watermark_ms: int, replay_start_now: Callable[[], ReplayStart]
     ) -> Episode:
-        """A subject that newly exceeds a rule: an alert of its own, or the group's where many are."""
+        """A subject that newly exceeds a rule: an alert of its own, or the group's where many are.
+
+        It is held while the slot lasts: of what happened long ago each finding would be an alert, over at once.
+        """
         slots, subject = self._slots.get(finding.rule), finding.subject
-        slot = None if slots is None or not self._policy.group_from else slots.of(watermark_ms, at_ms)
-        if slot is None:
+        slot = None if slots is None else slots.of(watermark_ms, at_ms)
+        if slots is None or slot is None:
             return self._start(finding, at_ms, replay_start_now())
+        held_ms = slots.ends_ms(slot) - 1
+        if not self._policy.group_from:
+            return self._start(finding, at_ms, replay_start_now(), held_ms)
         where = (finding.rule, subject.account_id)
         tally = self._tallies.get(where)
         if tally is None or tally.slot != slot:
@@ -289,12 +295,12 @@ class EpisodeBook:
             tally = self._tallies[where] = Tally(slot)
         tally.subjects += 1
         if tally.subjects < self._policy.group_from:
-            return self._start(finding, at_ms, replay_start_now())
+            return self._start(finding, at_ms, replay_start_now(), held_ms)
         group = tally.group
         if group is not None:
             self._close_if_quiet(group, watermark_ms)
         if group is None or group.closed or group.full or at_ms >= group.cut_ms:
-            group = tally.group = self._start(finding, at_ms, replay_start_now())
+            group = tally.group = self._start(finding, at_ms, replay_start_now(), held_ms)
             group.group_from = self._policy.group_from
         else:
             self._pend(group)
@@ -304,12 +310,12 @@ class EpisodeBook:
     def _is_now(self, rule: str, tally: Tally, watermark_ms: int) -> bool:
         return tally.slot == watermark_ms // self._slots[rule].length_ms
 
-    def _start(self, finding: Finding, at_ms: int, replay_start: ReplayStart) -> Episode:
+    def _start(self, finding: Finding, at_ms: int, replay_start: ReplayStart, held_ms: int = BEGINNING_MS) -> Episode:
         number, cut_ms = self._next_number(), self._cut_after(at_ms)
         start_ms = at_ms - at_ms % self._begins.get(finding.rule, 1)
-        return self._opened(
-            Episode(number, finding.subject, start_ms, cut_ms, replay_start, replay_start, finding, at_ms, at_ms)
-        )
+        made = Episode(number, finding.subject, start_ms, cut_ms, replay_start, replay_start, finding, at_ms, at_ms)
+        made.held_ms = held_ms
+        return self._opened(made)
 
     def _continue(
         self,
@@ -325,8 +331,7 @@ class EpisodeBook:
         for value in members:
             key = (finding.rule, finding.subject._replace(value=value))
             case = self._cases.get(key)
-            quiet = case is None or watermark_ms > case.last_ms + self._policy.cooldown_ms
-            if case is not None and case.alert is before and not quiet:
+            if case is not None and case.alert is before and not self._is_over(case, watermark_ms):
                 moved[key] = case
         self._close(before, before.cut_ms)
         self._cases.update(moved)
@@ -383,7 +388,7 @@ class EpisodeBook:
         at_ms = max(at_ms, episode.last_ms)  # a finding about a whole window lies at its end, which may be to come
         episode.closed, episode.closed_ms = True, at_ms
         del self._open[episode.number]
-        self._closed.append((episode, at_ms))
+        self._closed[episode.number] = episode, at_ms
         rule, subject = episode.peak.rule, episode.subject
         for value in episode.members or (subject.value,):
             key = (rule, subject._replace(value=value))
@@ -395,8 +400,12 @@ class EpisodeBook:
         self._numbers += 1
         return self._numbers
 
+    def _is_over(self, case: Case, watermark_ms: int) -> bool:
+        """Whether a further finding about the subject is another alert's."""
+        return watermark_ms > max(case.last_ms + self._policy.cooldown_ms, case.alert.held_ms)
+
     def _quiet_at(self, episode: Episode) -> int:
-        return episode.last_ms + self._policy.cooldown_ms
+        return max(episode.last_ms + self._policy.cooldown_ms, episode.held_ms)
 
     def _cut_after(self, start_ms: int) -> int:
         every_ms = self._policy.cut_every_ms

@@ -30,7 +30,11 @@ class Slots:
         if self.length_ms <= 0:
             return None
         slot = watermark_ms // self.length_ms
-        return slot if at_ms >= (slot + 1) * self.length_ms - self.sure_ms else None
+        return slot if at_ms >= self.ends_ms(slot) - self.sure_ms else None
+
+    def ends_ms(self, slot: int) -> int:
+        """Where a slot ends."""
+        return (slot + 1) * self.length_ms
 
 
 @dataclass(slots=True)
