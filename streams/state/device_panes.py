@@ -303,8 +303,8 @@ class PaneStore:
         self.pending: PendingWindows | None = None
         #: Account -> device -> the latest window in which it clicked, or signed in twice: whom hop 2 may be told of.
         self.active: dict[str, dict[str, int]] = {}
-        #: By identity: clicks whose impression was looked for, and what stands on the answer; see matches.
-        self.awaited: dict[str, list[tuple[DeviceKey, Match, PaneMatches, dict[DeviceKey, Margin]]]] = {}
+        #: By identity and account: clicks whose impression was looked for, and what stands on the answer; see matches.
+        self.awaited: dict[str, dict[str, list[tuple[DeviceKey, Match, PaneMatches, dict[DeviceKey, Margin]]]]] = {}
         self.watchers: list[Matches] = []
 
     def at(self, time_ms: int, offset: int) -> Pane:
@@ -377,10 +377,9 @@ class PaneStore:
         """An impression that an `awaited` click may belong to was counted."""
         start = time_ms - time_ms % self.pane_ms
         shown_ms = start + (time_ms - start) // SEEN_UNIT_MS * SEEN_UNIT_MS
-        for device, match, found, margins in self.awaited[identity]:
-            if device[0] == account:
-                found.near += match.see(start, shown_ms)
-                margins.pop(device, None)
+        for device, match, found, margins in self.awaited[identity].get(account, ()):
+            found.near += match.see(start, shown_ms)
+            margins.pop(device, None)
 
     def evict(self, horizon_ms: int) -> None:
         """Forget windows that end at or before the horizon, and their panes."""

@@ -105,18 +105,20 @@ class Matches:
                 found.append(match)
                 found.near += match.near_ms is not None
                 found.shown += click.time_ms - reach.near_before <= click.shown_ms
-                self._store.awaited.setdefault(click.identity, []).append((device, match, found, self.margins))
+                of_id = self._store.awaited.setdefault(click.identity, {})
+                of_id.setdefault(device[0], []).append((device, match, found, self.margins))
         return found
 
     def forget(self, pane_start: int) -> None:
         """The clicks of this pane are gone."""
         awaited = self._store.awaited
-        for matches in self._by_pane.pop(pane_start, {}).values():
+        for (account, _), matches in self._by_pane.pop(pane_start, {}).items():
             for match in matches:
-                left = [entry for entry in awaited[match.identity] if entry[1] is not match]
-                if left:
-                    awaited[match.identity] = left
-                else:
+                of_id = awaited[match.identity]
+                of_id[account] = [entry for entry in of_id[account] if entry[1] is not match]
+                if not of_id[account]:
+                    del of_id[account]
+                if not of_id:
                     del awaited[match.identity]
 
     def _look(self, account: str, click: Click, reach: Reach) -> Match:

@@ -20,6 +20,7 @@ from streams.rules import (
 )
 from streams.state.counters import MAX_CLICKS_KEPT
 from streams.state.device_panes import PaneStore
+from streams.state.matches import Match
 from streams.state.policy import TimePolicy
 from testkit.records import FakeRecord, body
 
@@ -161,3 +162,25 @@ def test_who_clicks_too_little_for_a_rule_is_not_judged_at_each_click_of_each_pa
     operator.apply([one for number, one in enumerate(flood(devices, 8 * clicks)) if number // devices % 8 == 0])
     for module in (duplicate_click, fast_click, device_click_burst):
         assert 0 < asked[module.NAME] <= devices * (clicks / 3 + 4)
+
+
+@pytest.mark.parametrize("accounts", [2, 40])
+def test_an_impression_looks_at_no_clicks_of_other_accounts_that_have_its_id(monkeypatch, accounts):
+    """Where nothing is signed anyone may click with one id in as many accounts as are held."""
+    looked, inner = [], Match.see
+    monkeypatch.setattr(Match, "see", lambda *args: looked.append(1) or inner(*args))
+    operator = DeviceOperator(0, POLICY, RulesSettings())
+    for turn, event in enumerate(["campaign.click"] * 5 + ["campaign.impression"]):
+        for account in range(accounts):
+            now = T0 + turn * POLICY.pane_ms
+            raw = body(
+                created_at=iso(now),
+                activity_id="the same",
+                event=event,
+                account_id=f"acc_{account}",
+                device_id="bot",
+                campaign={"id": f"cmp_{turn}"},
+            )
+            operator.apply([FakeRecord(raw, turn * accounts + account, timestamp=now)])
+    assert max(map(len, operator._store.awaited["the same"].values())) <= 6
+    assert len(looked) <= 6 * accounts
