@@ -20,6 +20,7 @@ from streams.alerts.episode import Case, Episode
 from streams.alerts.record import Subject
 from streams.state.checkpoint import ReplayStart
 from streams.state.counters import CtrRow
+from streams.state.policy import NEVER_MS
 
 #: From so many steps on in which a subject exceeded a rule, no late impressions explain it, and their grounds may go.
 MAX_STEPS = 12
@@ -96,6 +97,7 @@ class Corrections:
         self._by_identity: dict[tuple[str, str], set[Subject]] = {}
         self._identities: dict[Subject, set[str]] = {}
         self._ends: list[tuple[int, Subject]] = []
+        self._looked_at: dict[Subject, int] = {}  # when next, of the entries in the heap
 
     @property
     def held(self) -> Iterable[Correctable]:
@@ -113,11 +115,11 @@ class Corrections:
         held = self._held.get(subject)
         if held is None:
             held = self._held[subject] = []
-            heappush(self._ends, (case.alert.last_ms + self._correctable_ms, subject))
         one = next((one for one in held if one.alert is case.alert and not one.taken_back), None)
         if one is None:
             one = Correctable(rule, subject, case, case.alert)
             held.append(one)
+            self._look_at(subject, self._end(one))  # it may lie before the others: what comes late is found late
         if one.stands:
             return
         one.grounds[step] = grounds
@@ -175,12 +177,15 @@ class Corrections:
         """Forget what nothing can put right any more; whose time has not come is not looked at."""
         ends = self._ends
         while ends and ends[0][0] < watermark_ms:
-            _, subject = heappop(ends)
+            at_ms, subject = heappop(ends)
+            if self._looked_at.get(subject) != at_ms:
+                continue
+            del self._looked_at[subject]
             held = self._held[subject]
             left = [one for one in held if not self._over(one, watermark_ms)]
             if left:
                 self._held[subject] = left
-                heappush(ends, (min(self._end(one) for one in left), subject))
+                self._look_at(subject, min(self._end(one) for one in left))
             else:
                 del self._held[subject]
                 self._marks.pop(subject, None)
@@ -230,7 +235,7 @@ class Corrections:
         for one in held:
             self._held.setdefault(one.subject, []).append(one)
         for subject, of_subject in self._held.items():
-            heappush(self._ends, (min(self._end(one) for one in of_subject), subject))
+            self._look_at(subject, min(self._end(one) for one in of_subject))
             self._index_anew(subject)
         for mark, row in marks:
             if row is not None:
@@ -254,6 +259,12 @@ class Corrections:
         for one in self._held.get(subject, ()):
             for grounds in one.grounds.values():
                 self._index(subject, grounds)
+
+    def _look_at(self, subject: Subject, end_ms: int) -> None:
+        """Look at it when the first of its ends has come."""
+        if end_ms < self._looked_at.get(subject, NEVER_MS):
+            self._looked_at[subject] = end_ms
+            heappush(self._ends, (end_ms, subject))
 
     def _end(self, one: Correctable) -> int:
         # of the alert, not of the case: that may go on in another alert

@@ -93,3 +93,15 @@ def test_who_is_kept_only_until_the_next_sweep_can_be_explained_no_more():
     for step in range(MAX_STEPS):
         corrections.note("click_without_impression", case.alert.subject, case, step, Missing(["one"]))
     assert not corrections.may_explain(case.alert.subject, 1000)
+
+
+def test_an_alert_about_what_happened_earlier_is_forgotten_sooner_though_it_is_known_later():
+    """Else who resumes, and knows of fewer alerts of the subject, holds other ones; and the log longer."""
+    corrections = Corrections(LONG_MS)
+    accused(corrections, "bot", 50_000)
+    early = accused(corrections, "bot", 1000).alert
+    corrections.sweep(LONG_MS + 1001)
+    assert [one.alert.last_ms for one in corrections.held] == [50_000]
+    assert early not in [one.alert for one in corrections.held]
+    corrections.sweep(LONG_MS + 50_001)
+    assert len(corrections) == 0
