@@ -72,6 +72,7 @@ def hops(settings: Settings, verdicts: VerdictHistory | None = None) -> list[Hop
             GEO_ROLLUPS.name(prefix),
             lambda part, resume: PlaceOperator(part, places, rules, resume, verdicts),
             Counting(fingerprint(places.parts(), rules, registry.ROLL_UP_RULES), places, policy.lateness_ms),
+            at_once=1,  # each may be dozens of rows, all of which are judged
         ),
     ]
     for hop in made:

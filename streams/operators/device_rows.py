@@ -23,6 +23,8 @@ from streams.state.policy import Clock
 
 #: Of a row's campaigns and behaviours those with the largest counts are named.
 MOST_CAMPAIGNS, MOST_SCRIPTS = 20, 8
+#: Rows of a record for hop 2, which applies it at once and judges each; whoever makes up places picks their lane.
+MOST_ROWS = 64
 #: Encodes whole lists of rows in C: a sixth of what a string per row costs.
 _encode_lines = msgspec.json.Encoder().encode_lines
 _encode = msgspec.json.Encoder().encode
@@ -115,7 +117,9 @@ class DirtyRows:
             lanes.setdefault(subject_lane(told), []).append(line)
         outputs = pack_lines(GEO_ROLLUPS, self._totals(version, everywhere), None)
         # first: no place is to have more clicks than its campaign
-        return outputs + [output for lane, lines in lanes.items() for output in pack_lines(GEO_ROLLUPS, lines, lane)]
+        for lane, lines in lanes.items():
+            outputs += pack_lines(GEO_ROLLUPS, lines, lane, MOST_ROWS)
+        return outputs
 
     def _totals(self, version: int, everywhere: dict[tuple[str, int], int]) -> list[bytes]:
         """Rows for every lane."""

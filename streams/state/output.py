@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, GEO_ROLLUPS, LATE, Topic
+from streams.state.policy import NO_CAP
 
 #: Packs stay under the 1 MB that brokers and consumers take by default.
 MAX_PACK_BYTES = 700_000
@@ -33,15 +34,15 @@ class Output:
         return () if self.lane is None else (self.lane % count,)
 
 
-def pack_lines(topic: Topic, lines: Sequence[bytes], lane: int | None) -> list[Output]:
-    """Pack rows already serialised, one JSON object each, into as few records as their size allows.
+def pack_lines(topic: Topic, lines: Sequence[bytes], lane: int | None, most: int = NO_CAP) -> list[Output]:
+    """Pack rows already serialised, one JSON object each, into as few records as their size allows; `most` to each.
 
     Without a lane every partition gets them.
     """
     packed: list[Output] = []
     begin = size = 0
     for end, line in enumerate(lines):
-        if size and size + len(line) > MAX_PACK_BYTES:
+        if size and (size + len(line) > MAX_PACK_BYTES or end - begin >= most):
             packed.append(_pack(topic, lines[begin:end], lane))
             begin, size = end, 0
         size += len(line) + 1

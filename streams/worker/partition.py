@@ -23,12 +23,16 @@ _TAKE_UP_REST_S = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One topic and the operator that a partition of it gets; `counting`: how, None where nobody resumes."""
+    """One topic and the operator that a partition of it gets; `counting`: how, None where nobody resumes.
+
+    `at_once`: records applied between two looks at the clock.
+    """
 
     name: str
     topic: str
     make: Callable[[int, Checkpoint | None], SnapshotOperator]
     counting: Counting | None = None
+    at_once: int = 100
 
     @property
     def fingerprint(self) -> Fingerprint:

@@ -34,8 +34,6 @@ _log = structlog.get_logger(__name__)
 
 #: How long records are applied before the event loop runs again, seconds.
 SLICE_S = 0.02
-#: Between two looks at the clock.
-_CHUNK_RECORDS = 100
 
 
 class LostBatch(Exception):
@@ -225,7 +223,7 @@ class StreamWorker:
         slices = metrics.apply_seconds.labels(held.hop.name)
         for first in records:
             # the same number each time and none of it held back: a flush may come after any record
-            applied += operator.apply(chain((first,), islice(records, _CHUNK_RECORDS - 1)))
+            applied += operator.apply(chain((first,), islice(records, held.hop.at_once - 1)))
             if self.oldest_unflushed is None and operator.next_offset > held.flushed:
                 self.oldest_unflushed = time.monotonic()
             if operator.episodes.owes():

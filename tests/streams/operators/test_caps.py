@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sori.settings.rules import RulesSettings
 from sori.topics import CTR_WINDOWS, DEVICE_WINDOWS, FRAUD_ALERTS, GEO_ROLLUPS, LATE
 from streams.operators.device import DeviceOperator
+from streams.operators.device_rows import MOST_ROWS
 from streams.state.policy import StateCaps
 from testkit.examples import examples
 from testkit.records import FakeRecord
@@ -100,6 +101,17 @@ def test_places_beyond_the_cap_are_not_told_to_hop_2() -> None:
     assert len([row for row in rows(outputs, GEO_ROLLUPS) if "campaign_clicks" not in row]) == 5
     assert held(subject)["subjects"] == 5
     assert subject.take_counters().capped_subjects > 0
+
+
+def test_a_record_for_hop_2_has_few_rows_whatever_places_are_made_up(monkeypatch) -> None:
+    """Whoever makes up places can have them all in one lane; hop 2 applies a record at once, and judges each row."""
+    monkeypatch.setattr("streams.operators.device_rows.subject_lane", lambda _: 5)
+    subject = DeviceOperator(3, POLICY, RulesSettings())
+    subject.apply(invented(0, 500))
+    told = [output for output in subject.flush()[0] if output.topic is GEO_ROLLUPS]
+    assert sum(output.rows for output in told) == 1_000
+    assert max(output.rows for output in told) == MOST_ROWS
+    assert {output.lane for output in told} == {5}
 
 
 def test_who_fills_his_account_is_seen_all_the_same() -> None:

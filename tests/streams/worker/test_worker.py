@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY
 
 from sori.alerting.verdict import Allowed, Verdict, encode
 from sori.errors import StorageUnavailable
+from sori.settings import Settings
 from sori.settings.rules import RulesSettings
 from sori.topics import CTR_WINDOWS, FRAUD_ALERTS
 from streams.alerts.allowances import VerdictHistory
@@ -17,6 +18,7 @@ from streams.operators.device import DeviceOperator
 from streams.state.checkpoint import BEGINNING_MS, Checkpoint, ReplayStart
 from streams.state.output import Output
 from streams.state.policy import TimePolicy
+from streams.wiring import hops
 from streams.worker.partition import Hop
 from streams.worker.worker import LostBatch, StreamWorker
 from testkit.records import FakeRecord, event_record
@@ -51,13 +53,16 @@ def worker(kafka: Kafka) -> StreamWorker:
     return worker_of(kafka)
 
 
-def worker_of(kafka: Kafka) -> StreamWorker:
+def worker_of(kafka: Kafka, at_once: int = 100) -> StreamWorker:
     """Likewise, by hand."""
 
     async def nothing(_tps: object) -> dict[TP, Checkpoint]:
         return {}
 
-    hop = Hop("device", "events", lambda part, resume: DeviceOperator(part, POLICY, RulesSettings(), resume))
+    def make(part: int, resume: Checkpoint | None) -> DeviceOperator:
+        return DeviceOperator(part, POLICY, RulesSettings(), resume)
+
+    hop = Hop("device", "events", make, at_once=at_once)
     made = StreamWorker([hop], kafka.send, nothing, fetch_wait_ms=1)
     made.restore({TOPIC: None}, 1)
     return made
@@ -176,6 +181,15 @@ async def test_a_large_batch_is_applied_in_slices_between_which_flushes_run(work
     rows = [orjson.loads(line) for sent in kafka.sent if sent.topic is CTR_WINDOWS for line in sent.value.split(b"\n")]
     newest = {(row["window_start"], row["city"], row["campaign_id"]): row for row in rows}
     assert sum(row["impressions"] for row in newest.values()) == 1_000
+
+
+async def test_the_clock_is_looked_at_after_each_roll_up_record(kafka, monkeypatch):
+    """A hundred of them may be thousands of rows, and each is judged: seconds in which nothing else ran."""
+    assert [hop.at_once for hop in hops(Settings())] == [100, 1]
+    applied, inner = [], DeviceOperator.apply
+    monkeypatch.setattr(DeviceOperator, "apply", lambda *args: applied.append(inner(*args)) or applied[-1])
+    worker_of(kafka, at_once=1).on_batch(batch(0, 10))
+    assert applied == [1] * 10
 
 
 async def test_what_is_left_of_a_batch_after_a_rebalance_is_not_applied(worker, monkeypatch):
