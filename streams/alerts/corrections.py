@@ -40,8 +40,11 @@ class Grounds(Protocol):
         """Identities of impressions that it misses, whosever they are."""
         ...
 
-    def explain(self, campaign: str | None, identity: str, shown_ms: int) -> bool:
-        """Take an impression that was missing; whether it changed anything. No campaign: it is another device's."""
+    def explain(self, campaign: str | None, identity: str | None, shown_ms: int) -> bool:
+        """Take an impression that was missing; whether it changed anything.
+
+        No campaign: it is another device's. No identity: it is none of those that are `missing`.
+        """
         ...
 
     def hold(self) -> bool:
@@ -71,7 +74,7 @@ class Correctable:
         """Whether it may be taken back."""
         return not self.stands and not self.taken_back
 
-    def explained_by(self, campaign: str | None, identity: str, shown_ms: int) -> bool:
+    def explained_by(self, campaign: str | None, identity: str | None, shown_ms: int) -> bool:
         """Take a late impression; whether nothing holds any more."""
         grounds = self.grounds.values()
         changed = [one.explain(campaign, identity, shown_ms) for one in grounds]
@@ -136,10 +139,12 @@ class Corrections:
         self, subject: Subject, campaign: str | None, identity: str, shown_ms: int, watermark_ms: int
     ) -> list[Correctable]:
         """Take a late impression; what it leaves nothing of."""
+        # told here once, and not by looking through all clicks of each step: whoever is accused may be shown very much
+        missed = identity if identity in self._identities.get(subject, ()) else None
         return [
             one
             for one in self._held.get(subject, ())
-            if one.open and not self._over(one, watermark_ms) and one.explained_by(campaign, identity, shown_ms)
+            if one.open and not self._over(one, watermark_ms) and one.explained_by(campaign, missed, shown_ms)
         ]
 
     def may_explain(self, subject: Subject, watermark_ms: int) -> bool:

@@ -170,11 +170,11 @@ class Grounds:
         """Identities of impressions that it misses."""
         return [click.identity for click in self.alone]
 
-    def explain(self, campaign: str | None, identity: str, shown_ms: int) -> bool:
+    def explain(self, campaign: str | None, identity: str | None, shown_ms: int) -> bool:
         """Take an impression that was missing; whether it changed anything."""
         if shown_ms < self.horizon_ms:
             return False
-        for click in self.alone:
+        for click in self.alone if identity is not None else ():
             if click.identity == identity and shown_ms <= click.time_ms + self.after_ms:
                 self.alone = [other for other in self.alone if other is not click]
                 self.unmatched[click.campaign] -= 1

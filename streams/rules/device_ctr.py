@@ -106,7 +106,7 @@ class Grounds:
         """No impression of its own is missing: each of the device counts."""
         return ()
 
-    def explain(self, campaign: str | None, identity: str, shown_ms: int) -> bool:  # noqa: ARG002 - as of every rule
+    def explain(self, campaign: str | None, identity: str | None, shown_ms: int) -> bool:  # noqa: ARG002 - as of every rule
         """Take an impression of the device, or of a click that it did not make; whether it changed anything."""
         if campaign is None or not self.begin_ms <= shown_ms <= self.time_ms:
             return False

@@ -125,10 +125,11 @@ class Grounds:
         """Identities of impressions that it misses."""
         return list(self.unknown)
 
-    def explain(self, campaign: str | None, identity: str, shown_ms: int) -> bool:  # noqa: ARG002 - as of every rule
+    def explain(self, campaign: str | None, identity: str | None, shown_ms: int) -> bool:  # noqa: ARG002 - as of every rule
         """Take an impression that was missing; whether it changed anything."""
-        time_ms = self.unknown.get(identity)
-        if time_ms is None or not -ROUNDING_MS <= time_ms - shown_ms <= reach_ms(self.rule):
+        if identity is None or (time_ms := self.unknown.get(identity)) is None:
+            return False
+        if not -ROUNDING_MS <= time_ms - shown_ms <= reach_ms(self.rule):
             return False
         self.delays[identity] = time_ms - shown_ms
         del self.unknown[identity]

@@ -243,7 +243,7 @@ class _Grounds:
         """Rates do not tell one impression from another."""
         return ()
 
-    def explain(self, campaign: str | None, identity: str, shown_ms: int) -> bool:  # noqa: ARG002 - as of every rule
+    def explain(self, campaign: str | None, identity: str | None, shown_ms: int) -> bool:  # noqa: ARG002 - as of every rule
         """Whether an impression in the pane that starts then was one that it looked at."""
         return self.end_ms - self.module.lookback_ms(self.rule, self.grid) <= shown_ms < self.end_ms
 

@@ -184,3 +184,25 @@ def test_an_impression_looks_at_no_clicks_of_other_accounts_that_have_its_id(mon
             operator.apply([FakeRecord(raw, turn * accounts + account, timestamp=now)])
     assert max(map(len, operator._store.awaited["the same"].values())) <= 6
     assert len(looked) <= 6 * accounts
+
+
+def test_what_an_accused_device_is_shown_is_not_looked_for_among_all_that_it_clicked():
+    """Only an impression that a finding misses is."""
+    operator, looked = DeviceOperator(0, POLICY, RulesSettings()), []
+
+    class Watched(list[object]):
+        def __iter__(self):
+            looked.append(1)
+            return super().__iter__()
+
+    operator.apply(flood(1, 80))
+    steps = [grounds for one in operator.episodes.corrections.held for grounds in one.grounds.values()]
+    alone = [grounds for grounds in steps if isinstance(grounds, click_without_impression.Grounds)]
+    assert len(alone) > 3
+    for grounds in alone:
+        grounds.alone = Watched(grounds.alone)
+    for number, identity in enumerate([*(f"other {number}" for number in range(50)), "a40-0"]):
+        assert not looked
+        shown = body(created_at=iso(T0 + 40_000), activity_id=identity, device_id="bot_0", campaign={"id": "cmp_0"})
+        operator.apply([FakeRecord(shown, 80 + number, timestamp=T0 + 80_000)])
+    assert looked
