@@ -64,15 +64,16 @@ class TallyState(msgspec.Struct, array_like=True):
 
     rule: str
     account: str
+    kind: str
     slot: int
     subjects: int
     group: int | None
 
     @classmethod
-    def of(cls, rule: str, account: str, tally: Tally) -> TallyState:
+    def of(cls, rule: str, account: str, kind: str, tally: Tally) -> TallyState:
         """As it stands."""
-        group = tally.group
-        return cls(rule, account, tally.slot, tally.subjects, None if group is None or group.closed else group.number)
+        group = None if tally.group is None or tally.group.closed else tally.group.number
+        return cls(rule, account, kind, tally.slot, tally.subjects, group)
 
 
 class CorrectableState(msgspec.Struct, array_like=True):

@@ -44,7 +44,7 @@ class EpisodeBook:
         self._open: dict[int, Episode] = {}
         self._slots: dict[str, Slots] = {}
         self._begins: dict[str, int] = {}
-        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._tallies: dict[tuple[str, str, str], Tally] = {}
         self._due: list[tuple[int, int, Episode]] = []
         self._quiet: list[tuple[int, int, Episode]] = []
         self._dirty: list[Episode] = []
@@ -248,7 +248,7 @@ class EpisodeBook:
             self._numbers,
             list(self._open.values()),
             [CaseState.of(rule, subject, case) for (rule, subject), case in self._cases.items()],
-            [TallyState.of(rule, account, tally) for (rule, account), tally in self._tallies.items()],
+            [TallyState.of(*where, tally) for where, tally in self._tallies.items()],
             list({one.alert.number: one.alert for one in self.corrections.held if one.alert.closed}.values()),
             self.corrections.state(self._cases),
             self.corrections.state_of_marks(),
@@ -260,7 +260,7 @@ class EpisodeBook:
         self._open = {episode.number: episode for episode in state.episodes}
         self._cases = {(case.rule, case.subject): case.case(self._open[case.alert]) for case in state.cases}
         self._tallies = {
-            (tally.rule, tally.account): Tally(
+            (tally.rule, tally.account, tally.kind): Tally(
                 tally.slot, tally.subjects, None if tally.group is None else self._open[tally.group]
             )
             for tally in state.tallies
@@ -285,7 +285,7 @@ class EpisodeBook:
         held_ms = slots.ends_ms(slot) - 1
         if not self._policy.group_from:
             return self._start(finding, at_ms, replay_start_now(), held_ms)
-        where = (finding.rule, subject.account_id)
+        where = (finding.rule, subject.account_id, subject.kind)  # its members are told by their values alone
         tally = self._tallies.get(where)
         if tally is None or tally.slot != slot:
             if len(self._tallies) >= _MANY_TALLIES:  # where nothing is signed anyone may invent accounts

@@ -1,8 +1,8 @@
 """When many subjects of one rule and account are one alert.
 
-In each slot of event time the first few subjects of an account that exceed a rule get alerts of their own; from then
-on they share one. Slots are absolute, and short enough that whoever replays from the replay start of anything in a slot
-sees all findings of the slot exactly: so who is whose member is a matter of the log alone.
+In each slot of event time the first few subjects of one kind in an account that exceed a rule get alerts of their own;
+from then on they share one. Slots are absolute, and short enough that whoever replays from the replay start of anything
+in a slot sees all findings of the slot exactly: so who is whose member is a matter of the log alone.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Slots:
 
 @dataclass(slots=True)
 class Tally:
-    """Subjects of one rule and account found in one slot, and the group that takes further ones."""
+    """Subjects of one rule, account and kind found in one slot, and the group that takes further ones."""
 
     slot: int
     subjects: int = 0

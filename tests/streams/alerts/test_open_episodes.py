@@ -80,3 +80,21 @@ def test_a_late_finding_leaves_what_is_known_of_the_newest_step():
         case = book.add(finding, at_ms, T0 + PANE_MS, lambda: ReplayStart(0, 0))
         case.unjudged += 1
     assert (case.observed, case.unjudged, case.step_begin_ms) == (100, 2, T0 + PANE_MS)
+
+
+def test_places_and_campaigns_that_one_rule_accuses_share_no_alert():
+    """Members are named by their values: of another kind one was forgotten by nobody, and no snapshot could be read."""
+    policy = EpisodePolicy(COOLDOWN_MS, 5_000, 3_600_000, 3_600_000, 3_600_000, group_from=1, group_window_ms=60_000)
+    book = EpisodeBook(policy, PANE_MS)
+    book.group("rule", Slots(60_000, 600_000))
+    for kind, value in (("place", "a/b/c"), ("campaign", "cmp"), ("place", "a/b/d"), ("campaign", "cmp_2")):
+        finding = Finding("rule", Subject("acc", kind, value), T0 - PANE_MS, T0, 10, 0, 5, "low", "SIVT")
+        book.add(finding, T0, T0, lambda: ReplayStart(0, 0))
+    alerts = [orjson.loads(output.value) for output in book.flush(1)]
+    members = {alert["subject_kind"]: alert["evidence"]["members"] for alert in alerts}
+    assert members == {"place": ["a/b/c", "a/b/d"], "campaign": ["cmp", "cmp_2"]}
+    again = EpisodeBook(policy, PANE_MS)
+    again.restore(book.state())
+    assert [one.members for one in again.open_episodes] == [one.members for one in book.open_episodes]
+    book.sweep(T0 + 60_000)
+    assert not book.cases
