@@ -30,10 +30,11 @@ def shown_ones(campaigns: Iterable[str], scripts: Iterable[str]) -> list[str]:
 
 
 class ToldCampaigns:
-    """Made for one flush: an account's windows, and a place's devices, are looked up once."""
+    """Made for one flush: an account's windows, a place's devices and a campaign's rows there are looked up once."""
 
     def __init__(self, store: PaneStore) -> None:
         self._store = store
+        self._told: dict[tuple[str, int, str, Place], LocalCounts | None] = {}
         self._windows: dict[tuple[str, int], list[RowsByPlace]] = {}
         self._devices: dict[tuple[str, int, Place], _Often | None] = {}
 
@@ -49,23 +50,29 @@ class ToldCampaigns:
         if not campaigns:
             return {}
         start = pane_start - pane_start % self._store.window_ms
+        found = {}
+        for campaign in campaigns:
+            key = account, start, campaign, place
+            if key not in self._told:  # for all panes of a window: there may be thousands of materials
+                self._told[key] = self._counts(*key)
+            if (counts := self._told[key]) is not None:
+                found[campaign] = counts
+        return found
+
+    def _counts(self, account: str, start: int, campaign: str, place: Place) -> LocalCounts | None:
+        """Of one campaign; None where it is clicked little for what is shown."""
         windows = self._windows.get((account, start))
         if windows is None:
             windows = self._windows[account, start] = self._look(account, start)
-        found = {}
-        for campaign in campaigns:
-            key, impressions, clicks = (campaign, place), 0, 0
-            for window in windows:
-                for row in window.get(key, _NO_ROWS):
-                    impressions += row.impressions
-                    clicks += row.clicks
-                if impressions > MOST_SHOWN * clicks:
-                    break  # as nearly always, after a window or two
-            else:
-                once = clicks if clicks < OFTEN else self._once(account, start, key, clicks)
-                if impressions <= MOST_SHOWN * once:
-                    found[campaign] = (impressions, once)
-        return found
+        key, impressions, clicks = (campaign, place), 0, 0
+        for window in windows:
+            for row in window.get(key, _NO_ROWS):
+                impressions += row.impressions
+                clicks += row.clicks
+            if impressions > MOST_SHOWN * clicks:
+                return None  # as nearly always, after a window or two
+        once = clicks if clicks < OFTEN else self._once(account, start, key, clicks)
+        return (impressions, once) if impressions <= MOST_SHOWN * once else None
 
     def _look(self, account: str, start: int) -> list[RowsByPlace]:
         store = self._store

@@ -9,6 +9,7 @@ from sori.settings.streams import StreamsSettings
 from sori.times import iso
 from sori.topics import GEO_ROLLUPS
 from streams.operators.device import DeviceOperator
+from streams.operators.told_campaigns import ToldCampaigns
 from streams.state.policy import TimePolicy
 from testkit.records import FakeRecord, body
 
@@ -92,3 +93,20 @@ def test_clicks_of_whom_nothing_was_shown_are_not_told_of():
     assert told.local() == {"a": [2, 7]}
     told.send(MINUTE, 0, 4)
     assert told.local() == {}
+
+
+def test_a_campaign_is_added_up_once_a_flush_for_all_panes_of_a_window(monkeypatch):
+    """Whoever makes up materials has as many rows of it as are held, and makes its clicks as old as it likes."""
+    looked, inner = [], ToldCampaigns._look
+
+    class Watched(dict[object, object]):
+        def get(self, *args):
+            looked.append(args)
+            return super().get(*args)
+
+    monkeypatch.setattr(ToldCampaigns, "_look", lambda *args: [Watched(one) for one in inner(*args)])
+    told = Told()
+    for pane in range(6):
+        told.send(10 * pane, 3, 3)
+    assert told.local() == {"a": [18, 18]}
+    assert len(looked) == 1
