@@ -290,9 +290,9 @@ class ReturningClickers(Rule):
         description="Time looked at, seconds; a multiple of the pane; unset: 3300, or what `streams.place_lateness_s` "
         "leaves.",
     )
-    floor: int = Field(5, gt=1, description="Fewest devices that came back again.")
+    floor: int = Field(4, gt=1, description="Fewest devices that came back again.")
     min_ctr: float = Field(0.5, gt=0, lt=1, description="What people click at most of what they are shown.")
-    max_p: float = Field(1e-3, gt=0, lt=1, description="Greatest chance of so many clicks (normal tail).")
+    max_p: float = Field(0.01, gt=0, lt=1, description="Greatest chance of so many clicks (normal tail).")
 
 
 class HourlyRule(Rule):
