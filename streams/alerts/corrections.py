@@ -13,18 +13,33 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
 
 from streams.alerts.book_state import CaseState, CorrectableState, MarkState
 from streams.alerts.episode import Case, Episode
 from streams.alerts.record import Subject
-from streams.state.checkpoint import ReplayStart
 from streams.state.counters import CtrRow
 from streams.state.policy import NEVER_MS
 
-#: From so many steps on in which a subject exceeded a rule, no late impressions explain it, and their grounds may go.
+#: After findings in more panes than this no late impressions explain them, and their grounds may go.
 MAX_STEPS = 12
 EXPLANATION = "taken back: impressions that came late explain what it was raised for"
+
+
+class Stands(NamedTuple):
+    """When a finding is no matter of late impressions: after findings in more than `most` panes, over `least_ms`."""
+
+    most: int = MAX_STEPS
+    least_ms: int = 0
+
+    @classmethod
+    def of_windows(cls, pane_ms: int) -> Self:
+        """Where a subject is judged once a window, and as its count doubles: as long as if it were once a pane."""
+        return cls(4, MAX_STEPS * pane_ms)
+
+
+#: Where a subject is judged once a pane.
+OF_PANES = Stands()
 
 
 class Grounds(Protocol):
@@ -91,16 +106,19 @@ class _Mark:
 
 
 class Corrections:
-    """By subject. `correctable_ms`: for how long a finding may be put right, in event time."""
+    """By subject. `correctable_ms`: for how long a finding may be put right, in event time; unless it `stands`."""
 
-    def __init__(self, correctable_ms: int) -> None:
+    def __init__(self, correctable_ms: int, stands: Stands = OF_PANES) -> None:
         self._correctable_ms = correctable_ms
+        self._stands = stands
         self._held: dict[Subject, list[Correctable]] = {}
         self._marks: dict[Subject, list[_Mark]] = {}
         self._by_identity: dict[tuple[str, str], set[Subject]] = {}
         self._identities: dict[Subject, set[str]] = {}
         self._ends: list[tuple[int, Subject]] = []
         self._looked_at: dict[Subject, int] = {}  # when next, of the entries in the heap
+        #: How much is held of each alert, by its number.
+        self._of_alert: dict[int, int] = {}
 
     @property
     def held(self) -> Iterable[Correctable]:
@@ -123,11 +141,13 @@ class Corrections:
             one = Correctable(rule, subject, case, case.alert)
             held.append(one)
             self._look_at(subject, self._end(one))  # it may lie before the others: what comes late is found late
+            self._of_alert[one.alert.number] = self._of_alert.get(one.alert.number, 0) + 1
         if one.stands:
             return
         one.grounds[step] = grounds
         self._index(subject, grounds)
-        if len(one.grounds) > MAX_STEPS:
+        most, least_ms = self._stands
+        if len(one.grounds) > most and max(one.grounds) - min(one.grounds) >= least_ms:
             one.stands = True
             one.grounds.clear()
 
@@ -196,10 +216,11 @@ class Corrections:
                 self._marks.pop(subject, None)
             if len(left) < len(held):
                 self._index_anew(subject)
+                self._let_go(one for one in held if not any(one is other for other in left))
 
-    def replay_starts(self) -> Iterable[ReplayStart]:
-        """What it must be rebuilt from."""
-        return (one.alert.replay_start for one in self.held)
+    def holds(self, alert: Episode) -> bool:
+        """Whether it must be possible to rebuild this alert, open or not."""
+        return alert.number in self._of_alert
 
     def state(self, cases: Mapping[tuple[str, Subject], Case]) -> list[CorrectableState]:
         """What is held, beside the book's cases."""
@@ -239,6 +260,7 @@ class Corrections:
         """Hold these again; marks of rows that are gone need no putting right."""
         for one in held:
             self._held.setdefault(one.subject, []).append(one)
+            self._of_alert[one.alert.number] = self._of_alert.get(one.alert.number, 0) + 1
         for subject, of_subject in self._held.items():
             self._look_at(subject, min(self._end(one) for one in of_subject))
             self._index_anew(subject)
@@ -246,6 +268,13 @@ class Corrections:
             if row is not None:
                 made = _Mark(row, frozenset(mark.numbers), mark.clicks)
                 self._marks.setdefault(mark.subject, []).append(made)
+
+    def _let_go(self, gone: Iterable[Correctable]) -> None:
+        for one in gone:
+            number = one.alert.number
+            self._of_alert[number] -= 1
+            if not self._of_alert[number]:
+                del self._of_alert[number]
 
     def _index(self, subject: Subject, grounds: Grounds) -> None:
         known = self._identities.setdefault(subject, set())

@@ -15,10 +15,11 @@ from heapq import heappop, heappush
 from sori.alerting.alert import ALLOWED
 from sori.rule_names import RULES
 from streams.alerts.book_state import BookState, CaseState, TallyState
-from streams.alerts.corrections import EXPLANATION, Correctable, Corrections
+from streams.alerts.corrections import EXPLANATION, OF_PANES, Correctable, Corrections, Stands
 from streams.alerts.episode import NO_STEP, Case, Episode
 from streams.alerts.grouping import Slots, Tally
 from streams.alerts.record import Finding, Subject
+from streams.alerts.replay_starts import ReplayStarts
 from streams.state.checkpoint import BEGINNING_MS, ReplayStart
 from streams.state.output import Output
 from streams.state.policy import NEVER_MS, EpisodePolicy
@@ -35,9 +36,9 @@ Key = tuple[str, Subject]
 class EpisodeBook:
     """All open episodes of one partition, and the alert records they owe."""
 
-    def __init__(self, policy: EpisodePolicy, step_ms: int, correctable_ms: int = 0) -> None:
+    def __init__(self, policy: EpisodePolicy, step_ms: int, correctable_ms: int = 0, stands: Stands = OF_PANES) -> None:
         self._policy = policy
-        self.corrections = Corrections(correctable_ms)
+        self.corrections = Corrections(correctable_ms, stands)
         self._step_ms = step_ms
         self.next_due_ms = NEVER_MS
         self._cases: dict[Key, Case] = {}
@@ -50,6 +51,7 @@ class EpisodeBook:
         self._dirty: list[Episode] = []
         self._closed: dict[int, tuple[Episode, int]] = {}
         self._numbers = self._unannounced = 0
+        self._starts = ReplayStarts(self._needed)
 
     @property
     def open_episodes(self) -> Collection[Episode]:
@@ -198,9 +200,11 @@ class EpisodeBook:
         return (self._quiet_at(episode) + 1 for episode in self._open.values())
 
     def replay_starts(self) -> Iterable[ReplayStart]:
-        """What open episodes, and those that may be put right, must be rebuilt from."""
-        yield from (episode.replay_start for episode in self._open.values())
-        yield from self.corrections.replay_starts()
+        """What open episodes, and those that may be put right, must be rebuilt from; the least of it."""
+        return self._starts.least()
+
+    def _needed(self, episode: Episode) -> bool:
+        return not episode.closed or self.corrections.holds(episode)
 
     def take_back(self, wrong: Correctable, watermark_ms: int, explanation: str = EXPLANATION) -> None:
         """Withdraw an alert that late impressions explain, and say why; of a group, take the subject out of account."""
@@ -265,6 +269,9 @@ class EpisodeBook:
             )
             for tally in state.tallies
         }
+        self._starts = ReplayStarts(self._needed)
+        for episode in (*state.episodes, *state.past):
+            self._starts.add(episode)
         for episode in self._open.values():
             heappush(self._quiet, (self._quiet_at(episode), episode.number, episode))
             if episode.pending:
@@ -357,6 +364,7 @@ class EpisodeBook:
 
     def _opened(self, episode: Episode) -> Episode:
         self._open[episode.number] = episode
+        self._starts.add(episode)
         self._unannounced += 1
         episode.dirty = True
         self._dirty.append(episode)
