@@ -2,7 +2,8 @@
 
 Rules about an hour ask for clicks and sign-ins, and accuse nobody of more impressions. Those come along with the next
 click of the device, which is all in one partition; or else when its window is over and what is out of order has come,
-some of the devices at a time. So one that is only shown things costs hop 2 a row a minute, and not one for each event.
+some of the devices at a time. So one that is only shown things costs hop 2 a row a minute, and not one for each event;
+and so does one that only clicks: such rules accuse nobody who is shown nothing.
 
 What waits follows from the windows that are held and from the time of the last flush: whoever resumes tells the same.
 """
@@ -41,7 +42,7 @@ class HeldDevices:
             if due_ms <= watermark_ms:
                 due_ms += part_of(device) * self._step_ms
             if due_ms > watermark_ms:
-                if cell.clicks + cell.authentications == cell.told:
+                if cell.clicks + cell.authentications == cell.told or not (cell.impressions or cell.authentications):
                     continue  # it waits
             elif due_ms > flushed_ms:
                 continue  # its window is told of now

@@ -24,6 +24,8 @@ POLICY = TimePolicy.of(StreamsSettings())
 RECEIVED = T0 + 10**9
 #: Seconds and names of what one device does: two clicks, then impressions alone for three minutes.
 CLICKED = [(1.0, "campaign.click"), (2.0, "campaign.click")]
+#: The same, after an impression.
+ANSWERED = [(0.0, "campaign.impression"), *CLICKED]
 SHOWN = [(float(second), "campaign.impression") for second in range(4, 210)]
 #: A window is over: its length, half a pane, and until it is the device's turn, an eighth for each part of what is left
 #: until the window is packed; and the next event after that.
@@ -63,7 +65,6 @@ def operator() -> DeviceOperator:
 def test_what_a_device_was_only_shown_is_told_once_its_window_is_over():
     """Not with each event: a device that clicked twice would be told of a hundred times within its minutes."""
     assert ran(operator(), [*CLICKED, *SHOWN]) == [
-        (2.0, 0, 0, 2),
         (OVER_S, 0, 56, 2),
         (60.0 + OVER_S, 60, 60, 0),
         (120.0 + OVER_S, 120, 60, 0),
@@ -72,8 +73,15 @@ def test_what_a_device_was_only_shown_is_told_once_its_window_is_over():
 
 def test_a_click_takes_along_at_once_what_was_shown_before():
     """So that who judges it knows as much as ever."""
-    did = [*CLICKED, *SHOWN[:10], (20.0, "campaign.click"), (21.0, "authentication")]
-    assert ran(operator(), did)[1:] == [(20.0, 0, 10, 3), (21.0, 0, 10, 3)]
+    did = [*ANSWERED, *SHOWN[:10], (20.0, "campaign.click"), (21.0, "authentication")]
+    assert ran(operator(), did) == [(2.0, 0, 1, 2), (20.0, 0, 11, 3), (21.0, 0, 11, 3)]
+
+
+def test_whoever_only_clicks_is_told_once_its_window_is_over():
+    """No rule about an hour accuses who is shown nothing; as soon as it is, its clicks are told at once."""
+    did = [(second, "campaign.click") for second in (1.0, 2.0, 30.0, 59.0, 70.0, 80.0, 150.0)]
+    assert ran(operator(), did) == [(150.0, 0, 0, 4), (150.0, 60, 0, 2)]
+    assert ran(operator(), [*did[:5], (75.0, "campaign.impression"), *did[5:]])[:1] == [(80.0, 60, 1, 2)]
 
 
 def test_what_comes_late_is_told_at_once():
@@ -112,14 +120,14 @@ def test_whoever_resumes_tells_the_same(cut):
 def test_devices_are_told_of_in_turns():
     """A hundred thousand at once would hold up everything for seconds, once a minute."""
     subject, devices = operator(), [f"dev_{number}" for number in range(200)]
-    for number, device in enumerate(2 * devices):
-        subject.apply([record(number, 1.0, "campaign.click", device)])
+    for number, device in enumerate(3 * devices):
+        subject.apply([record(number, 1.0, f"campaign.{'impression' if number < 200 else 'click'}", device)])
     assert {row["device_id"] for row in told(subject.flush()[0])} == set(devices)
-    for number, device in enumerate(devices, 400):
+    for number, device in enumerate(devices, 600):
         subject.apply([record(number, 2.0, "campaign.impression", device)])
     turns = [told(subject.flush()[0])]
-    for number in range(600, 700):
-        subject.apply([record(number, number - 600.0, "authentication", "other")])
+    for number in range(800, 900):
+        subject.apply([record(number, number - 800.0, "authentication", "other")])
         turns.append([row for row in told(subject.flush()[0]) if row["device_id"] != "other"])
     assert sorted(row["device_id"] for rows in turns for row in rows) == sorted(devices)
     assert [len(rows) > 0 for rows in turns].count(True) == PARTS

@@ -176,9 +176,9 @@ def test_what_is_told_of_a_device_is_passed_over_by_a_version_before():
 def test_of_a_crowd_that_clicks_only_a_part_is_told():
     """However many devices one account makes up: a partition holds an hour of a few hundred."""
     hop_1 = DeviceOperator(0, TimePolicy.of(STREAMS), RulesSettings())
-    for number in range(6000):
-        at = iso(T0 + number)
-        raw = body(event="campaign.click", created_at=at, activity_id=f"a{number}", device_id=f"d{number % 3000}")
+    for number in range(9000):
+        at, name = iso(T0 + number), "campaign.impression" if number < 3000 else "campaign.click"
+        raw = body(event=name, created_at=at, activity_id=f"a{number}", device_id=f"d{number % 3000}")
         hop_1.apply([FakeRecord(raw, number, timestamp=T0 + 10**6)])
     rows = [row for one in hop_1.flush()[0] if one.topic is GEO_ROLLUPS for row in one.value.split(b"\n")]
     assert 0 < sum("device_id" in msgspec.json.decode(row) for row in rows) < 500
