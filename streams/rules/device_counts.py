@@ -31,14 +31,11 @@ def evaluate(view: WindowView, counts: list[int], rule: DeviceEventBurst | Devic
     return WindowFinding(found, view.time_ms - view.window_ms, view.time_ms, (view.identity,)) if found else None
 
 
-def due(counts: list[int], rule: DeviceEventBurst | DeviceAuthBurst, *, unheard: int) -> int:
-    """The fewest in this window with which the rule could be exceeded, whatever else comes of earlier ones.
-
-    `unheard`: of the window before, nobody says that more came until it has more than these.
-    """
+def due(counts: list[int], rule: DeviceEventBurst | DeviceAuthBurst) -> int:
+    """The fewest in this window with which the rule could be exceeded, unless more comes of the one before."""
     expected = sum(counts[2:]) / rule.baseline_windows  # more only makes it harder
     least = max(rule.floor, min(rule.factor * expected, rule.ceiling))
-    return int(least - max(counts[1], unheard))
+    return int(least - counts[1])
 
 
 def judge(

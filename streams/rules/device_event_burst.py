@@ -37,9 +37,9 @@ def evaluate(view: WindowView, rule: DeviceEventBurst) -> WindowFinding | None:
     return None if is_shared([view.cell, *view.before(1)], rule.per_sign_in) else found
 
 
-def due(view: WindowView, rule: DeviceEventBurst, *, unheard: int) -> int:
+def due(view: WindowView, rule: DeviceEventBurst) -> int:
     """How many events the device must have in this window until it is worth asking again; see device_counts."""
-    return device_counts.due(_counts(view, rule), rule, unheard=unheard)
+    return device_counts.due(_counts(view, rule), rule)
 
 
 def _counts(view: WindowView, rule: DeviceEventBurst) -> list[int]:

@@ -31,13 +31,15 @@ _MOST_ASKED = 10_000
 
 
 class _Asked(NamedTuple):
-    """A device that sends much, and exceeds no rule about that before it has `due` events in this window.
+    """A device that sends much, and exceeds no rule about that before it has `due` events in this window, or more than
+    `before` in the one before (-1: it has no cell there, or a packed one).
 
     The window and not its cell: that is packed and unpacked again meanwhile, as nobody may notice.
     """
 
     start_ms: int
     due: int
+    before: int
 
 
 class DeviceRules:
@@ -86,22 +88,30 @@ class DeviceRules:
         """Judge how many events a device sends; to be called for each one in any window from `event_gate` on."""
         asked = self._asked.get(key)
         if asked is not None:
-            if asked.start_ms == time_ms - time_ms % self._store.window_ms and cell.events < asked.due:
+            start_ms = time_ms - time_ms % self._store.window_ms
+            if asked.start_ms == start_ms and cell.events < asked.due and asked.before == self._before(key, start_ms):
                 return
             del self._asked[key]  # another window's event: what the device sent before may be more than was known
         view = WindowView(key, cell, time_ms, identity, self._store)
         if self._judge(self._of_events, view) and (due := self._due(view)) > cell.events + 1:
             if len(self._asked) >= _MOST_ASKED:
                 self._asked.clear()
-            self._asked[key] = _Asked(view.start_ms, due)
+            self._asked[key] = _Asked(view.start_ms, due, self._before(key, view.start_ms))
 
     def _due(self, view: WindowView) -> int:
         """After how many events in this window a rule about events could be exceeded; 0: at once, for all we know."""
         rules, due = self._context.of_account(view.key[0]), _NEVER
         for module in self._of_events:
             ask = getattr(module, "due", None)
-            due = min(due, ask(view, settings_of(rules, module.NAME), unheard=self.event_gate - 1) if ask else 0)
+            due = min(due, ask(view, settings_of(rules, module.NAME)) if ask else 0)
         return due
+
+    def _before(self, key: DeviceKey, start_ms: int) -> int:
+        """How often it sent something in the window before, as far as that is at hand."""
+        window = self._store.windows.get(start_ms - self._store.window_ms)
+        held = None if window is None else window.accounts.get(key[0])
+        cell = None if held is None else held.devices.get(key[1])
+        return -1 if cell is None else cell.events
 
     def on_authentication(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
         """Judge how often a device authenticates."""
