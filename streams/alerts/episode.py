@@ -85,6 +85,10 @@ class Episode:
         observed = latest.observed + self.grown
         return replace(latest, observed=observed, severity=severity_of(observed, latest.floor))
 
+    def shows(self, finding: Finding) -> bool:
+        """Whether the one that was absorbed last is its face, or may be: of a group, only its strongest member."""
+        return finding is self.peak or not self.group_from
+
     def absorb(self, finding: Finding, at_ms: int) -> None:
         """Add a finding's evidence; the strongest one is the alert's face."""
         self.peak = self.face
@@ -182,8 +186,8 @@ class Case:
     def take_unjudged(self, at_ms: int, *, counts: bool) -> bool:
         """Take an event of a step in which the subject exceeded its rule; return whether that will do.
 
-        Else judge it for its evidence only: so many came unjudged that the count may have grown by half. `counts`: the
-        rule's count grows by exactly one with each event of the step.
+        Else judge it for its evidence only: so many came unjudged that the count may have doubled. `counts`: the rule's
+        count grows by exactly one with each event of the step.
         """
         if at_ms < self.step_begin_ms:
             return True  # late: what the subject did since is known
@@ -192,7 +196,7 @@ class Case:
             self.last_ms = at_ms
             self.alert.last_ms = max(self.alert.last_ms, at_ms)
         self.unjudged += 1
-        if 2 * self.unjudged < self.observed:
+        if self.unjudged < self.observed:
             return True
         self.unjudged = 0
         return False

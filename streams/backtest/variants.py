@@ -88,7 +88,7 @@ def _others(
     made = []
     for rules in variants[1:]:
         policy = EpisodePolicy.of(rules, operator.policy.lateness_ms)
-        book = EpisodeBook(policy, operator.policy.pane_ms, operator.policy.puts_right_ms)
+        book = operator.book(policy, operator.policy)
         context = RuleContext(rules, operator.policy, book, operator.clock, operator._replay_start)  # noqa: SLF001 - as the operator's own
         made.append((book, context, rules_of(context)))
     return made

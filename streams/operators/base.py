@@ -87,7 +87,7 @@ class PartitionOperator(ABC):
         self.clock = Clock(complete_from=BEGINNING_MS if resume is None else resume.replay_start.horizon_ms)
         self.counters = Counters()
         self._lengths: tuple[tuple[int, int], ...] = ()
-        self.episodes = EpisodeBook(episodes, policy.pane_ms, policy.puts_right_ms)
+        self.episodes = self.book(episodes, policy)
         self.allowances = Allowances()
         self._verdicts = VerdictHistory() if verdicts is None else verdicts
         # Records before this offset were emitted by whoever committed it: they are applied silently.
@@ -98,6 +98,11 @@ class PartitionOperator(ABC):
         if resume is not None:
             self._resume_from(resume)
             self._take_up(resume)
+
+    @staticmethod
+    def book(episodes: EpisodePolicy, policy: TimePolicy) -> EpisodeBook:
+        """A book of episodes: whoever exceeds a rule is judged once a pane."""
+        return EpisodeBook(episodes, policy.pane_ms, policy.puts_right_ms)
 
     def _resume_from(self, resume: Checkpoint) -> None:
         self._lengths, self._settled_at = resume.lengths, resume.offset

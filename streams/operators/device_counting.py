@@ -12,6 +12,8 @@ from sori.events import AUTHENTICATION, CLICK, IMPRESSION, UNKNOWN, EventDims, G
 from sori.remembered import Remembered
 from sori.settings.rules import RulesSettings
 from streams.alerts.allowances import VerdictHistory
+from streams.alerts.corrections import Stands
+from streams.alerts.episodes import EpisodeBook
 from streams.alerts.record import Subject
 from streams.operators.device_rows import DirtyRows
 from streams.operators.snapshots import SnapshotOperator
@@ -76,6 +78,11 @@ class DeviceCounting(SnapshotOperator):
         self._rules = DeviceRules(self._context, self._store)
         #: Whether the event that was counted last is of a row that is not held.
         self._row_capped = False
+
+    @staticmethod
+    def book(episodes: EpisodePolicy, policy: TimePolicy) -> EpisodeBook:
+        """Whoever exceeds a rule is judged once a window, and as its count doubles; whatever it does prolongs that."""
+        return EpisodeBook(episodes, policy.window_ms, policy.puts_right_ms, Stands.of_windows(policy.pane_ms))
 
     def _judge_due(self, watermark_ms: int) -> None:
         self.clock.due_ms = NEVER_MS
