@@ -196,6 +196,7 @@ class DeviceCounting(SnapshotOperator):
             clicks = scope.clicks.get(device)
             if clicks is None:
                 clicks = scope.clicks[device] = DeviceClicks()
+                self._store.note_clicks(event.account_id, device, scope.start_ms, clicks)
                 self._store.note_active(event.account_id, device, scope.window.window.start_ms)
                 script = self._script(event, device_cell, time_ms, identity, scope)
             # the row's texts: the event's own can go

@@ -6,11 +6,10 @@ to add up, and whoever resumes tells the same.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from streams.state.counters import CtrRow, Place
-from streams.state.device_panes import PaneStore, RowsByPlace
+from streams.state.counters import CtrRow, Place, SubjectCell
+from streams.state.device_panes import AccountWindow, PaneStore, RowsByPlace
 from streams.state.local_counts import MOST_SHOWN, TOLD_WINDOWS, LocalCounts
 from streams.state.place_panes import add_counts
 
@@ -101,17 +100,30 @@ class ToldCampaigns:
         """Devices that clicked there again and again; None where too much is clicked to look."""
         store = self._store
         first, end = start - (TOLD_WINDOWS - 1) * store.window_ms, start + store.window_ms
-        panes = [store.panes.get(at) for at in range(first, end, store.pane_ms)]
-        scopes = [scope for pane in panes if pane is not None and (scope := pane.accounts.get(account)) is not None]
-        cells = [cell for scope in scopes if (cell := scope.places.get(place)) is not None and cell.clicks]
-        if sum([cell.clicks for cell in cells]) > _MOST_CLICKS:
+        windows = [self._store.windows.get(at) for at in range(first, end, store.window_ms)]
+        held = [scope for window in windows if window and (scope := window.accounts.get(account)) is not None]
+        cells = [(scope, self._cells(scope, place)) for scope in held]
+        if sum([cell.clicks for _, in_window in cells for cell in in_window]) > _MOST_CLICKS:
             return None
-        by_device: Counter[str] = Counter()
-        for cell in cells:
-            by_device.update(cell.devices())
+        by_device = add_counts([_devices_at(scope, place, in_window) for scope, in_window in cells])
         found = _Often()
         for device, at_place in by_device.items():
             if at_place >= OFTEN:
-                made = [scope.clicks[device] for scope in scopes if device in scope.clicks]
-                found.append((at_place, add_counts([one.by_campaign() for one in made])))
+                made = store.clicks_between((account, device), first, end)
+                found.append((at_place, add_counts([one.by_campaign() for _, one in made])))
         return found
+
+    def _cells(self, scope: AccountWindow, place: Place) -> list[SubjectCell]:
+        """The place in each pane of the window in which somebody clicked."""
+        panes = [pane.accounts.get(scope.account) for pane in self._store.panes_of(scope.window)]
+        found = [None if held is None else held.places.get(place) for held in panes]
+        return [cell for cell in found if cell is not None and cell.clicks]
+
+
+def _devices_at(scope: AccountWindow, place: Place, cells: Sequence[SubjectCell]) -> dict[str, int]:
+    """Clicks by device in these of a window, added up once until there are more."""
+    clicks = sum([cell.clicks for cell in cells])
+    known = scope.clicked_at.get(place)
+    if known is None or known[0] != clicks:
+        known = scope.clicked_at[place] = clicks, add_counts([cell.devices() for cell in cells])
+    return known[1]

@@ -11,7 +11,7 @@ from streams.alerts.corrections import Grounds
 from streams.rules.context import TrafficClass
 from streams.rules.judgement import Judgement
 from streams.state.counters import Click, DeviceClicks
-from streams.state.device_panes import AccountWindow, DeviceKey, PaneStore
+from streams.state.device_panes import AccountWindow, DeviceKey, PaneClicks, PaneStore
 from streams.state.matches import Match, Matches, Reach
 
 #: What rules about a device that goes on and on look at: as far back as hop 1 can look, and stay exact.
@@ -120,19 +120,14 @@ class ClickView:
     def impressions(self, campaigns: Iterable[str], shown_in: Iterable[tuple[AccountWindow, int]]) -> dict[str, int]:
         """How often it was shown each of these in such windows."""
         cells = [cell for held, _ in shown_in if (cell := held.find(self.key[1])) is not None]
+        if not cells:
+            return dict.fromkeys(campaigns, 0)
         return {campaign: sum([cell.impressions_of(campaign) for cell in cells]) for campaign in campaigns}
 
 
-def clicks_between(store: PaneStore, key: DeviceKey, begin_ms: int, end_ms: int) -> list[tuple[int, DeviceClicks]]:
+def clicks_between(store: PaneStore, key: DeviceKey, begin_ms: int, end_ms: int) -> Sequence[PaneClicks]:
     """A device's clicks in panes that start in [begin, end), oldest first."""
-    (account, device), panes = key, store.panes
-    found = []
-    for start in range(begin_ms, end_ms, store.pane_ms):
-        pane = panes.get(start)
-        held = None if pane is None else pane.accounts.get(account)
-        if held is not None and (clicks := held.clicks.get(device)) is not None:
-            found.append((start, clicks))
-    return found
+    return store.clicks_between(key, begin_ms, end_ms)
 
 
 class ClickRule(Protocol):

@@ -136,8 +136,11 @@ class DeviceLoader:
             known = held.seen_of(name)
             known.update(seen)
             held.saved[name] = len(known)
-        held.clicks.update(changes.clicks)
-        for device in changes.clicks:
+        for device, clicks in changes.clicks.items():
+            if device in held.clicks:
+                self._store.forget_clicks(scope.account, device, held.start_ms)
+            held.clicks[device] = clicks
+            self._store.note_clicks(scope.account, device, held.start_ms, clicks)
             self._store.note_active(scope.account, device, scope.window.start_ms)
         pane.subjects -= held.subjects
         for place, cell in changes.places:

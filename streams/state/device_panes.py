@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
@@ -53,6 +54,8 @@ DeviceKey = tuple[str, str]
 
 #: Account -> window -> its panes, latest first, with identities of impressions: what is looked through for one of them.
 Shown = dict[str, dict[int, list[tuple[int, dict[str, int]]]]]
+#: The start of a pane, and a device's clicks in it.
+PaneClicks = tuple[int, DeviceClicks]
 _start = itemgetter(0)
 
 #: Whoever signs in so often in a window is active.
@@ -65,10 +68,11 @@ class AccountWindow:
     """One account in one window: its CTR rows and its devices.
 
     Once the window is packed, `devices` are those that were changed or asked for since, and `clicked` says how often
-    each device clicked that did. `rows_by_place`: rows by campaign and place, as of the last `indexed_rows`.
+    each device clicked that did. `clicked_at`: of places that were asked about, all clicks as of then, and by whom.
+    `rows_by_place`: rows by campaign and place, as of the last `indexed_rows`.
     """
 
-    __slots__ = ("account", "clicked", "ctr", "devices", "indexed", "rows_by_place", "tracked", "window")
+    __slots__ = ("account", "clicked", "clicked_at", "ctr", "devices", "indexed", "rows_by_place", "tracked", "window")
 
     def __init__(self, account: str, window: Window) -> None:
         self.account = account
@@ -76,6 +80,7 @@ class AccountWindow:
         self.ctr: dict[CtrKey, CtrRow] = {}
         self.devices: dict[str, DeviceCell] = {}
         self.clicked: dict[str, int] = {}
+        self.clicked_at: dict[Place, tuple[int, dict[str, int]]] = {}
         self.tracked = 0
         self.rows_by_place: RowsByPlace = {}
         self.indexed = 0
@@ -303,6 +308,8 @@ class PaneStore:
         self.pending: PendingWindows | None = None
         #: Account -> device -> the latest window in which it clicked, or signed in twice: whom hop 2 may be told of.
         self.active: dict[str, dict[str, int]] = {}
+        #: Account -> device -> its clicks per pane, oldest first.
+        self._clicked: dict[str, dict[str, list[PaneClicks]]] = {}
         #: By identity and account: clicks whose impression was looked for, and what stands on the answer; see matches.
         self.awaited: dict[str, dict[str, list[tuple[DeviceKey, Match, PaneMatches, dict[DeviceKey, Margin]]]]] = {}
         self.watchers: list[Matches] = []
@@ -339,12 +346,39 @@ class PaneStore:
         if devices.get(device, -1) < window_start:
             devices[device] = window_start
 
+    def note_clicks(self, account: str, device: str, pane_start: int, clicks: DeviceClicks) -> None:
+        """A pane holds these of a device from now on."""
+        devices = self._clicked.get(account)
+        if devices is None:
+            devices = self._clicked[account] = {}
+        held = devices.get(device)
+        if held is None:
+            devices[device] = [(pane_start, clicks)]
+        elif held[-1][0] < pane_start:
+            held.append((pane_start, clicks))
+        else:
+            insort(held, (pane_start, clicks), key=_start)
+
+    def clicks_between(self, key: DeviceKey, begin_ms: int, end_ms: int) -> Sequence[PaneClicks]:
+        """A device's clicks in panes that start in [begin, end), oldest first."""
+        if self.pending is not None:
+            self.pending.put_back_between(begin_ms, end_ms - 1)
+        devices = self._clicked.get(key[0])
+        held = None if devices is None else devices.get(key[1])
+        if held is None:
+            return ()
+        if held[0][0] >= begin_ms and held[-1][0] < end_ms:
+            return tuple(held)
+        return held[bisect_left(held, begin_ms, key=_start) : bisect_left(held, end_ms, key=_start)]
+
     def panes_of(self, window: Window) -> list[Pane]:
         """The panes of a window, oldest first."""
         starts = range(window.start_ms, window.start_ms + self.window_ms, self.pane_ms)
         return [pane for start in starts if (pane := self.panes.get(start)) is not None]
 
-    def showings(self, account: str, identity: str, first_ms: int, last_ms: int) -> Iterator[tuple[int, int]]:
+    def showings(  # noqa: C901 - hot
+        self, account: str, identity: str, first_ms: int, last_ms: int
+    ) -> Iterator[tuple[int, int]]:
         """Panes touching [first, last] with an impression of this identity, latest first, and when it happened."""
         if self.pending is not None:
             self.pending.put_back_between(first_ms, last_ms)
@@ -352,11 +386,18 @@ class PaneStore:
         if shown is None:
             return
         first, last = first_ms - first_ms % pane_ms, last_ms - last_ms % pane_ms
+        digester, word = None, 0
         for window_start in range(last - last % window_ms, first - window_ms, -window_ms):
             window = self.windows.get(window_start)
             if window is None:
                 continue
-            packed = window.shown_at(account, identity) if window.cold_ids is not None else None
+            packed = None
+            if (cold := window.cold_ids) is not None:
+                if cold.table.digester is not digester:
+                    digester = cold.table.digester
+                    word = digester.first_of(identity, digester.group(account, IMPRESSION))
+                if cold.table.may_hold(word):
+                    packed = window.shown_at(account, identity)
             if packed:
                 for start, ids in shown.get(window_start, ()):
                     if identity in ids:
@@ -394,7 +435,8 @@ class PaneStore:
             for account in window.accounts:
                 self._forget_shown(account, start)
             for pane_start in range(start, start + self.window_ms, self.pane_ms):
-                self.panes.pop(pane_start, None)
+                if (pane := self.panes.pop(pane_start, None)) is not None:
+                    self._forget_pane(pane)
                 for watcher in self.watchers:
                     watcher.forget(pane_start)
 
@@ -404,6 +446,22 @@ class PaneStore:
                 del devices[device]
             if not devices:
                 del self.active[account]
+
+    def forget_clicks(self, account: str, device: str, pane_start: int) -> None:
+        """The pane holds none of the device any more, or others."""
+        devices = self._clicked[account]
+        left = [one for one in devices[device] if one[0] != pane_start]
+        if left:
+            devices[device] = left
+            return
+        del devices[device]
+        if not devices:
+            del self._clicked[account]
+
+    def _forget_pane(self, pane: Pane) -> None:
+        for account, scope in pane.accounts.items():
+            for device in scope.clicks:
+                self.forget_clicks(account, device, pane.start_ms)
 
     def _forget_shown(self, account: str, window_start: int) -> None:
         shown = self._shown.get(account, {})

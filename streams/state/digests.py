@@ -90,6 +90,10 @@ class Digester:
         self._last = asked = _Asked(text, unpacked, mark, start + mark * marks + sum(map(mul, unpacked, keys)))
         return asked
 
+    def first_of(self, text: str, group: Group) -> int:
+        """The first word of its digest: the same in every table of this digester."""
+        return (self.ask(text).total + group[0]) >> 32 & _MASK
+
     def rest_of(self, asked: _Asked, group: Group) -> bytes:
         """All words of its digest but the first."""
         found = b""
@@ -163,6 +167,14 @@ class DigestTable:
 
     def __len__(self) -> int:
         return len(self._firsts) // 4
+
+    def may_hold(self, first: int) -> bool:
+        """Whether a digest with this first word may be among them: what is seldom so need not be looked for."""
+        bucket = first >> self._shift
+        return (
+            self._firsts.find(first.to_bytes(4, "little"), self._offsets[bucket] * 4, self._offsets[bucket + 1] * 4)
+            >= 0
+        )
 
     def places(self, text: str, group: Group) -> Sequence[int]:
         """Where the text of a group is; in several places if it was put in several times."""
