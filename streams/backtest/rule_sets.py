@@ -62,9 +62,9 @@ class EveryPlaceRules(PlaceRules):
         self.sign_in_gate = min(rules.sign_in_gate for rules in sets)
         self.sign_in_wait_ms = max(rules.sign_in_wait_ms for rules in sets)
 
-    def on_clicks(self, key: SubjectKey, pane_start: int, added: int) -> None:
+    def on_row(self, key: SubjectKey, pane_start: int, added: int, *, over: bool) -> None:
         for rules in self._sets:
-            rules.on_clicks(key, pane_start, added)
+            rules.on_row(key, pane_start, added, over=over)
 
     def on_sign_ins(self, key: SubjectKey, pane_start: int, added: int) -> None:
         for rules in self._sets:
@@ -78,10 +78,6 @@ class EveryPlaceRules(PlaceRules):
         told = list(told)
         for rules in self._sets:
             rules.on_local(key, pane_start, told)
-
-    def on_device(self, key: SubjectKey, window_start: int, added: int) -> None:
-        for rules in self._sets:
-            rules.on_device(key, window_start, added)
 
     def on_minute(self, key: SubjectKey, pane_start: int) -> None:
         for rules in self._sets:

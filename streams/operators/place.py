@@ -146,10 +146,7 @@ class PlaceOperator(SnapshotOperator):
         series = self._series[key]
         series.clicks += added
         series.behaved += behaved  # also without clicks: impressions that come late make behaviours known
-        if isinstance(key, ToldDevice):
-            self._rules.on_device(key, start, added)
-        elif added > 0:
-            self._rules.on_clicks(key, start, added)
+        self._rules.on_row(key, start, added, over=start + policy.pane_ms < clock.watermark)
         self._judge_others(row, key, SignedIn(signed_in, sums.signed_in, begins), first=added > 0 and not clicked)
         if clock.correctable and start + policy.pane_ms < clock.watermark and grown(shown, sums.impressions):
             self._rules.on_impressions(key, start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sori.places import paths_of
 from sori.remembered import Remembered
@@ -26,6 +26,7 @@ from streams.state.policy import Clock, EpisodePolicy, TimePolicy
 
 if TYPE_CHECKING:
     from streams.rules.click_view import Entry
+    from streams.rules.place_view import PlaceRule
 
 SubjectKind = Literal["device", "place", "campaign"]
 TrafficClass = Literal["GIVT", "SIVT"]
@@ -170,9 +171,10 @@ class RuleContext:
         evidence: Evidence,
         at_ms: int,
         grounds: Grounds | None = None,
+        more: Callable[[], dict[str, Any]] | None = None,
     ) -> None:
         """Enter a judgement made for event time `at_ms` into the book, unless an analyst allows that; `grounds`: what
-        late impressions may take.
+        late impressions may take. `more` tells details that take long: for a finding that an alert shows.
         """
         if self._allowances and self._allowances.holds(rule, subject, at_ms):
             self._let_pass(rule, subject, at_ms)
@@ -192,6 +194,8 @@ class RuleContext:
             details=dict(found.details),
         )
         case = self._book.add(finding, at_ms, self._clock.watermark, self._replay_start_now)
+        if more is not None and case.alert.shows(finding):
+            finding.details.update(more())
         until_ms = at_ms + self._cooldown_ms
         open_subject = self._open_subjects.get(subject)
         if open_subject is not None and self._clock.watermark <= open_subject.until_ms:
@@ -335,18 +339,25 @@ class RuleContext:
                 left.append(one)
         return tuple(left)
 
-    def hardly_grown(self, open_subject: OpenSubject, rule: str, at_ms: int, added: int) -> bool:
-        """Whether a subject judged by whole steps exceeded the rule in this step, and has not grown by half since: a
-        judgement could neither open nor prolong an episode, and no count would be far above the known.
+    def grown(
+        self, open_subject: OpenSubject, modules: Sequence[PlaceRule], at_ms: int, added: int
+    ) -> Sequence[PlaceRule]:
+        """Those of the rules that a subject judged by whole steps has not exceeded in this step, or by which it has
+        grown by half since: else a judgement could neither open nor prolong an episode, and no count would be far
+        above the known.
 
         Of earlier steps too, if they exceeded: late impressions ask what an alert stands on anew, with all that came.
         Where one did not, it is judged: what exceeds there may be all that the alert stands on once they came.
         `added`: how much its counts have grown since it was last asked.
         """
-        case = open_subject.cases.get(rule)
-        if case is None or self._clock.watermark > case.last_ms + self._cooldown_ms:
-            return False
-        return case.hardly_grown(at_ms, added)
+        cases, over_before_ms = open_subject.cases, self._clock.watermark - self._cooldown_ms
+        return [
+            one
+            for one in modules
+            if (case := cases.get(one.NAME)) is None
+            or case.last_ms < over_before_ms
+            or not case.hardly_grown(at_ms, added)
+        ]
 
     def replay_start(self) -> ReplayStart:
         """What all that matters now can be rebuilt from, whom rules found within the cooldown included.

@@ -26,6 +26,8 @@ TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
 SUBJECT: Literal["place"] = "place"
 CORRECTABLE = True
 
+#: Further clicks after which it is asked again in any case.
+_MOST_LEFT = 256
 #: Prior of a place without a past: 5 % of 20 impressions.
 _PRIOR_CLICKS, _PRIOR_IMPRESSIONS = 1.0, 20.0
 
@@ -80,9 +82,10 @@ def evaluate(view: PlaceView, rule: GeoClickBurst) -> PlaceFinding | Lacking | N
     if (left := ceil(rule.factor * expected(counts, rule)) - clicks + top) > 0:
         return Lacking(left)
     found = judge(counts, rule)
-    if found is None or explained(view, begin, impressions, rule.airing_s):
-        return None
-    return PlaceFinding(found.with_details(**told_airing(view, rule.airing_s)), begin, window)
+    if found is None:
+        return Lacking(_more(counts, rule), past_ms=begin)
+    excused = explained(view, begin, impressions, rule.airing_s)
+    return None if excused else PlaceFinding(found.with_details(**told_airing(view, rule.airing_s)), begin, window)
 
 
 def judge(counts: PlaceCounts, rule: GeoClickBurst) -> Judgement | None:
@@ -94,11 +97,26 @@ def judge(counts: PlaceCounts, rule: GeoClickBurst) -> Judgement | None:
     if clicks < rule.factor * usual:
         return None
     trials = max(counts.window_impressions, clicks)
-    ctr_lower = wilson_lower(clicks, trials)
-    baseline_ctr = (counts.baseline_clicks + _PRIOR_CLICKS) / (counts.baseline_impressions + _PRIOR_IMPRESSIONS)
-    if ctr_lower < max(rule.min_ctr, min(1.0, rule.ctr_factor * baseline_ctr) * 0.9):
+    ctr_lower, baseline_ctr = wilson_lower(clicks, trials), _baseline_ctr(counts)
+    if ctr_lower < _least_ctr(counts, rule):
         return None
     return exceeded(clicks, usual, rule.floor, ctr_lower=round(ctr_lower, 4), baseline_ctr=round(baseline_ctr, 4))
+
+
+def _baseline_ctr(counts: PlaceCounts) -> float:
+    return (counts.baseline_clicks + _PRIOR_CLICKS) / (counts.baseline_impressions + _PRIOR_IMPRESSIONS)
+
+
+def _least_ctr(counts: PlaceCounts, rule: GeoClickBurst) -> float:
+    return max(rule.min_ctr, min(1.0, rule.ctr_factor * _baseline_ctr(counts)) * 0.9)
+
+
+def _more(counts: PlaceCounts, rule: GeoClickBurst) -> int:
+    """Of a rate that is too low: so many further clicks at least make it high enough."""
+    clicks, more, least = counts.window_clicks - counts.top_device_clicks, 1, _least_ctr(counts, rule)
+    while more < _MOST_LEFT and wilson_lower(clicks + more, max(counts.window_impressions, clicks + more)) < least:
+        more *= 2
+    return more // 2 + 1
 
 
 def expected(counts: PlaceCounts, rule: GeoClickBurst) -> float:

@@ -7,6 +7,7 @@ nothing else: asked again, the rule would find nothing either.
 from __future__ import annotations
 
 from streams.rules.place_view import Lacking
+from streams.state.checkpoint import BEGINNING_MS
 from streams.state.device_panes import SubjectKey
 from streams.state.place_panes import SubjectSeries
 
@@ -19,6 +20,8 @@ class Lacks:
 
     def __init__(self) -> None:
         self._by_end: dict[int, dict[SubjectKey, dict[str, Lacking]]] = {}
+        #: No answer depends on what is told of panes from then on.
+        self._past_ms = BEGINNING_MS
 
     def note(self, rule: str, series: SubjectSeries, end_ms: int, lacking: Lacking) -> None:
         """A rule found nothing as of the pane that ends then."""
@@ -29,8 +32,18 @@ class Lacks:
             held = self._by_end[end_ms] = {}
             if len(self._by_end) > _PANES:
                 del self._by_end[min(self._by_end)]
-        due = Lacking(series.clicks + lacking.clicks, series.behaved + lacking.behaviours)
+        due = Lacking(series.clicks + lacking.clicks, series.behaved + lacking.behaviours, lacking.past_ms)
         held.setdefault(series.key, {})[rule] = due
+        self._past_ms = max(self._past_ms, due.past_ms)
+
+    def told(self, key: SubjectKey, pane_start: int) -> None:
+        """More was told of a subject in a pane that is over."""
+        if pane_start >= self._past_ms:
+            return  # as of nearly all rows
+        for held in self._by_end.values():
+            found = held.get(key)
+            if found and any(pane_start < due.past_ms for due in found.values()):
+                held[key] = {rule: due for rule, due in found.items() if pane_start >= due.past_ms}
 
     def of(self, series: SubjectSeries, end_ms: int) -> frozenset[str]:
         """Rules that need not be asked about a subject as of the pane that ends then."""

@@ -27,11 +27,13 @@ class PlaceFinding(NamedTuple):
 
 class Lacking(NamedTuple):
     """Nothing was found as of a pane, nor will be before so many more `clicks` of the subject, or its clicking devices
-    did something else: more impressions only make its rate less.
+    did something else: more impressions only make its rate less. `past_ms`: as long as nothing more is told of panes
+    before then, whose impressions make what is usual less.
     """
 
     clicks: float
     behaviours: float = inf
+    past_ms: int = BEGINNING_MS
 
 
 #: What more clicks do not change.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 import msgspec
 
@@ -62,6 +63,15 @@ class PlaceRules:
             of_windows = module in self._of_devices
             context.check(module.NAME, partial(_lookback_ms, module, grid), of_windows=of_windows)
 
+    def on_row(self, key: SubjectKey, pane_start: int, added: int, *, over: bool) -> None:
+        """More was told of the subject, with so many clicks `added`; `over`: of a pane that is."""
+        if over:
+            self._lacks.told(key, pane_start)
+        if isinstance(key, ToldDevice):
+            self.on_device(key, pane_start, added)
+        elif added > 0:
+            self.on_clicks(key, pane_start, added)
+
     def on_clicks(self, key: SubjectKey, pane_start: int, added: int) -> None:
         """Judge the subject as of the pane that got clicks; only while all panes read are live and complete."""
         self._judge(key, pane_start, added, self._of_campaigns if isinstance(key, CampaignKey) else self._of_places)
@@ -110,20 +120,19 @@ class PlaceRules:
     def _judge(self, key: SubjectKey, pane_start: int, added: int, modules: Sequence[PlaceRule]) -> None:
         subject, context, end = _subject(key), self._context, pane_start + self._length_of(key)
         open_subject = context.open_subject(subject) if context.any_open else None
-        series = self._series[key]
-        lacks = self._lacks.of(series, end)
-        if lacks and open_subject is None:
+        series, at_ms = self._series[key], end - self._grid.pane_ms
+        if open_subject is not None:
+            modules = context.grown(open_subject, modules, at_ms, added)
+        if modules and (lacks := self._lacks.of(series, end)):
             modules = [module for module in modules if module.NAME not in lacks]
         if not modules or context.allowed(subject.account_id, subject.kind, subject.value):
             return
-        terms, at_ms, exact_ms = self._terms.of(key.account), end - self._grid.pane_ms, context.exact_since_ms
+        terms, exact_ms = self._terms.of(key.account), context.exact_since_ms
         view = _view(self._grid, self._panes, self._series, key, end)
         view.exact_ms = exact_ms
         for module in modules:
-            if open_subject and context.hardly_grown(open_subject, module.NAME, at_ms, added):
-                continue
             rule, lookback_ms = terms[module.NAME]
-            if module.NAME in lacks or not rule.enabled or subject.value in rule.allow:
+            if not rule.enabled or subject.value in rule.allow:
                 continue
             if context.lets_pass(module.NAME, subject, at_ms):
                 continue
@@ -175,19 +184,18 @@ class PlaceRules:
         clicks = sum(sums.clicks for sums in window)
         campaign = subject.value if subject.kind == "campaign" else None
         campaigns = {campaign: clicks} if campaign else add_counts(sums.campaigns() for sums in window)
-        everybody = self._clicks_of_everybody(subject.account_id, span, campaigns)
         details = {
             "clicks": clicks,
-            "impressions": sum(sums.impressions for sums in window),
-            "clicking_devices": sum(sums.clicking_devices for sums in window),
-            "campaign_clicks": everybody,
-            "campaign_shares": {name: round(campaigns[name] / total, 4) for name, total in everybody.items()},
+            "impressions": sum([sums.impressions for sums in window]),
+            "clicking_devices": sum([sums.clicking_devices for sums in window]),
             **found.details,
         }
+        more: partial[dict[str, Any]] | None = partial(self._shares, subject.account_id, span, campaigns)
         if module in self._of_devices:
             del details["clicking_devices"]
         if module in self._of_sign_ins:
             details, campaigns, window = {"impressions": details["impressions"], **found.details}, {}, ()
+            more = None
         samples = tuple(sample for sums in window for sample in sums.samples())[-_MAX_SAMPLES:]
         evidence = Evidence(*span, samples, campaigns)
         shown = Judgement(found.observed, found.expected, found.floor, found.severity, details)
@@ -199,7 +207,14 @@ class PlaceRules:
             evidence=evidence,
             at_ms=at_ms,
             grounds=grounds,
+            more=more,
         )
+
+    def _shares(self, account: str, span: tuple[int, int], campaigns: Mapping[str, int]) -> dict[str, Any]:
+        """How much of everybody's clicks the subject made."""
+        everybody = self._clicks_of_everybody(account, span, campaigns)
+        shares = {name: round(campaigns[name] / total, 4) for name, total in everybody.items()}
+        return {"campaign_clicks": everybody, "campaign_shares": shares}
 
     def _length_of(self, key: SubjectKey) -> int:
         """How long what is told of a subject at once is: of a device, a whole window."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
@@ -49,11 +49,6 @@ class CampaignTotals(msgspec.Struct, array_like=True, gc=False):
 
 #: By source, then by campaign.
 BySource = dict[int, dict[str, CampaignTotals]]
-
-
-def of_campaign(sources: Mapping[int, Mapping[str, CampaignTotals]], campaign: str) -> CampaignTotals:
-    """All that sources say of one campaign."""
-    return added(one for told in sources.values() if (one := told.get(campaign)) is not None)
 
 
 def added(parts: Iterable[CampaignTotals]) -> CampaignTotals:

@@ -15,7 +15,7 @@ import msgspec
 
 from sori.events import UNKNOWN
 from sori.remembered import Remembered
-from streams.state.campaign_totals import BySource, CampaignTotals, ToldOfCampaign, added, of_campaign
+from streams.state.campaign_totals import BySource, CampaignTotals, ToldOfCampaign, added
 from streams.state.counters import MAX_SAMPLES
 from streams.state.device_habits import Habits, HeldHabits, KeptSums
 from streams.state.device_panes import CampaignKey, PlaceKey, SubjectKey, ToldDevice
@@ -138,19 +138,22 @@ class ClickDetails(msgspec.Struct, array_like=True, gc=False):
         """Replace what a source said."""
         told = _DEVICES.pack(row.clicking_devices, row.top_device_clicks, row.shown_devices)
         told += _encode((row.campaigns, row.scripts, row.samples, row.clickers, row.local, row.returning))
-        source = row.source
+        source, clicking, busiest, shown = row.source, 0, 0, 0
         if source not in self.who:
             self.who, self.told = shared((*self.who, source)), (*self.told, told)
         else:
             at = self.who.index(source)
+            clicking, busiest, shown = _DEVICES.unpack_from(self.told[at])
             self.told = (*self.told[:at], told, *self.told[at + 1 :])
         self.scripts = self.clickers = self.local = None
         self.returning = self.returning or bool(row.returning)
-        devices = [_DEVICES.unpack_from(told) for told in self.told]
         # devices are disjoint between source partitions
-        self.clicking_devices = sum([clicking for clicking, _, _ in devices])
-        self.top_device_clicks = max([top for _, top, _ in devices])
-        self.shown_devices = sum([shown for _, _, shown in devices])
+        self.clicking_devices += row.clicking_devices - clicking
+        self.shown_devices += row.shown_devices - shown
+        if row.top_device_clicks >= self.top_device_clicks:
+            self.top_device_clicks = row.top_device_clicks
+        elif busiest >= self.top_device_clicks:  # it was this source's, who says less now
+            self.top_device_clicks = max([_DEVICES.unpack_from(one)[1] for one in self.told])
 
     def of(self, sources: Iterable[int]) -> Iterator[_Told]:
         """Campaigns, scripts, samples, clickers, local counts and who returns, of these sources, in their order."""
@@ -333,12 +336,26 @@ def add_counts(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return total
 
 
+_NO_CLICKS: dict[str, int] = {}
+
+
 class RollUpPane:
     """One pane of all subjects. `totals`: account -> source -> campaign -> all that is told of it there; `sign_ins`:
-    account -> source -> devices that signed in anywhere; `accounts` and `everybody`: sums of `totals`.
+    account -> source -> devices that signed in anywhere; `accounts` and `everybody`: sums of `totals`; `clicks`:
+    account -> campaign -> those of all sources.
     """
 
-    __slots__ = ("accounts", "cooled", "everybody", "first_offset", "sign_ins", "start_ms", "subjects", "totals")
+    __slots__ = (
+        "accounts",
+        "clicks",
+        "cooled",
+        "everybody",
+        "first_offset",
+        "sign_ins",
+        "start_ms",
+        "subjects",
+        "totals",
+    )
 
     def __init__(self, start_ms: int, first_offset: int) -> None:
         self.start_ms = start_ms
@@ -347,6 +364,7 @@ class RollUpPane:
         self.totals: dict[str, BySource] = {}
         self.sign_ins: dict[str, dict[int, int]] = {}
         self.accounts: dict[str, CampaignTotals] = {}
+        self.clicks: dict[str, dict[str, int]] = {}
         self.everybody = CampaignTotals()
         self.cooled = False
 
@@ -375,11 +393,15 @@ class RollUpPane:
         account, told = sys.intern(row.account_id), row.campaign_told
         known = self.totals.setdefault(account, {}).setdefault(row.source, {})
         total = self.accounts.setdefault(account, CampaignTotals())
+        of_all = self.clicks.setdefault(account, {})
         for campaign, clicks in row.campaign_clicks.items():
             totals = known.get(campaign)
             if totals is None:
                 totals = known[sys.intern(campaign)] = CampaignTotals()
+            before = totals.clicks
             totals.grow(clicks, told.get(campaign, (0, 0, 0)), total, self.everybody)
+            if totals.clicks > before:
+                of_all[campaign] = of_all.get(campaign, 0) + totals.clicks - before
         if row.everywhere:
             signed_in = self.sign_ins.setdefault(account, {})
             signed_in[row.source] = max(row.everywhere, signed_in.get(row.source, 0))
@@ -390,6 +412,9 @@ class RollUpPane:
         self.sign_ins.update(sign_ins)
         for account, sources in totals.items():
             self.accounts[account] = added(one for told in sources.values() for one in told.values())
+            self.clicks[account] = add_counts(
+                {name: one.clicks for name, one in told.items()} for told in sources.values()
+            )
         self.everybody = added(self.accounts.values())
 
     def signed_in(self, account: str) -> int:
@@ -398,4 +423,4 @@ class RollUpPane:
 
     def clicks_on(self, account: str, campaign: str) -> int:
         """All clicks on a campaign, from wherever."""
-        return of_campaign(self.totals.get(account, {}), campaign).clicks
+        return self.clicks.get(account, _NO_CLICKS).get(campaign, 0)

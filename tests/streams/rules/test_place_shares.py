@@ -62,9 +62,11 @@ class Pipeline:
         add = place.episodes.add
 
         def note(finding: Any, *rest: Any) -> Any:
-            if finding.subject.kind != "device":  # of which hop 1 tells whole windows
+            case = add(finding, *rest)
+            # of devices hop 1 tells whole windows; of a group none but the strongest member is shown
+            if finding.subject.kind != "device" and case.alert.shows(finding):
                 self.findings.append((finding, list(self.told)))
-            return add(finding, *rest)
+            return case
 
         place.episodes.add = note  # type: ignore[method-assign] # what is judged, before it becomes an episode
 

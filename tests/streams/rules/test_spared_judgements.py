@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from sori.records import event_headers
 from sori.settings.rules import RulesSettings
 from sori.times import iso
+from sori.topics import FRAUD_ALERTS
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
 from streams.rules import geo_click_burst, geo_ctr_anomaly
 from streams.rules.lacks import Lacks
+from streams.state.output import Output
 from testkit.alert_records import alert_records
 from testkit.examples import examples
 from tests.streams.test_exactness import POLICY, RULES, T0, FakeRecord, device_records, place_records, scripts
@@ -100,6 +102,34 @@ def test_one_device_s_taps_are_judged_as_if_each_was(script, every, rules):
     assert alert_records(DeviceOperator(0, POLICY, rules), records, every) == alert_records(judging, records, every)
 
 
+#: Of one device: ms since the event before, and how far back it lies.
+events = st.lists(st.tuples(st.sampled_from([50, 400, 4000]), st.sampled_from([0, 0, 0, 3000, 12_000])), max_size=90)
+FEW_EVENTS = RULES.model_copy(
+    update={
+        "device_event_burst": RULES.device_event_burst.model_copy(
+            update={"floor": 12, "factor": 2.0, "ceiling": 30, "baseline_windows": 1}
+        )
+    }
+)
+
+
+class _NoneAsked(dict[Any, Any]):
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Forget it: whoever sends much is judged at each event."""
+
+
+@examples(300)
+@given(script=events, every=st.integers(1, 30))
+def test_one_device_s_events_are_judged_as_if_each_was(script, every):
+    """Also where more comes of the window before."""
+    taps = [(advance_ms, back_ms, ("impression",), 0) for advance_ms, back_ms in script]
+    records, judging = tap_records(taps), DeviceOperator(0, POLICY, FEW_EVENTS)
+    judging._rules._asked = _NoneAsked()
+    assert alert_records(DeviceOperator(0, POLICY, FEW_EVENTS), records, every) == alert_records(
+        judging, records, every
+    )
+
+
 #: Of one subject: seconds since the row before, panes back, source, more impressions, clicks, how many a device makes.
 counts = st.lists(
     st.tuples(
@@ -154,9 +184,56 @@ def test_one_subject_s_rows_are_judged_as_if_each_was(script, every, subject, de
     assert alert_records(PlaceOperator(0, POLICY, rules), records, every) == alert_records(judging, records, every)
 
 
+def test_a_place_is_asked_about_again_when_its_past_turns_out_to_be_another():
+    """Impressions of minutes ago come late: what is usual is less, and the clicks that there are will do."""
+
+    def row(number: int, pane_s: int, impressions: int, clicks: int) -> FakeRecord:
+        counts = {"impressions": impressions, "clicks": clicks, "clicking_devices": clicks}
+        told = {"pane_start": T0 // 1000 + pane_s, "account_id": "a", "source_partition": 0, "version": number + 1}
+        return FakeRecord(number, T0, orjson.dumps(told | counts), [])
+
+    rows = [row(0, 0, 20, 10), row(1, 200, 120, 60), row(2, 200, 121, 61), row(3, 0, 1020, 10), row(4, 200, 122, 62)]
+    sparing, judging = PlaceOperator(0, HOUR, RulesSettings()), PlaceOperator(0, HOUR, RulesSettings())
+    judging._rules._lacks = _NoLacks()
+    before = [
+        orjson.loads(one.value)["rule"] for one in alerts_after(PlaceOperator(0, HOUR, RulesSettings()), rows[:3])
+    ]
+    assert geo_click_burst.NAME not in before
+    told = [[orjson.loads(one.value) for one in alerts_after(operator, rows)] for operator in (sparing, judging)]
+    assert told[0] == told[1]
+    assert geo_click_burst.NAME in {one["rule"] for one in told[0]}
+
+
+def alerts_after(operator: PlaceOperator, records: list[FakeRecord]) -> list[Output]:
+    """What it owes of alerts then."""
+    operator.apply(records)
+    return [one for one in operator.flush()[0] if one.topic is FRAUD_ALERTS]
+
+
 class _NoLacks(Lacks):
     def note(self, *_: Any) -> None:
         """Forget it: each row has its subject judged."""
+
+
+def test_a_place_whose_rate_is_too_low_is_judged_a_few_times_a_pane(monkeypatch):
+    """Beside its own past: how many clicks it would take is known, and all that could make it fewer."""
+    asked, inner = [], geo_click_burst.evaluate
+    monkeypatch.setattr(geo_click_burst, "evaluate", lambda *args: asked.append(1) or inner(*args))
+    operator, panes, rows = PlaceOperator(0, HOUR, RulesSettings()), 12, 60
+    for pane in range(panes):
+        for number in range(rows):
+            clicks = 8 * (number + 1) if pane >= panes - 2 else number // 40
+            row = {
+                "pane_start": T0 // 1000 + pane * 10,
+                "account_id": "a",
+                "source_partition": 0,
+                "version": number + 1,
+                "impressions": 30 * (number + 1),
+                "clicks": clicks,
+                "clicking_devices": clicks,
+            }
+            operator.apply([FakeRecord(pane * rows + number, T0, orjson.dumps(row), [])])
+    assert 0 < len(asked) <= panes * rows / 4
 
 
 @pytest.mark.parametrize("module", [geo_click_burst, geo_ctr_anomaly])
