@@ -12,7 +12,7 @@ from streams.rules.context import TrafficClass
 from streams.rules.judgement import Judgement
 from streams.state.counters import Click, DeviceClicks
 from streams.state.device_panes import AccountWindow, DeviceKey, PaneClicks, PaneStore
-from streams.state.matches import Match, Matches, Reach
+from streams.state.matches import ALL, ANSWERING, REPEATING, Match, Matches, Reach
 
 #: What rules about a device that goes on and on look at: as far back as hop 1 can look, and stay exact.
 _WINDOWS, _SPAN_MS = 7, 420_000
@@ -52,6 +52,21 @@ class Lasting(int):
     """The fewest further clicks of the device with which it could exceed the rule, in this pane or in a later one."""
 
     __slots__ = ()
+    SORT = ALL
+
+
+class Repeats(Lasting):
+    """The same, of clicks so soon after another of the device that they may repeat it."""
+
+    __slots__ = ()
+    SORT = REPEATING
+
+
+class Answers(Lasting):
+    """The same, of clicks with an impression near."""
+
+    __slots__ = ()
+    SORT = ANSWERING
 
 
 #: Or: the fewest further clicks of the device, in the same pane, with which it could exceed the rule; at least 1.

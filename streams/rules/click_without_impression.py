@@ -35,6 +35,7 @@ NAME = "click_without_impression"
 TRAFFIC_CLASS: Literal["SIVT"] = "SIVT"
 COUNTS_ALL = False
 WAITS = True
+_Counts = dict[str, int]
 #: Of clicks after the first third of a CTR window, some twentieth has its impression in the window before.
 _LOST = 0.25
 #: Hardly anybody loses more: where all others lack theirs, they may be of one hand.
@@ -66,17 +67,18 @@ def evaluate(view: ClickView, rule: ClickWithoutImpression) -> Verdict:
     kept = [click for click in view.kept(begin) if click.time_ms <= view.time_ms]
     if len(kept) < rule.floor:
         return max(1, rule.floor - len(kept))
-    matched: Counter[str] = Counter()
-    unmatched: Counter[str] = Counter()
+    matched: _Counts = {}
+    unmatched: _Counts = {}
     alone: list[Click] = []
     for click, match in taps(view.matched(begin)):
         if click.time_ms > view.time_ms:
             continue
-        if match.explained_ms is None or match.explained_ms < horizon:
-            unmatched[click.campaign] += 1
+        campaign, explained_ms = click.campaign, match.explained_ms
+        if explained_ms is None or explained_ms < horizon:
+            unmatched[campaign] = unmatched.get(campaign, 0) + 1
             alone.append(click)
         else:
-            matched[click.campaign] += 1
+            matched[campaign] = matched.get(campaign, 0) + 1
     if len(alone) < rule.floor:
         return max(1, rule.floor - len(alone))
     shown_in = view.shown_in(horizon)
@@ -87,7 +89,9 @@ def evaluate(view: ClickView, rule: ClickWithoutImpression) -> Verdict:
     left = sum([times for _, times in shown_in]) >= (1 - _MOST_LOST) * found.details["clicks"]
     if left and by_loss(view, begin, unmatched, found, rule):
         return 1
-    grounds = Grounds(rule, matched, unmatched, shown, alone, horizon, view.time_ms, view.reach.explained_after)
+    grounds = Grounds(
+        rule, Counter(matched), Counter(unmatched), shown, alone, horizon, view.time_ms, view.reach.explained_after
+    )
     return Exceeded(found, begin, alone, grounds)
 
 
@@ -136,7 +140,6 @@ def others(scope: AccountPane, device: str, mine: AbstractSet[str]) -> tuple[int
     return clicked, min(clicked, scope.shown_devices - sum([cell.shown_devices for cell in cells]))
 
 
-_Counts = dict[str, int]
 _State = tuple[_Counts, _Counts, _Counts, list[tuple[int, str, str, str, int]], int, int, int]
 
 
@@ -193,6 +196,8 @@ class Grounds:
 
 def orphans(matched: Mapping[str, int], unmatched: Mapping[str, int], shown: Mapping[str, int]) -> int:
     """Clicks left unexplained, from counts by campaign: clicks with their impression, without it, impressions."""
+    if not any(shown.values()):  # as of bots that are shown nothing
+        return sum(unmatched.values())
     return sum(
         max(0, clicks - max(0, shown.get(campaign, 0) - matched.get(campaign, 0)))
         for campaign, clicks in unmatched.items()

@@ -18,7 +18,7 @@ from operator import attrgetter
 from typing import Literal
 
 from sori.settings.rules import DuplicateClick
-from streams.rules.click_view import ClickView, Exceeded, Grid, Lasting, Verdict
+from streams.rules.click_view import ClickView, Exceeded, Grid, Repeats, Verdict
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.shared_ids import READS_WINDOWS, clicks_of_many
 from streams.state.counters import Click
@@ -47,10 +47,10 @@ def evaluate(view: ClickView, rule: DuplicateClick) -> Verdict:
     begin = view.end_ms - rule.window_s * 1000
     kept = view.kept(begin)
     if len(kept) <= rule.floor:
-        return Lasting(rule.floor + 1 - len(kept))
+        return Repeats(-(-(rule.floor + 1 - len(kept)) // 2))  # no more of these repeat one another
     # one click between two others repeats the one and is repeated by the other
     if (left := rule.floor - near(kept, rule.gap_ms)) > 1:
-        return Lasting(-(-left // 2))
+        return Repeats(-(-left // 2))
     times = repeated(kept, rule.gap_ms)
     if (found := _judge(times, rule)) and not clicks_of_many(view) and not shown_each(view, begin, kept):
         return Exceeded(found, begin, kept)

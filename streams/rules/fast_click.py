@@ -21,7 +21,7 @@ from typing import Literal
 import msgspec
 
 from sori.settings.rules import FastClick
-from streams.rules.click_view import ClickView, Exceeded, Grid, Lasting, Verdict
+from streams.rules.click_view import Answers, ClickView, Exceeded, Grid, Lasting, Verdict
 from streams.rules.judgement import Judgement, exceeded
 from streams.rules.shared_ids import READS_WINDOWS, clicks_of_many
 from streams.state.cold_ids import SEEN_UNIT_MS
@@ -66,12 +66,12 @@ def evaluate(view: ClickView, rule: FastClick) -> Verdict:
     kept, least = view.keeps(begin), rule.quick_floor
     if kept < least:
         return Lasting(least - kept)
-    if kept < rule.floor and not _at_once(view.kept(begin), rule):
-        return 1  # as nearly always, and the rest costs more
     near, shown = view.near(begin)
     if near + shown < least:
-        # a click adds one at most; an impression that comes later has it judged anew
-        return Lasting(least - near - shown)
+        # a click near its impression adds one at most; an impression that comes later has it judged anew
+        return Answers(least - near - shown)
+    if kept < rule.floor and not _at_once(view.kept(begin), rule):
+        return 1  # as nearly always, and the rest costs more
     delays: dict[str, int] = {}
     unknown: dict[str, int] = {}
     fast: list[Click] = []

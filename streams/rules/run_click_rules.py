@@ -8,16 +8,25 @@ from typing import Any, NamedTuple, Self
 from zlib import crc32
 
 from sori.remembered import Remembered
-from sori.settings.rules import RulesSettings
+from sori.settings.rules import DeviceCtr, RulesSettings
 from streams.alerts.corrections import Grounds
 from streams.alerts.record import Subject
 from streams.rules import click_without_impression, device_ctr, fast_click, registry
-from streams.rules.click_view import ClickRule, ClickView, Entry, Exceeded, Grid, Lasting, Verdict, clicks_between
+from streams.rules.click_view import (
+    ClickRule,
+    ClickView,
+    Entry,
+    Exceeded,
+    Grid,
+    Lasting,
+    Verdict,
+    clicks_between,
+)
 from streams.rules.context import ACCOUNTS_BYTES, Evidence, RuleContext
 from streams.rules.window_view import settings_of
 from streams.state.counters import MAX_CLICKS_KEPT
 from streams.state.device_panes import AccountPane, DeviceKey, PaneStore
-from streams.state.matches import Margin, Matches, Reach
+from streams.state.matches import ALL, ANSWERING, REPEATING, Margin, Matches, Reach
 from streams.state.place_panes import add_counts
 
 #: Campaigns for which an alert says what share of their clicks the device made.
@@ -51,12 +60,16 @@ class _Part(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """The rules of an account: those that judge a click at once, and those that wait for its impression, so long."""
+    """The rules of an account: those that judge a click at once, and those that wait for its impression, so long.
+
+    `gap_ms`: clicks that lie further apart do not repeat each other.
+    """
 
     at_once: _Part
     later: _Part
     wait_ms: int
     reach: Reach
+    gap_ms: int
 
 
 class ClickRules:
@@ -77,7 +90,7 @@ class ClickRules:
     def on_click(self, key: DeviceKey, time_ms: int, pane_start: int) -> None:
         """Run every click rule that is due. Clicks beyond those kept of a pane move those only that count all."""
         plan = self._plans.get(key[0]) or self._plan(key[0])
-        margin = self._margin(key, pane_start)
+        margin = self._margin(plan, key, time_ms, pane_start)
         if self._passed_over(key, pane_start):
             return
         scope = self._store.panes[pane_start].accounts[key[0]]
@@ -87,8 +100,8 @@ class ClickRules:
         if self._context.any_open and (open_subject := self._context.open_subject(subject)) is not None:
             entries = self._context.unsettled(open_subject, entries, time_ms)
         if margin is not None:
-            due, clicks = margin.due, margin.clicks
-            entries = tuple([entry for entry in entries if due[entry.number] <= clicks])
+            due, counts = margin.due, margin.counts
+            entries = tuple([one for one in entries if due[one.number][1] <= counts[due[one.number][0]]])
         if not entries:
             return
         end = pane_start + self._grid.pane_ms
@@ -147,26 +160,36 @@ class ClickRules:
         pane_ms, subject, entries = self._grid.pane_ms, Subject(key[0], "device", key[1]), plan.later.entries
         if (open_subject := self._context.open_subject(subject)) is not None:
             entries = self._context.unsettled(open_subject, entries, time_ms, waited=True)
-        if not entries:
-            return
         end = time_ms - time_ms % pane_ms + pane_ms
+        if not any(self._may_exceed(one, key, end) for one in entries):
+            return
         cells = clicks_between(self._store, key, end - plan.later.widest_ms, end)
         if cells and sum([cell.clicks for _, cell in cells]) >= plan.later.least:
             view = ClickView(key, time_ms, end, cells, self._store, self._matches, plan.reach, time_ms)
             self._judge(view, subject, entries, None)
+
+    def _may_exceed(self, entry: Entry, key: DeviceKey, end_ms: int) -> bool:
+        """Whether it is worth looking at single clicks; also where it is to be counted that nothing can be said."""
+        if not isinstance(entry.rule, DeviceCtr):
+            return True
+        begin_ms = entry.module.reads_from_ms(end_ms, entry.rule, self._grid)
+        if begin_ms < self._context.exact_since_ms:
+            return True
+        return self._clicks_in_windows(key, begin_ms, end_ms) >= entry.rule.floor
 
     def _judge(self, view: ClickView, subject: Subject, entries: tuple[Entry, ...], margin: Margin | None) -> None:
         # as of a click that comes late, what the device did since is not seen: a later pane's margin is another one
         last = margin is not None and not clicks_between(
             self._store, view.key, view.end_ms, self._newest_pane + self._grid.pane_ms
         )
+        if margin is not None:
+            margin.last_ms = max([margin.last_ms, *[click.time_ms for click in view.cells[-1][1].kept]])
         for entry in entries:
             if self._context.lets_pass(entry.name, subject, view.time_ms):
                 continue
             found = self._ask(entry, view)
             if margin is not None:
-                due = _NOT_IN_THIS_PANE if found is None else margin.clicks + found if isinstance(found, int) else 0
-                margin.due[entry.number], margin.lasting[entry.number] = due, last and isinstance(found, Lasting)
+                _note(margin, entry.number, found, last=last)
             if isinstance(found, Exceeded):
                 self._report(entry, view, subject, found)
 
@@ -181,7 +204,7 @@ class ClickRules:
             return None  # what is evicted, or was not read again, stays so
         return module.evaluate(view, rule)
 
-    def _margin(self, key: DeviceKey, pane_start: int) -> Margin | None:
+    def _margin(self, plan: _Plan, key: DeviceKey, time_ms: int, pane_start: int) -> Margin | None:
         """What is left of the device's margin after this click; none where the click is of a pane before."""
         margins = self._matches.margins
         if not self._newest_pane:
@@ -198,8 +221,24 @@ class ClickRules:
             return None
         if margin.pane_start < pane_start:
             margin.move_on(pane_start)
-        margin.clicks += 1
+        counts = margin.counts
+        counts[ALL] += 1
+        counts[REPEATING] += time_ms <= margin.last_ms + plan.gap_ms
+        counts[ANSWERING] += self._near(plan.reach, key, pane_start)
+        margin.last_ms = max(margin.last_ms, time_ms)
         return margin
+
+    def _near(self, reach: Reach, key: DeviceKey, pane_start: int) -> bool:
+        """Whether the latest click of the pane is near an impression, its own or one of its campaign; beyond those that
+        are kept it does not matter.
+        """
+        cell = self._store.panes[pane_start].accounts[key[0]].clicks[key[1]]
+        if cell.clicks > MAX_CLICKS_KEPT:
+            return False
+        click = cell.kept[-1]
+        if click.time_ms - reach.near_before <= click.shown_ms:
+            return True
+        return self._matches.of(key, pane_start, cell, reach)[-1].near_ms is not None
 
     def _plan(self, account: str) -> _Plan:
         rules = self._context.of_account(account)
@@ -217,6 +256,7 @@ class ClickRules:
             _Part.of([entry for entry in entries if entry.module.WAITS]),
             wait_ms,
             Reach(near, fast_click.ROUNDING_MS, explained, wait_ms),
+            rules.duplicate_click.gap_ms,
         )
         return self._plans.remember(account, made, 4 * len(account))
 
@@ -232,13 +272,9 @@ class ClickRules:
         if self._context.again(entry.name, subject, found.judgement, view.time_ms, found.grounds):
             return
         cells = view.since(found.begin_ms)
-        campaigns = add_counts(cell.by_campaign() for cell in cells)
-        everybody = self._clicks_of_everybody(view, found.begin_ms, campaigns)
-        shares = {campaign: round(campaigns[campaign] / total, 4) for campaign, total in everybody.items()}
-        shown = found.judgement.with_details(
-            clicks=sum(cell.clicks for cell in cells), campaign_clicks=everybody, campaign_shares=shares
-        )
-        samples = tuple(click.identity for click in found.clicks[:10])
+        campaigns = add_counts([cell.by_campaign() for cell in cells])
+        shown = found.judgement.with_details(clicks=sum([cell.clicks for cell in cells]))
+        samples = tuple([click.identity for click in found.clicks[:10]])
         self._context.report(
             entry.name,
             traffic_class=entry.traffic_class,
@@ -247,7 +283,14 @@ class ClickRules:
             evidence=Evidence(found.begin_ms, view.end_ms, samples, campaigns),
             at_ms=view.time_ms,
             grounds=found.grounds,
+            more=partial(self._shares, view, found.begin_ms, campaigns),
         )
+
+    def _shares(self, view: ClickView, begin_ms: int, campaigns: Mapping[str, int]) -> dict[str, Any]:
+        """How much of everybody's clicks the device made."""
+        everybody = self._clicks_of_everybody(view, begin_ms, campaigns)
+        shares = {campaign: round(campaigns[campaign] / total, 4) for campaign, total in everybody.items()}
+        return {"campaign_clicks": everybody, "campaign_shares": shares}
 
     def grounds_now(self, key: DeviceKey, rule: str, time_ms: int) -> Grounds | None:
         """What a rule rests on as of a click; None where it is not exceeded, or not all it reads is live any more."""
@@ -283,6 +326,16 @@ class ClickRules:
             if total:
                 found[campaign] = total
         return found
+
+
+def _note(margin: Margin, number: int, found: Verdict | None, *, last: bool) -> None:
+    """Remember what a rule said of the device; `last`: as of its latest click."""
+    if isinstance(found, Lasting):
+        margin.note(number, found.SORT, found, lasts=last)
+    elif isinstance(found, int):
+        margin.note(number, ALL, found, lasts=False)
+    else:
+        margin.note(number, ALL, _NOT_IN_THIS_PANE if found is None else 0, lasts=False)
 
 
 def _lookback_ms(module: ClickRule, grid: Grid, rules: RulesSettings) -> int:

@@ -59,24 +59,39 @@ class PaneMatches(list[Match]):
         self.near = self.shown = 0
 
 
-class Margin:
-    """What a device's next clicks cannot change: `due` tells, per rule, after how many clicks to judge again.
+#: Clicks that a margin counts: all of them; those so soon after another of the device that they may repeat it, or not
+#: in order; those with an impression near, their own or one of their campaign.
+ALL, REPEATING, ANSWERING = range(3)
 
-    Counted in clicks from the first such judgement on. What is `lasting` holds in later panes, too.
+
+class Margin:
+    """What a device's next clicks cannot change: `due` tells, per rule, after how many clicks of which sort to judge
+    again.
+
+    Counted from the first such judgement on. What is `lasting` holds in later panes, too. `last_ms`: when the latest
+    click was that is known by then.
     """
 
-    __slots__ = ("clicks", "due", "lasting", "pane_start")
+    __slots__ = ("counts", "due", "last_ms", "lasting", "pane_start")
 
     def __init__(self, pane_start: int, rules: int) -> None:
         self.pane_start = pane_start
-        self.clicks = 0
-        self.due = [0] * rules
+        self.counts = [0, 0, 0]
+        self.last_ms = 0
+        self.due = [_AT_ONCE] * rules
         self.lasting = [False] * rules
 
     def move_on(self, pane_start: int) -> None:
         """A later pane has begun for the device."""
         self.pane_start = pane_start
-        self.due = [due if lasts else 0 for due, lasts in zip(self.due, self.lasting, strict=True)]
+        self.due = [due if lasts else _AT_ONCE for due, lasts in zip(self.due, self.lasting, strict=True)]
+
+    def note(self, rule: int, sort: int, clicks: int, *, lasts: bool) -> None:
+        """A rule need not be asked before so many more clicks of this sort."""
+        self.due[rule], self.lasting[rule] = (sort, self.counts[sort] + clicks), lasts
+
+
+_AT_ONCE = (ALL, 0)
 
 
 class Matches:

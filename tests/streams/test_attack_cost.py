@@ -160,8 +160,23 @@ def test_who_clicks_too_little_for_a_rule_is_not_judged_at_each_click_of_each_pa
     devices, clicks = 20, 30
     operator = DeviceOperator(0, POLICY, RulesSettings())
     operator.apply([one for number, one in enumerate(flood(devices, 8 * clicks)) if number // devices % 8 == 0])
-    for module in (duplicate_click, fast_click, device_click_burst):
-        assert 0 < asked[module.NAME] <= devices * (clicks / 3 + 4)
+    assert 0 < asked[device_click_burst.NAME] <= devices * (clicks / 3 + 4)
+    for module in (duplicate_click, fast_click):  # no click repeats another, and none follows an impression
+        assert 0 < asked[module.NAME] <= 4 * devices
+
+
+def test_who_goes_on_clicking_slowly_is_judged_a_few_times_and_no_click_is_missed(monkeypatch):
+    """A click each eight seconds: as often as its count doubles, and once a window; each prolongs the episode."""
+    judged, inner = [], click_without_impression.evaluate
+    monkeypatch.setattr(click_without_impression, "evaluate", lambda *args: judged.append(1) or inner(*args))
+    devices, clicks = 5, 75
+    operator = DeviceOperator(0, POLICY, RulesSettings())
+    records = [one for number, one in enumerate(flood(devices, 8 * clicks)) if number // devices % 8 == 0]
+    operator.apply(records)
+    operator.advance(T0 + 8_000 * clicks + 90_000)
+    cases = [case for (rule, _), case in operator.episodes.cases.items() if rule == click_without_impression.NAME]
+    assert [case.last_ms for case in cases] == [T0 + 8_000 * (clicks - 1)] * devices
+    assert 0 < len(judged) <= devices * (2 + 8 * clicks / 60)
 
 
 @pytest.mark.parametrize("accounts", [2, 40])
