@@ -30,19 +30,14 @@ class ToldReturning:
         windows = self._windows.get((account, start))
         if windows is None:
             windows = self._windows[account, start] = self._look(account, start)
-        clicks = self._store.panes[pane_start].accounts[account].clicks
-        found = []
+        begin, end = start - (TOLD_WINDOWS - 1) * self._store.window_ms, start + self._store.window_ms
+        found, clicks_between = [], self._store.clicks_between
         for device in islice(cell.devices(), _MOST_DEVICES):
-            elsewhere = -clicks[device].clicks if device in clicks else 0
-            for scope in windows:  # no function is called, since most are asked in vain
-                if device in scope.devices:
-                    elsewhere += scope.devices[device].clicks
-                elif device in scope.clicked:
-                    elsewhere += scope.clicked[device]
-            if elsewhere <= 0:
-                continue
+            clicks = clicks_between((account, device), begin, end)
+            if all(at == pane_start for at, _ in clicks):
+                continue  # as most
             shown = sum([scope.impressions_of(device) for scope in windows])
-            taps = self._panes_of(windows, device, pane_start)
+            taps = sum([at <= pane_start for at, _ in clicks])  # panes: an SDK may tell each tap twice
             found.append((crc32(device.encode("utf-8", "surrogatepass")), taps, shown))
             if len(found) == _MOST_TOLD:
                 break
@@ -52,14 +47,3 @@ class ToldReturning:
         store = self._store
         held = (store.windows.get(start - back * store.window_ms) for back in range(TOLD_WINDOWS))
         return [found for one in held if one is not None and (found := one.accounts.get(account)) is not None]
-
-    def _panes_of(self, windows: list[AccountWindow], device: str, last: int) -> int:
-        """In how many panes up to `last` it clicked: an SDK may tell each tap twice."""
-        panes, found = self._store.panes, 0
-        for scope in windows:
-            if device in scope.devices or device in scope.clicked:
-                begin = scope.window.start_ms
-                for start in range(begin, min(begin + self._store.window_ms, last + 1), self._store.pane_ms):
-                    if start in panes and scope.account in panes[start].accounts:
-                        found += device in panes[start].accounts[scope.account].clicks
-        return found
