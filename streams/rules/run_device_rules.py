@@ -32,7 +32,7 @@ _MOST_ASKED = 10_000
 
 class _Asked(NamedTuple):
     """A device that sends much, and exceeds no rule about that before it has `due` events in this window, or more than
-    `before` in the one before (-1: it has no cell there, or a packed one).
+    `before` in the one before.
 
     The window and not its cell: that is packed and unpacked again meanwhile, as nobody may notice.
     """
@@ -107,11 +107,10 @@ class DeviceRules:
         return due
 
     def _before(self, key: DeviceKey, start_ms: int) -> int:
-        """How often it sent something in the window before, as far as that is at hand."""
+        """How often it sent something in the window before; one that was packed stays so."""
         window = self._store.windows.get(start_ms - self._store.window_ms)
         held = None if window is None else window.accounts.get(key[0])
-        cell = None if held is None else held.devices.get(key[1])
-        return -1 if cell is None else cell.events
+        return 0 if held is None else held.events_of(key[1])
 
     def on_authentication(self, key: DeviceKey, cell: DeviceCell, time_ms: int, identity: str) -> None:
         """Judge how often a device authenticates."""

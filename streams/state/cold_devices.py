@@ -114,6 +114,11 @@ class ColdDevices:
         found = self.at(account, device)
         return self.columns[0][found[0]] if found else 0
 
+    def events_of(self, account: str, device: str) -> int:
+        """How often the device sent something."""
+        found = self.at(account, device)
+        return self.columns[3][found[0]] if found else 0
+
     def cell(self, at: int) -> DeviceCell:
         """What a row says."""
         impressions, clicks, authentications, events, place, campaign, shown, last = [

@@ -116,6 +116,14 @@ class AccountWindow:
         cold = self.window.cold_devices
         return 0 if cold is None else cold.impressions_of(self.account, device)
 
+    def events_of(self, device: str) -> int:
+        """How often a device sent something that is tracked; likewise."""
+        cell = self.devices.get(device)
+        if cell is not None:
+            return cell.events
+        cold = self.window.cold_devices
+        return 0 if cold is None else cold.events_of(self.account, device)
+
     def admits(self, max_devices: int, max_account_devices: int) -> bool:
         """Whether one more device may be tracked; it is counted then.
 

@@ -22,6 +22,9 @@ from tests.streams.test_exactness import POLICY, RULES, T0, FakeRecord, Segment,
 #: A device that sends much in a window, is packed, and goes on in it.
 BUSY = [Segment(2097153, 28, 1.0, 0.5, 1, 5), Segment(188, 14, 6.0, 0.05, 1, 0)]
 
+#: One that is not asked about again until it sends more, while what it sent before is packed.
+OFTEN = [Segment(282193, 56, 1.0, 0.05, 1, 0), Segment(0, 11, 6.0, 0.5, 2, 0), Segment(1, 1, 0.3, 0.05, 1, 0)]
+
 
 def outputs(records: list[FakeRecord], flush_every: int) -> tuple[list[Any], DeviceOperator]:
     """What an operator gives out, flush by flush, and the operator."""
@@ -38,6 +41,7 @@ def test_packed_panes_answer_exactly_as_before(after_ms):
 
     @examples(60)
     @example(script=BUSY, flush_every=1, at_once=1)
+    @example(script=OFTEN, flush_every=1, at_once=1)
     @given(script=scripts, flush_every=st.integers(1, 60), at_once=st.sampled_from([1, 5, 1000]))
     def check(script, flush_every, at_once):
         records = device_records(script)
