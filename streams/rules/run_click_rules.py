@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 from zlib import crc32
 
 from sori.remembered import Remembered
-from sori.settings.rules import DeviceCtr, RulesSettings
+from sori.settings.rules import RulesSettings
 from streams.alerts.corrections import Grounds
 from streams.alerts.record import Subject
 from streams.rules import click_without_impression, device_ctr, fast_click, registry
@@ -51,12 +51,18 @@ class _Part(NamedTuple):
     @classmethod
     def of(cls, entries: Sequence[Entry]) -> Self:
         """These rules, as far as they are on."""
-        rules: list[Any] = [entry.rule for entry in entries]  # all of them have both, some a quick floor as well
+        rules: list[Any] = [entry.rule for entry in entries]  # all of them have a window
         return cls(
             tuple(entry for entry in entries if entry.rule.enabled),
             max(rule.window_s for rule in rules) * 1000,
-            min(getattr(rule, "quick_floor", rule.floor) for rule in rules),
+            min(_least(rule) for rule in rules),
         )
+
+
+def _least(rule: Any) -> int:
+    """Fewer clicks never exceed the rule: its floor, which all of them have, or a quick one."""
+    found: int = getattr(rule, "quick_floor", rule.floor)
+    return found
 
 
 class _Plan(NamedTuple):
@@ -161,7 +167,8 @@ class ClickRules:
         if (open_subject := self._context.open_subject(subject)) is not None:
             entries = self._context.unsettled(open_subject, entries, time_ms, waited=True)
         end = time_ms - time_ms % pane_ms + pane_ms
-        if not any(self._may_exceed(one, key, end) for one in entries):
+        entries = tuple([one for one in entries if self._may_exceed(one, key, end)])
+        if not entries:
             return
         cells = clicks_between(self._store, key, end - plan.later.widest_ms, end)
         if cells and sum([cell.clicks for _, cell in cells]) >= plan.later.least:
@@ -170,12 +177,10 @@ class ClickRules:
 
     def _may_exceed(self, entry: Entry, key: DeviceKey, end_ms: int) -> bool:
         """Whether it is worth looking at single clicks; also where it is to be counted that nothing can be said."""
-        if not isinstance(entry.rule, DeviceCtr):
-            return True
         begin_ms = entry.module.reads_from_ms(end_ms, entry.rule, self._grid)
-        if begin_ms < self._context.exact_since_ms:
-            return True
-        return self._clicks_in_windows(key, begin_ms, end_ms) >= entry.rule.floor
+        return begin_ms < self._context.exact_since_ms or (
+            self._clicks_in_windows(key, begin_ms, end_ms) >= _least(entry.rule)
+        )
 
     def _judge(self, view: ClickView, subject: Subject, entries: tuple[Entry, ...], margin: Margin | None) -> None:
         # as of a click that comes late, what the device did since is not seen: a later pane's margin is another one

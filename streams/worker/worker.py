@@ -341,7 +341,7 @@ class StreamWorker:
         for tp in refused:
             self._partitions[tp].saving = None
             point = self._points.get(tp) or self._committed.get(tp)
-            if point is not None:
+            if point is not None and not self._suspended:
                 self._points[tp] = replace(point, snapshot=None)
         return refused
 

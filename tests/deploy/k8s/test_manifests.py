@@ -29,7 +29,7 @@ SECRET: dict[str, str] = yaml.safe_load((FOLDER / "secrets.example.yaml").read_t
 STAGES = {"ingest": 8080, "api": 8081, "streams": 8082, "sinks": 8083, "notify": 8084}
 WORKLOADS = {o["metadata"]["name"]: o for o in OBJECTS if o["kind"] in {"Deployment", "StatefulSet", "Job"}}
 #: As in docs/operations.md: an event held in hop 1, a place in a pane in a source in hop 2, a worker without state.
-_BYTES_PER_EVENT, _BYTES_PER_PLACE, _PROCESS_BYTES = 160, 140, 150_000_000
+_BYTES_PER_EVENT, _BYTES_PER_PLACE, _PROCESS_BYTES = 180, 140, 150_000_000
 
 
 def named(kind: str) -> dict[str, dict[str, Any]]:

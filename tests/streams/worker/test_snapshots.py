@@ -257,6 +257,12 @@ async def test_a_snapshot_of_no_use_when_it_is_looked_into_is_named_no_more(grou
         heir.put_back_next()
     with pytest.raises(SnapshotRefused):
         group.feed(heir, 50, 1)
+    heir.suspend()
+    assert list(heir.disowned()) == [TOPIC]
+    assert heir.flush_points() == {}, "somebody else may have the partition, and have committed"
+    heir = await group.worker()
+    with pytest.raises(SnapshotRefused):
+        heir.put_back_next()
     assert list(heir.disowned()) == [TOPIC]
     group.commit(heir)
     assert group.committed[TOPIC].snapshot is None
