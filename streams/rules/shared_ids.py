@@ -20,8 +20,8 @@ READS_WINDOWS = 2
 PER_SIGN_IN = 12
 #: Nobody needs to sign in so often in two minutes.
 _SEVERAL = 4
-#: Variance by the square of the mean. Of ten gaps at random (exponential, 20,000 draws) it is less by chance in one case
-#: in fifty; than the other, in one in four: of whom more clicks come than impressions there must be less doubt.
+#: Variance by the square of the mean. Of ten gaps at random (exponential, 20,000 draws) it is less by chance in one
+#: case in fifty; than the other, in one in four: of whom more clicks come than impressions there must be less doubt.
 _AS_CHANCE, _MORE_THAN_CHANCE = 0.25, 0.5
 
 

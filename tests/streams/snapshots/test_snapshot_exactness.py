@@ -133,8 +133,7 @@ def lives(make: Any, records: list[FakeRecord], stops: list[Stop], choice: Choic
     for number, (batch, ticks_s) in enumerate(batches[commit + 1 :]):
         whole.apply(batch)
         life.apply(batch)
-        if number % 2:
-            life.operator.put_back_next()
+        life.operator.put_back_next()
         (mine, point), (theirs, _) = life.operator.flush(), whole.operator.flush()
         yield mine, theirs
         if number == choice.again:
