@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streams.alerts.corrections import MAX_STEPS, Correctable, Corrections
+from streams.alerts.corrections import MAX_STEPS, Correctable, Corrections, Stands
 from streams.alerts.episode import Case, Episode
 from streams.alerts.record import Finding, Subject
 from streams.state.checkpoint import ReplayStart
@@ -105,3 +105,19 @@ def test_an_alert_about_what_happened_earlier_is_forgotten_sooner_though_it_is_k
     assert early not in [one.alert for one in corrections.held]
     corrections.sweep(LONG_MS + 50_001)
     assert len(corrections) == 0
+
+
+def test_a_finding_is_beyond_doubt_only_after_enough_panes_over_long_enough():
+    """Neither many findings at once nor two far apart: late impressions could explain all of them still."""
+    subject = Subject("a", "device", "bot")
+
+    def stands(*steps: int) -> bool:
+        corrections = Corrections(LONG_MS, Stands(2, 50))
+        case = accused(corrections, "bot", steps[0])
+        for step in steps[1:]:
+            corrections.note("click_without_impression", subject, case, step, Missing([]))
+        return next(iter(corrections.held)).stands
+
+    assert not stands(0, 10, 20)
+    assert not stands(0, 90)
+    assert stands(0, 10, 50)

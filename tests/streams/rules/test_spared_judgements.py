@@ -21,6 +21,7 @@ from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
 from streams.rules import geo_click_burst, geo_ctr_anomaly
 from streams.rules.lacks import Lacks
+from streams.rules.statistics import wilson_lower
 from streams.state.output import Output
 from testkit.alert_records import alert_records
 from testkit.examples import examples
@@ -128,6 +129,36 @@ def test_one_device_s_events_are_judged_as_if_each_was(script, every):
     assert alert_records(DeviceOperator(0, POLICY, FEW_EVENTS), records, every) == alert_records(
         judging, records, every
     )
+
+
+def test_a_device_is_asked_about_sooner_when_more_comes_of_the_window_before():
+    """Of that window it has too few to be judged as of it."""
+    window_ms = POLICY.window_ms
+    begin = (T0 // window_ms + 4) * window_ms
+    times = [*range(begin, begin + 8), *range(begin - 5, begin), *range(begin + 10, begin + 15)]
+    script, now = [], T0
+    for time_ms in times:
+        script.append((max(0, time_ms - now), max(0, now - time_ms), ("impression",), 0))
+        now = max(now, time_ms)
+    records, judging = tap_records(script), DeviceOperator(0, POLICY, FEW_EVENTS)
+    judging._rules._asked = _NoneAsked()
+    told = [alert_records(one, records, 1) for one in (DeviceOperator(0, POLICY, FEW_EVENTS), judging)]
+    assert told[0] == told[1]
+    assert "device_event_burst" in str(told[0])
+
+
+@given(
+    clicks=st.integers(30, 400),
+    impressions=st.integers(0, 3000),
+    past=st.tuples(st.integers(0, 500), st.integers(0, 5000)),
+)
+def test_a_rate_that_is_too_low_stays_so_with_fewer_clicks_than_it_is_said_to_lack(clicks, impressions, past):
+    """Said too few it would be judged more often, too many and a place would be found too late."""
+    rule = RulesSettings().geo_click_burst
+    counts = geo_click_burst.PlaceCounts(clicks, 0, impressions, *past)
+    if (lacking := geo_click_burst._more(counts, rule)) > 1:
+        more = clicks + lacking - 1
+        assert wilson_lower(more, max(impressions, more)) < geo_click_burst._least_ctr(counts, rule)
 
 
 #: Of one subject: seconds since the row before, panes back, source, more impressions, clicks, how many a device makes.

@@ -227,3 +227,33 @@ def test_rows_that_were_read_share_their_texts():
     ]
     for texts in ([row.campaign_id for row in held], [row.platform for row in held]):
         assert len(held) > len({id(text) for text in texts}) == len(set(texts))
+
+
+def test_whom_hop_2_is_told_of_is_known_before_windows_are_put_back(monkeypatch):
+    """Who clicked, and who signed in twice: else those would be told of by some workers and not by others."""
+    monkeypatch.setattr(device_loader, "EAGER_MS", -1000)
+    events = [("campaign.click", "clicks"), *[("authentication", "signs_in")] * 2, ("authentication", "listens")]
+    records = [
+        FakeRecord(
+            number,
+            T0 + number,
+            orjson.dumps(
+                {
+                    "event": event,
+                    "account_id": "acc",
+                    "created_at": iso(T0 + number),
+                    "activity_id": f"act_{number}",
+                    "device_id": device,
+                }
+            ),
+            event_headers(account="acc", event=event, endpoint="", verified=True, key_id="", identity=f"act_{number}"),
+        )
+        for number, (event, device) in enumerate(events)
+    ]
+    life = Life(partial(DeviceOperator, 0, POLICY, RULES), (50, 4_000))
+    life.apply(records)
+    _, checkpoint = life.operator.flush()
+    loaded = Life(partial(DeviceOperator, 0, POLICY, RULES), (50, 4_000), checkpoint, life.snapshot()).operator
+    assert isinstance(loaded, DeviceOperator)
+    assert loaded._store.pending is not None
+    assert set(loaded._store.active["acc"]) == {"clicks", "signs_in"}
