@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from streams.alerts.episode import NO_STEP, Case, Episode
+from streams.alerts.episode import Case, Episode, PastStep
 from streams.alerts.grouping import Tally
 from streams.alerts.record import Subject
 from streams.state.counters import Place
@@ -23,9 +23,7 @@ class CaseState(msgspec.Struct, array_like=True):
     step_end_ms: int
     observed: int | float
     unjudged: int
-    before_ms: int = NO_STEP
-    before_observed: int | float = 0
-    before_unjudged: int = 0
+    past: list[PastStep] | None = None
 
     @classmethod
     def of(cls, rule: str, subject: Subject, case: Case) -> CaseState:
@@ -39,9 +37,7 @@ class CaseState(msgspec.Struct, array_like=True):
             case.step_end_ms,
             case.observed,
             case.unjudged,
-            case.before_ms,
-            case.before_observed,
-            case.before_unjudged,
+            case.past,
         )
 
     def case(self, alert: Episode) -> Case:
@@ -53,9 +49,7 @@ class CaseState(msgspec.Struct, array_like=True):
             self.step_end_ms,
             self.observed,
             self.unjudged,
-            self.before_ms,
-            self.before_observed,
-            self.before_unjudged,
+            self.past,
         )
 
 

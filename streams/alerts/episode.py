@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
+
+import msgspec
 
 from sori.alerting.alert import State
 from streams.alerts.record import Finding, Subject, alert_output
@@ -15,8 +18,6 @@ _MAX_SAMPLES = 10
 _MAX_CAMPAIGNS = 20
 #: A group takes no more members than this: its record carries the names of all of them.
 MAX_MEMBERS, MAX_MEMBER_BYTES = 1_000, 48_000
-#: No step begins then.
-NO_STEP = -1
 
 
 @dataclass(slots=True)
@@ -143,9 +144,26 @@ class Episode:
         )
 
 
+class PastStep(msgspec.Struct, array_like=True, gc=False):
+    """A step before the newest one in which a rule found a subject to exceed it, and what came of it since."""
+
+    begin_ms: int
+    end_ms: int
+    observed: int | float
+    unjudged: int = 0
+
+    def hardly_grown(self, added: int) -> bool:
+        """See `Case.hardly_grown`."""
+        self.unjudged += added
+        return 2 * self.unjudged < self.observed
+
+
 @dataclass(slots=True)
 class Case:
-    """One rule against one subject: its alert, its last time, and until when it need not be judged again."""
+    """One rule against one subject: its alert, its last time, and until when it need not be judged again.
+
+    `past`: steps before that one, oldest first, where the book keeps any.
+    """
 
     alert: Episode
     last_ms: int
@@ -153,35 +171,34 @@ class Case:
     step_end_ms: int = 0
     observed: float = 0.0
     unjudged: int = 0
-    before_ms: int = NO_STEP  # where the step before that one begins, of the same alert; with its own counts
-    before_observed: float = 0.0
-    before_unjudged: int = 0
+    past: list[PastStep] | None = None
 
-    def found(self, step: tuple[int, int], observed: float) -> None:
-        """A rule found the subject to exceed it in this step, or in the one before; others are long gone."""
+    def found(self, step: tuple[int, int], observed: float, past_steps: int = 0) -> None:
+        """A rule found the subject to exceed it in this step; so many of those before the newest one are kept."""
         begin, end = step
-        if begin == self.before_ms:
-            self.before_observed, self.before_unjudged = observed, 0
         if begin < self.step_begin_ms:
+            self._keep(PastStep(begin, end, observed), past_steps)
             return
-        if begin > self.step_begin_ms:
-            self.before_ms = self.step_begin_ms if self.step_end_ms == begin else NO_STEP
-            self.before_observed, self.before_unjudged = self.observed, self.unjudged
+        if begin > self.step_begin_ms and self.step_end_ms:
+            self._keep(PastStep(self.step_begin_ms, self.step_end_ms, self.observed, self.unjudged), past_steps)
         self.step_begin_ms, self.step_end_ms = begin, end
         self.observed, self.unjudged = observed, 0
+
+    def _keep(self, step: PastStep, past_steps: int) -> None:
+        if past_steps:
+            others = [one for one in self.past or () if one.begin_ms != step.begin_ms]
+            self.past = sorted([*others, step], key=_begin)[-past_steps:]
 
     def hardly_grown(self, at_ms: int, added: int) -> bool:
         """Whether the subject exceeded its rule in the step of `at_ms`, and has not grown by half since; `added` to it.
 
-        Of the newest step in which it did, and of the one right before: where late ones come from.
+        Of each step that is kept: sources lag behind each other, and some bring what is late.
         """
         if self.step_begin_ms <= at_ms < self.step_end_ms:
             self.unjudged += added
             return 2 * self.unjudged < self.observed
-        if self.before_ms <= at_ms < self.step_begin_ms and self.before_ms != NO_STEP:
-            self.before_unjudged += added
-            return 2 * self.before_unjudged < self.before_observed
-        return False
+        past = next((one for one in reversed(self.past or ()) if one.begin_ms <= at_ms < one.end_ms), None)
+        return past is not None and past.hardly_grown(added)
 
     def take_unjudged(self, at_ms: int, *, counts: bool) -> bool:
         """Take an event of a step in which the subject exceeded its rule; return whether that will do.
@@ -200,3 +217,6 @@ class Case:
             return True
         self.unjudged = 0
         return False
+
+
+_begin = attrgetter("begin_ms")

@@ -16,7 +16,7 @@ from sori.alerting.alert import ALLOWED
 from sori.rule_names import RULES
 from streams.alerts.book_state import BookState, CaseState, TallyState
 from streams.alerts.corrections import EXPLANATION, OF_PANES, Correctable, Corrections, Stands
-from streams.alerts.episode import NO_STEP, Case, Episode
+from streams.alerts.episode import Case, Episode
 from streams.alerts.grouping import Slots, Tally
 from streams.alerts.record import Finding, Subject
 from streams.alerts.replay_starts import ReplayStarts
@@ -36,8 +36,17 @@ Key = tuple[str, Subject]
 class EpisodeBook:
     """All open episodes of one partition, and the alert records they owe."""
 
-    def __init__(self, policy: EpisodePolicy, step_ms: int, correctable_ms: int = 0, stands: Stands = OF_PANES) -> None:
+    def __init__(
+        self,
+        policy: EpisodePolicy,
+        step_ms: int,
+        correctable_ms: int = 0,
+        stands: Stands = OF_PANES,
+        past_steps: int = 0,
+    ) -> None:
+        """`past_steps`: of those before the newest one in which a subject exceeded a rule, so many are remembered."""
         self._policy = policy
+        self._past_steps = past_steps
         self.corrections = Corrections(correctable_ms, stands)
         self._step_ms = step_ms
         self.next_due_ms = NEVER_MS
@@ -113,7 +122,7 @@ class EpisodeBook:
 
     def _note(self, case: Case, observed: float, at_ms: int) -> None:
         """The subject exceeds its rule: that will do for this step."""
-        case.found(self._step(at_ms), observed)
+        case.found(self._step(at_ms), observed, self._past_steps)
         if at_ms >= case.step_begin_ms:
             case.last_ms = max(case.last_ms, at_ms)
             case.alert.last_ms = max(case.alert.last_ms, at_ms)
@@ -358,7 +367,7 @@ class EpisodeBook:
         )
         self._opened(fresh)
         for (_, subject), case in moved.items():
-            case.alert, case.before_ms = fresh, NO_STEP
+            case.alert, case.past = fresh, None
             if fresh.group_from:
                 fresh.join(subject)
 

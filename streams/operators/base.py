@@ -26,6 +26,8 @@ from streams.state.policy import Clock, EpisodePolicy, TimePolicy
 MAX_TICKS = 150
 #: Beside them, ticks that take up verdicts.
 MAX_TAKE_UPS = 40
+#: Panes by which one source may lag behind another without each of its rows being judged.
+_PAST_STEPS = 12
 
 
 @dataclass(slots=True)
@@ -102,7 +104,7 @@ class PartitionOperator(ABC):
     @staticmethod
     def book(episodes: EpisodePolicy, policy: TimePolicy) -> EpisodeBook:
         """A book of episodes: whoever exceeds a rule is judged once a pane."""
-        return EpisodeBook(episodes, policy.pane_ms, policy.puts_right_ms)
+        return EpisodeBook(episodes, policy.pane_ms, policy.puts_right_ms, past_steps=_PAST_STEPS)
 
     def _resume_from(self, resume: Checkpoint) -> None:
         self._lengths, self._settled_at = resume.lengths, resume.offset

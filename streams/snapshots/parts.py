@@ -17,7 +17,7 @@ from sori.errors import SnapshotRefused
 from streams.state.output import MAX_PACK_BYTES
 
 #: Grows with every change of what is written; another one's snapshots are not read.
-FORMAT = 16
+FORMAT = 17
 #: More records than any snapshot has: a day of parts, with room.
 MAX_RECORDS = 100_000
 

@@ -6,9 +6,11 @@ Against the same operator that judges after every roll-up.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +31,8 @@ ONE_WINDOW = RULES.model_copy(
 #: What the skipped judgements could not have changed.
 SAME = ("rule", "subject", "opened_at", "closed_at", "state")
 BUSY = 40
+HOUR = replace(POLICY, lateness_ms=3_600_000)
+LONG = RULES.model_copy(update={"episodes": RULES.episodes.model_copy(update={"max_length_s": 3600})})
 
 
 def alerts_of(
@@ -84,6 +88,20 @@ def test_a_place_under_attack_is_judged_a_few_times_in_a_pane_however_many_roll_
     operator = PlaceOperator(0, POLICY, RULES)
     operator.apply([roll_up(number, 0, 0, 4 + number) for number in range(10 * BUSY)])
     assert 5 < len(judged) < BUSY
+
+
+@pytest.mark.parametrize("panes", [3, 9])
+def test_a_source_that_lags_behind_by_many_panes_is_judged_a_few_times_in_each(panes, monkeypatch):
+    """As a worker reads its partitions while it catches up: each row of an earlier pane is about one under attack."""
+    judged = []
+    inner = geo_click_burst.evaluate
+    monkeypatch.setattr(geo_click_burst, "evaluate", lambda view, rule: judged.append(1) or inner(view, rule))
+    ahead = [roll_up(pane + 1, 0, pane, 4 ** (3 + pane)) for pane in range(panes)]  # more than before, again and again
+    late = [roll_up(more, 1, pane, more) for more in range(1, 1 + BUSY) for pane in range(panes)]
+    operator = PlaceOperator(0, HOUR, LONG)
+    operator.apply(record._replace(offset=number) for number, record in enumerate([*ahead, *late]))
+    assert [one.peak.rule for one in operator.episodes.open_episodes].count(geo_click_burst.NAME) == 1
+    assert panes <= len(judged) <= 3 * panes
 
 
 def test_a_source_that_lags_behind_is_judged_when_it_brings_most_of_the_clicks():
