@@ -26,18 +26,21 @@ class ToldReturning:
 
     def of(self, account: str, pane_start: int, cell: SubjectCell) -> list[Returning]:
         """Of the devices that clicked it in the pane, those that clicked anything in another pane, up to its window."""
-        start = pane_start - pane_start % self._store.window_ms
+        start, window_ms = pane_start - pane_start % self._store.window_ms, self._store.window_ms
         windows = self._windows.get((account, start))
         if windows is None:
             windows = self._windows[account, start] = self._look(account, start)
-        begin, end = start - (TOLD_WINDOWS - 1) * self._store.window_ms, start + self._store.window_ms
-        found, clicks_between = [], self._store.clicks_between
+        begin, end, found = start - (TOLD_WINDOWS - 1) * window_ms, start + window_ms, list[Returning]()
+        clicked = self._store.clicked_by(account, begin, end)
         for device in islice(cell.devices(), _MOST_DEVICES):
-            clicks = clicks_between((account, device), begin, end)
-            if all(at == pane_start for at, _ in clicks):
-                continue  # as most
+            panes = clicked.get(device, ())
+            if len(panes) < 2:
+                continue
+            at = [pane for pane, _ in panes if begin <= pane < end]
+            if at in ([], [pane_start]):
+                continue
             shown = sum([scope.impressions_of(device) for scope in windows])
-            taps = sum([at <= pane_start for at, _ in clicks])  # panes: an SDK may tell each tap twice
+            taps = sum([one <= pane_start for one in at])  # panes: an SDK may tell each tap twice
             found.append((crc32(device.encode("utf-8", "surrogatepass")), taps, shown))
             if len(found) == _MOST_TOLD:
                 break

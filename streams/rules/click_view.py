@@ -172,7 +172,7 @@ class ClickRule(Protocol):
 
 
 class Entry(NamedTuple):
-    """A rule as it is in force for an account."""
+    """A rule as it is in force for an account; `least`: fewer clicks never exceed it."""
 
     number: int
     name: str
@@ -180,3 +180,4 @@ class Entry(NamedTuple):
     rule: Rule
     module: ClickRule
     counts: bool
+    least: int

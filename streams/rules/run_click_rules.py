@@ -55,14 +55,14 @@ class _Part(NamedTuple):
         return cls(
             tuple(entry for entry in entries if entry.rule.enabled),
             max(rule.window_s for rule in rules) * 1000,
-            min(_least(rule) for rule in rules),
+            min(entry.least for entry in entries),
         )
 
 
-def _least(rule: Any) -> int:
-    """Fewer clicks never exceed the rule: its floor, which all of them have, or a quick one."""
-    found: int = getattr(rule, "quick_floor", rule.floor)
-    return found
+def _entry(number: int, module: ClickRule, rule: Any) -> Entry:
+    """A rule of an account; it has a floor, as all of them, and maybe a quick one."""
+    least: int = getattr(rule, "quick_floor", rule.floor)
+    return Entry(number, module.NAME, module.TRAFFIC_CLASS, rule, module, module.COUNTS_ALL, least)
 
 
 class _Plan(NamedTuple):
@@ -179,7 +179,7 @@ class ClickRules:
         """Whether it is worth looking at single clicks; also where it is to be counted that nothing can be said."""
         begin_ms = entry.module.reads_from_ms(end_ms, entry.rule, self._grid)
         return begin_ms < self._context.exact_since_ms or (
-            self._clicks_in_windows(key, begin_ms, end_ms) >= _least(entry.rule)
+            self._clicks_in_windows(key, begin_ms, end_ms) >= entry.least
         )
 
     def _judge(self, view: ClickView, subject: Subject, entries: tuple[Entry, ...], margin: Margin | None) -> None:
@@ -248,8 +248,7 @@ class ClickRules:
     def _plan(self, account: str) -> _Plan:
         rules = self._context.of_account(account)
         entries = tuple(
-            Entry(index, module.NAME, module.TRAFFIC_CLASS, settings_of(rules, module.NAME), module, module.COUNTS_ALL)
-            for index, module in enumerate(self._modules)
+            _entry(index, module, settings_of(rules, module.NAME)) for index, module in enumerate(self._modules)
         )
         orphan = rules.click_without_impression
         # as far as any judgement of a click looks: the one whose window it is about to leave

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
@@ -56,6 +56,7 @@ DeviceKey = tuple[str, str]
 Shown = dict[str, dict[int, list[tuple[int, dict[str, int]]]]]
 #: The start of a pane, and a device's clicks in it.
 PaneClicks = tuple[int, DeviceClicks]
+_NOBODY: Mapping[str, Sequence[PaneClicks]] = {}
 _start = itemgetter(0)
 
 #: Whoever signs in so often in a window is active.
@@ -379,6 +380,12 @@ class PaneStore:
             return tuple(held)
         return held[bisect_left(held, begin_ms, key=_start) : bisect_left(held, end_ms, key=_start)]
 
+    def clicked_by(self, account: str, begin_ms: int, end_ms: int) -> Mapping[str, Sequence[PaneClicks]]:
+        """All devices of an account that clicked, in panes that start in [begin, end) and maybe in others."""
+        if self.pending is not None:
+            self.pending.put_back_between(begin_ms, end_ms - 1)
+        return self._clicked.get(account, _NOBODY)
+
     def panes_of(self, window: Window) -> list[Pane]:
         """The panes of a window, oldest first."""
         starts = range(window.start_ms, window.start_ms + self.window_ms, self.pane_ms)
@@ -413,7 +420,7 @@ class PaneStore:
                 yield from sorted([one for one in packed.items() if first <= one[0] <= last], reverse=True)
                 continue
             for start, identities in shown.get(window_start, ()):
-                if first <= start <= last and identity in identities:
+                if identity in identities and first <= start <= last:
                     yield start, start + identities[identity] * SEEN_UNIT_MS
 
     def shown_at(self, account: str, identity: str, first_ms: int, last_ms: int) -> int | None:
