@@ -172,7 +172,7 @@ class ClickRule(Protocol):
 
 
 class Entry(NamedTuple):
-    """A rule as it is in force for an account; `least`: fewer clicks never exceed it."""
+    """A rule as it is in force for an account; `least`, `shown`: fewer clicks, or impressions, never exceed it."""
 
     number: int
     name: str
@@ -181,3 +181,4 @@ class Entry(NamedTuple):
     module: ClickRule
     counts: bool
     least: int
+    shown: float

@@ -44,6 +44,14 @@ def reads_from_ms(end_ms: int, rule: DeviceCtr, grid: Grid) -> int:
     return end_ms - 1 - (end_ms - 1) % grid.window_ms + grid.window_ms - grid.span_ms(rule.windows)
 
 
+def least_shown(rule: DeviceCtr) -> float:
+    """Impressions in what it reads below which it finds nothing, whatever of the clicks are taps.
+
+    What a bot that is shown nothing would have counted at each click.
+    """
+    return rule.min_shown * rule.floor
+
+
 def evaluate(view: ClickView, rule: DeviceCtr) -> Verdict:
     """Judge a device as of a click that has waited."""
     store, (account, device) = view.store, view.key
@@ -55,8 +63,8 @@ def evaluate(view: ClickView, rule: DeviceCtr) -> Verdict:
     if clicks < rule.floor:
         return rule.floor - clicks
     impressions = sum(scope.impressions_of(device) for scope in held)
-    if impressions < rule.min_shown * rule.floor:
-        return 1  # whatever of the clicks are taps: what a bot that is shown nothing would have counted at each click
+    if impressions < least_shown(rule):
+        return 1
     cells = clicks_between(store, view.key, begin, begin + grid.span_ms(rule.windows))
     made = taps([cell for _, cell in cells])
     found = judge(made, impressions, rule)

@@ -60,9 +60,11 @@ class _Part(NamedTuple):
 
 
 def _entry(number: int, module: ClickRule, rule: Any) -> Entry:
-    """A rule of an account; it has a floor, as all of them, and maybe a quick one."""
+    """A rule of an account; it has a floor, as all of them, maybe a quick one, and maybe one of impressions."""
     least: int = getattr(rule, "quick_floor", rule.floor)
-    return Entry(number, module.NAME, module.TRAFFIC_CLASS, rule, module, module.COUNTS_ALL, least)
+    least_shown = getattr(module, "least_shown", None)
+    shown = 0.0 if least_shown is None else least_shown(rule)
+    return Entry(number, module.NAME, module.TRAFFIC_CLASS, rule, module, module.COUNTS_ALL, least, shown)
 
 
 class _Plan(NamedTuple):
@@ -178,9 +180,11 @@ class ClickRules:
     def _may_exceed(self, entry: Entry, key: DeviceKey, end_ms: int) -> bool:
         """Whether it is worth looking at single clicks; also where it is to be counted that nothing can be said."""
         begin_ms = entry.module.reads_from_ms(end_ms, entry.rule, self._grid)
-        return begin_ms < self._context.exact_since_ms or (
-            self._clicks_in_windows(key, begin_ms, end_ms) >= entry.least
-        )
+        if begin_ms < self._context.exact_since_ms:
+            return True
+        if self._clicks_in_windows(key, begin_ms, end_ms) < entry.least:
+            return False
+        return not entry.shown or self._shown_in_windows(key, begin_ms, end_ms) >= entry.shown
 
     def _judge(self, view: ClickView, subject: Subject, entries: tuple[Entry, ...], margin: Margin | None) -> None:
         # as of a click that comes late, what the device did since is not seen: a later pane's margin is another one
@@ -270,6 +274,14 @@ class ClickRules:
             window = windows.get(start)
             if window is not None and (held := window.accounts.get(account)) is not None:
                 found += held.clicks_of(device)
+        return found
+
+    def _shown_in_windows(self, key: DeviceKey, begin_ms: int, end_ms: int) -> int:
+        (account, device), windows, window_ms, found = key, self._store.windows, self._store.window_ms, 0
+        for start in range(begin_ms - begin_ms % window_ms, end_ms, window_ms):
+            window = windows.get(start)
+            if window is not None and (held := window.accounts.get(account)) is not None:
+                found += held.impressions_of(device)
         return found
 
     def _report(self, entry: Entry, view: ClickView, subject: Subject, found: Exceeded) -> None:

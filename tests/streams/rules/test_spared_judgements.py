@@ -19,7 +19,7 @@ from sori.times import iso
 from sori.topics import FRAUD_ALERTS
 from streams.operators.device import DeviceOperator
 from streams.operators.place import PlaceOperator
-from streams.rules import geo_click_burst, geo_ctr_anomaly
+from streams.rules import device_ctr, geo_click_burst, geo_ctr_anomaly
 from streams.rules.lacks import Lacks
 from streams.rules.statistics import wilson_lower
 from streams.state.output import Output
@@ -101,6 +101,27 @@ def test_one_device_s_taps_are_judged_as_if_each_was(script, every, rules):
     records, judging = tap_records(script), DeviceOperator(0, POLICY, rules)
     judging._rules._clicks._matches.margins = _NoMargins()
     assert alert_records(DeviceOperator(0, POLICY, rules), records, every) == alert_records(judging, records, every)
+
+
+@examples(300)
+@given(script=taps, every=st.integers(1, 30))
+def test_who_is_shown_too_little_is_judged_as_if_each_click_was_that_has_waited(script, every):
+    """Also where an impression comes late, of a window before."""
+    records, judging = tap_records(script), DeviceOperator(0, POLICY, RULES)
+    judging._rules._clicks._shown_in_windows = lambda *_: 2**62
+    assert alert_records(DeviceOperator(0, POLICY, RULES), records, every) == alert_records(judging, records, every)
+
+
+def test_a_device_that_is_shown_nothing_is_not_asked_how_much_of_it_it_clicks(monkeypatch):
+    """At each click that has waited, it would be."""
+    asked, inner = [], device_ctr.evaluate
+    monkeypatch.setattr(device_ctr, "evaluate", lambda *args: asked.append(1) or inner(*args))
+    script = [(200, 0, ("click",), 0)] * 400
+    alert_records(DeviceOperator(0, POLICY, RULES), tap_records(script), 20)
+    assert not asked
+    shown = [(200, 0, ("impression", "click"), 0)] * 400
+    alert_records(DeviceOperator(0, POLICY, RULES), tap_records(shown), 20)
+    assert asked
 
 
 #: Of one device: ms since the event before, and how far back it lies.
