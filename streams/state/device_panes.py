@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from sori.events import IMPRESSION
+from streams.state.awaited_clicks import AwaitedClicks
 from streams.state.checkpoint import ReplayStart
 from streams.state.cold_ids import SEEN_UNIT_MS
 from streams.state.counters import CtrRow, DeviceCell, DeviceClicks, Place, SubjectCell
@@ -16,7 +17,7 @@ from streams.state.counters import CtrRow, DeviceCell, DeviceClicks, Place, Subj
 if TYPE_CHECKING:
     from streams.state.cold_devices import ColdDevices
     from streams.state.cold_ids import ColdIds
-    from streams.state.matches import Margin, Match, Matches, PaneMatches
+    from streams.state.matches import Matches
     from streams.state.pending_windows import PendingWindows
 
 
@@ -319,8 +320,7 @@ class PaneStore:
         self.active: dict[str, dict[str, int]] = {}
         #: Account -> device -> its clicks per pane, oldest first.
         self._clicked: dict[str, dict[str, list[PaneClicks]]] = {}
-        #: By identity and account: clicks whose impression was looked for, and what stands on the answer; see matches.
-        self.awaited: dict[str, dict[str, list[tuple[DeviceKey, Match, PaneMatches, dict[DeviceKey, Margin]]]]] = {}
+        self.awaited = AwaitedClicks()
         self.watchers: list[Matches] = []
 
     def at(self, time_ms: int, offset: int) -> Pane:
@@ -433,7 +433,7 @@ class PaneStore:
         """An impression that an `awaited` click may belong to was counted."""
         start = time_ms - time_ms % self.pane_ms
         shown_ms = start + (time_ms - start) // SEEN_UNIT_MS * SEEN_UNIT_MS
-        for device, match, found, margins in self.awaited[identity].get(account, ()):
+        for device, match, found, margins in self.awaited.of(account, identity):
             found.near += match.see(start, shown_ms)
             margins.pop(device, None)
 

@@ -120,8 +120,7 @@ class Matches:
                 found.append(match)
                 found.near += match.near_ms is not None
                 found.shown += click.time_ms - reach.near_before <= click.shown_ms
-                of_id = self._store.awaited.setdefault(click.identity, {})
-                of_id.setdefault(device[0], []).append((device, match, found, self.margins))
+                self._store.awaited.add((device, match, found, self.margins))
         return found
 
     def forget(self, pane_start: int) -> None:
@@ -129,12 +128,7 @@ class Matches:
         awaited = self._store.awaited
         for (account, _), matches in self._by_pane.pop(pane_start, {}).items():
             for match in matches:
-                of_id = awaited[match.identity]
-                of_id[account] = [entry for entry in of_id[account] if entry[1] is not match]
-                if not of_id[account]:
-                    del of_id[account]
-                if not of_id:
-                    del awaited[match.identity]
+                awaited.forget(account, match)
 
     def _look(self, account: str, click: Click, reach: Reach) -> Match:
         """From the latest pane that counts back to the first, once."""
@@ -142,8 +136,10 @@ class Matches:
         first, last = time_ms - reach.explained_before, time_ms + max(reach.explained_after, reach.near_after)
         near_from, near_to = time_ms - reach.near_before, time_ms + reach.near_after
         explained_to = time_ms + reach.explained_after
-        near_from, near_to, explained_to = (at - at % pane_ms for at in (near_from, near_to, explained_to))
-        made = Match(identity, None, None, near_from, near_to, explained_to)
+        near_from -= near_from % pane_ms
+        made = Match(
+            identity, None, None, near_from, near_to - near_to % pane_ms, explained_to - explained_to % pane_ms
+        )
         for start, shown_ms in self._store.showings(account, identity, first, last):
             made.see(start, shown_ms)
             if made.explained_ms is not None and (start < near_from or made.near_ms is not None):

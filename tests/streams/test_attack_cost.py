@@ -197,7 +197,7 @@ def test_an_impression_looks_at_no_clicks_of_other_accounts_that_have_its_id(mon
                 campaign={"id": f"cmp_{turn}"},
             )
             operator.apply([FakeRecord(raw, turn * accounts + account, timestamp=now)])
-    assert max(map(len, operator._store.awaited["the same"].values())) <= 6
+    assert max(len(operator._store.awaited.of(f"acc_{account}", "the same")) for account in range(accounts)) <= 6
     assert len(looked) <= 6 * accounts
 
 
