@@ -34,8 +34,8 @@ class ToldReturning:
         clicked = self._store.clicked_by(account, begin, end)
         for device in islice(cell.devices(), _MOST_DEVICES):
             panes = clicked.get(device, ())
-            if len(panes) < 2:
-                continue
+            if not panes or (len(panes) == 1 and panes[0][0] == pane_start):
+                continue  # as most
             at = [pane for pane, _ in panes if begin <= pane < end]
             if at in ([], [pane_start]):
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from zlib import crc32
 
 import orjson
@@ -20,8 +21,8 @@ T0 = 1_760_419_200_000
 class Told:
     """An operator, and what it tells of a campaign's newest pane."""
 
-    def __init__(self) -> None:
-        self.operator = DeviceOperator(0, TimePolicy.of(StreamsSettings()), RulesSettings())
+    def __init__(self, policy: TimePolicy | None = None) -> None:
+        self.operator = DeviceOperator(0, policy or TimePolicy.of(StreamsSettings()), RulesSettings())
         self.offset = 0
 
     def send(self, at_s: float, kind: str, device: str = "d", campaign: str = "a") -> None:
@@ -76,6 +77,17 @@ def test_whoever_clicked_anything_within_seven_windows_is_with_what_it_did_in_th
     assert told.returning() == [[NAMED, 3, 4]]
     told.send(1000, "click")
     assert told.returning() == []
+
+
+def test_whoever_came_back_to_a_window_that_was_full_is_told_of_as_well():
+    """Its clicks of before are known, where those of now are in no device's count."""
+    told = Told(replace(TimePolicy.of(StreamsSettings()), max_account_devices=1))
+    told.send(0, "impression")
+    told.send(1, "click")
+    assert told.returning() == []
+    told.send(61, "impression", device="other")
+    told.send(62, "click")
+    assert told.returning() == [[NAMED, 1, 1]]
 
 
 def test_of_a_crowd_some_are_told_of():
