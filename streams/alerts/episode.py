@@ -184,6 +184,12 @@ class Case:
         self.step_begin_ms, self.step_end_ms = begin, end
         self.observed, self.unjudged = observed, 0
 
+    def goes_on_in(self, alert: Episode, *, forgetting: bool) -> None:
+        """Another alert continues its own: where steps are kept, none of those before counts as found for that one."""
+        self.alert, self.past = alert, None
+        if forgetting:
+            self.step_begin_ms = self.step_end_ms = 0
+
     def _keep(self, step: PastStep, past_steps: int) -> None:
         if past_steps:
             others = [one for one in self.past or () if one.begin_ms != step.begin_ms]

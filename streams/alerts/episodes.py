@@ -367,7 +367,7 @@ class EpisodeBook:
         )
         self._opened(fresh)
         for (_, subject), case in moved.items():
-            case.alert, case.past = fresh, None
+            case.goes_on_in(fresh, forgetting=self._past_steps > 0)
             if fresh.group_from:
                 fresh.join(subject)
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sori.settings.rules import RulesSettings
 from streams.operators.place import PlaceOperator
 from streams.rules import geo_click_burst
+from streams.state.policy import TimePolicy
 from testkit.alert_records import alert_records
 from testkit.examples import examples
 from tests.streams.test_exactness import POLICY, RULES, T0, FakeRecord, place_records, scripts
@@ -120,3 +121,32 @@ def test_whose_episode_is_over_is_forgotten():
         operator.flush()
     assert operator._context.any_open
     assert len(operator._context._open_subjects) < 10
+
+
+def test_what_was_found_before_a_cut_is_judged_anew_for_the_alert_that_goes_on():
+    """Late clicks of the pane before the cut, and impressions that explain all that came since."""
+    episodes = RULES.episodes.model_copy(update={"cooldown_s": 40, "max_length_s": 300, "group_from": 0})
+    policy, rules = replace(POLICY, lateness_ms=300_000), RULES.model_copy(update={"episodes": episodes})
+    clicks = [int(4 * 1.6**pane) for pane in range(31)]  # cut at the last one
+    told = [(pane, 0, clicks[pane], 0) for pane in range(31)]
+    shown = [(31, 1, 0, 20 * clicks[30]), (30, 1, 0, 40 * clicks[30]), *((pane, 1, 0, 1) for pane in range(32, 36))]
+    records = []
+    for number, (pane, source, made, impressions) in enumerate([*told, (29, 1, 1, 0), *shown]):
+        record = roll_up(number, source, pane, made)
+        records.append(record._replace(value=orjson.dumps(orjson.loads(record.value) | {"impressions": impressions})))
+    wanted, found = (
+        [
+            [alert[name] for name in SAME]
+            for alert in alert_records(operator, records, 1)
+            if alert["rule"] == geo_click_burst.NAME and alert["closed_at"]
+        ]
+        for operator in (_thorough(policy, rules), PlaceOperator(0, policy, rules))
+    )
+    assert found == wanted
+    assert [state for *_, state in found] == ["closed", "closed"]
+
+
+def _thorough(policy: TimePolicy, rules: RulesSettings) -> PlaceOperator:
+    operator = PlaceOperator(0, policy, rules)
+    operator._context.grown = lambda _, modules, *__: modules  # type: ignore[method-assign] # judges each time
+    return operator
