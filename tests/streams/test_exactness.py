@@ -106,6 +106,12 @@ RULES = RulesSettings.model_validate(
     }
 )
 
+#: Places and campaigns stay accused from pane to pane, and much that is judged comes late.
+STANDING = replace(POLICY, lateness_ms=300_000)
+STANDING_RULES = RULES.model_copy(
+    update={"episodes": RULES.episodes.model_copy(update={"cooldown_s": 40, "max_length_s": 300})}
+)
+
 
 class FakeRecord(NamedTuple):
     """A consumed record as operators see it."""
@@ -292,9 +298,9 @@ def fingerprint(operator: PartitionOperator) -> dict[str, Any]:
             for e in operator.episodes.open_episodes
         },
         "cases": {
-            key: (case.last_ms, case.step_begin_ms, case.step_end_ms, case.observed, case.unjudged)
+            key: (case.last_ms, case.step_begin_ms, case.step_end_ms, case.observed, case.unjudged, case.past)
             for key, case in operator.episodes.cases.items()
-            if operator.clock.watermark <= case.last_ms + EPISODES["cooldown_s"] * 1000
+            if operator.clock.watermark <= case.last_ms + operator.episodes._policy.cooldown_ms
         },
     }
     state["corrections"] = {
@@ -500,6 +506,22 @@ def test_resuming_is_exact_where_long_episodes_are_cut_between(script, cuts, com
     make = partial(DeviceOperator, 0, POLICY, rules)
     for resumed, whole in resumed_beside_whole(make, device_records(script), cuts, commit):
         assert resumed == whole
+
+
+@examples(150)
+@given(script=scripts, cuts=flushes, commit=st.integers(0, 20), seed=st.integers(0, 99))
+def test_resuming_is_exact_where_places_stay_accused_for_many_panes(script, cuts, commit, seed):
+    """What was found in panes before is remembered, and not judged again."""
+    make = partial(PlaceOperator, 0, STANDING, STANDING_RULES, verdicts=verdicts_of(seed))
+    for resumed, whole in resumed_beside_whole(make, place_records(script), cuts, commit):
+        assert resumed == whole
+
+
+def test_the_traffic_above_has_places_that_stay_accused():
+    """Else its exactness would prove nothing about the panes before."""
+    operator = PlaceOperator(0, STANDING, STANDING_RULES)
+    operator.apply(place_records([Segment(1, 60, 3.0, 0.5, 3, 40)]))
+    assert max(len(case.past or ()) for case in operator.episodes.cases.values()) > 3
 
 
 @examples(150)

@@ -26,6 +26,8 @@ from testkit.examples import examples
 from tests.streams.test_exactness import (
     POLICY,
     RULES,
+    STANDING,
+    STANDING_RULES,
     T0,
     FakeRecord,
     Segment,
@@ -188,6 +190,15 @@ def test_what_is_put_back_later_equals_what_is_put_back_at_once(eager_s, monkeyp
             assert resumed == whole
 
     check()
+
+
+@examples(80)
+@given(script=scripts, cuts=flushes, choice=choices, seed=st.integers(0, 99))
+def test_a_snapshot_is_exact_where_places_stay_accused_for_many_panes(script, cuts, choice, seed):
+    """It holds the panes before in which they were found, too."""
+    make = partial(PlaceOperator, 0, STANDING, STANDING_RULES, verdicts=verdicts_of(seed))
+    for resumed, whole in lives(make, place_records(script), cuts, choice):
+        assert resumed == whole
 
 
 @examples(40)
