@@ -110,7 +110,9 @@ class Pipeline:
             await consumer.commit({tp: (offset, metadata)})
 
     async def delete_records(self, before: int) -> None:
-        """As retention does."""
+        """As retention does, once the sinks have read them: what nobody read is lost to everybody."""
+        stored = "SELECT count() FROM events"
+        await wait_until(lambda: int(self.client.command(stored)) >= before, 60, what=f"{before} events stored")
         tp = TopicPartition(registry.EVENTS.name(self.kafka.topic_prefix), 0)
         async with running_admin(self.kafka) as admin:
             await bounded(admin.delete_records({tp: RecordsToDelete(before)}), 30, "delete records")
