@@ -172,6 +172,9 @@ SINKS_BATCH_ROWS = MetricSpec("sori_sinks_batch_rows", "histogram", "Rows per in
 SINKS_LOG_RESTARTS = MetricSpec(
     "sori_sinks_log_restarts_total", "counter", "Logs whose offsets started again under our commits.", ("topic",)
 )
+SINKS_UNREAD = MetricSpec(
+    "sori_sinks_unread_records_total", "counter", "Records that Kafka let go before a sink read them.", ("topic",)
+)
 SINKS_REPAIRED = MetricSpec("sori_sinks_recounted_windows_total", "counter", "Windows recounted for late events.")
 SINKS_REPETITIONS = MetricSpec(
     "sori_sinks_repetitions_total", "counter", "Deliveries found that repeat an event with another time or elsewhere."

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -46,8 +47,13 @@ class Resumption:
     restarted: tuple[int, ...]
 
 
-def resume(standing: Standing, key: int, ends: Mapping[int, int]) -> Resumption:
-    """What of `standing` is about the log `key`, whose partitions end where `ends` says."""
+def resume(
+    standing: Standing, key: int, ends: Mapping[int, int], begins: Mapping[int, int] = MappingProxyType({})
+) -> Resumption:
+    """What of `standing` is about the log `key`, whose partitions begin and end where these say.
+
+    Of an intent whose records are gone in part nothing can be repeated: what is left of them is read as any others.
+    """
     ours = {p for p in standing.offsets if standing.logs[p].key in (0, key)}
     kept = {p for p in ours if standing.offsets[p] <= ends.get(p, 0)}
     intents = [i for i in standing.intents if i.log.key in (0, key)]
@@ -56,7 +62,8 @@ def resume(standing: Standing, key: int, ends: Mapping[int, int]) -> Resumption:
     eras = [standing.logs[p].era for p in ours if standing.logs[p].key == key]
     era = LogEra(key, max(eras, default=0) + cut_off)
     offsets = {p: standing.offsets[p] for p in kept}
-    return Resumption(era, offsets, tuple(whole), tuple(sorted(standing.offsets.keys() - kept)))
+    there = [i for i in whole if all(first >= begins.get(p, 0) for p, (first, _) in i.by_partition.items())]
+    return Resumption(era, offsets, tuple(there), tuple(sorted(standing.offsets.keys() - kept)))
 
 
 async def read_standing(kafka: KafkaSettings, group: str, topic: str, partitions: Iterable[int]) -> Standing:

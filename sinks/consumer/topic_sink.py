@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -24,6 +24,7 @@ from sinks.batch import UNNAMED, Batch, Collector, LogEra, Ranges
 from sinks.consumer.commit_intents import open_partitions, read_ranges, read_standing, resume
 from sinks.consumer.log_book import LogBook
 from sinks.consumer.rebalance import Assignment, Superseded
+from sinks.consumer.unread import Unread, gaps
 from sinks.insert.encoded_events import EncodedEvents
 from sinks.insert.failures import InsertFailure
 from sinks.insert.store import Store
@@ -64,6 +65,7 @@ class TopicSink:
         self._log: LogEra = UNNAMED
         self._log_check: asyncio.Task[bool] | None = None
         counter(metrics.SINKS_LOG_RESTARTS).labels(self._topic)  # there from the start: its first increase is an alert
+        self._unread = Unread(spec.name, self._topic)
         self._assignment = Assignment()
         self._stopping = False
         self._unplaced = ""  # why there is no position to read from
@@ -167,10 +169,29 @@ class TopicSink:
         now = self._polled_at = time.monotonic()
         if epoch != self._assignment.epoch:
             return  # a rebalance came between: positions are taken anew
+        await self._look_for_unread(fetched)
+        if epoch != self._assignment.epoch:
+            return
         for tp, records in fetched.items():
             last = records[-1]
             self._read[tp] = (last.last_offset if isinstance(last, FetchedRecords) else last.offset) + 1
             self._hold(tp.partition, records, now)
+
+    async def _look_for_unread(self, fetched: Mapping[TopicPartition, list[Any]]) -> None:
+        """Whether Kafka let records go that lie between what was read last and what came now."""
+        found = gaps(self._read, fetched)
+        if found:
+            try:
+                begins = await self._begins(found)
+            except StorageUnavailable as error:
+                _log.warning("position_unavailable", sink=self._spec.name, error=str(error))
+                return
+            for tp, (expected, first) in found.items():
+                self._unread.say(tp.partition, expected, min(begins[tp], first))
+
+    async def _begins(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        asked = self._consumer.beginning_offsets([*partitions])
+        return dict(await kafka_clients.bounded(asked, self._kafka.request_timeout_s, "beginning offsets"))
 
     def _hold(self, partition: int, records: list[Any], now: float) -> None:
         if not self._spec.encoded:
@@ -273,14 +294,18 @@ class TopicSink:
         ends = await kafka_clients.bounded(
             self._consumer.end_offsets([*named.union(assigned.values())]), timeout_s, "end offsets"
         )
-        found = resume(standing, log.key, {tp.partition: end for tp, end in ends.items()})
+        begins = await self._begins(named.union(assigned.values()))
+        found = resume(standing, log.key, _by_partition(ends), _by_partition(begins))
         self._say_restarted(found.restarted)
+        if found.log != self._log:
+            self._unread = Unread(self._spec.name, self._topic)
         self._log, self._store.log = found.log, log.stored_as
         if self._spec.packed:  # their rows speak of the events' log
             self._store.unnamed = await self._book.unnamed(*self._events)
         for p, tp in assigned.items():
             if p in found.offsets:
-                self._consumer.seek(tp, found.offsets[p])
+                self._unread.say(p, found.offsets[p], begins[tp])
+                self._consumer.seek(tp, max(found.offsets[p], begins[tp]))
             else:
                 await kafka_clients.bounded(self._consumer.seek_to_beginning(tp), timeout_s, "seek")
         for intent in found.intents:
@@ -327,3 +352,7 @@ class TopicSink:
         gauge(metrics.SINKS_LAG).labels(self._spec.name).set(lag + self._collector.rows)
         waiting = self._collector.rows > 0 or self._assignment.in_flight is not None
         gauge(metrics.SINKS_AGE).labels(self._spec.name).set(time.monotonic() - self._committed_at if waiting else 0)
+
+
+def _by_partition(offsets: Mapping[TopicPartition, int]) -> dict[int, int]:
+    return {tp.partition: offset for tp, offset in offsets.items()}

@@ -52,6 +52,15 @@ def test_a_block_of_another_log_is_not_repeated() -> None:
     assert len({ours.token, other.token, Ranges("t", {0: (3, 9)}, LogEra(OURS, 1)).token}) == 3
 
 
+def test_a_block_whose_records_are_gone_in_part_is_not_repeated() -> None:
+    """Reading it again would wait for ever for what Kafka let go; it is no other log for that."""
+    ours = Ranges("t", {0: (3, 9), 1: (2, 5)}, LogEra(OURS))
+    standing = Standing({0: 3, 1: 2}, {0: LogEra(OURS), 1: LogEra(OURS)}, (ours,))
+    assert resume(standing, OURS, {0: 9, 1: 9}, {0: 3, 1: 2}).intents == (ours,)
+    gone = resume(standing, OURS, {0: 9, 1: 9}, {0: 4, 1: 0})
+    assert (gone.intents, gone.offsets, gone.log) == ((), {0: 3, 1: 2}, LogEra(OURS))
+
+
 @pytest.mark.parametrize("dsn", ["chdb"], indirect=True)
 async def test_the_log_that_was_there_before_the_upgrade_keeps_the_name_of_its_rows(
     client: Client, monkeypatch: pytest.MonkeyPatch
