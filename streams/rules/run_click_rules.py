@@ -25,7 +25,7 @@ from streams.rules.click_view import (
 from streams.rules.context import ACCOUNTS_BYTES, Evidence, RuleContext
 from streams.rules.window_view import settings_of
 from streams.state.counters import MAX_CLICKS_KEPT
-from streams.state.device_panes import AccountPane, DeviceKey, PaneStore
+from streams.state.device_panes import AccountPane, AccountWindow, DeviceKey, PaneStore
 from streams.state.matches import ALL, ANSWERING, REPEATING, Margin, Matches, Reach
 from streams.state.place_panes import add_counts
 
@@ -269,20 +269,18 @@ class ClickRules:
         return self._plans.remember(account, made, 4 * len(account))
 
     def _clicks_in_windows(self, key: DeviceKey, begin_ms: int, end_ms: int) -> int:
-        (account, device), windows, window_ms, found = key, self._store.windows, self._store.window_ms, 0
-        for start in range(begin_ms - begin_ms % window_ms, end_ms, window_ms):
-            window = windows.get(start)
-            if window is not None and (held := window.accounts.get(account)) is not None:
-                found += held.clicks_of(device)
-        return found
+        device = key[1]
+        return sum([held.clicks_of(device) for held in self._held(key[0], begin_ms, end_ms)])
 
     def _shown_in_windows(self, key: DeviceKey, begin_ms: int, end_ms: int) -> int:
-        (account, device), windows, window_ms, found = key, self._store.windows, self._store.window_ms, 0
-        for start in range(begin_ms - begin_ms % window_ms, end_ms, window_ms):
-            window = windows.get(start)
-            if window is not None and (held := window.accounts.get(account)) is not None:
-                found += held.impressions_of(device)
-        return found
+        device = key[1]
+        return sum([held.impressions_of(device) for held in self._held(key[0], begin_ms, end_ms)])
+
+    def _held(self, account: str, begin_ms: int, end_ms: int) -> list[AccountWindow]:
+        """An account in the windows that touch [begin, end)."""
+        windows, window_ms = self._store.windows, self._store.window_ms
+        live = [windows.get(start) for start in range(begin_ms - begin_ms % window_ms, end_ms, window_ms)]
+        return [held for window in live if window is not None and (held := window.accounts.get(account)) is not None]
 
     def _report(self, entry: Entry, view: ClickView, subject: Subject, found: Exceeded) -> None:
         if self._context.again(entry.name, subject, found.judgement, view.time_ms, found.grounds):

@@ -9,8 +9,11 @@ from structlog.testing import capture_logs
 
 from runtime.kafka.fetched import FetchedRecords
 from runtime.telemetry.metrics import counter
+from sinks.consumer.topic_sink import TopicSink
 from sinks.consumer.unread import Unread, gaps
+from sinks.specs import sink_specs
 from sori import metrics
+from sori.settings import load_settings
 
 A, B, C, D = (TopicPartition("t", number) for number in range(4))
 
@@ -41,3 +44,33 @@ def test_a_stretch_is_said_once_however_often_it_is_looked_at():
         (1, 10, 1),
     ]
     assert held._value.get() == 16
+
+
+class Fetching:
+    """A consumer whose log lost offsets 10 to 21 while it was read."""
+
+    def __init__(self, topic: str) -> None:
+        self.tp, self.left = TopicPartition(topic, 0), [(9,), (22, 23)]
+
+    async def getmany(self, **_: object) -> dict[TopicPartition, list[SimpleNamespace]]:
+        """Another fetch."""
+        return {self.tp: [SimpleNamespace(offset=offset) for offset in self.left.pop(0)]}
+
+    async def beginning_offsets(self, asked: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where the log begins now."""
+        return dict.fromkeys(asked, 22)
+
+
+async def test_a_sink_that_is_passed_while_it_reads_says_so(monkeypatch) -> None:
+    """And goes on with what there is."""
+    settings = load_settings()
+    spec = next(one for one in sink_specs(settings.sinks) if not one.encoded)
+    sink, held = TopicSink(spec, None, None, settings, None), []  # type: ignore[arg-type]
+    topic = spec.topic.name(settings.kafka.topic_prefix)
+    sink._consumer = Fetching(topic)
+    monkeypatch.setattr(sink, "_hold", lambda _, records, __: held.extend(one.offset for one in records))
+    with capture_logs() as logs:
+        await sink._fetch(sink._assignment.epoch, 0)
+        await sink._fetch(sink._assignment.epoch, 0)
+    assert [(one["expected"], one["records"]) for one in logs if one["event"] == "records_lost_unread"] == [(10, 12)]
+    assert held == [9, 22, 23]
